@@ -1,0 +1,3 @@
+//! Parses arguments and dispatches.
+
+fn main() {}
