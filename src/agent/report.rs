@@ -1,0 +1,555 @@
+//! What an agent says: progress while it works, one report at the end. No I/O.
+//!
+//! Everything goes to stdout as one JSON object per line ([`OutputLine`]); the report is also written to the
+//! termination log of the container, which holds [`MAX_REPORT_BYTES`] at most. Nothing in here ever holds a
+//! credential or a value of a row.
+
+use serde::{Deserialize, Serialize};
+
+/// Kubernetes keeps this many bytes of a termination message (`terminationMessagePath`).
+pub const MAX_REPORT_BYTES: usize = 4096;
+
+/// One line of the agent's stdout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OutputLine {
+    /// How far the work has come; at most one per second, only when something changed.
+    Progress(Progress),
+    /// The end; always the last line.
+    Report(Box<Report>),
+}
+
+/// How far the work has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is being done.
+    pub phase: ProgressPhase,
+    /// The database at hand; empty when the phase is not about one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub database: String,
+    /// The table at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Bytes done in this phase over all databases. Dumping and verifying count uncompressed bytes, loading
+    /// too, reading contents counts the bytes of the values.
+    pub bytes_done: u64,
+    /// Bytes this phase will take: exact while verifying and loading, the server's estimate while dumping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_total: Option<u64>,
+    /// Average rate of this phase.
+    pub bytes_per_second: u64,
+    /// Seconds left by that rate, when the total is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<u64>,
+}
+
+/// The phases a progress line can be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProgressPhase {
+    /// Connecting, waiting for the lock, looking at sessions.
+    #[default]
+    Starting,
+    /// Reading the live databases to compute their content digests.
+    ReadingContent,
+    /// The dump client writes.
+    Dumping,
+    /// The stored files are read again.
+    Verifying,
+    /// A dump is loaded into databases aside.
+    Loading,
+    /// Loaded content is compared with the manifest.
+    Comparing,
+    /// Live tables are replaced.
+    Swapping,
+    /// Temporary databases are dropped.
+    CleaningUp,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `probe`, `dump`, `verify`, `compare`, `restore` or `drop-safety-copies`.
+    pub command: String,
+    /// As in the request.
+    pub upgrade_uid: String,
+    /// As in the request.
+    pub attempt: i32,
+    /// The verdict.
+    pub outcome: Outcome,
+    /// Why, in one word. `Completed` exactly when the outcome is `Succeeded`.
+    pub reason: Reason,
+    /// What happened, what it means for the data, what to do next.
+    pub message: String,
+    /// sha256 of `manifest.json`: what `dump` wrote or what the other commands trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
+    /// Seconds the run took.
+    pub seconds: u64,
+    /// What the command found out. Present on success, and on failure as far as it got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<CommandResult>,
+}
+
+/// The verdict of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The command did all it was asked for. For `compare` that includes finding a difference, for `probe`
+    /// finding that something is missing.
+    Succeeded,
+    /// It did not.
+    Failed,
+}
+
+/// Why a run ended as it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// All done.
+    Completed,
+    /// The request makes no sense, or this agent is too old for it.
+    InvalidRequest,
+    /// The mounted Secret or `config.yaml` cannot be read or lacks a key.
+    CredentialsUnreadable,
+    /// The MetaDB refused user name or password, or the account may not enter a database.
+    AccessDenied,
+    /// The MetaDB could not be reached, or a connection broke.
+    ConnectionLost,
+    /// The server cut a statement (OceanBase: `ob_query_timeout`; MySQL and MariaDB: their time limits).
+    QueryTimeout,
+    /// The account lacks a privilege; the message holds the GRANT statement.
+    PrivilegeMissing,
+    /// A named database does not exist.
+    DatabaseMissing,
+    /// Neither `mariadb-dump` nor `mysqldump` is in the image, or it cannot be run.
+    ClientMissing,
+    /// The dump client ended with an error that has no reason of its own.
+    ClientFailed,
+    /// The claim is not mounted, or this user cannot write there.
+    ClaimNotWritable,
+    /// The volume is full.
+    NoSpace,
+    /// The volume reported an error.
+    VolumeFailed,
+    /// Sessions other than ours use the databases.
+    NotQuiesced,
+    /// Objects or rows changed while they were dumped.
+    ChangedWhileDumping,
+    /// The dump does not begin as a dump of this database begins.
+    NoHeader,
+    /// The dump does not end with the line that its client writes last.
+    NoTrailer,
+    /// The dump holds something that a dump of tables and views never holds.
+    UnexpectedStatement,
+    /// The manifest is missing, unreadable, or not the one that is expected.
+    ManifestMismatch,
+    /// A stored file is missing, or its length or sha256 is not the one in the manifest.
+    ChecksumMismatch,
+    /// Content that must be equal is not: the dump against the manifest, the loaded tables against it, or
+    /// the live databases against it after a restore.
+    ContentDiffers,
+    /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry.
+    UnsupportedObjects,
+    /// The dump comes from another kind of server.
+    EngineDiffers,
+    /// The lock row is missing or belongs to someone else, or the named lock was lost.
+    LockLost,
+    /// Another agent holds the named lock.
+    AgentBusy,
+    /// Renaming across databases failed.
+    RenameFailed,
+    /// `deadlineSeconds` passed.
+    DeadlineExceeded,
+    /// SIGTERM or SIGINT.
+    Interrupted,
+    /// The server answered with an error that has no reason of its own.
+    ServerError,
+    /// A fault of the agent itself.
+    Internal,
+}
+
+/// What a command found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CommandResult {
+    /// Of `probe`.
+    Probe(ProbeReport),
+    /// Of `dump`.
+    Dump(DumpReport),
+    /// Of `verify`.
+    Verify(VerifyReport),
+    /// Of `compare`.
+    Compare(CompareReport),
+    /// Of `restore`.
+    Restore(RestoreReport),
+    /// Of `drop-safety-copies`.
+    DropSafetyCopies(DropReport),
+}
+
+/// What the MetaDB runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Engine {
+    /// OceanBase in MySQL mode, seekdb included.
+    #[serde(rename = "OceanBase")]
+    OceanBase,
+    /// MariaDB.
+    #[serde(rename = "MariaDB")]
+    MariaDb,
+    /// MySQL.
+    #[serde(rename = "MySQL")]
+    MySql,
+}
+
+/// Whether something was tried, and how it went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Trial {
+    /// Not tried, with the reason.
+    NotTried(String),
+    /// It works.
+    Works,
+    /// It failed, with the server's words.
+    Failed(String),
+}
+
+/// Answer of `probe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeReport {
+    /// Kind of server.
+    pub engine: Engine,
+    /// `version()` of the server.
+    pub server_version: String,
+    /// First line of the dump client's `--version`.
+    pub client_version: String,
+    /// Free bytes on the claim for this user.
+    pub free_bytes: u64,
+    /// A file was written, fsynced, read back and removed on the claim.
+    pub claim: Trial,
+    /// Privileges that dump, verify and restore need. Only the missing and unknown ones when all do not fit.
+    pub privileges: Vec<Privilege>,
+    /// One `RENAME TABLE` across two scratch databases. `Failed` means: restore with `DropAndLoad`.
+    pub rename_across_databases: Trial,
+    /// The session default of OceanBase's `ob_query_timeout` in microseconds; `None` on other engines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ob_query_timeout_micros: Option<u64>,
+    /// Whether this account may run `SET GLOBAL ob_query_timeout` (tried with the value it has already).
+    /// `None` on other engines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_set_ob_query_timeout: Option<bool>,
+    /// Bytes of the databases by the server's own estimate.
+    pub estimated_bytes: u64,
+    /// Rows of `heatbeat_sequence` (the name is spelt so) in all databases, by the server's estimate.
+    pub heartbeat_sequence_rows: u64,
+    /// Estimate for `dump` with the digests it takes.
+    pub dump_seconds: u64,
+    /// Estimate for a restore.
+    pub restore_seconds: u64,
+    /// Routines, events and triggers that exist and that the backup would not carry, as `kind db.name`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported_objects: Vec<String>,
+    /// Databases of the request that do not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_databases: Vec<String>,
+}
+
+/// One privilege that the agent needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Privilege {
+    /// What it is needed for, for example `dump oms_rm` or `restore aside`.
+    pub purpose: String,
+    /// Whether the account has it.
+    pub state: PrivilegeState,
+    /// The exact statement that an administrator runs when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+}
+
+/// Whether the account has a privilege.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrivilegeState {
+    /// It has.
+    Present,
+    /// It has not.
+    Missing,
+    /// It cannot be told without touching the live databases (for example, roles hide it).
+    Unknown,
+}
+
+/// Answer of `dump`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DumpReport {
+    /// Directory of this attempt on the claim.
+    pub directory: String,
+    /// One entry per database.
+    pub databases: Vec<DatabaseSummary>,
+    /// Seconds that reading the contents for the digests took.
+    pub digest_seconds: u64,
+    /// Seconds that the dump client, compression and hashing took.
+    pub dump_seconds: u64,
+}
+
+/// One database of a backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseSummary {
+    /// Its name.
+    pub name: String,
+    /// Number of base tables.
+    pub tables: u64,
+    /// Number of views.
+    pub views: u64,
+    /// Exact number of rows.
+    pub rows: u64,
+    /// Bytes of the dump before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the file.
+    pub stored_bytes: u64,
+}
+
+/// Answer of `verify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyReport {
+    /// Files whose sha256, length, header, trailer, row counts and content digests equal the manifest.
+    pub files: u64,
+    /// Rows read back from the files.
+    pub rows: u64,
+    /// Bytes read back before decompression.
+    pub stored_bytes: u64,
+    /// The restore into scratch databases.
+    pub scratch_restore: Trial,
+}
+
+/// Answer of `compare`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CompareReport {
+    /// The live databases hold exactly what the manifest says, in both directions.
+    Equal,
+    /// They do not.
+    Different {
+        /// What differs, in words; the first findings when there are many.
+        summary: String,
+        /// How many objects differ.
+        objects: u64,
+    },
+}
+
+/// Answer of `restore`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreReport {
+    /// How the live tables were replaced.
+    pub method: RestoreMethodUsed,
+    /// Databases that hold the replaced tables, until they are dropped.
+    pub safety_copies: Vec<String>,
+    /// Tables restored.
+    pub tables: u64,
+    /// Views recreated.
+    pub views: u64,
+    /// Rows restored.
+    pub rows: u64,
+    /// Attempt whose swap was finished by this one, when that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_attempt: Option<i32>,
+}
+
+/// How `restore` came to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreMethodUsed {
+    /// Loaded aside, compared, swapped.
+    #[default]
+    Swap,
+    /// Dropped and loaded.
+    DropAndLoad,
+    /// A former attempt had finished already; only compared.
+    AlreadyRestored,
+}
+
+/// Answer of `drop-safety-copies`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DropReport {
+    /// Databases that were dropped.
+    pub dropped: Vec<String>,
+}
+
+impl Report {
+    /// The report as one line of JSON of at most [`MAX_REPORT_BYTES`] bytes.
+    ///
+    /// What does not fit is given up in this order: privileges that are present, long lists and summaries,
+    /// the result as a whole, the tail of the message. Verdict, reason and digest always stay.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let mut report = self.clone();
+        for step in 0..64 {
+            let line = serde_json::to_string(&report).unwrap_or_default();
+            if line.len() <= MAX_REPORT_BYTES {
+                return line;
+            }
+            report.shrink(step);
+        }
+        String::new()
+    }
+
+    fn shrink(&mut self, step: u32) {
+        match (step, &mut self.result) {
+            (0, Some(CommandResult::Probe(probe))) => probe
+                .privileges
+                .retain(|p| p.state != PrivilegeState::Present),
+            (1, Some(CommandResult::Probe(probe))) => {
+                shorten_list(&mut probe.unsupported_objects, 5);
+                probe.privileges.truncate(6);
+            }
+            (1, Some(CommandResult::Compare(CompareReport::Different { summary, .. }))) => {
+                shorten(summary, 1024)
+            }
+            (1, Some(CommandResult::Restore(restore))) => {
+                shorten_list(&mut restore.safety_copies, 10)
+            }
+            (1, Some(CommandResult::DropSafetyCopies(drop))) => shorten_list(&mut drop.dropped, 10),
+            (1, Some(CommandResult::Dump(dump))) => dump.databases.truncate(10),
+            (2, _) => shorten(&mut self.message, 1500),
+            (3, _) => self.result = None,
+            (4.., _) => {
+                let half = self.message.len() / 2;
+                shorten(&mut self.message, half);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Cuts `text` to at most `limit` bytes at a character boundary and says so.
+fn shorten(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        let mut end = limit.saturating_sub('…'.len_utf8());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        if limit > 8 {
+            text.push('…');
+        }
+    }
+}
+
+fn shorten_list(list: &mut Vec<String>, limit: usize) {
+    if list.len() > limit {
+        let left_off = list.len() - limit;
+        list.truncate(limit);
+        list.push(format!("… and {left_off} more"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(message: &str, result: Option<CommandResult>) -> Report {
+        Report {
+            command: "probe".into(),
+            upgrade_uid: "u".into(),
+            attempt: 1,
+            outcome: Outcome::Failed,
+            reason: Reason::PrivilegeMissing,
+            message: message.into(),
+            manifest_digest: Some("ab".repeat(32)),
+            seconds: 3,
+            result,
+        }
+    }
+
+    fn probe(privileges: usize) -> ProbeReport {
+        ProbeReport {
+            engine: Engine::OceanBase,
+            server_version: "5.7.25".into(),
+            client_version: "mariadb-dump".into(),
+            free_bytes: 1,
+            claim: Trial::Works,
+            privileges: (0..privileges)
+                .map(|n| Privilege {
+                    purpose: format!("dump database_{n}"),
+                    state: if n % 2 == 0 {
+                        PrivilegeState::Present
+                    } else {
+                        PrivilegeState::Missing
+                    },
+                    grant: Some(format!(
+                        "GRANT SELECT, SHOW VIEW ON `database_{n}`.* TO 'oms'@'%'"
+                    )),
+                })
+                .collect(),
+            rename_across_databases: Trial::NotTried("a privilege is missing".into()),
+            ob_query_timeout_micros: Some(10_000_000),
+            may_set_ob_query_timeout: Some(false),
+            estimated_bytes: 1,
+            heartbeat_sequence_rows: 1,
+            dump_seconds: 1,
+            restore_seconds: 1,
+            unsupported_objects: (0..100).map(|n| format!("trigger oms_rm.t{n}")).collect(),
+            missing_databases: vec![],
+        }
+    }
+
+    #[test]
+    fn a_small_report_is_complete() {
+        let report = report(
+            "all is well",
+            Some(CommandResult::Compare(CompareReport::Equal)),
+        );
+        assert_eq!(
+            serde_json::from_str::<Report>(&report.to_line()).unwrap(),
+            report
+        );
+    }
+
+    #[test]
+    fn a_large_report_fits_and_keeps_the_verdict() {
+        for (message, privileges) in [
+            ("m".repeat(100_000), 0),
+            ("short".into(), 400),
+            ("€".repeat(9000), 400),
+        ] {
+            let report = report(&message, Some(CommandResult::Probe(probe(privileges))));
+            let line = report.to_line();
+            assert!(line.len() <= MAX_REPORT_BYTES, "{}", line.len());
+            let read: Report = serde_json::from_str(&line).unwrap();
+            assert_eq!((read.outcome, read.reason), (report.outcome, report.reason));
+            assert_eq!(read.manifest_digest, report.manifest_digest);
+        }
+    }
+
+    #[test]
+    fn present_privileges_go_before_missing_ones() {
+        let line = report("m", Some(CommandResult::Probe(probe(14)))).to_line();
+        let Some(CommandResult::Probe(read)) =
+            serde_json::from_str::<Report>(&line).unwrap().result
+        else {
+            panic!()
+        };
+        assert!(!read.privileges.is_empty());
+        assert!(
+            read.privileges
+                .iter()
+                .all(|p| p.state == PrivilegeState::Missing)
+        );
+    }
+
+    #[test]
+    fn lines_are_told_apart_by_their_key() {
+        let progress = OutputLine::Progress(Progress {
+            bytes_done: 3,
+            ..Progress::default()
+        });
+        let text = serde_json::to_string(&progress).unwrap();
+        assert!(
+            text.starts_with("{\"progress\":{\"phase\":\"Starting\",\"bytesDone\":3"),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<OutputLine>(&text).unwrap(), progress);
+    }
+}

@@ -1,0 +1,351 @@
+//! What an agent is asked to do. Built by the operator into the arguments of a Job. No I/O.
+//!
+//! A request is written in clear into the Job, so it carries *where* the credentials lie and never the
+//! credentials themselves.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything one agent run needs to know; the same shape for every command.
+///
+/// Passed as `--request '<JSON>'`. Unknown fields are refused: an operator that is newer than the image of
+/// the agent must hear of it before anything is touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// `metadata.uid` of the `OmsUpgrade`; every trace the agent leaves can be led back to it.
+    pub upgrade_uid: String,
+    /// Number of the attempt, from 1. A killed attempt is followed by a Job with a higher number; the number
+    /// is part of every temporary name, on the volume and in the MetaDB.
+    pub attempt: i32,
+    /// Where the MetaDB listens.
+    pub metadb: MetadbAddress,
+    /// Where the account is to be read from.
+    pub credentials: Credentials,
+    /// The databases of the installation: rm, cm and the heartbeat database of every region. The whole set
+    /// is dumped and restored, or nothing.
+    pub databases: Vec<String>,
+    /// Directory of this upgrade on the mounted claim, for example `/backup/oms-to-4-0-0-1a2b3c4d`. Each dump
+    /// attempt writes into `attempt-<n>` below it.
+    pub directory: String,
+    /// sha256 (hex) of the manifest that the operator keeps in its status. Required by `verify`, `compare`
+    /// and `restore`, which trust nothing else about the volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_manifest_digest: Option<String>,
+    /// The operator's lock row in the MetaDB. Required by `dump`, `verify` with a scratch restore, `restore`
+    /// and `drop-safety-copies`; checked by the others when it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
+    /// How `restore` replaces the live tables.
+    #[serde(default)]
+    pub restore_method: RestoreMethod,
+    /// Whether `verify` restores the dump into scratch databases.
+    #[serde(default)]
+    pub scratch_restore: ScratchRestore,
+    /// What `probe` tries.
+    #[serde(default)]
+    pub probe: ProbeOptions,
+    /// The agent gives up after this many seconds, with a report, before Kubernetes would kill it without
+    /// one. `None`: no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_seconds: Option<u64>,
+}
+
+/// Host and port of the MetaDB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetadbAddress {
+    /// Host name or IP address.
+    pub host: String,
+    /// TCP port of the MySQL protocol.
+    pub port: u16,
+}
+
+/// Where the account of the MetaDB lies in the file system of the pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Credentials {
+    /// A mounted Secret with one file per key.
+    #[serde(rename_all = "camelCase")]
+    Files {
+        /// Where the Secret is mounted.
+        directory: String,
+        /// Key (file name) of the user name.
+        user_key: String,
+        /// Key (file name) of the password.
+        password_key: String,
+    },
+    /// OMS's own `config.yaml`, mounted from its Secret or ConfigMap. Only `oms_meta_user` and
+    /// `oms_meta_password` are taken.
+    #[serde(rename_all = "camelCase")]
+    ConfigYaml {
+        /// Path of the file.
+        path: String,
+    },
+}
+
+/// The row of `oms_operator_lock.upgrade_lock` that proves that this upgrade still owns the MetaDB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lock {
+    /// Value of the column `holder`.
+    pub holder: String,
+    /// Value of the column `epoch`.
+    pub epoch: i64,
+}
+
+/// How the live tables are replaced by the restored ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreMethod {
+    /// Load aside, compare, then rename across databases; the replaced tables are kept.
+    #[default]
+    Swap,
+    /// Check the dump, drop the live databases, create and load them. Only where renaming across databases
+    /// was tried and failed: from the drop to the end of the load the content exists on the volume alone.
+    DropAndLoad,
+}
+
+/// Whether and for how long `verify` may restore into scratch databases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScratchRestore {
+    /// When to do it.
+    pub mode: ScratchMode,
+    /// `Auto` does it when its estimate is at most this many seconds.
+    pub budget_seconds: u64,
+}
+
+impl Default for ScratchRestore {
+    fn default() -> Self {
+        Self {
+            mode: ScratchMode::Auto,
+            budget_seconds: 300,
+        }
+    }
+}
+
+/// When `verify` restores into scratch databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScratchMode {
+    /// Never: the files are read, parsed and compared with the manifest only.
+    Never,
+    /// When the estimate fits into the budget.
+    #[default]
+    Auto,
+    /// Always, however long it takes.
+    Always,
+}
+
+/// What `probe` may try beyond reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbeOptions {
+    /// Create two scratch databases, rename a table from one to the other, drop both. `false` leaves the
+    /// answer at "not tried".
+    pub try_scratch: bool,
+    /// Write, fsync, read back and remove a file on the claim.
+    pub try_write: bool,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        Self {
+            try_scratch: true,
+            try_write: true,
+        }
+    }
+}
+
+/// Why a request cannot be carried out at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRequest {
+    /// Not JSON of this shape.
+    #[error("the request is not understood: {0}")]
+    Malformed(String),
+    /// A field has a value that cannot work.
+    #[error("field {field} of the request: {problem}")]
+    Field {
+        /// Name of the field as in the JSON.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Longest database name for which every temporary name still fits into the 64 characters of MySQL.
+pub const MAX_DATABASE_NAME: usize = 64 - "__omsrestore_".len() - 5;
+
+impl Request {
+    /// Reads a request and checks what can be checked without touching anything.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] names the field.
+    pub fn parse(json: &str) -> Result<Self, InvalidRequest> {
+        let request: Self =
+            serde_json::from_str(json).map_err(|e| InvalidRequest::Malformed(e.to_string()))?;
+        request.check()?;
+        Ok(request)
+    }
+
+    /// Checks the values of the fields.
+    ///
+    /// # Errors
+    /// [`InvalidRequest::Field`] for the first field that cannot work.
+    pub fn check(&self) -> Result<(), InvalidRequest> {
+        let bad = |field, problem: &str| {
+            Err(InvalidRequest::Field {
+                field,
+                problem: problem.to_owned(),
+            })
+        };
+        if self.upgrade_uid.is_empty() || self.upgrade_uid.len() > 64 {
+            return bad("upgradeUid", "must have 1 to 64 characters");
+        }
+        if !(1..=99_999).contains(&self.attempt) {
+            return bad("attempt", "must be between 1 and 99999");
+        }
+        if self.metadb.host.is_empty() || self.metadb.port == 0 {
+            return bad("metadb", "host and port must be given");
+        }
+        if self.databases.is_empty() {
+            return bad("databases", "at least one database must be named");
+        }
+        for (index, name) in self.databases.iter().enumerate() {
+            if name.is_empty() || name.chars().count() > MAX_DATABASE_NAME {
+                return bad(
+                    "databases",
+                    &format!("each name must have 1 to {MAX_DATABASE_NAME} characters"),
+                );
+            }
+            if self.databases[..index]
+                .iter()
+                .any(|other| other.eq_ignore_ascii_case(name))
+            {
+                return bad("databases", &format!("{name} is named twice"));
+            }
+            if RESERVED
+                .iter()
+                .any(|reserved| name.eq_ignore_ascii_case(reserved))
+                || name.contains("__oms")
+            {
+                return bad(
+                    "databases",
+                    &format!("{name} is reserved and can never belong to an installation"),
+                );
+            }
+        }
+        if !self.directory.starts_with('/') || self.directory.split('/').any(|part| part == "..") {
+            return bad("directory", "must be an absolute path without '..'");
+        }
+        if let Some(digest) = &self.expected_manifest_digest
+            && (digest.len() != 64
+                || !digest
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
+        {
+            return bad(
+                "expectedManifestDigest",
+                "must be a sha256 in lower-case hex",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Databases of the server or of the operator itself.
+const RESERVED: [&str; 6] = [
+    "mysql",
+    "information_schema",
+    "performance_schema",
+    "sys",
+    "oceanbase",
+    "oms_operator_lock",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> serde_json::Value {
+        serde_json::json!({
+            "upgradeUid": "0f7c2a1e-6a55-4c1e-9a5e-000000000001", "attempt": 2,
+            "metadb": {"host": "metadb", "port": 2881},
+            "credentials": {"files": {"directory": "/credentials", "userKey": "user", "passwordKey": "password"}},
+            "databases": ["oms_rm", "oms_cm", "oms_cm_hb"],
+            "directory": "/backup/oms-to-4-0-0-0f7c2a1e",
+            "lock": {"holder": "0f7c2a1e", "epoch": 7}
+        })
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_survive_a_round_trip() {
+        let request = Request::parse(&sample().to_string()).unwrap();
+        assert_eq!(request.restore_method, RestoreMethod::Swap);
+        assert_eq!(
+            request.scratch_restore,
+            ScratchRestore {
+                mode: ScratchMode::Auto,
+                budget_seconds: 300
+            }
+        );
+        assert!(request.probe.try_scratch);
+        let again = Request::parse(&serde_json::to_string(&request).unwrap()).unwrap();
+        assert_eq!(again, request);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        for (pointer, value, expected) in [
+            ("/attempt", serde_json::json!(0), "attempt"),
+            ("/databases", serde_json::json!([]), "databases"),
+            ("/databases", serde_json::json!(["a", "A"]), "databases"),
+            ("/databases", serde_json::json!(["mysql"]), "databases"),
+            (
+                "/databases",
+                serde_json::json!(["a__omsnew_1"]),
+                "databases",
+            ),
+            (
+                "/databases",
+                serde_json::json!(["x".repeat(60)]),
+                "databases",
+            ),
+            ("/directory", serde_json::json!("backup"), "directory"),
+            (
+                "/directory",
+                serde_json::json!("/backup/../etc"),
+                "directory",
+            ),
+            ("/metadb/port", serde_json::json!(0), "metadb"),
+            ("/upgradeUid", serde_json::json!(""), "upgradeUid"),
+        ] {
+            let mut json = sample();
+            *json.pointer_mut(pointer).unwrap() = value;
+            match Request::parse(&json.to_string()) {
+                Err(InvalidRequest::Field { field, .. }) => assert_eq!(field, expected),
+                other => panic!("{pointer}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let mut json = sample();
+        json["surprise"] = serde_json::json!(true);
+        assert!(
+            matches!(Request::parse(&json.to_string()), Err(InvalidRequest::Malformed(m)) if m.contains("surprise"))
+        );
+    }
+
+    #[test]
+    fn a_digest_must_be_a_sha256() {
+        let mut json = sample();
+        json["expectedManifestDigest"] = serde_json::json!("abc");
+        assert!(matches!(
+            Request::parse(&json.to_string()),
+            Err(InvalidRequest::Field {
+                field: "expectedManifestDigest",
+                ..
+            })
+        ));
+    }
+}
