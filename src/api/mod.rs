@@ -1,1 +1,62 @@
-//! Placeholder, filled by the next commits.
+//! The custom resource `OmsUpgrade` (`oms.oceanbase.com/v1alpha1`): spec, status, conditions and
+//! the CEL rules that the API server enforces. No I/O, no clock.
+mod checks;
+mod conditions;
+mod spec;
+mod status;
+
+pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
+pub use conditions::{condition_is_true, condition_types, find_condition, set_condition};
+pub use spec::{
+    Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack, HttpMethod, MetaDb, MetaDbAddress,
+    MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod, Rollback, RollbackPolicy, SecretCredentials, SecretKeyRef, Target,
+    TargetKind, Timeouts, Verification,
+};
+pub use status::{
+    BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal, InitRecord, InstallationStatus, Intent, JobRecord, JobRole,
+    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
+    TargetOriginal, Waiting,
+};
+
+/// API group of the custom resource.
+pub const GROUP: &str = "oms.oceanbase.com";
+/// Version of the custom resource.
+pub const VERSION: &str = "v1alpha1";
+/// Finalizer held while an upgrade has something to undo or to clean up.
+pub const FINALIZER: &str = "oms.oceanbase.com/upgrade";
+/// Annotation on a target Deployment while an upgrade is under way: the originals of everything
+/// that was changed, so that a lost status can be rebuilt.
+pub const ORIGINALS_ANNOTATION: &str = "oms.oceanbase.com/originals";
+/// Annotation on a target Deployment: the epoch of the actor that may write it. Raised when the
+/// direction changes, so that a write decided before is refused.
+pub const FENCE_ANNOTATION: &str = "oms.oceanbase.com/fence";
+/// Annotation on an `OmsUpgrade` being deleted: give everything up as it stands and let the object
+/// go. The value must be `i-accept-the-current-state`.
+pub const RELEASE_ANNOTATION: &str = "oms.oceanbase.com/release";
+/// The only value of [`RELEASE_ANNOTATION`] that is honoured.
+pub const RELEASE_VALUE: &str = "i-accept-the-current-state";
+/// Field manager of all our writes to objects of others. Never starts like `kubectl`, because Flux
+/// strips managers that do.
+pub const FIELD_MANAGER: &str = "oms-operator";
+
+/// The custom resource definition as the API server gets it.
+///
+/// On top of what the derive makes: `status` has a default with `observedGeneration: -1`, because a
+/// custom resource without status passes Flux's `wait: true` at once.
+pub fn build_crd() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON;
+    use kube::CustomResourceExt;
+    let mut crd = OmsUpgrade::crd();
+    for version in &mut crd.spec.versions {
+        let status = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut())
+            .and_then(|schema| schema.properties.as_mut())
+            .and_then(|properties| properties.get_mut("status"));
+        if let Some(status) = status {
+            status.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+        }
+    }
+    crd
+}

@@ -1,0 +1,85 @@
+//! Preflight checks: their names, what the user may say about them, and their results.
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Checks whose verdict the user may attest or skip. All other preflight checks (targets, claim,
+/// MetaDB login, privileges, one upgrade at a time) are not negotiable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CheckName {
+    /// The source version is one that OMS supports as a source of the target version (OMS 4.0.0 upgrade FAQ).
+    SourceVersion,
+    /// All running projects are in quasi-real-time sync (OMS upgrade overview, restrictions).
+    ProjectsInSync,
+    /// Forward switchover of migration projects is finished (OMS upgrade overview, restrictions).
+    ForwardSwitchover,
+    /// Connectors made by 3.2.x have `dbType` (OMS upgrade overview, restrictions).
+    ConnectorDbType,
+    /// Every node of the installation is a target.
+    AllNodesListed,
+    /// The old image survives a normal restart: abort and rollback rest on it.
+    OldImageRestarts,
+    /// The new image can be pulled on every node.
+    ImagePullable,
+    /// The nodes run cgroup v1, which OMS before 4.2.5 needs (OMS troubleshooting guide).
+    CgroupVersion,
+    /// The MetaDB account sees the sessions of others, so that a left-over OMS session is noticed.
+    SessionsVisible,
+    /// Nobody else (Argo CD, Flux, an autoscaler) writes the fields we change.
+    NoOtherOwner,
+}
+
+/// What the user says about a check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CheckPolicy {
+    /// The check must pass. This is the default for every check.
+    #[default]
+    Require,
+    /// The user vouches for what the operator cannot see. A check that is seen to fail still fails.
+    Attest,
+    /// The check is not made.
+    Skip,
+}
+
+/// One check with a policy other than the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.policy == 'Require' || (has(self.reason) && size(self.reason) > 0)", "reason: say why, when policy is Attest or Skip"))]
+pub struct Check {
+    /// Name of the check.
+    pub name: CheckName,
+    /// Require, Attest or Skip.
+    #[serde(default)]
+    pub policy: CheckPolicy,
+    /// Why the check is attested or skipped. Shown in the status.
+    #[schemars(length(max = 512))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Verdict of one preflight check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CheckOutcome {
+    /// Seen to hold.
+    Passed,
+    /// Holds, with something a person should know.
+    Warning,
+    /// Seen not to hold, or required and cannot be seen.
+    Failed,
+    /// The user vouches for it.
+    Attested,
+    /// The user asked not to look.
+    Skipped,
+}
+
+/// Result of one preflight check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckResult {
+    /// Name of the check.
+    pub name: String,
+    /// Verdict.
+    pub outcome: CheckOutcome,
+    /// What was seen and, when it failed, the way out.
+    pub message: String,
+}

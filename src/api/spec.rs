@@ -1,0 +1,464 @@
+//! What the user asks for. No I/O.
+use super::{Check, OmsUpgradeStatus};
+use kube::core::Duration;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
+///
+/// Once the operation has started, only `action`, `paused` and `retries` may change.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "oms.oceanbase.com",
+    version = "v1alpha1",
+    kind = "OmsUpgrade",
+    namespaced,
+    status = "OmsUpgradeStatus",
+    shortname = "omsup",
+    category = "oms",
+    derive = "PartialEq",
+    doc = "Upgrades an OceanBase Migration Service (OMS) installation, and brings it back when that fails or is asked for.",
+    printcolumn(name = "From", type_ = "string", json_path = ".status.sourceVersion"),
+    printcolumn(name = "To", type_ = "string", json_path = ".status.targetVersion"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress.summary"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    validation = Rule::new(FROZEN_RULE).message("spec: once the upgrade has started only action, paused and retries may change; delete the object (which aborts) or make a new one"),
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.retries >= oldSelf.retries", "retries: may only grow"))]
+pub struct OmsUpgradeSpec {
+    /// The Deployments that run OMS: one per OMS node, all nodes of the installation.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub targets: Vec<Target>,
+
+    /// Image of the new version. Use a digest where you can.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
+    pub image: String,
+
+    /// How to reach the MetaDB. Everything is discovered by default.
+    #[serde(default)]
+    pub metadb: MetaDb,
+
+    /// How to log in to the OMS console's open API, which tells how far each project is.
+    #[serde(default)]
+    pub console: Console,
+
+    /// How high availability (HA) is switched off and on again.
+    #[serde(default)]
+    pub ha: Ha,
+
+    /// Preflight checks that are attested or skipped. Those not listed must pass.
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+
+    /// Where the backup goes and how it is proven.
+    pub backup: Backup,
+
+    /// How long each part may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+
+    /// What happens when the upgrade fails after the new version was started.
+    #[serde(default)]
+    pub rollback: Rollback,
+
+    /// What is asked for. Requests to abort or to roll back are remembered in the status once seen:
+    /// re-applying the manifest does not take them back.
+    #[serde(default)]
+    pub action: Action,
+
+    /// Holds the upgrade at the next phase boundary. A way back (abort, rollback) is never held.
+    #[serde(default)]
+    pub paused: bool,
+
+    /// Raise by one to let an upgrade that is `Stalled` try its step again.
+    #[schemars(range(min = 0, max = 1000))]
+    #[serde(default)]
+    pub retries: i32,
+}
+
+/// Freezes everything but the control fields once `status.startedTime` is set.
+const FROZEN_RULE: &str = "!has(oldSelf.status) || !has(oldSelf.status.startedTime) || (self.spec.targets == oldSelf.spec.targets \
+    && self.spec.image == oldSelf.spec.image && self.spec.metadb == oldSelf.spec.metadb && self.spec.console == oldSelf.spec.console && self.spec.ha == oldSelf.spec.ha \
+    && self.spec.backup == oldSelf.spec.backup && self.spec.timeouts == oldSelf.spec.timeouts \
+    && self.spec.rollback == oldSelf.spec.rollback && has(self.spec.checks) == has(oldSelf.spec.checks) \
+    && (!has(self.spec.checks) || self.spec.checks == oldSelf.spec.checks))";
+
+/// What the user asks of the upgrade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// Preflight only: fill in the plan and stop.
+    Plan,
+    /// Upgrade.
+    #[default]
+    Run,
+    /// Give up: before the new version is started everything goes back as it was; afterwards this
+    /// is a rollback.
+    Abort,
+    /// Bring back data and image, also after success.
+    RollBack,
+}
+
+/// Kinds of workload that can run an OMS node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TargetKind {
+    /// An apps/v1 Deployment with one replica.
+    #[default]
+    Deployment,
+}
+
+/// One OMS node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Kind of the workload.
+    #[serde(default)]
+    pub kind: TargetKind,
+    /// Name of the workload, in the namespace of the `OmsUpgrade`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Name of the OMS container. Needed only when the pod has several containers.
+    #[schemars(length(min = 1, max = 63))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+}
+
+/// How to reach the MetaDB.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!(has(self.credentialsSecretRef) && has(self.fromContainer))", "metadb: give credentialsSecretRef or fromContainer, not both"))]
+#[x_kube(validation = ("!has(self.address) || has(self.databases)", "metadb.databases: needed when metadb.address is given"))]
+pub struct MetaDb {
+    /// A Secret with an account of the MetaDB. Without it the account is taken from the Secret or
+    /// ConfigMap that the pod mounts as `config.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretCredentials>,
+    /// Read `config.yaml` once from the running container and keep the account in a Secret that the
+    /// operator makes and deletes. For installations whose `config.yaml` is a file of the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_container: Option<FromContainer>,
+    /// Address of the MetaDB, when it cannot be taken from `config.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<MetaDbAddress>,
+    /// Names of the OMS databases, when they cannot be taken from `config.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub databases: Option<MetaDbDatabases>,
+}
+
+/// Asks for the account to be read from the running container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct FromContainer {}
+
+/// A Secret with an account of the MetaDB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretCredentials {
+    /// Name of the Secret, in the namespace of the `OmsUpgrade`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key that holds the user name, with `@tenant#cluster` where OceanBase wants it.
+    #[schemars(length(min = 1, max = 253))]
+    #[serde(default = "default_user_key")]
+    pub user_key: String,
+    /// Key that holds the password.
+    #[schemars(length(min = 1, max = 253))]
+    #[serde(default = "default_password_key")]
+    pub password_key: String,
+}
+
+fn default_user_key() -> String {
+    "user".into()
+}
+
+fn default_password_key() -> String {
+    "password".into()
+}
+
+/// Address of the MetaDB (or of the proxy in front of it).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct MetaDbAddress {
+    /// Host name or IP address.
+    #[schemars(length(min = 1, max = 253))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+}
+
+/// Names of the OMS databases (`drc_rm_db`, `drc_cm_db`, `drc_cm_heartbeat_db` of `config.yaml`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetaDbDatabases {
+    /// Resource manager database (`drc_rm_db`).
+    #[schemars(length(min = 1, max = 64))]
+    pub resource_manager: String,
+    /// Cluster manager database (`drc_cm_db`).
+    #[schemars(length(min = 1, max = 64))]
+    pub cluster_manager: String,
+    /// Heartbeat database of every region (`drc_cm_heartbeat_db`).
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 64)))]
+    pub heartbeat: Vec<String>,
+}
+
+/// How to log in to the OMS console's open API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Console {
+    /// A Secret with an account of the console. Without it the open API is asked without a login,
+    /// and what it does not answer has to be attested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretCredentials>,
+}
+
+/// How HA is switched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("(self.driver == 'OmsApi') == has(self.api)", "ha.api: needed with driver OmsApi, and only there"))]
+pub struct Ha {
+    /// By which way `ha.config` is changed.
+    #[serde(default)]
+    pub driver: HaDriver,
+    /// What HA shall be after a successful upgrade.
+    #[serde(default)]
+    pub goal: HaGoal,
+    /// From where new Stores start once HA is on again.
+    #[serde(default)]
+    pub pull_back: HaPullBack,
+    /// How the system parameter is read and written over HTTP. Needed with driver `OmsApi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<HaApi>,
+}
+
+/// Ways to change the system parameter `ha.config`. OMS documents no API for it, only its console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HaDriver {
+    /// Single keys of the JSON row in the MetaDB, then a restart of `oms_console` so that it is read.
+    #[default]
+    MetaDb,
+    /// The console's own HTTP call, described in `ha.api`; the result is verified in the MetaDB.
+    OmsApi,
+    /// A person changes it in the console; the operator waits and verifies in the MetaDB.
+    Manual,
+}
+
+/// What HA shall be after a successful upgrade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HaGoal {
+    /// On, as the upgrade guide says. Only HA starts the components of projects again.
+    #[default]
+    Enabled,
+    /// As it was before.
+    Restore,
+}
+
+/// From where new Stores start once HA is on again (OMS upgrade guide, enable HA).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HaPullBack {
+    /// Method.
+    #[serde(default)]
+    pub method: PullBackMethod,
+    /// Minutes added to the downtime with method `RefetchInterval`. The guide's example adds 30.
+    #[schemars(range(min = 0, max = 1440))]
+    #[serde(default = "default_slack")]
+    pub slack_minutes: i32,
+}
+
+fn default_slack() -> i32 {
+    30
+}
+
+impl Default for HaPullBack {
+    fn default() -> Self {
+        Self { method: PullBackMethod::default(), slack_minutes: default_slack() }
+    }
+}
+
+/// Methods to set the pull-back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PullBackMethod {
+    /// `perceiveStoreClientCheckpoint: true`: from the earliest downstream checkpoint.
+    #[default]
+    PerceiveCheckpoint,
+    /// `refetchStoreIntervalMin` greater than the time since OMS was stopped.
+    RefetchInterval,
+}
+
+/// The console's HTTP call for system parameters, as read off the browser's network panel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HaApi {
+    /// Port of the console on the pod's address.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "default_console_port")]
+    pub port: i32,
+    /// Method of the writing call.
+    #[serde(default)]
+    pub method: HttpMethod,
+    /// Path and query of the writing call.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/"))]
+    pub path: String,
+    /// Body of the writing call. `${config}` stands for the whole JSON value, `${config:string}` for
+    /// it as a JSON string.
+    #[schemars(length(min = 1, max = 4096))]
+    pub body_template: String,
+    /// Headers, for instance `Content-Type`, or `Authorization` from a Secret.
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HaApiHeader>,
+}
+
+fn default_console_port() -> i32 {
+    8089
+}
+
+/// Methods of the writing call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HttpMethod {
+    /// POST
+    #[default]
+    #[serde(rename = "POST")]
+    Post,
+    /// PUT
+    #[serde(rename = "PUT")]
+    Put,
+}
+
+/// One header of the writing call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.value) != has(self.secretKeyRef)", "give value or secretKeyRef, not both"))]
+pub struct HaApiHeader {
+    /// Name of the header.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// A value that is no secret.
+    #[schemars(length(max = 1024))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// A value taken from a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<SecretKeyRef>,
+}
+
+/// One key of a Secret in the namespace of the `OmsUpgrade`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key in the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// Where the backup goes and how it is proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    /// PersistentVolumeClaim for the dumps. It stays when the upgrade is deleted. The dumps hold
+    /// the passwords of data sources: guard it like the MetaDB.
+    #[schemars(length(min = 1, max = 253))]
+    pub claim_name: String,
+    /// How the backup is proven before the new version is started.
+    #[serde(default)]
+    pub verification: Verification,
+}
+
+/// How the backup is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Verification {
+    /// Manifest, and a restore into scratch schemas when that is estimated to take five minutes at most.
+    #[default]
+    Auto,
+    /// Files re-read and hashed, object lists and row counts against the manifest.
+    Manifest,
+    /// Manifest, and always a restore into scratch schemas with equal content digests.
+    ScratchRestore,
+}
+
+/// What happens when the upgrade fails after the new version was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// Roll back by itself, or stop and wait for `action: RollBack`.
+    #[serde(default)]
+    pub policy: RollbackPolicy,
+}
+
+/// When a rollback begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RollbackPolicy {
+    /// As soon as the upgrade fails.
+    #[default]
+    Automatic,
+    /// Only when `action: RollBack` asks for it. Until then the upgrade is `Stalled`.
+    OnRequest,
+}
+
+/// How long each part may take, as Go durations (`90s`, `15m`, `1h30m`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Timeouts {
+    /// Preflight, with the pre-pull of images.
+    #[schemars(schema_with = "duration_schema")]
+    pub preflight: Duration,
+    /// HA off or on, read back.
+    #[schemars(schema_with = "duration_schema")]
+    pub ha: Duration,
+    /// Old or new version stopped, no session left.
+    #[schemars(schema_with = "duration_schema")]
+    pub stop: Duration,
+    /// The backup Job.
+    #[schemars(schema_with = "duration_schema")]
+    pub backup: Duration,
+    /// The verification Job.
+    #[schemars(schema_with = "duration_schema")]
+    pub verify: Duration,
+    /// Containers run.
+    #[schemars(schema_with = "duration_schema")]
+    pub start: Duration,
+    /// `docker_init.sh`.
+    #[schemars(schema_with = "duration_schema")]
+    pub init: Duration,
+    /// Services healthy after a normal start.
+    #[schemars(schema_with = "duration_schema")]
+    pub health: Duration,
+    /// Checkpoints of all projects advance again.
+    #[schemars(schema_with = "duration_schema")]
+    pub recovery: Duration,
+    /// The restore Job of a rollback.
+    #[schemars(schema_with = "duration_schema")]
+    pub restore: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from(std::time::Duration::from_secs(60 * n));
+        Self {
+            preflight: minutes(10),
+            ha: minutes(10),
+            stop: minutes(10),
+            backup: minutes(360),
+            verify: minutes(360),
+            start: minutes(15),
+            init: minutes(30),
+            health: minutes(20),
+            recovery: minutes(30),
+            restore: minutes(720),
+        }
+    }
+}
+
+fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "maxLength": 32, "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"})
+}

@@ -1,0 +1,124 @@
+//! What the operator knows and has done: the only memory of an upgrade. No I/O.
+use super::CheckResult;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod machine;
+mod records;
+
+pub use machine::{Direction, Phase, Step};
+pub use records::*;
+
+/// Status of an `OmsUpgrade`. Everything that matters is here: the operator can be killed anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OmsUpgradeStatus {
+    /// Generation of the spec that this status speaks of; −1 before the operator saw the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the upgrade stands, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Where the upgrade stands, in the operator's own terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// Forward, or a way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The promises, one condition each.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// Version of OMS before the upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+    /// Version of OMS after the upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<String>,
+    /// Version of the operator that wrote this status last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_version: Option<String>,
+
+    /// When preflight passed and the operation began. The spec is frozen from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_time: Option<Time>,
+    /// When the present step began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_started_time: Option<Time>,
+    /// When the verdict fell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_time: Option<Time>,
+    /// When the old version was stopped and no session was left (T1 of the upgrade guide).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_stopped_time: Option<Time>,
+    /// When HA was switched on again (T2 of the upgrade guide).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ha_enabled_time: Option<Time>,
+    /// When the new version was stopped for a rollback (T3 of the upgrade guide).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_stopped_time: Option<Time>,
+    /// When the intent to start the new version was recorded. From here on the way back is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point_of_no_return_time: Option<Time>,
+    /// Everything is as it should be after the verdict: nothing left to clean up.
+    #[serde(default)]
+    pub settled: bool,
+
+    /// Raised whenever the direction changes. Writes decided under an older epoch are refused.
+    #[serde(default)]
+    pub epoch: i64,
+    /// The effect that may be carried out next, recorded before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// Requests of the user, remembered once seen.
+    #[serde(default)]
+    pub requests: Requests,
+    /// Why the direction changed, or why preflight failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Why the operator cannot go on by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Stall>,
+    /// What the present step waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// Progress of the data operation under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+
+    /// What preflight found and what will happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+    /// The installation as discovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<InstallationStatus>,
+    /// Originals of everything that is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub originals: Option<Originals>,
+    /// The Jobs made so far, newest attempt of each role.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["role".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobRecord>,
+    /// The backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatus>,
+    /// Rollback: why the old image may run on the databases as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_proof: Option<ContentProof>,
+    /// Runs of `docker_init.sh`.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init_runs: Vec<InitRecord>,
+    /// Projects that ran before the upgrade, with the checkpoint at which they stood.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<ProjectRecord>,
+    /// Projects whose checkpoint does not advance, with what a person can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_projects: Vec<OpenComponent>,
+    /// Phases passed, oldest first, the last forty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PhaseRecord>,
+}

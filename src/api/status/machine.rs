@@ -1,0 +1,140 @@
+//! The states of an upgrade: steps, directions, and the phases people see. No I/O.
+use super::*;
+
+/// Which way the upgrade goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Direction {
+    /// Towards the new version.
+    #[default]
+    Forward,
+    /// Back, from before the new version was started: nothing was changed in the databases.
+    Abort,
+    /// Back, from after the new version was started: image and, where the content differs, data.
+    RollBack,
+}
+
+/// One step. Each has one file in the brain that says when it is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Step {
+    /// Nothing looked at yet.
+    Pending,
+    /// Read-only checks, probe Job, pre-pull.
+    Preflight,
+    /// Plan made; waits for `action: Run`.
+    Planned,
+    /// The lock row in the MetaDB is taken and the originals are captured.
+    Locking,
+    /// HA is switched off and read back.
+    DisablingHa,
+    /// The old version is stopped; no pod and no session is left.
+    StoppingOld,
+    /// The backup Job runs.
+    BackingUp,
+    /// The verification Job runs.
+    VerifyingBackup,
+    /// The new version is started with `IS_UPGRADE=true`.
+    StartingNew,
+    /// `docker_init.sh` runs.
+    Initializing,
+    /// The new version is stopped for a normal start.
+    StoppingForRestart,
+    /// The new version starts as it will start from now on.
+    StartingFinal,
+    /// HA goes to its goal, with the pull-back that recovery needs.
+    EnablingHa,
+    /// Every project that ran before advances again.
+    Recovering,
+    /// Way back: own Jobs are stopped.
+    StoppingJobs,
+    /// Rollback: the targets are fenced against writes decided before, the lock epoch is raised.
+    Fencing,
+    /// Rollback: HA off, best effort.
+    DisablingHaForRollback,
+    /// Rollback: the new version is stopped; no pod and no session is left.
+    StoppingNew,
+    /// Rollback: the databases are compared with the backup.
+    Comparing,
+    /// Rollback: the backup is restored.
+    Restoring,
+    /// Way back: the old version starts.
+    StartingOld,
+    /// The verdict has fallen; what was borrowed is given back.
+    Settling,
+}
+
+/// Where an upgrade stands, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Not looked at yet.
+    Pending,
+    /// Checks are made; nothing is touched.
+    Preflight,
+    /// The plan is made; waits for `action: Run`.
+    Planned,
+    /// HA is switched off.
+    DisablingHa,
+    /// The old version is stopped.
+    Stopping,
+    /// The databases are dumped.
+    BackingUp,
+    /// The dump is proven.
+    VerifyingBackup,
+    /// The new version is started for its initialisation.
+    Starting,
+    /// `docker_init.sh` runs.
+    Initializing,
+    /// The new version is started as it will run from now on.
+    Restarting,
+    /// HA is switched on.
+    EnablingHa,
+    /// Replication is waited for.
+    RecoveringReplication,
+    /// The new version runs.
+    Succeeded,
+    /// On the way back; nothing was changed in the databases.
+    Aborting,
+    /// As before.
+    Aborted,
+    /// On the way back, with the data.
+    RollingBack,
+    /// As before, with the data of the backup.
+    RolledBack,
+    /// Preflight failed; nothing was touched.
+    Failed,
+}
+
+impl Step {
+    /// The phase that people see for this step.
+    pub fn phase(self, direction: Direction, failed: bool) -> Phase {
+        match (direction, self) {
+            (Direction::Forward, Step::Settling) if failed => Phase::Failed,
+            (Direction::Forward, Step::Settling) => Phase::Succeeded,
+            (Direction::Abort, Step::Settling) => Phase::Aborted,
+            (Direction::RollBack, Step::Settling) => Phase::RolledBack,
+            (Direction::Abort, _) => Phase::Aborting,
+            (Direction::RollBack, _) => Phase::RollingBack,
+            (Direction::Forward, step) => match step {
+                Step::Pending => Phase::Pending,
+                Step::Preflight => Phase::Preflight,
+                Step::Planned => Phase::Planned,
+                Step::Locking | Step::DisablingHa | Step::DisablingHaForRollback => Phase::DisablingHa,
+                Step::StoppingOld | Step::StoppingNew | Step::StoppingJobs | Step::Fencing => Phase::Stopping,
+                Step::BackingUp => Phase::BackingUp,
+                Step::VerifyingBackup | Step::Comparing | Step::Restoring => Phase::VerifyingBackup,
+                Step::StartingNew | Step::StartingOld => Phase::Starting,
+                Step::Initializing => Phase::Initializing,
+                Step::StoppingForRestart | Step::StartingFinal => Phase::Restarting,
+                Step::EnablingHa => Phase::EnablingHa,
+                Step::Recovering => Phase::RecoveringReplication,
+                Step::Settling => Phase::Succeeded,
+            },
+        }
+    }
+}
+
+impl Phase {
+    /// Whether the verdict has fallen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Succeeded | Phase::Aborted | Phase::RolledBack | Phase::Failed)
+    }
+}

@@ -1,0 +1,333 @@
+//! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
+use super::*;
+
+/// An effect that may be carried out, recorded before it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Kind of the effect.
+    pub effect: String,
+    /// What it is done to (a Deployment, a Job, a node).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What the world looked like before (a generation, a process id): tells afterwards whether the
+    /// effect has happened, and whether somebody undid it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Counts repetitions of the same effect within one step.
+    pub attempt: i32,
+}
+
+/// Requests of the user, remembered once seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// When an abort was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<Time>,
+    /// When a rollback was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_back: Option<Time>,
+    /// The highest `spec.retries` that was honoured.
+    #[serde(default)]
+    pub retries: i32,
+}
+
+/// Why the direction changed, or why preflight failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// Machine-readable reason (CamelCase).
+    pub reason: String,
+    /// What happened, what it means for the data, what to do next.
+    pub message: String,
+}
+
+/// Why the operator cannot go on by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stall {
+    /// Machine-readable reason (CamelCase).
+    pub reason: String,
+    /// What happened, what it means for the data, what to do next.
+    pub message: String,
+}
+
+/// What the present step waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// Machine-readable reason (CamelCase).
+    pub reason: String,
+    /// What is waited for.
+    pub message: String,
+}
+
+/// Progress of a data operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// One line for `kubectl get`.
+    pub summary: String,
+    /// 0 to 100, when the total is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<i32>,
+    /// Bytes done.
+    pub bytes_done: i64,
+    /// Bytes in all, estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_total: Option<i64>,
+    /// Bytes per second.
+    pub bytes_per_second: i64,
+    /// Seconds left, estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<i64>,
+    /// Database worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+/// What preflight found and what will happen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanStatus {
+    /// Checks, each with its verdict.
+    #[serde(default)]
+    pub checks: Vec<CheckResult>,
+    /// Estimated bytes and times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimates: Option<Estimates>,
+    /// How a restore would swap the content in: by renaming tables, or by drop and load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_method: Option<String>,
+    /// The steps in words.
+    #[serde(default)]
+    pub steps: Vec<String>,
+}
+
+/// Estimates of the probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimates {
+    /// Bytes of the databases.
+    pub bytes: i64,
+    /// Seconds of the dump.
+    pub dump_seconds: i64,
+    /// Seconds of a restore.
+    pub restore_seconds: i64,
+    /// Free bytes of the claim.
+    pub free_bytes: i64,
+}
+
+/// The installation as discovered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstallationStatus {
+    /// Host of the MetaDB.
+    pub metadb_host: String,
+    /// Port of the MetaDB.
+    pub metadb_port: i32,
+    /// All databases: resource manager, cluster manager, every region's heartbeat.
+    pub databases: Vec<String>,
+    /// Database of the resource manager.
+    pub rm_database: String,
+    /// Database of the cluster manager.
+    pub cm_database: String,
+    /// Heartbeat databases.
+    pub heartbeat_databases: Vec<String>,
+    /// Product and version of the MetaDB's server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Addresses of the OMS nodes.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// Targets on which `docker_init.sh` must run: one per region, or each where configurations differ.
+    #[serde(default)]
+    pub init_targets: Vec<String>,
+}
+
+/// Originals of everything that is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Originals {
+    /// The targets.
+    #[serde(default)]
+    pub targets: Vec<TargetOriginal>,
+    /// HA.
+    #[serde(default)]
+    pub ha: HaOriginal,
+    /// `ob_query_timeout` of the MetaDB in microseconds, when it was raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ob_query_timeout: Option<i64>,
+}
+
+/// Originals of one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetOriginal {
+    /// Name of the Deployment.
+    pub name: String,
+    /// Uid of the Deployment.
+    pub uid: String,
+    /// Name of the OMS container.
+    pub container: String,
+    /// Replicas.
+    pub replicas: i32,
+    /// Image as written in the template.
+    pub image: String,
+    /// Image as pulled, from the running container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    /// `spec.template` of the Deployment as JSON text.
+    pub template: String,
+    /// `metadata.managedFields` as JSON text: who owned which field.
+    pub managed_fields: String,
+}
+
+/// HA before the upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HaOriginal {
+    /// Whether HA was on. A missing row or key means off.
+    pub enabled: bool,
+    /// Value of `ha.config` as JSON text, when there was a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+}
+
+/// What a Job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum JobRole {
+    /// Tries claim, login, privileges and tools.
+    Probe,
+    /// Dumps the databases.
+    Dump,
+    /// Proves the dump.
+    Verify,
+    /// Compares the databases with the backup.
+    Compare,
+    /// Restores the backup.
+    Restore,
+}
+
+/// The newest attempt of a Job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRecord {
+    /// What the Job is for.
+    pub role: JobRole,
+    /// Attempt, counted from one.
+    pub attempt: i32,
+    /// Uid of the Job, once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+}
+
+/// The backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupStatus {
+    /// Directory on the claim.
+    pub directory: String,
+    /// sha256 of the manifest. A restore trusts nothing else.
+    pub manifest_digest: String,
+    /// When the dump was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_time: Option<Time>,
+    /// The content was proven.
+    #[serde(default)]
+    pub verified: bool,
+    /// Also by a restore into scratch schemas.
+    #[serde(default)]
+    pub scratch_restored: bool,
+    /// Databases.
+    #[serde(default)]
+    pub databases: Vec<DatabaseSummary>,
+}
+
+/// Why the old image may run on the databases as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ContentProof {
+    /// Compared with the backup: equal.
+    Equal,
+    /// Restored from the backup and compared.
+    Restored,
+}
+
+/// One database of the backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseSummary {
+    /// Name.
+    pub name: String,
+    /// Tables and views.
+    pub objects: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Bytes of SQL text.
+    pub raw_bytes: i64,
+    /// Bytes stored.
+    pub stored_bytes: i64,
+}
+
+/// One run of `docker_init.sh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InitRecord {
+    /// Name of the Deployment.
+    pub target: String,
+    /// Uid of the pod it runs in.
+    pub pod_uid: String,
+    /// Id of the container it runs in.
+    pub container_id: String,
+    /// Restarts of that container when it was started.
+    pub restart_count: i32,
+    /// Attempt, counted from one.
+    pub attempt: i32,
+    /// The completion banner was seen.
+    #[serde(default)]
+    pub completed: bool,
+}
+
+/// A project that ran before the upgrade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectRecord {
+    /// Id (`p_…`).
+    pub id: String,
+    /// `Migration` or `Sync`.
+    pub kind: String,
+    /// Checkpoint when OMS was stopped, in Unix seconds, when it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<i64>,
+    /// First checkpoint seen after the start, to tell an advance from a re-read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<i64>,
+    /// Its checkpoint was seen to advance again.
+    #[serde(default)]
+    pub recovered: bool,
+}
+
+/// A project whose checkpoint does not advance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenComponent {
+    /// Id of the project.
+    pub project: String,
+    /// What was seen and what a person can do.
+    pub message: String,
+}
+
+/// A phase that was passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseRecord {
+    /// The step.
+    pub step: Step,
+    /// Direction it was passed in.
+    pub direction: Direction,
+    /// Begin.
+    pub started_time: Time,
+    /// End.
+    pub finished_time: Time,
+}
