@@ -46,7 +46,7 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
   rootfs=$images/debian-bookworm.tar
   if [ ! -s "$rootfs" ]; then
     echo "build-image: making the Debian base image (once, about a minute)" >&2
-    mmdebstrap --quiet --variant=minbase \
+    mmdebstrap --quiet --format=tar --variant=minbase \
       --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
       --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
       --aptopt='Dir::Cache::pkgcache ""' --aptopt='Dir::Cache::srcpkgcache ""' --aptopt='APT::Install-Recommends "false"' \
