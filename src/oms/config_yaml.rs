@@ -1,0 +1,341 @@
+//! OMS's `config.yaml`: where the meta database is, what its databases are called, which regions
+//! and nodes there are. No I/O.
+//!
+//! Keys are those of the V4.0.0 deployment guide. Only `oms_meta_*` is taken of the accounts;
+//! `drc_password` and the others are never read out of the text. Error texts name keys and lines,
+//! never content, because the content holds passwords.
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::metadb::Databases;
+use super::secret::{Credentials, SecretString};
+
+/// Host and port of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// Name or IP address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What one node's `config.yaml` says, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NodeConfig {
+    /// `oms_meta_host`, `oms_meta_port`.
+    pub metadb: Address,
+    /// `drc_rm_db`.
+    pub rm: String,
+    /// `drc_cm_db`.
+    pub cm: String,
+    /// `drc_cm_heartbeat_db`.
+    pub heartbeat: String,
+    /// `cm_location` as written (0–127, unique per region).
+    pub location: String,
+    /// `cm_region`; empty when absent.
+    pub region: String,
+    /// `cm_url`; empty when absent.
+    pub cm_url: String,
+    /// `cm_nodes`: addresses of all nodes of the region.
+    pub nodes: Vec<String>,
+    /// SHA-256 over the lines of the file without comments and without secrets: two nodes with the
+    /// same fingerprint have the same configuration.
+    pub fingerprint: String,
+}
+
+/// One region of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Region {
+    /// `cm_region`; empty when absent.
+    pub name: String,
+    /// `cm_location`.
+    pub location: String,
+    /// `cm_url`.
+    pub cm_url: String,
+    /// Heartbeat database of the region.
+    pub heartbeat: String,
+    /// Addresses of its nodes (`cm_nodes` of all its files), sorted.
+    pub nodes: Vec<String>,
+    /// Targets whose files belong to the region, in the order given.
+    pub members: Vec<String>,
+    /// Targets that must run `docker_init.sh`: the first one when all files of the region are the
+    /// same, otherwise every one (guide, multi-node upgrade).
+    pub init_members: Vec<String>,
+}
+
+/// A whole installation, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Installation {
+    /// The meta database.
+    pub metadb: Address,
+    /// Names of all databases.
+    pub databases: Databases,
+    /// Regions, sorted by location.
+    pub regions: Vec<Region>,
+}
+
+impl Installation {
+    /// Addresses of all nodes, sorted, each once.
+    pub fn node_addresses(&self) -> Vec<String> {
+        let mut nodes: Vec<String> = self.regions.iter().flat_map(|r| r.nodes.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        nodes
+    }
+}
+
+/// Why a `config.yaml` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+pub enum ConfigError {
+    /// Not YAML, or a value of a wrong kind.
+    #[error(
+        "config.yaml cannot be read near line {line}; nothing was done; it must be YAML with one \
+         `key: value` per line, the colon followed by a space"
+    )]
+    Unreadable {
+        /// Line, 1-based; 0 when unknown.
+        line: u64,
+    },
+    /// A required key is absent or empty.
+    #[error(
+        "config.yaml has no value for {key}; nothing was done; add it as OMS's deployment guide describes"
+    )]
+    MissingKey {
+        /// Key.
+        key: &'static str,
+    },
+    /// A value cannot be what the key means.
+    #[error("the value of {key} in config.yaml is not {expected}; nothing was done; correct it")]
+    BadValue {
+        /// Key.
+        key: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Files of several nodes contradict each other.
+    #[error(
+        "the config.yaml files of {first} and {second} differ in {key}, so they are not one \
+         installation; nothing was done; list only nodes of one installation as targets"
+    )]
+    Contradiction {
+        /// A target.
+        first: String,
+        /// Another target.
+        second: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// There was no file at all.
+    #[error(
+        "no config.yaml was found for any target; nothing was done; name the credentials and databases in the spec"
+    )]
+    NoFile,
+}
+
+/// A scalar as text, whatever YAML would take it for.
+fn text_of_scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::<String>::deserialize(deserializer)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NodeList {
+    Many(Vec<String>),
+    One(String),
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    oms_meta_host: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    oms_meta_port: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    oms_meta_user: Option<String>,
+    #[serde(default)]
+    oms_meta_password: Option<SecretString>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    drc_rm_db: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    drc_cm_db: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    drc_cm_heartbeat_db: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    cm_location: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    cm_region: Option<String>,
+    #[serde(default, deserialize_with = "text_of_scalar")]
+    cm_url: Option<String>,
+    #[serde(default)]
+    cm_nodes: Option<NodeList>,
+}
+
+/// Reads one file.
+pub fn parse_config(text: &str) -> Result<(NodeConfig, Credentials), ConfigError> {
+    let raw: RawConfig = serde_saphyr::from_str(text).map_err(|error| ConfigError::Unreadable {
+        // The error's own text quotes the file, so only the line is taken.
+        line: error.location().map_or(0, |location| location.line()),
+    })?;
+    let credentials = Credentials {
+        user: require("oms_meta_user", raw.oms_meta_user)?,
+        password: raw.oms_meta_password.ok_or(ConfigError::MissingKey {
+            key: "oms_meta_password",
+        })?,
+    };
+    let port = require("oms_meta_port", raw.oms_meta_port)?;
+    let config = NodeConfig {
+        metadb: Address {
+            host: require("oms_meta_host", raw.oms_meta_host)?,
+            port: port
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or(ConfigError::BadValue {
+                    key: "oms_meta_port",
+                    expected: "a TCP port",
+                })?,
+        },
+        rm: require("drc_rm_db", raw.drc_rm_db)?,
+        cm: require("drc_cm_db", raw.drc_cm_db)?,
+        heartbeat: require("drc_cm_heartbeat_db", raw.drc_cm_heartbeat_db)?,
+        location: raw.cm_location.unwrap_or_default().trim().to_owned(),
+        region: raw.cm_region.unwrap_or_default().trim().to_owned(),
+        cm_url: raw.cm_url.unwrap_or_default().trim().to_owned(),
+        nodes: match raw.cm_nodes {
+            Some(NodeList::Many(nodes)) => nodes,
+            Some(NodeList::One(nodes)) => nodes.split(',').map(str::to_owned).collect(),
+            None => Vec::new(),
+        }
+        .into_iter()
+        .map(|node| node.trim().to_owned())
+        .filter(|node| !node.is_empty())
+        .collect(),
+        fingerprint: compute_fingerprint(text),
+    };
+    Ok((config, credentials))
+}
+
+fn require(key: &'static str, value: Option<String>) -> Result<String, ConfigError> {
+    value
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .ok_or(ConfigError::MissingKey { key })
+}
+
+fn compute_fingerprint(text: &str) -> String {
+    let mut hash = Sha256::new();
+    for line in text.lines().map(str::trim_end) {
+        let body = line.trim_start();
+        let key = body
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let secret = ["password", "secret", "access_key", "ak", "sk"]
+            .iter()
+            .any(|word| key.split('_').any(|part| part == *word) || key.ends_with(word));
+        if body.is_empty() || body.starts_with('#') || secret {
+            continue;
+        }
+        hash.update(line.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Joins the files of all targets, given as (target name, file), into one installation.
+///
+/// rm and cm database and the meta database must be the same everywhere; regions are told apart by
+/// `cm_location`; every region has one heartbeat database.
+pub fn merge_configs(files: &[(String, NodeConfig)]) -> Result<Installation, ConfigError> {
+    let (first_name, first) = files.first().ok_or(ConfigError::NoFile)?;
+    let mut by_location: BTreeMap<&str, Vec<&(String, NodeConfig)>> = BTreeMap::new();
+    for file in files {
+        let (name, config) = file;
+        let contradiction = |key| ConfigError::Contradiction {
+            first: first_name.clone(),
+            second: name.clone(),
+            key,
+        };
+        if config.metadb != first.metadb {
+            return Err(contradiction("oms_meta_host or oms_meta_port"));
+        }
+        if config.rm != first.rm {
+            return Err(contradiction("drc_rm_db"));
+        }
+        if config.cm != first.cm {
+            return Err(contradiction("drc_cm_db"));
+        }
+        by_location.entry(&config.location).or_default().push(file);
+    }
+    let mut regions = Vec::new();
+    for (location, members) in by_location {
+        regions.push(merge_region(location, &members)?);
+    }
+    let mut heartbeats: Vec<String> = regions.iter().map(|r| r.heartbeat.clone()).collect();
+    heartbeats.sort();
+    heartbeats.dedup();
+    Ok(Installation {
+        metadb: first.metadb.clone(),
+        databases: Databases {
+            rm: first.rm.clone(),
+            cm: first.cm.clone(),
+            heartbeats,
+        },
+        regions,
+    })
+}
+
+fn merge_region(location: &str, members: &[&(String, NodeConfig)]) -> Result<Region, ConfigError> {
+    let (first_name, first) = members.first().ok_or(ConfigError::NoFile)?;
+    for (name, config) in members {
+        if config.heartbeat != first.heartbeat {
+            return Err(ConfigError::Contradiction {
+                first: first_name.clone(),
+                second: name.clone(),
+                key: "drc_cm_heartbeat_db (both have the same cm_location)",
+            });
+        }
+    }
+    let mut nodes: Vec<String> = members.iter().flat_map(|(_, c)| c.nodes.clone()).collect();
+    nodes.sort();
+    nodes.dedup();
+    let names: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
+    let same = members
+        .iter()
+        .all(|(_, c)| c.fingerprint == first.fingerprint);
+    Ok(Region {
+        name: first.region.clone(),
+        location: location.to_owned(),
+        cm_url: first.cm_url.clone(),
+        heartbeat: first.heartbeat.clone(),
+        nodes,
+        init_members: if same {
+            vec![first_name.clone()]
+        } else {
+            names.clone()
+        },
+        members: names,
+    })
+}
+
+#[cfg(test)]
+#[path = "config_yaml_tests.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! `docker_init.sh`: started once, detached, with its record on the mounted logs volume.
+//!
+//! The script takes minutes and must not be interrupted (deployment guide), while an exec connection
+//! may break at any time; so the exec only starts it. Its record outlives container and operator:
+//! `/home/admin/logs/oms-operator/<attempt>/` with `started` (process), `log` and `exit`.
+//! Its exit status is not documented to be reliable, so the completion text counts as well.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerError, ExecAnswer};
+
+/// Text of `docker_init.sh` when all its steps are done (V3.3.1 deployment guide, V4.0.0 scale-out).
+pub const COMPLETION_TEXT: &str = "[Completed] All initialization steps are executed.";
+/// The script in the image (upgrade guide, single node, step 6).
+pub const INIT_PROGRAM: &str = "/root/docker_init.sh";
+/// Folder of the records; on the logs volume, so that they survive the container.
+pub const RECORD_FOLDER: &str = "/home/admin/logs/oms-operator";
+
+const START_SCRIPT: &str = include_str!("init_start.sh");
+const RUN_SCRIPT: &str = include_str!("init_run.sh");
+const READ_SCRIPT: &str = include_str!("init_read.sh");
+
+/// Name of one attempt: letters, digits, `.`, `_`, `-`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AttemptId(String);
+
+impl AttemptId {
+    /// Checks a name; `None` when it could mean anything else than one plain folder.
+    pub fn new(name: &str) -> Option<Self> {
+        let plain = name.len() <= 100
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        plain.then(|| Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for AttemptId {
+    type Error = &'static str;
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(&name).ok_or("an attempt is named by letters, digits, '.', '_' and '-'")
+    }
+}
+
+impl From<AttemptId> for String {
+    fn from(attempt: AttemptId) -> Self {
+        attempt.0
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Command lines about `docker_init.sh`, for one place of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InitCommand {
+    program: String,
+    folder: String,
+}
+
+impl Default for InitCommand {
+    /// The documented places.
+    fn default() -> Self {
+        Self::at(INIT_PROGRAM, RECORD_FOLDER)
+    }
+}
+
+impl InitCommand {
+    /// Other places: for images that keep the script elsewhere, and for tests.
+    pub fn at(program: &str, folder: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Starts the script unless this attempt was started before; returns at once.
+    pub fn start_argv(&self, attempt: &AttemptId) -> Vec<String> {
+        bash(
+            START_SCRIPT,
+            "oms-operator-start",
+            [&self.folder, attempt.as_str(), &self.program, RUN_SCRIPT],
+        )
+    }
+
+    /// Reads the record of an attempt; changes nothing.
+    pub fn read_argv(&self, attempt: &AttemptId) -> Vec<String> {
+        bash(
+            READ_SCRIPT,
+            "oms-operator-read",
+            [self.folder.as_str(), attempt.as_str(), COMPLETION_TEXT],
+        )
+    }
+}
+
+fn bash<const N: usize>(script: &str, name: &str, args: [&str; N]) -> Vec<String> {
+    let mut argv = vec![
+        "bash".to_owned(),
+        "-c".to_owned(),
+        script.to_owned(),
+        name.to_owned(),
+    ];
+    argv.extend(args.iter().map(|arg| (*arg).to_owned()));
+    argv
+}
+
+/// What the start command says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InitStart {
+    /// Started now (or claimed and about to begin: read the record).
+    Started,
+    /// This attempt was started before; nothing was done.
+    Already,
+    /// Another attempt is still at work; nothing was done.
+    Busy,
+}
+
+/// State of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InitState {
+    /// No record: it was never started here.
+    NotStarted,
+    /// Claimed less than 30 s ago, not begun yet.
+    Starting,
+    /// At work.
+    Running,
+    /// Ended.
+    Exited {
+        /// Exit code of the script; not documented to be reliable.
+        code: i32,
+    },
+    /// Begun, without end and without a process: container or process was killed.
+    Vanished,
+}
+
+/// Record of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct InitRecord {
+    /// Where it stands.
+    pub state: InitState,
+    /// True when the completion text was printed.
+    pub completed: bool,
+    /// Lines in its log: progress to look at. The text itself is never read out.
+    pub log_lines: u64,
+    /// Seconds since it began.
+    pub age_seconds: u64,
+    /// Seconds since it last printed something.
+    pub quiet_seconds: u64,
+}
+
+/// Reads the answer of the start command.
+pub fn parse_init_start(answer: &ExecAnswer) -> Result<InitStart, ContainerError> {
+    match answer.stdout.trim() {
+        "init=started" | "init=slow" => Ok(InitStart::Started),
+        "init=already" => Ok(InitStart::Already),
+        "init=busy" => Ok(InitStart::Busy),
+        "init=failed" => Err(unusable(
+            "the logs volume refuses a folder: full, read-only or not mounted",
+        )),
+        _ => Err(unusable(&format!("exit code {:?}", answer.exit_code))),
+    }
+}
+
+/// Reads the answer of the read command.
+pub fn parse_init_record(answer: &ExecAnswer) -> Result<InitRecord, ContainerError> {
+    read_record(answer.stdout.trim())
+        .ok_or_else(|| unusable(&format!("no record line, exit code {:?}", answer.exit_code)))
+}
+
+fn read_record(line: &str) -> Option<InitRecord> {
+    let mut words = line.split(' ');
+    let mut field = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=');
+    let state = field("init")?;
+    let code = field("exit")?;
+    let completed = field("banner")? == "1";
+    let log_lines = field("lines")?.parse().ok()?;
+    // A clock that was set back gives negative ages.
+    let age: i64 = field("age")?.parse().ok()?;
+    let quiet: i64 = field("quiet")?.parse().ok()?;
+    Some(InitRecord {
+        state: match state {
+            "absent" => InitState::NotStarted,
+            "starting" => InitState::Starting,
+            "running" => InitState::Running,
+            "exited" => InitState::Exited {
+                code: code.parse().ok()?,
+            },
+            "vanished" => InitState::Vanished,
+            _ => return None,
+        },
+        completed,
+        log_lines,
+        age_seconds: u64::try_from(age).unwrap_or(0),
+        quiet_seconds: u64::try_from(quiet).unwrap_or(0),
+    })
+}
+
+fn unusable(reason: &str) -> ContainerError {
+    ContainerError {
+        command: "docker_init.sh's record",
+        reason: reason.to_owned(),
+    }
+}

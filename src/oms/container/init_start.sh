@@ -1,0 +1,30 @@
+# Starts docker_init.sh once per attempt, detached from this exec.
+# Arguments: record folder, attempt, program, runner script text.
+set -u
+base=$1 attempt=$2 program=$3 runner=$4
+dir=$base/$attempt
+mkdir -p -- "$base" || { echo "init=failed"; exit 10; }
+# Another attempt that is still at work must not get company.
+for other in "$base"/*/; do
+  [ "$other" = "$dir/" ] && continue
+  [ -e "$other/started" ] && [ ! -e "$other/exit" ] || continue
+  read -r pid _ < "$other/started" || continue
+  for stat in /proc/[0-9]*/stat; do
+    read -r line 2>/dev/null < "$stat" || continue
+    set -- ${line##*) }
+    [ "${4:-}" = "$pid" ] && { echo "init=busy"; exit 0; }
+  done
+done
+# mkdir is atomic: of two callers exactly one gets past this line, whatever happens afterwards.
+if ! mkdir -- "$dir" 2>/dev/null; then
+  [ -d "$dir" ] || { echo "init=failed"; exit 11; }
+  echo "init=already"
+  exit 0
+fi
+chmod 0700 -- "$dir"
+setsid nohup bash -c "$runner" oms-operator-init "$dir" "$program" </dev/null >/dev/null 2>&1 &
+for _ in $(seq 100); do
+  [ -e "$dir/started" ] && { echo "init=started"; exit 0; }
+  sleep 0.05
+done
+echo "init=slow"

@@ -1,0 +1,47 @@
+//! Commands for the inside of an OMS container, and the reading of their answers. No I/O: the
+//! controller does the exec.
+//!
+//! Command lines are constant; what varies is a positional argument of a checked form, so nothing
+//! can be interpreted by a shell. No command line ever holds a secret.
+mod init;
+mod probe;
+mod supervisor;
+
+use thiserror::Error;
+
+pub use init::{
+    AttemptId, InitCommand, InitRecord, InitStart, InitState, parse_init_record, parse_init_start,
+};
+pub use probe::{
+    CgroupVersion, cgroup_argv, cm_url_argv, config_yaml_argv, parse_cgroup_version, parse_cm_url,
+    parse_utc_offset, utc_offset_argv,
+};
+pub use supervisor::{
+    CONSOLE_PROGRAM, Program, ProgramState, REQUIRED_PROGRAMS, SupervisorReport, list_not_running,
+    parse_supervisor_status, restart_argv, start_argv, status_argv,
+};
+
+/// What a command in the container gave back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct ExecAnswer {
+    /// Standard output, decoded leniently.
+    pub stdout: String,
+    /// Exit code; `None` when the connection ended without telling it.
+    pub exit_code: Option<i32>,
+}
+
+/// A command's answer that cannot be understood. Does not quote the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+#[error(
+    "{command} in the OMS container gave no usable answer: {reason}; nothing is concluded from it; it is asked again"
+)]
+pub struct ContainerError {
+    /// Command in words.
+    pub command: &'static str,
+    /// What is wrong.
+    pub reason: String,
+}
+
+fn strings<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,137 @@
+use super::*;
+
+const PRETTY: &str = "{\n  \"enable\": true,\n  \"enableHost\": false,\n  \"x\\u0041\": {\"enable\": true, \"s\": \"a,}\\\"\"},\n  \"refetchStoreIntervalMin\": 30\n}\n";
+
+fn parse(text: &str) -> HaConfig {
+    HaConfig::parse(text).unwrap()
+}
+
+#[test]
+fn changes_one_value_and_no_other_byte() {
+    let off = parse(PRETTY)
+        .apply_patch(&HaPatch::new().with_bool(ENABLE, false))
+        .unwrap();
+    assert_eq!(
+        off.as_str(),
+        PRETTY.replacen("\"enable\": true", "\"enable\": false", 1)
+    );
+    assert!(!off.read_setting().enable);
+}
+
+#[test]
+fn adds_a_missing_key_in_the_style_of_the_text() {
+    let patch = HaPatch::new().with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, true);
+    let pretty = parse(PRETTY).apply_patch(&patch).unwrap();
+    assert!(
+        pretty.as_str().ends_with(
+            "\"refetchStoreIntervalMin\": 30,\n  \"perceiveStoreClientCheckpoint\": true\n}\n"
+        ),
+        "{}",
+        pretty.as_str()
+    );
+    let dense = parse(r#"{"enable":true}"#).apply_patch(&patch).unwrap();
+    assert_eq!(
+        dense.as_str(),
+        r#"{"enable":true,"perceiveStoreClientCheckpoint":true}"#
+    );
+    assert_eq!(
+        parse(" { } ").apply_patch(&patch).unwrap().as_str(),
+        r#"{"perceiveStoreClientCheckpoint":true}"#
+    );
+}
+
+#[test]
+fn originals_bring_back_every_byte() {
+    for text in [
+        PRETTY,
+        r#"{"enable":"true","z":1}"#,
+        "{\"a\":[1,{\"b\":2}] , \"enable\" :false}",
+        r#"{"refetchStoreIntervalMin":30}"#,
+    ] {
+        let config = parse(text);
+        let patch = HaPatch::new()
+            .with_bool(ENABLE, false)
+            .with_number(REFETCH_STORE_INTERVAL_MIN, 95)
+            .with_bool("new", true);
+        let originals = config.capture_originals(&patch);
+        let changed = config.apply_patch(&patch).unwrap();
+        assert!(changed.satisfies(&patch));
+        let back = changed.apply_patch(&originals).unwrap();
+        assert!(back.satisfies(&originals));
+        assert_eq!(back.as_str(), text);
+    }
+}
+
+#[test]
+fn removes_first_middle_last_and_only_key() {
+    let remove = |text: &str, key: &str| {
+        parse(text)
+            .apply_patch(&HaPatch::new().with_value(key, None))
+            .unwrap()
+            .as_str()
+            .to_owned()
+    };
+    assert_eq!(remove(r#"{"a":1, "b":2, "c":3}"#, "a"), r#"{"b":2, "c":3}"#);
+    assert_eq!(remove(r#"{"a":1, "b":2, "c":3}"#, "b"), r#"{"a":1, "c":3}"#);
+    assert_eq!(remove(r#"{"a":1, "b":2, "c":3}"#, "c"), r#"{"a":1, "b":2}"#);
+    assert_eq!(remove(r#"{"a":1}"#, "a"), "{}");
+    assert_eq!(remove(r#"{"a":1}"#, "b"), r#"{"a":1}"#);
+}
+
+#[test]
+fn missing_or_odd_switch_means_off() {
+    for text in [
+        "{}",
+        r#"{"enable":null}"#,
+        r#"{"enable":1}"#,
+        r#"{"Enable":true}"#,
+        r#"{"enable":"no"}"#,
+        r#"{"x":{"enable":true}}"#,
+    ] {
+        assert!(!parse(text).read_setting().enable, "{text}");
+    }
+    assert!(parse(r#"{"enable":"TRUE"}"#).read_setting().enable);
+}
+
+#[test]
+fn reads_numbers_as_strings() {
+    let setting = parse(r#"{"refetchStoreIntervalMin":"45","subtopicStoreNumberThreshold":5}"#)
+        .read_setting();
+    assert_eq!(setting.refetch_store_interval_min, Some(45));
+    assert_eq!(setting.subtopic_store_number_threshold, Some(5));
+}
+
+#[test]
+fn refuses_what_is_no_object_and_does_not_quote_it() {
+    for text in ["", "null", "[]", "{", "{\"a\":canary}", "{\"a\":1} x"] {
+        let error = HaConfig::parse(text).unwrap_err();
+        assert!(matches!(error, HaError::NotAnObject { .. }), "{text}");
+        assert!(!error.to_string().contains("canary"));
+    }
+    assert_eq!(
+        HaConfig::parse(r#"{"enable":true,"en\u0061ble":false}"#),
+        Err(HaError::DuplicateKey {
+            key: "enable".into()
+        })
+    );
+    let bad = HaPatch::new().with_value("a", Some("true} , {".into()));
+    assert_eq!(
+        parse("{}").apply_patch(&bad),
+        Err(HaError::BadValue { key: "a".into() })
+    );
+}
+
+#[test]
+fn pull_back_is_more_than_the_time_that_passed() {
+    assert_eq!(compute_pull_back_minutes(0, 3600, 30), 90);
+    assert_eq!(compute_pull_back_minutes(0, 3601, 30), 91);
+    assert_eq!(compute_pull_back_minutes(0, 3600, 0), 61);
+    assert_eq!(compute_pull_back_minutes(100, 0, 5), 5);
+    assert_eq!(
+        compute_pull_back_minutes(i64::MIN, i64::MAX, u32::MAX) > 0,
+        true
+    );
+    for elapsed in 0..200 {
+        assert!(compute_pull_back_minutes(7, 7 + elapsed, 0) * 60 > elapsed as u64);
+    }
+}

@@ -1,0 +1,173 @@
+//! Errors of calls to the meta database: what happened, what it means, what to do next.
+use thiserror::Error;
+
+/// Whether a failed call may have changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteFate {
+    /// Nothing was written.
+    NotWritten,
+    /// The answer was lost: read before trying again.
+    Unknown,
+}
+
+/// A call to the meta database that did not succeed. Never holds a secret or a statement's values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+pub enum MetaDbError {
+    /// No connection.
+    #[error(
+        "cannot connect to the meta database at {address}: {reason}; nothing was read or written; \
+         check oms_meta_host and oms_meta_port, the network policy and that the database runs"
+    )]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// Cause in words.
+        reason: String,
+    },
+    /// Wrong account or password.
+    #[error(
+        "the meta database at {address} refused the login of user {user}; nothing was read or \
+         written; correct the password in the credentials Secret"
+    )]
+    LoginRefused {
+        /// Host and port.
+        address: String,
+        /// Login name.
+        user: String,
+    },
+    /// The server wants what this client refuses to do.
+    #[error(
+        "the meta database at {address} asks for {method}, which this operator does not offer; \
+         nothing was read or written; create an account with mysql_native_password"
+    )]
+    UnsupportedLogin {
+        /// Host and port.
+        address: String,
+        /// What it asked for.
+        method: String,
+    },
+    /// A database or table is not there.
+    #[error(
+        "{call}: {object} does not exist in the meta database; nothing was written; check the \
+         database names in config.yaml against `show databases`"
+    )]
+    Missing {
+        /// What was tried.
+        call: String,
+        /// What is missing.
+        object: String,
+    },
+    /// The account may not do it.
+    #[error(
+        "{call}: the meta database account lacks a privilege (error {code}); nothing was written; \
+         grant it: {grant}"
+    )]
+    PrivilegeMissing {
+        /// What was tried.
+        call: String,
+        /// Server error code.
+        code: u16,
+        /// Statement that would help.
+        grant: String,
+    },
+    /// Tables or values are not as documented; nothing is guessed.
+    #[error(
+        "{call}: the meta database is not shaped as expected: {reason}; nothing was written; this \
+         version of OMS may differ from the documented one: check by hand and attest it in the spec"
+    )]
+    SchemaDiffers {
+        /// What was tried.
+        call: String,
+        /// What differs.
+        reason: String,
+    },
+    /// Too slow.
+    #[error(
+        "{call}: no answer from the meta database within {seconds} s; {}; it is asked again",
+        fate_words(*fate)
+    )]
+    TimedOut {
+        /// What was tried.
+        call: String,
+        /// The limit, whole seconds, rounded up.
+        seconds: u64,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
+    /// The connection broke in the middle.
+    #[error(
+        "{call}: the connection to the meta database broke; {}; it is asked again",
+        fate_words(*fate)
+    )]
+    ConnectionLost {
+        /// What was tried.
+        call: String,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
+    /// Any other refusal by the server.
+    #[error(
+        "{call}: the meta database answered error {code} ({state}): {message}; {}; see the \
+         server's log",
+        fate_words(*fate)
+    )]
+    Server {
+        /// What was tried.
+        call: String,
+        /// Error code.
+        code: u16,
+        /// SQL state.
+        state: String,
+        /// Server's message, shortened.
+        message: String,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
+    /// A write went through but does not read back as written.
+    #[error(
+        "{call}: written, but it reads back differently: {reason}; somebody else changes it; find \
+         out who before going on"
+    )]
+    NotAsWritten {
+        /// What was tried.
+        call: String,
+        /// What reads differently.
+        reason: String,
+    },
+    /// The request itself makes no sense.
+    #[error("{call}: refused before asking the meta database: {reason}; nothing was written")]
+    Invalid {
+        /// What was tried.
+        call: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn fate_words(fate: WriteFate) -> &'static str {
+    match fate {
+        WriteFate::NotWritten => "nothing was written",
+        WriteFate::Unknown => "the write may or may not have happened",
+    }
+}
+
+impl MetaDbError {
+    /// Whether the failed call may have written something.
+    pub fn fate(&self) -> WriteFate {
+        match self {
+            Self::TimedOut { fate, .. }
+            | Self::ConnectionLost { fate, .. }
+            | Self::Server { fate, .. } => *fate,
+            Self::NotAsWritten { .. } => WriteFate::Unknown,
+            _ => WriteFate::NotWritten,
+        }
+    }
+
+    /// True when asking again later may help without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. }
+        )
+    }
+}

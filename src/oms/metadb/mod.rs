@@ -1,0 +1,97 @@
+//! The meta database (MetaDB) as a port: what can be asked of it and changed in it.
+//!
+//! No I/O here. The adapter is [`super::mysql`]; tests put a double behind the same trait.
+//! Every call is bounded in time by the adapter, every write is conditional or absolute and read
+//! back, and a failed call says whether the write may have happened.
+mod error;
+mod facts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+pub use error::{MetaDbError, WriteFate};
+pub use facts::*;
+
+use super::config_yaml::Address;
+use super::secret::Credentials;
+
+/// Answer of a call to the meta database.
+pub type MetaDbResult<'a, T> = BoxFuture<'a, Result<T, MetaDbError>>;
+
+/// Opens meta databases; the seam where tests put their own.
+pub trait MetaDbOpener: Send + Sync {
+    /// Makes a client. Does not connect yet: the first call does.
+    ///
+    /// `limit` bounds each call as a whole (connect, statements, read back).
+    fn open(
+        &self,
+        address: &Address,
+        credentials: &Credentials,
+        databases: &Databases,
+        limit: Duration,
+    ) -> Arc<dyn MetaDb>;
+}
+
+/// Calls to one meta database. Object-safe; one connection per call.
+pub trait MetaDb: Send + Sync {
+    /// Who answers: engine, version, identity.
+    fn identify(&self) -> MetaDbResult<'_, ServerIdentity>;
+
+    /// Databases out of `names` that exist, with their character sets.
+    fn find_databases<'a>(&'a self, names: &'a [String]) -> MetaDbResult<'a, Vec<DatabaseFact>>;
+
+    /// Sessions of the OMS account or on its databases, other than this client's own.
+    fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport>;
+
+    /// The row of the HA parameter (`oms_normal_config`, rm database).
+    fn read_ha_row(&self) -> MetaDbResult<'_, HaRow>;
+
+    /// Changes single keys of the HA row, only if it still reads as the caller saw it.
+    fn write_ha_row<'a>(&'a self, write: &'a HaRowWrite) -> MetaDbResult<'a, HaRowOutcome>;
+
+    /// All migration and synchronization projects (rm database), deleted ones included.
+    fn list_projects(&self) -> MetaDbResult<'_, Vec<super::project::ProjectRow>>;
+
+    /// What `config_job` (cm database) says about each connector's source `dbType`.
+    fn list_connectors(&self) -> MetaDbResult<'_, ConnectorReport>;
+
+    /// Nodes of the installation (`host`, cm database).
+    fn list_hosts(&self) -> MetaDbResult<'_, Vec<HostRow>>;
+
+    /// Heart beats of the `supervisor` task in one heartbeat database, with ages by the server's clock.
+    fn list_heart_beats<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, Vec<HeartBeat>>;
+
+    /// Regions (`cluster_info`, rm database).
+    fn list_regions(&self) -> MetaDbResult<'_, Vec<RegionRow>>;
+
+    /// Rows of `heatbeat_sequence` (the table's real name) in one heartbeat database.
+    fn count_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
+
+    /// Deletes all but the newest row of `heatbeat_sequence` (upgrade guide, single node, step 2);
+    /// two statements, because MySQL refuses a DELETE that reads its own table. Returns rows deleted.
+    fn trim_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
+
+    /// Rows of `oms_version` (rm database), where the table exists.
+    fn read_schema_marker(&self) -> MetaDbResult<'_, SchemaMarker>;
+
+    /// Global `ob_query_timeout` in microseconds; `None` on engines that have no such variable.
+    fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>>;
+
+    /// Sets global `ob_query_timeout` and reads it back. Unconditional: callers record the original first.
+    fn set_query_timeout(&self, microseconds: u64) -> MetaDbResult<'_, ()>;
+
+    /// The lock that admits one upgrade per meta database; `None` when nobody holds it.
+    fn read_lock(&self) -> MetaDbResult<'_, Option<LockRow>>;
+
+    /// Takes the lock, or finds that this holder has it. Creates database and table when absent.
+    fn acquire_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome>;
+
+    /// Raises the epoch of a lock that `claim.holder` holds at an epoch ≤ `claim.epoch`.
+    fn raise_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome>;
+
+    /// Gives the lock back; removes the lock database when nothing else is in it.
+    /// Succeeds when the lock is free already; `HeldByOther` leaves it alone.
+    fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome>;
+}

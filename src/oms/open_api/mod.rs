@@ -1,0 +1,173 @@
+//! The console's HTTP interfaces as a port: open API, health, and the HA profile.
+//!
+//! No I/O here. The adapter is [`super::http`]; tests put a double behind the same trait. Answers
+//! are reduced to typed facts, raw texts are never handed on.
+mod answer;
+mod profile;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use answer::{parse_health, parse_progress, read_ha_answer};
+pub use profile::{HaCall, HaProfile, HaRequest, HeaderSource, ProfileError, ProfileHeader};
+
+use super::ha::HaConfig;
+use super::project::{ProjectKey, ProjectProgress};
+use super::secret::Credentials;
+
+/// Port of the console and the open API behind nginx (OMS deployment guide).
+pub const CONSOLE_PORT: u16 = 8089;
+/// Largest answer that is read, bytes.
+pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Where the console is: an address that was observed on a pod, never one from an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Address and port to connect to.
+    pub address: SocketAddr,
+    /// With certificates mounted, OMS's nginx speaks HTTPS only.
+    pub scheme: Scheme,
+}
+
+/// Protocol of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTPS; calls answer [`OpenApiError::Unsupported`].
+    Https,
+}
+
+/// What `/oms/health` says. The path is known from the vendor's deploy tool, not from the guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Health {
+    /// `data.healthy` is true.
+    Healthy,
+    /// It answers, but not that it is healthy.
+    Unhealthy,
+    /// This version has no such path (404).
+    NotOffered,
+}
+
+/// A call to the console that did not succeed. Never holds a secret or text of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+pub enum OpenApiError {
+    /// No connection.
+    #[error(
+        "{call}: cannot connect to OMS at {address}: {reason}; nothing was changed; it is asked again"
+    )]
+    Unreachable {
+        /// What was tried.
+        call: String,
+        /// Where.
+        address: SocketAddr,
+        /// Cause in words.
+        reason: String,
+    },
+    /// Too slow, as a whole.
+    #[error(
+        "{call}: no complete answer from OMS within {seconds} s; a change may or may not have been made; it is read again"
+    )]
+    TimedOut {
+        /// What was tried.
+        call: String,
+        /// Limit, whole seconds, rounded up.
+        seconds: u64,
+    },
+    /// The connection broke.
+    #[error(
+        "{call}: the connection to OMS broke; a change may or may not have been made; it is read again"
+    )]
+    ConnectionLost {
+        /// What was tried.
+        call: String,
+    },
+    /// 401 or 403.
+    #[error(
+        "{call}: OMS refused the account (HTTP {status}); nothing was changed; give a console user \
+         that may do this in the API credentials Secret"
+    )]
+    LoginRefused {
+        /// What was tried.
+        call: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// Any other status that is no success, redirects included.
+    #[error(
+        "{call}: OMS answered HTTP {status}, which is no success (redirects are not followed); \
+         read the state before going on"
+    )]
+    Refused {
+        /// What was tried.
+        call: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The envelope says that the call failed.
+    #[error(
+        "{call}: OMS reports a failure (code {code}); read the state before going on, and see OMS's ghana logs"
+    )]
+    Failed {
+        /// What was tried.
+        call: String,
+        /// `code` of the envelope, letters, digits, `-` and `_` only, shortened.
+        code: String,
+    },
+    /// The answer is not what the reference describes.
+    #[error(
+        "{call}: OMS's answer cannot be understood: {reason}; nothing is concluded from it; check that the address is OMS's console"
+    )]
+    Unreadable {
+        /// What was tried.
+        call: String,
+        /// What is wrong, without quoting the answer.
+        reason: String,
+    },
+    /// HTTPS.
+    #[error(
+        "{call}: OMS's console speaks HTTPS here, which this operator does not; nothing was sent; use the driver MetaDb or Manual, and attest project checks"
+    )]
+    Unsupported {
+        /// What was tried.
+        call: String,
+    },
+    /// The profile is wrong.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+}
+
+/// Answer of a call to the console.
+pub type OpenApiResult<'a, T> = BoxFuture<'a, Result<T, OpenApiError>>;
+
+/// Opens consoles; the seam where tests put their own.
+pub trait OpenApiOpener: Send + Sync {
+    /// Makes a client for one console. Does not connect yet. `limit` bounds each call as a whole.
+    fn open(
+        &self,
+        endpoint: Endpoint,
+        credentials: Option<&Credentials>,
+        limit: Duration,
+    ) -> Arc<dyn OpenApi>;
+}
+
+/// Calls to one console. Object-safe; one connection per call.
+pub trait OpenApi: Send + Sync {
+    /// `GET /api/omsp/v2/{migrations|sync}/{id}/progress` (API reference V4.0.0; from 3.3.0 on).
+    fn read_progress<'a>(&'a self, project: &'a ProjectKey) -> OpenApiResult<'a, ProjectProgress>;
+
+    /// `GET /oms/health`.
+    fn read_health(&self) -> OpenApiResult<'_, Health>;
+
+    /// Reads `ha.config` by the profile's read request.
+    fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig>;
+
+    /// Writes the whole `ha.config` text by the profile's write request. Not conditional: read
+    /// first, patch single keys, and verify in the meta database afterwards.
+    fn write_ha<'a>(&'a self, call: &'a HaCall, config: &'a HaConfig) -> OpenApiResult<'a, ()>;
+}

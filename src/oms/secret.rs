@@ -1,0 +1,81 @@
+//! A text that must not be seen: passwords and secret header values. No I/O.
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+/// A secret text. Cannot be printed or serialized, and its memory is overwritten on drop.
+///
+/// There is deliberately no `Serialize`, `Hash` or `Deref`: every place that reveals the text is
+/// found by searching for [`SecretString::reveal`].
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct SecretString(Zeroizing<String>);
+
+impl SecretString {
+    /// Takes the text over; the caller keeps no copy unless it made one.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself, for the one call that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// True when there is no text at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for SecretString {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl fmt::Display for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Account of a service: the name may be shown, the password may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Login name as configured, e.g. `root@metadb#obtest` for an OceanBase tenant behind a proxy.
+    pub user: String,
+    /// Password; may hold any character.
+    pub password: SecretString,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hides_the_text_in_every_format() {
+        let credentials = Credentials {
+            user: "root".into(),
+            password: SecretString::new("canary-7"),
+        };
+        let shown = format!(
+            "{credentials:?} {credentials:#?} {} {:?}",
+            credentials.password, credentials.password
+        );
+        assert!(!shown.contains("canary-7"), "{shown}");
+        assert_eq!(credentials.password.reveal(), "canary-7");
+    }
+}
