@@ -1,0 +1,274 @@
+"""Runs the stand-in without a cluster: a network namespace, the image's files on an overlay, a pid namespace.
+
+May touch: processes it started, and its own folder under the temporary directory. Needs root. Whatever it starts dies
+with the test process (--kill-child), also after kill -9.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+CONSOLE = {"user": "admin", "password": "konsole \"pass' # %41 ä"}
+META = {"user": "root@metadb#obtest", "password": "o'b \"pä$$ # %41 \\ :"}
+ROOT_PASSWORD = "root's own"
+MOUNTS = {"logs": "home/admin/logs", "store": "home/ds/store", "run": "home/ds/run"}
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def wait_for(what, check, seconds=60):
+    """Polls until check() is true, returns its value; fails with `what` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.2)
+
+
+def _child_of(process):
+    """Pid of the only child of a process (unshare --fork)."""
+    def read():
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            found = file.read().split()
+        return int(found[0]) if found else None
+    return wait_for("child process", read, 10)
+
+
+class Ground:
+    """One network namespace with one MetaDB; `engine` is seekdb or mariadb."""
+
+    def __init__(self, engine, rootfs, standin_rootfs):
+        self.engine, self.rootfs, self.standin_rootfs = engine, rootfs, standin_rootfs
+        self.folder = tempfile.mkdtemp(prefix="standin-")
+        self.containers = []
+        self.addresses = ["10.99.0.1"]
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=_die_with_parent)
+        wait_for("network namespace", lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net")
+                 != os.readlink("/proc/self/ns/net"), 10)
+        # seekdb needs an interface besides lo; a veth pair inside the namespace is one
+        for command in ("ip link set lo up", "ip link add d0 type veth peer name d1", "ip addr add 10.99.0.1/24 dev d0",
+                        "ip link set d0 up", "ip link set d1 up"):
+            subprocess.run(self.inside(*command.split()), check=True)
+        self._start_metadb()
+        self._start_observer()
+
+    def inside(self, *command):
+        """A command in the namespace."""
+        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *command]
+
+    def _start_metadb(self):
+        overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs[self.engine])
+        if self.engine == "seekdb":
+            self.port = 2881
+            script = ("mkdir -p /data; TELEMETRY_ENABLED=false exec $(command -v seekdb || echo /opt/seekdb/seekdb) --nodaemon --port 2881"
+                      " --base-dir /data --log-level ERROR --parameter memory_budget=1G --parameter log_disk_size=2G"
+                      " --parameter datafile_maxsize=10G --variable time_zone=+00:00")
+        else:
+            self.port = 3306
+            script = ("mkdir -p /data && mariadb-install-db --no-defaults --user=root --datadir=/data"
+                      " --auth-root-authentication-method=normal --skip-test-db >/dev/null && exec mariadbd --no-defaults"
+                      " --user=root --datadir=/data --port=3306 --socket=/tmp/m.sock --skip-name-resolve")
+        self.metadb = Process(self, overlay, ["bash", "-c", script], {})
+        wait_for("MetaDB", lambda: self._root_sql(None, f"ALTER USER 'root' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"
+                                                  if self.engine == "seekdb" else
+                                                  f"ALTER USER 'root'@'localhost' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
+        user = f"{_quote(META['user'])}@'%'"
+        for statement in (f"CREATE USER {user} IDENTIFIED BY {_quote(META['password'])}",
+                          f"GRANT ALL ON *.* TO {user} WITH GRANT OPTION"):
+            assert self._root_sql(ROOT_PASSWORD, statement), statement
+        self.config = {"oms_meta_host": "10.99.0.1", "oms_meta_port": self.port, "oms_meta_user": META["user"],
+                       "oms_meta_password": META["password"], "drc_rm_db": "oms_rm", "drc_cm_db": "oms_cm",
+                       "drc_cm_heartbeat_db": "oms_cm_hb", "cm_url": "http://10.99.0.1:8088", "cm_location": 0,
+                       "cm_region": "cn-standin", "cm_is_default": True, "cm_nodes": self.addresses}
+
+    def _start_observer(self):
+        config = os.path.join(self.folder, "eye.yaml")
+        _write_private(config, json.dumps(self.config))
+        overlay = Overlay(os.path.join(self.folder, "eye"), self.standin_rootfs["3.3.1-ce"],
+                          {"home/admin/conf/config.yaml": config})
+        self.observer = Process(self, overlay, ["sleep", "infinity"], {})
+
+    def _root_sql(self, password, statement):
+        command = self.inside("chroot", self.standin_rootfs["3.3.1-ce"], "mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-h127.0.0.1",
+                              f"-P{self.port}", "-uroot", "-e", statement)
+        environment = dict(os.environ, **({"MYSQL_PWD": password} if password else {}))
+        return subprocess.run(command, env=environment, capture_output=True).returncode == 0
+
+    def eye(self, *arguments, stdin=None):
+        """Runs the observer and returns its JSON."""
+        result = self.observer.exec("python3", "/root/standin/eye.py", *arguments, stdin=stdin)
+        if result.returncode != 0:
+            raise AssertionError(f"eye {arguments}: {result.stderr}{result.stdout}")
+        return json.loads(result.stdout)
+
+    def sql(self, statement):
+        """One statement as a wrong client would send it."""
+        return self.eye("sql", statement)["rows"]
+
+    def install(self, *arguments):
+        """Fresh sample databases and fresh mounts."""
+        self.stop_all()
+        for name in os.listdir(self.folder):
+            if name.startswith("mounts-"):
+                shutil.rmtree(os.path.join(self.folder, name))
+        self.eye("install", "--fast", *arguments, stdin=json.dumps(CONSOLE))
+
+    def start(self, version, **options):
+        """Starts a container of one version; see Container."""
+        container = Container(self, version, **options)
+        self.containers.append(container)
+        return container
+
+    def stop_all(self):
+        """Kills what still runs."""
+        for container in self.containers:
+            container.kill()
+        self.containers.clear()
+
+    def violations(self):
+        """Names of the rules in the journal."""
+        return [row["rule"] for row in self.eye("journal")["violations"]]
+
+    def close(self):
+        """Ends everything."""
+        self.stop_all()
+        self.observer.kill()
+        self.metadb.kill()
+        self.holder.kill()
+        self.holder.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Overlay:
+    """A writable view of an image's files, mounted inside the container's own mount namespace."""
+
+    def __init__(self, folder, lower, binds=()):
+        self.folder, self.lower, self.binds = folder, lower, dict(binds)
+        for name in ("upper", "work", "root"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+
+    def script(self):
+        """Shell text that mounts it and ends in its root."""
+        root = os.path.join(self.folder, "root")
+        lines = [f"mount -t overlay overlay -o lowerdir={self.lower},upperdir={self.folder}/upper,"
+                 f"workdir={self.folder}/work {root}", f"mount -t proc proc {root}/proc", f"mount --rbind /dev {root}/dev"]
+        for target, source in self.binds.items():
+            make = f"touch {root}/{target}" if os.path.isfile(source) else f"mkdir -p {root}/{target}"
+            lines.append(f"mkdir -p $(dirname {root}/{target}); {make}; mount --bind {source} {root}/{target}")
+        return "\n".join(["set -e", *lines, f'exec chroot {root} "$@"'])
+
+
+class Process:
+    """A command as PID 1 of its own pid namespace."""
+
+    def __init__(self, ground, overlay, command, environment):
+        self.output = open(os.path.join(overlay.folder, "output"), "ab")
+        base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        self.outer = subprocess.Popen(
+            ground.inside("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "bash", "-c",
+                          overlay.script(), "box", *command),
+            env={**base, **environment}, stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent)
+        self.pid = _child_of(self.outer)
+        self.environment = {**base, **environment}
+        wait_for("root of the container", lambda: not self.alive() or os.readlink(f"/proc/{self.pid}/root") != "/", 10)
+
+    def alive(self):
+        """True while PID 1 of the namespace lives."""
+        return self.outer.poll() is None
+
+    def exec(self, *command, wait=True, stdin=None):
+        """A command inside, as `kubectl exec` would run it."""
+        full = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd=/", *command]
+        if not wait:
+            return subprocess.Popen(full, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    text=True, preexec_fn=_die_with_parent)
+        return subprocess.run(full, env=self.environment, capture_output=True, text=True, input=stdin)
+
+    def stop(self, seconds=30):
+        """SIGTERM, and the exit status of PID 1."""
+        if self.alive():
+            os.kill(self.pid, signal.SIGTERM)
+        return self.outer.wait(seconds)
+
+    def kill(self):
+        """kill -9."""
+        if self.alive():
+            os.kill(self.pid, signal.SIGKILL)
+            self.outer.wait()
+        self.output.close()
+
+
+class Container(Process):
+    """One OMS container: image version, mounts of its node, environment."""
+
+    def __init__(self, ground, version, upgrade=False, environment=(), mounts=None, config=None, address="10.99.0.1"):
+        self.ground, self.address = ground, address
+        folder = tempfile.mkdtemp(prefix="container-", dir=ground.folder)
+        config_file = os.path.join(folder, "config.yaml")
+        _write_private(config_file, json.dumps(config or ground.config))
+        binds = {"home/admin/conf/config.yaml": config_file}
+        for name, target in MOUNTS.items():
+            source = os.path.join(ground.folder, f"mounts-{address}", (mounts or {}).get(name, name))
+            os.makedirs(source, exist_ok=True)
+            binds[target] = source
+        given = {"OMS_HOST_IP": address, **dict(environment)}
+        if upgrade:
+            given["IS_UPGRADE"] = "true"
+        self.folder = folder
+        super().__init__(ground, Overlay(folder, ground.standin_rootfs[version], binds), ["/root/docker_cmd.sh"], given)
+
+    def log(self):
+        """What PID 1 printed."""
+        with open(os.path.join(self.folder, "output"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def programs(self):
+        """{program: state} of supervisorctl status."""
+        lines = self.exec("supervisorctl", "status").stdout.splitlines()
+        return {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+
+    def http(self, path, method="GET", body=None, port=8089, user=True):
+        """(status, parsed body) of a request from inside."""
+        command = ["curl", "-s", "-m", "5", "-X", method, "-w", "\n%{http_code}", f"http://127.0.0.1:{port}{path}"]
+        if user:
+            command += ["-u", f"{CONSOLE['user']}:{CONSOLE['password']}"]
+        if body is not None:
+            command += ["-d", body if isinstance(body, str) else json.dumps(body)]
+        text, _, status = self.exec(*command).stdout.rpartition("\n")
+        try:
+            return int(status or 0), json.loads(text)
+        except ValueError:
+            return int(status or 0), None
+
+    def healthy(self):
+        """True when console and nginx serve."""
+        status, body = self.http("/oms/health", user=False)
+        return status == 200 and body["data"]["healthy"]
+
+    def wait_healthy(self, seconds=60):
+        """Waits until it serves."""
+        try:
+            wait_for("healthy OMS", self.healthy, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from None
+        return self
+
+
+def _quote(text):
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _write_private(path, text):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
