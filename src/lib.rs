@@ -3,8 +3,12 @@
 //!
 //! Doors, and what lies behind them:
 //! * [`api`] – the custom resource. No I/O.
-//! * [`agent`] – what runs inside the Jobs: probe, dump, verify, compare, restore.
+//! * [`upgrade`] – the brain: facts in, decision out. No I/O, no clock.
+//! * [`objects`] – builds and reads Kubernetes objects. No I/O.
 //! * [`oms`] – OMS as seen from outside: MetaDB queries, HA, open API, container commands.
+//! * [`agent`] – what runs inside the Jobs: probe, dump, verify, compare, restore.
 pub mod agent;
 pub mod api;
+pub mod objects;
 pub mod oms;
+pub mod upgrade;

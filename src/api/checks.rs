@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// Checks whose verdict the user may attest or skip. All other preflight checks (targets, claim,
 /// MetaDB login, privileges, one upgrade at a time) are not negotiable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum CheckName {
     /// The source version is one that OMS supports as a source of the target version (OMS 4.0.0 upgrade FAQ).
     SourceVersion,

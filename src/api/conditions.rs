@@ -50,10 +50,20 @@ pub fn set_condition(
         observed_generation: Some(generation),
         last_transition_time: now.clone(),
     };
-    match conditions.iter_mut().find(|condition| condition.type_ == type_) {
+    match conditions
+        .iter_mut()
+        .find(|condition| condition.type_ == type_)
+    {
         Some(condition) => {
-            let since = if condition.status == status { condition.last_transition_time.clone() } else { now.clone() };
-            *condition = Condition { last_transition_time: since, ..fresh };
+            let since = if condition.status == status {
+                condition.last_transition_time.clone()
+            } else {
+                now.clone()
+            };
+            *condition = Condition {
+                last_transition_time: since,
+                ..fresh
+            };
         }
         None => conditions.push(fresh),
     }

@@ -8,13 +8,15 @@ mod status;
 pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{condition_is_true, condition_types, find_condition, set_condition};
 pub use spec::{
-    Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack, HttpMethod, MetaDb, MetaDbAddress,
-    MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod, Rollback, RollbackPolicy, SecretCredentials, SecretKeyRef, Target,
-    TargetKind, Timeouts, Verification,
+    Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack,
+    HttpMethod, MetaDb, MetaDbAddress, MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
+    Rollback, RollbackPolicy, SecretCredentials, SecretKeyRef, Target, TargetKind, Timeouts,
+    Verification,
 };
 pub use status::{
-    BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal, InitRecord, InstallationStatus, Intent, JobRecord, JobRole,
-    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
+    BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
+    InitRecord, InstallationStatus, Intent, JobRecord, JobRole, OmsUpgradeStatus, OpenComponent,
+    Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
     TargetOriginal, Waiting,
 };
 
@@ -43,7 +45,8 @@ pub const FIELD_MANAGER: &str = "oms-operator";
 ///
 /// On top of what the derive makes: `status` has a default with `observedGeneration: -1`, because a
 /// custom resource without status passes Flux's `wait: true` at once.
-pub fn build_crd() -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+pub fn build_crd()
+-> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON;
     use kube::CustomResourceExt;
     let mut crd = OmsUpgrade::crd();

@@ -278,7 +278,10 @@ fn default_slack() -> i32 {
 
 impl Default for HaPullBack {
     fn default() -> Self {
-        Self { method: PullBackMethod::default(), slack_minutes: default_slack() }
+        Self {
+            method: PullBackMethod::default(),
+            slack_minutes: default_slack(),
+        }
     }
 }
 

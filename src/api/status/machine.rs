@@ -14,7 +14,9 @@ pub enum Direction {
 }
 
 /// One step. Each has one file in the brain that says when it is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Step {
     /// Nothing looked at yet.
     Pending,
@@ -117,8 +119,12 @@ impl Step {
                 Step::Pending => Phase::Pending,
                 Step::Preflight => Phase::Preflight,
                 Step::Planned => Phase::Planned,
-                Step::Locking | Step::DisablingHa | Step::DisablingHaForRollback => Phase::DisablingHa,
-                Step::StoppingOld | Step::StoppingNew | Step::StoppingJobs | Step::Fencing => Phase::Stopping,
+                Step::Locking | Step::DisablingHa | Step::DisablingHaForRollback => {
+                    Phase::DisablingHa
+                }
+                Step::StoppingOld | Step::StoppingNew | Step::StoppingJobs | Step::Fencing => {
+                    Phase::Stopping
+                }
                 Step::BackingUp => Phase::BackingUp,
                 Step::VerifyingBackup | Step::Comparing | Step::Restoring => Phase::VerifyingBackup,
                 Step::StartingNew | Step::StartingOld => Phase::Starting,
@@ -135,6 +141,9 @@ impl Step {
 impl Phase {
     /// Whether the verdict has fallen.
     pub fn is_final(self) -> bool {
-        matches!(self, Phase::Succeeded | Phase::Aborted | Phase::RolledBack | Phase::Failed)
+        matches!(
+            self,
+            Phase::Succeeded | Phase::Aborted | Phase::RolledBack | Phase::Failed
+        )
     }
 }

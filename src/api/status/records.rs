@@ -196,7 +196,9 @@ pub struct HaOriginal {
 }
 
 /// What a Job is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum JobRole {
     /// Tries claim, login, privileges and tools.
     Probe,

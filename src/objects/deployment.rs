@@ -1,0 +1,344 @@
+//! The target Deployment: its shapes during an upgrade, and the patches between them.
+//!
+//! Deployments are not ours. A write is a JSON patch that tests what it was decided on; a template
+//! is always one of three that follow from the original, so that "somebody else changed it" can be
+//! told from "we did".
+use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, TargetOriginal};
+use crate::upgrade::{DeploymentFacts, TargetChange};
+use serde_json::{Map, Value, json};
+
+/// Environment variable that marks the first start of a new version (OMS 4.0.0 upgrade guide,
+/// single node, step 4).
+pub const UPGRADE_VARIABLE: &str = "IS_UPGRADE";
+
+/// Templates that a target can have during an upgrade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateKind {
+    /// The original.
+    Old,
+    /// New image, `IS_UPGRADE=true`, no liveness and startup probes.
+    Upgrade,
+    /// The original with the new image.
+    Final,
+    /// None of these: somebody else changed it.
+    Foreign,
+}
+
+/// `spec.replicas`; the API server always fills it in.
+pub fn read_replicas(object: &Value) -> i32 {
+    object
+        .pointer("/spec/replicas")
+        .and_then(Value::as_i64)
+        .and_then(|n| i32::try_from(n).ok())
+        .unwrap_or(1)
+}
+
+/// `metadata.generation`.
+pub fn read_generation(object: &Value) -> i64 {
+    object
+        .pointer("/metadata/generation")
+        .and_then(Value::as_i64)
+        .unwrap_or(0)
+}
+
+/// Whether the Deployment controller has seen the newest spec.
+pub fn is_observed(object: &Value) -> bool {
+    object
+        .pointer("/status/observedGeneration")
+        .and_then(Value::as_i64)
+        .unwrap_or(-1)
+        >= read_generation(object)
+}
+
+/// Whether the Deployment controller has seen the newest spec and counts no pod any more.
+pub fn is_drained(object: &Value) -> bool {
+    is_observed(object)
+        && object
+            .pointer("/status/replicas")
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+            == 0
+}
+
+/// Whether the Deployment is paused: its controller would not act on a new template.
+pub fn is_paused(object: &Value) -> bool {
+    object
+        .pointer("/spec/paused")
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
+}
+
+/// An annotation.
+pub fn read_annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+/// Containers of the template.
+pub fn read_containers(object: &Value) -> &[Value] {
+    object
+        .pointer("/spec/template/spec/containers")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// A container of the template by name.
+pub fn find_container<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    read_containers(object)
+        .iter()
+        .find(|container| container.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// A literal environment value of a container.
+pub fn read_environment<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+    container
+        .get("env")?
+        .as_array()?
+        .iter()
+        .find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))?
+        .get("value")?
+        .as_str()
+}
+
+/// Managers whose recorded fields we took over, newest first: who else wrote `replicas` or `image`.
+pub fn find_last_writer(object: &Value) -> Option<String> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    entries
+        .iter()
+        .filter(|entry| {
+            entry
+                .get("subresource")
+                .is_none_or(|s| s.as_str() == Some("scale"))
+        })
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some())
+        .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
+        .max_by_key(|entry| {
+            entry
+                .get("time")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .and_then(|entry| entry.get("manager").and_then(Value::as_str))
+        .map(str::to_owned)
+}
+
+/// Captures the original of a target.
+pub fn capture_original(
+    facts: &DeploymentFacts,
+    name: &str,
+    container: &str,
+    image_id: Option<String>,
+) -> Option<TargetOriginal> {
+    let image = find_container(&facts.object, container)?
+        .get("image")?
+        .as_str()?
+        .to_owned();
+    Some(TargetOriginal {
+        name: name.into(),
+        uid: facts.uid.clone(),
+        container: container.into(),
+        replicas: read_replicas(&facts.object),
+        image,
+        image_id,
+        template: facts.object.pointer("/spec/template")?.to_string(),
+        managed_fields: facts
+            .object
+            .pointer("/metadata/managedFields")
+            .map_or_else(|| "[]".into(), Value::to_string),
+    })
+}
+
+/// Builds one of the three templates from the original.
+pub fn build_template(
+    original: &TargetOriginal,
+    new_image: &str,
+    kind: &TemplateKind,
+) -> Option<Value> {
+    let mut template: Value = serde_json::from_str(&original.template).ok()?;
+    if *kind == TemplateKind::Old {
+        return Some(template);
+    }
+    let containers = template.pointer_mut("/spec/containers")?.as_array_mut()?;
+    let container = containers
+        .iter_mut()
+        .find(|container| {
+            container.get("name").and_then(Value::as_str) == Some(original.container.as_str())
+        })?
+        .as_object_mut()?;
+    container.insert("image".into(), json!(new_image));
+    if *kind == TemplateKind::Upgrade {
+        container.remove("livenessProbe");
+        container.remove("startupProbe");
+        let environment = container
+            .entry("env")
+            .or_insert_with(|| json!([]))
+            .as_array_mut()?;
+        environment
+            .retain(|entry| entry.get("name").and_then(Value::as_str) != Some(UPGRADE_VARIABLE));
+        environment.push(json!({"name": UPGRADE_VARIABLE, "value": "true"}));
+    }
+    Some(template)
+}
+
+/// Tells which template a target has.
+pub fn classify_template(
+    object: &Value,
+    original: &TargetOriginal,
+    new_image: &str,
+) -> TemplateKind {
+    let Some(template) = object.pointer("/spec/template") else {
+        return TemplateKind::Foreign;
+    };
+    for kind in [
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+    ] {
+        if build_template(original, new_image, &kind).as_ref() == Some(template) {
+            return kind;
+        }
+    }
+    TemplateKind::Foreign
+}
+
+/// Whether nothing of ours is left on the Deployment: no annotation and no managed field.
+pub fn is_given_back(object: &Value) -> bool {
+    let managed = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .is_some_and(|entries| {
+            entries
+                .iter()
+                .any(|entry| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER))
+        });
+    !managed
+        && read_annotation(object, ORIGINALS_ANNOTATION).is_none()
+        && read_annotation(object, FENCE_ANNOTATION).is_none()
+}
+
+/// Builds the JSON patch for a change. Every patch tests the resourceVersion it was decided on, and
+/// the fence when there is one, so that a late write of an earlier actor is refused.
+///
+/// `record` is the text of the originals annotation, `epoch` the fence.
+pub fn build_patch(
+    facts: &DeploymentFacts,
+    original: &TargetOriginal,
+    new_image: &str,
+    change: &TargetChange,
+    record: &str,
+    epoch: i64,
+) -> Option<Value> {
+    let mut operations = vec![
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": facts.resource_version}),
+    ];
+    if let TargetChange::GiveBack = change {
+        operations.extend(build_give_back(&facts.object, original));
+        return Some(Value::Array(operations));
+    }
+    if facts.object.pointer("/metadata/annotations").is_none() {
+        operations.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+    }
+    operations
+        .push(json!({"op": "add", "path": annotation_path(ORIGINALS_ANNOTATION), "value": record}));
+    operations.push(
+        json!({"op": "add", "path": annotation_path(FENCE_ANNOTATION), "value": epoch.to_string()}),
+    );
+    let (template, replicas) = match change {
+        TargetChange::Fence | TargetChange::GiveBack => (None, None),
+        TargetChange::Stop => (None, Some(0)),
+        TargetChange::StartUpgrade => (Some(TemplateKind::Upgrade), Some(original.replicas)),
+        TargetChange::StartFinal => (Some(TemplateKind::Final), Some(original.replicas)),
+        TargetChange::StartOld(_) => (Some(TemplateKind::Old), Some(original.replicas)),
+    };
+    if let Some(kind) = template {
+        let value = build_template(original, new_image, &kind)?;
+        operations.push(json!({"op": "replace", "path": "/spec/template", "value": value}));
+    }
+    if let Some(replicas) = replicas {
+        operations.push(json!({"op": "replace", "path": "/spec/replicas", "value": replicas}));
+    }
+    Some(Value::Array(operations))
+}
+
+/// Removes our annotations and puts the recorded owners of the fields back. Entries of managers that
+/// were not there before, and of the status, stay as they are now.
+fn build_give_back(object: &Value, original: &TargetOriginal) -> Vec<Value> {
+    let mut operations = Vec::new();
+    for name in [ORIGINALS_ANNOTATION, FENCE_ANNOTATION] {
+        if read_annotation(object, name).is_some() {
+            operations.push(json!({"op": "remove", "path": annotation_path(name)}));
+        }
+    }
+    let recorded: Vec<Value> = serde_json::from_str(&original.managed_fields).unwrap_or_default();
+    let live = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let mut entries: Vec<Value> = live
+        .iter()
+        .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
+        .filter(|entry| {
+            is_status_entry(entry) || !recorded.iter().any(|old| same_manager(old, entry))
+        })
+        .cloned()
+        .collect();
+    entries.extend(recorded.into_iter().filter(|entry| !is_status_entry(entry)));
+    operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}));
+    operations
+}
+
+fn is_status_entry(entry: &Value) -> bool {
+    entry.get("subresource").and_then(Value::as_str) == Some("status")
+}
+
+fn same_manager(one: &Value, other: &Value) -> bool {
+    ["manager", "operation", "subresource"]
+        .iter()
+        .all(|key| one.get(key) == other.get(key))
+}
+
+fn annotation_path(name: &str) -> String {
+    format!(
+        "/metadata/annotations/{}",
+        name.replace('~', "~0").replace('/', "~1")
+    )
+}
+
+/// The pod selector as a label selector text (`matchLabels` only; expressions are added in the same
+/// syntax).
+pub fn read_selector(object: &Value) -> Option<String> {
+    let selector = object.pointer("/spec/selector")?;
+    let empty = Map::new();
+    let labels = selector
+        .get("matchLabels")
+        .and_then(Value::as_object)
+        .unwrap_or(&empty);
+    let mut parts: Vec<String> = labels
+        .iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
+        .collect();
+    for expression in selector
+        .get("matchExpressions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let key = expression.get("key")?.as_str()?;
+        let values: Vec<&str> = expression
+            .get("values")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        parts.push(match expression.get("operator")?.as_str()? {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join(","))
+}

@@ -1,0 +1,302 @@
+//! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
+use super::{Context, Effect, Failure, Next, needs, requests, seconds_between, summary, timeouts};
+use super::{
+    adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
+    settling, starting, stopping, stopping_jobs,
+};
+use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
+
+/// What one pass does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Write the status, then look again.
+    Record {
+        /// The new status.
+        status: Box<OmsUpgradeStatus>,
+        /// What changed, for events and logs.
+        notes: Vec<Note>,
+    },
+    /// Carry out an effect. Its intent is the recorded one.
+    Perform(Effect),
+    /// Look again when something changes, or after so many seconds.
+    Wait {
+        /// Seconds.
+        poll: u64,
+    },
+    /// Nothing will ever be left to do, unless the object changes.
+    Rest,
+}
+
+/// One transition, for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// CamelCase, unique per transition.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Warning rather than Normal.
+    pub warning: bool,
+}
+
+/// Passes kept in `status.history`.
+const HISTORY: usize = 40;
+
+/// Decides what this pass does. Total and deterministic.
+pub fn decide(cx: &Context<'_>) -> Decision {
+    let mut draft = cx.status.clone();
+    if let Some(rebuilt) = adopt::rebuild_status(cx) {
+        return record(cx, rebuilt);
+    }
+    if draft.step.is_none() {
+        begin(cx, &mut draft);
+        return record(cx, draft);
+    }
+    if let Some(cause) = requests::find_abandonment(cx, &draft) {
+        draft.cause = Some(cause);
+        draft.stall = None;
+        enter(cx, &mut draft, Step::Settling);
+        return record(cx, draft);
+    }
+    if requests::latch_requests(cx, &mut draft) {
+        return record(cx, draft);
+    }
+    // A plan that is edited is made anew.
+    if draft.step == Some(Step::Planned)
+        && cx.status.observed_generation != Some(cx.object.generation)
+    {
+        draft.observed_generation = Some(cx.object.generation);
+        enter(cx, &mut draft, Step::Preflight);
+        return record(cx, draft);
+    }
+    draft.observed_generation = Some(cx.object.generation);
+    let next = decide_step(cx, &mut draft);
+    let next = hold_at_deadline(cx, next);
+    apply(cx, draft, next)
+}
+
+fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    match cx.status.step.unwrap_or(Step::Pending) {
+        Step::Pending => Next::Go(Step::Preflight),
+        Step::Preflight => preflight::decide_preflight(cx, draft),
+        Step::Planned => preflight::decide_planned(cx),
+        Step::Locking => locking::decide_locking(cx, draft),
+        Step::DisablingHa => disabling_ha::decide_disabling_ha(cx, draft),
+        Step::StoppingOld => stopping::decide_stopping_old(cx, draft),
+        Step::BackingUp => jobs::decide_backing_up(cx, draft),
+        Step::VerifyingBackup => jobs::decide_verifying(cx, draft),
+        Step::StartingNew => starting::decide_starting_new(cx, draft),
+        Step::Initializing => initializing::decide_initializing(cx, draft),
+        Step::StoppingForRestart => stopping::decide_stopping_for_restart(cx, draft),
+        Step::StartingFinal => starting::decide_starting_final(cx, draft),
+        Step::EnablingHa => enabling_ha::decide_enabling_ha(cx, draft),
+        Step::Recovering => recovering::decide_recovering(cx, draft),
+        Step::StoppingJobs => stopping_jobs::decide_stopping_jobs(cx, draft),
+        Step::Fencing => fencing::decide_fencing(cx, draft),
+        Step::DisablingHaForRollback => disabling_ha::decide_disabling_ha_for_rollback(cx, draft),
+        Step::StoppingNew => stopping::decide_stopping_new(cx, draft),
+        Step::Comparing => jobs::decide_comparing(cx, draft),
+        Step::Restoring => jobs::decide_restoring(cx, draft),
+        Step::StartingOld => starting::decide_starting_old(cx, draft),
+        Step::Settling => settling::decide_settling(cx, draft),
+    }
+}
+
+/// Turns waiting beyond the step's deadline into a failure that says what was waited for.
+fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
+    let (Next::Wait { problem, .. }, Some(step)) = (&next, cx.status.step) else {
+        return next;
+    };
+    let (Some(limit), Some(since)) = (
+        timeouts::find_timeout(cx.spec, step),
+        &cx.status.step_started_time,
+    ) else {
+        return next;
+    };
+    if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
+        return next;
+    }
+    let what = match (problem, &cx.status.waiting) {
+        (Some(waiting), _) | (None, Some(waiting)) => waiting.message.clone(),
+        (None, None) => summary::describe_step(step).to_owned(),
+    };
+    Next::Fail(Failure::new(
+        "Timeout",
+        format!(
+            "{}: not done within {limit} s; last seen: {what}",
+            summary::describe_step(step)
+        ),
+    ))
+}
+
+fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
+    // A stalled upgrade only looks; it goes on by itself when what it waited for has come true.
+    if draft.stall.is_some() && !matches!(next, Next::Go(_)) {
+        let mut still = cx.status.clone();
+        still.observed_generation = Some(cx.object.generation);
+        return finish(cx, still, Decision::Wait { poll: 10 });
+    }
+    let outcome = match next {
+        Next::Go(step) => {
+            draft.stall = None;
+            if requests::is_held(cx, &draft, step) {
+                Decision::Wait { poll: 60 }
+            } else {
+                enter(cx, &mut draft, step);
+                Decision::Rest
+            }
+        }
+        Next::Do(effect) => {
+            let intent = effect.describe_intent(1);
+            let same = draft.intent.as_ref().is_some_and(|old| {
+                old.effect == intent.effect
+                    && old.subject == intent.subject
+                    && old.before == intent.before
+            });
+            if !same {
+                draft.intent = Some(intent);
+                draft.waiting = None;
+            }
+            Decision::Perform(effect)
+        }
+        Next::Wait { poll, problem } => {
+            draft.waiting = problem;
+            Decision::Wait { poll }
+        }
+        Next::Fail(failure) => {
+            fail(cx, &mut draft, failure);
+            Decision::Rest
+        }
+        Next::Stall(failure) => {
+            draft.stall = Some(Stall {
+                reason: failure.reason,
+                message: failure.message,
+            });
+            draft.waiting = None;
+            Decision::Rest
+        }
+        Next::Settled => {
+            draft.settled = true;
+            draft.intent = None;
+            draft.waiting = None;
+            Decision::Rest
+        }
+    };
+    finish(cx, draft, outcome)
+}
+
+/// A changed status is recorded before anything else is done.
+fn finish(cx: &Context<'_>, draft: OmsUpgradeStatus, otherwise: Decision) -> Decision {
+    match record(cx, draft) {
+        Decision::Rest => otherwise,
+        recorded => recorded,
+    }
+}
+
+fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
+    summary::derive_conditions(cx, &mut draft);
+    if draft == *cx.status {
+        return Decision::Rest;
+    }
+    let notes = summary::describe_transition(cx, &draft);
+    Decision::Record {
+        status: Box::new(draft),
+        notes,
+    }
+}
+
+fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    draft.observed_generation = Some(cx.object.generation);
+    draft.direction = Some(Direction::Forward);
+    draft.requests.retries = cx.spec.retries;
+    draft.epoch = 1;
+    draft.step = Some(Step::Pending);
+    draft.step_started_time = Some(cx.now.clone());
+    if cx.object.deleting {
+        draft.step = Some(Step::Settling);
+        draft.direction = Some(Direction::Abort);
+    }
+}
+
+/// Enters a step: closes the record of the former one and clears what belonged to it.
+pub(super) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) {
+    if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
+        draft.history.push(PhaseRecord {
+            step: from,
+            direction: draft.direction.unwrap_or_default(),
+            started_time: since,
+            finished_time: cx.now.clone(),
+        });
+        let surplus = draft.history.len().saturating_sub(HISTORY);
+        draft.history.drain(..surplus);
+    }
+    draft.step = Some(step);
+    draft.step_started_time = Some(cx.now.clone());
+    draft.intent = None;
+    draft.waiting = None;
+    draft.progress = None;
+    if let Some(role) = needs::find_role(step)
+        && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
+    {
+        // A former pass through this step left its Job behind: names are never used twice.
+        job.attempt += 1;
+        job.uid = None;
+    }
+    match step {
+        Step::StartingNew if draft.point_of_no_return_time.is_none() => {
+            draft.point_of_no_return_time = Some(cx.now.clone())
+        }
+        Step::Settling => draft.finished_time = Some(cx.now.clone()),
+        _ => {}
+    }
+}
+
+/// Where a failure leads depends on what has been done so far.
+fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
+    let cause = Cause {
+        reason: failure.reason.clone(),
+        message: failure.message.clone(),
+    };
+    let stall = Stall {
+        reason: failure.reason,
+        message: failure.message,
+    };
+    match (
+        draft.direction.unwrap_or_default(),
+        draft.step.unwrap_or(Step::Pending),
+    ) {
+        (Direction::Forward, Step::Pending | Step::Preflight | Step::Planned | Step::Locking) => {
+            draft.cause = Some(cause);
+            enter(cx, draft, Step::Settling);
+        }
+        (Direction::Forward, Step::EnablingHa | Step::Recovering) => draft.stall = Some(stall),
+        (Direction::Forward, _) if draft.point_of_no_return_time.is_none() => {
+            turn_back(cx, draft, Direction::Abort, cause)
+        }
+        (Direction::Forward, _) if cx.spec.rollback.policy == RollbackPolicy::Automatic => {
+            turn_back(cx, draft, Direction::RollBack, cause);
+        }
+        _ => draft.stall = Some(stall),
+    }
+}
+
+/// Changes the direction: a new epoch fences off whatever was decided before.
+pub(super) fn turn_back(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    direction: Direction,
+    cause: Cause,
+) {
+    draft.cause = Some(cause);
+    draft.direction = Some(direction);
+    draft.epoch += 1;
+    draft.content_proof = None;
+    draft.stall = None;
+    draft.settled = false;
+    draft.finished_time = None;
+    draft.open_projects.clear();
+    for project in &mut draft.projects {
+        project.resumed_at = None;
+        project.recovered = false;
+    }
+    enter(cx, draft, Step::StoppingJobs);
+}

@@ -1,0 +1,187 @@
+//! What may be done to the world: effects as data, each with the intent that is recorded before. No I/O.
+use super::observed::OwnObject;
+use crate::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
+use crate::oms::ha::HaPatch;
+
+/// One effect. A pass carries out at most one, and only when its intent is the recorded one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Holds the object until everything borrowed is given back.
+    AddFinalizer,
+    /// Lets the object go.
+    RemoveFinalizer,
+    /// Reads `config.yaml` from the running container once and keeps the account in a Secret of ours.
+    CreateCredentialsSecret,
+    /// Pulls the new image on a target's node.
+    CreatePrePull {
+        /// The target.
+        target: String,
+    },
+    /// Starts a Job.
+    CreateJob {
+        /// What it is for.
+        role: JobRole,
+        /// Attempt.
+        attempt: i32,
+    },
+    /// Deletes an object of ours, by uid.
+    DeleteOwn(OwnObject),
+    /// Takes the lock in the MetaDB.
+    AcquireLock,
+    /// Raises the lock's epoch to the present one.
+    RaiseLock,
+    /// Gives the lock back.
+    ReleaseLock,
+    /// Changes single keys of `ha.config`.
+    SetHa {
+        /// By which way.
+        driver: HaDriver,
+        /// The keys.
+        patch: HaPatch,
+        /// Make the row when there is none.
+        insert: bool,
+    },
+    /// Restarts `oms_console`, so that it reads `ha.config` again.
+    RestartConsole {
+        /// The target.
+        target: String,
+        /// Process id before.
+        pid: i64,
+    },
+    /// Sets the global `ob_query_timeout`.
+    SetQueryTimeout {
+        /// Microseconds.
+        microseconds: u64,
+    },
+    /// Writes a target Deployment.
+    PatchTarget {
+        /// The target.
+        target: String,
+        /// What changes.
+        change: TargetChange,
+        /// Generation the change was decided on.
+        generation: i64,
+    },
+    /// Starts `docker_init.sh` detached.
+    StartInit {
+        /// The target.
+        target: String,
+        /// Attempt.
+        attempt: i32,
+    },
+}
+
+/// Changes of a target Deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetChange {
+    /// The annotation with the originals and the fence only.
+    Fence,
+    /// Stop: no replicas, whatever the template.
+    Stop,
+    /// The new image with `IS_UPGRADE=true` and without liveness and startup probes.
+    StartUpgrade,
+    /// The original template with the new image.
+    StartFinal,
+    /// The original template. Needs a reason why the databases suit the old image.
+    StartOld(OldStartProof),
+    /// The annotations go, and the recorded owners of the fields are put back.
+    GiveBack,
+}
+
+/// Why the old image may be started: it cannot be made up, only read off a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldStartProof(Reason);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    NewNeverStarted,
+    Content(ContentProof),
+}
+
+impl OldStartProof {
+    /// The proof that a status holds: the new version was never started, or the content of the
+    /// databases was compared or restored after it was stopped.
+    pub fn from_status(status: &OmsUpgradeStatus) -> Option<Self> {
+        match (&status.point_of_no_return_time, status.content_proof) {
+            (None, _) => Some(Self(Reason::NewNeverStarted)),
+            (Some(_), Some(proof)) => Some(Self(Reason::Content(proof))),
+            (Some(_), None) => None,
+        }
+    }
+}
+
+impl Effect {
+    /// The intent that must be recorded before this effect is carried out.
+    pub fn describe_intent(&self, attempt: i32) -> Intent {
+        let (effect, subject, before) = match self {
+            Self::AddFinalizer => ("AddFinalizer", None, None),
+            Self::RemoveFinalizer => ("RemoveFinalizer", None, None),
+            Self::CreateCredentialsSecret => ("CreateCredentialsSecret", None, None),
+            Self::CreatePrePull { target } => ("CreatePrePull", Some(target.clone()), None),
+            Self::CreateJob { role, attempt } => {
+                ("CreateJob", Some(format!("{role:?}-{attempt}")), None)
+            }
+            Self::DeleteOwn(own) => (
+                "DeleteOwn",
+                Some(format!("{:?}/{}", own.kind, own.name)),
+                Some(own.uid.clone()),
+            ),
+            Self::AcquireLock => ("AcquireLock", None, None),
+            Self::RaiseLock => ("RaiseLock", None, None),
+            Self::ReleaseLock => ("ReleaseLock", None, None),
+            Self::SetHa { patch, .. } => ("SetHa", Some(describe_patch(patch)), None),
+            Self::RestartConsole { target, pid } => (
+                "RestartConsole",
+                Some(target.clone()),
+                Some(pid.to_string()),
+            ),
+            Self::SetQueryTimeout { microseconds } => {
+                ("SetQueryTimeout", Some(microseconds.to_string()), None)
+            }
+            Self::PatchTarget {
+                target,
+                change,
+                generation,
+            } => (
+                change.name(),
+                Some(target.clone()),
+                Some(generation.to_string()),
+            ),
+            Self::StartInit { target, attempt } => {
+                ("StartInit", Some(format!("{target}-{attempt}")), None)
+            }
+        };
+        Intent {
+            effect: effect.into(),
+            subject,
+            before,
+            attempt,
+        }
+    }
+}
+
+impl TargetChange {
+    /// Name, for intents, events and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fence => "Fence",
+            Self::Stop => "Stop",
+            Self::StartUpgrade => "StartUpgrade",
+            Self::StartFinal => "StartFinal",
+            Self::StartOld(_) => "StartOld",
+            Self::GiveBack => "GiveBack",
+        }
+    }
+}
+
+fn describe_patch(patch: &HaPatch) -> String {
+    let keys: Vec<String> = patch
+        .changes
+        .iter()
+        .map(|change| match &change.value {
+            Some(value) => format!("{}={value}", change.key),
+            None => format!("{}-", change.key),
+        })
+        .collect();
+    keys.join(",")
+}

@@ -1,0 +1,168 @@
+//! HA to its goal, with the pull-back that recovery needs. Pure.
+//!
+//! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
+//! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
+use super::disabling_ha::await_console;
+use super::health::await_services;
+use super::targets::read_targets;
+use super::{Context, Effect, Fact, Failure, Next};
+use crate::api::{Direction, HaDriver, HaGoal, OmsUpgradeStatus, PullBackMethod, Step};
+use crate::oms::ha::{
+    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
+    compute_pull_back_minutes,
+};
+use crate::oms::metadb::HaRow;
+
+/// Writes the goal, has it read by the consoles, reads it back.
+pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let Some(originals) = cx.originals() else {
+        return Next::Go(Step::Recovering);
+    };
+    let goal = find_goal(cx);
+    let row = match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Known(row) => row,
+    };
+    if *row == HaRow::NoTable {
+        return if goal {
+            Next::Fail(Failure::new(
+                "HaMissing",
+                "this version has no table oms_normal_config, so HA cannot be switched on; start the components by hand in the console",
+            ))
+        } else {
+            Next::Go(Step::Recovering)
+        };
+    }
+    let config = match row.text().map(HaConfig::parse) {
+        None => HaConfig::empty(),
+        Some(Ok(config)) => config,
+        Some(Err(error)) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
+    };
+    if !is_at_goal(cx, &config, goal) {
+        // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
+        if goal {
+            let targets = match read_targets(cx) {
+                Ok(targets) => targets,
+                Err(next) => return next,
+            };
+            if let Some(next) = await_services(cx, &targets) {
+                return next;
+            }
+        }
+        let patch = if goal {
+            build_enabling_patch(cx)
+        } else {
+            HaPatch::new().with_bool(ENABLE, false)
+        };
+        return match cx.spec.ha.driver {
+            HaDriver::Manual => Next::trouble(
+                5,
+                "SwitchHaOn",
+                format!(
+                    "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
+                    describe_patch(&patch)
+                ),
+            ),
+            driver => Next::Do(Effect::SetHa {
+                driver,
+                patch,
+                insert: *row == HaRow::NoRow && originals.ha.config.is_none(),
+            }),
+        };
+    }
+    if let Some(next) = await_console(cx, "SetHa") {
+        return next;
+    }
+    if goal {
+        draft.ha_enabled_time = Some(cx.now.clone());
+    }
+    Next::Go(Step::Recovering)
+}
+
+/// Whether HA shall be on at the end of this direction.
+pub(super) fn find_goal(cx: &Context<'_>) -> bool {
+    let before = cx.originals().is_some_and(|originals| originals.ha.enabled);
+    match (cx.status.direction.unwrap_or_default(), cx.spec.ha.goal) {
+        (Direction::Forward, HaGoal::Enabled) => true,
+        (Direction::Forward, HaGoal::Restore) | (Direction::Abort | Direction::RollBack, _) => {
+            before
+        }
+    }
+}
+
+fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
+    let setting = config.read_setting();
+    if !goal {
+        return !setting.enable;
+    }
+    let Some(stopped) = &cx.status.old_stopped_time else {
+        return setting.enable;
+    };
+    let pulled_back = match cx.spec.ha.pull_back.method {
+        PullBackMethod::PerceiveCheckpoint => {
+            setting.perceive_store_client_checkpoint == Some(true)
+        }
+        // Without the slack: the value written stays good for as long as the slack lasts.
+        PullBackMethod::RefetchInterval => {
+            setting.refetch_store_interval_min.is_some_and(|minutes| {
+                minutes >= compute_pull_back_minutes(stopped.0.as_second(), cx.unix_now(), 0)
+            })
+        }
+    };
+    setting.enable && pulled_back
+}
+
+/// The keys for this try: the pull-back is computed anew each time.
+fn build_enabling_patch(cx: &Context<'_>) -> HaPatch {
+    let patch = HaPatch::new();
+    let patch = match (&cx.status.old_stopped_time, cx.spec.ha.pull_back.method) {
+        (None, _) => patch,
+        (Some(_), PullBackMethod::PerceiveCheckpoint) => {
+            patch.with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, true)
+        }
+        (Some(stopped), PullBackMethod::RefetchInterval) => {
+            let slack = u32::try_from(cx.spec.ha.pull_back.slack_minutes).unwrap_or(0);
+            patch
+                .with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, false)
+                .with_number(
+                    REFETCH_STORE_INTERVAL_MIN,
+                    compute_pull_back_minutes(stopped.0.as_second(), cx.unix_now(), slack),
+                )
+        }
+    };
+    patch.with_bool(ENABLE, true)
+}
+
+fn describe_patch(patch: &HaPatch) -> String {
+    let keys: Vec<String> = patch
+        .changes
+        .iter()
+        .map(|change| {
+            format!(
+                "\"{}\": {}",
+                change.key,
+                change.value.as_deref().unwrap_or("(removed)")
+            )
+        })
+        .collect();
+    keys.join(", ")
+}
+
+/// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.
+pub(super) fn build_restoring_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
+    let Some(originals) = cx.originals() else {
+        return HaPatch::new();
+    };
+    let before = originals
+        .ha
+        .config
+        .as_deref()
+        .and_then(|text| HaConfig::parse(text).ok())
+        .unwrap_or_else(HaConfig::empty);
+    [PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN]
+        .into_iter()
+        .filter(|key| now.read_value(key) != before.read_value(key))
+        .fold(HaPatch::new(), |patch, key| {
+            patch.with_value(key, before.read_value(key).map(str::to_owned))
+        })
+}

@@ -1,0 +1,110 @@
+//! `docker_init.sh`, once per region, detached. Pure.
+//!
+//! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
+//! is the same. Its exit status is not trusted; its completion banner is.
+use super::starting::{mark_completed, record_init};
+use super::targets::{Shape, bring_into_shape, find_running_pod, read_targets};
+use super::{Context, Effect, Fact, Failure, InitState, Next, TargetChange};
+use crate::api::{OmsUpgradeStatus, Step};
+use crate::objects::deployment::TemplateKind;
+
+/// Starts the script where it must run and waits for its banner, one target after the other.
+pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let targets = match read_targets(cx) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    let shape = Shape {
+        templates: vec![TemplateKind::Upgrade],
+        running: true,
+    };
+    if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::StartUpgrade) {
+        // Nothing is started anew here: a changed shape means that somebody else wrote it.
+        return match next {
+            Next::Do(_) => {
+                super::targets::require_shape(cx, &targets, &shape).unwrap_or(Next::watch())
+            }
+            other => other,
+        };
+    }
+    let wanted = cx
+        .status
+        .installation
+        .as_ref()
+        .map(|installation| installation.init_targets.clone())
+        .unwrap_or_default();
+    for target in targets
+        .iter()
+        .filter(|target| wanted.contains(&target.original.name))
+    {
+        let name = &target.original.name;
+        let record = cx
+            .status
+            .init_runs
+            .iter()
+            .find(|record| &record.target == name);
+        if record.is_some_and(|record| record.completed) {
+            continue;
+        }
+        let Some(record) = record else {
+            let pod = match find_running_pod(target) {
+                Ok(pod) => pod,
+                Err(next) => return next,
+            };
+            record_init(draft, name, pod, 1);
+            return Next::Do(Effect::StartInit {
+                target: name.clone(),
+                attempt: 1,
+            });
+        };
+        let same = target
+            .pods
+            .iter()
+            .find(|pod| pod.uid == record.pod_uid && !pod.terminating)
+            .is_some_and(|pod| {
+                pod.container.running
+                    && pod.container.id == record.container_id
+                    && pod.container.restart_count == record.restart_count
+            });
+        if !same {
+            return Next::Fail(Failure::new(
+                "InitInterrupted",
+                format!(
+                    "the container of {name} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown"
+                ),
+            ));
+        }
+        return match &target.facts.init {
+            Fact::Unknown(reason) => Next::trouble(
+                1,
+                "InitUnseen",
+                format!("the record of docker_init.sh in {name} cannot be read: {reason}"),
+            ),
+            Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
+                target: name.clone(),
+                attempt: record.attempt,
+            }),
+            Fact::Known(InitState::Running) => Next::poll(),
+            Fact::Known(InitState::Ended { banner: true, .. }) => {
+                mark_completed(draft, name);
+                Next::poll()
+            }
+            Fact::Known(InitState::Ended {
+                code,
+                banner: false,
+            }) => Next::Fail(Failure::new(
+                "InitFailed",
+                format!(
+                    "docker_init.sh in {name} ended (exit status {code}) without its completion banner; its log is under /home/admin/logs/oms-operator"
+                ),
+            )),
+            Fact::Known(InitState::Vanished) => Next::Fail(Failure::new(
+                "InitInterrupted",
+                format!(
+                    "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown"
+                ),
+            )),
+        };
+    }
+    Next::Go(Step::StoppingForRestart)
+}

@@ -1,0 +1,117 @@
+//! What a pass has to look at: a step asks only for what it decides on. Pure.
+use super::observed::Needs;
+use crate::api::{Direction, JobRole, OmsUpgradeStatus, Step};
+
+/// The Job that a step is about.
+pub fn find_role(step: Step) -> Option<JobRole> {
+    match step {
+        Step::Preflight => Some(JobRole::Probe),
+        Step::BackingUp => Some(JobRole::Dump),
+        Step::VerifyingBackup => Some(JobRole::Verify),
+        Step::Comparing => Some(JobRole::Compare),
+        Step::Restoring => Some(JobRole::Restore),
+        _ => None,
+    }
+}
+
+/// What the present step needs to see.
+pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
+    let Some(step) = status.step else {
+        return Needs::default();
+    };
+    let base = Needs {
+        job: find_role(step),
+        ..Needs::default()
+    };
+    match step {
+        Step::Pending | Step::Planned => Needs::default(),
+        Step::Preflight => Needs {
+            claim: true,
+            prepulls: true,
+            installation: true,
+            identity: true,
+            ha: true,
+            sessions: true,
+            projects: true,
+            progress: true,
+            health: true,
+            lock: true,
+            cgroup: true,
+            rivals: true,
+            leftovers: true,
+            ..base
+        },
+        Step::Locking => Needs {
+            ha: true,
+            lock: true,
+            projects: true,
+            progress: true,
+            ..base
+        },
+        Step::DisablingHa => Needs {
+            ha: true,
+            programs: true,
+            ..base
+        },
+        Step::DisablingHaForRollback => Needs {
+            ha: true,
+            programs: true,
+            ..base
+        },
+        Step::StoppingOld => Needs {
+            ha: true,
+            sessions: true,
+            ..base
+        },
+        Step::StoppingForRestart | Step::StoppingNew => Needs {
+            sessions: true,
+            ..base
+        },
+        Step::BackingUp | Step::VerifyingBackup | Step::Comparing | Step::Restoring => Needs {
+            query_timeout: true,
+            lock: true,
+            ..base
+        },
+        Step::StartingNew => base,
+        Step::Initializing => Needs { init: true, ..base },
+        Step::StartingFinal => Needs {
+            programs: true,
+            health: true,
+            init: true,
+            ..base
+        },
+        Step::StartingOld => Needs {
+            programs: true,
+            health: true,
+            ..base
+        },
+        Step::EnablingHa => Needs {
+            ha: true,
+            programs: true,
+            health: true,
+            ..base
+        },
+        Step::Recovering => Needs {
+            ha: true,
+            programs: true,
+            progress: true,
+            ..base
+        },
+        Step::StoppingJobs => Needs {
+            leftovers: true,
+            ..base
+        },
+        Step::Fencing => Needs { lock: true, ..base },
+        Step::Settling if status.settled => Needs::default(),
+        Step::Settling => Needs {
+            leftovers: true,
+            lock: status.installation.is_some() && status.direction != Some(Direction::Forward)
+                || status.started_time.is_some(),
+            query_timeout: status
+                .originals
+                .as_ref()
+                .is_some_and(|originals| originals.ob_query_timeout.is_some()),
+            ..base
+        },
+    }
+}

@@ -1,0 +1,342 @@
+//! What was seen of the world in one pass. Plain facts; the controller fills them in. No I/O.
+//!
+//! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
+use crate::agent::report::{Progress as AgentProgress, Report};
+use crate::api::JobRole;
+use crate::oms::metadb::{
+    ConnectorReport, HaRow, HeartBeat, HostRow, LockRow, ServerIdentity, SessionReport,
+};
+use crate::oms::open_api::Health;
+use crate::oms::project::{ProjectProgress, ProjectRow};
+use serde_json::Value;
+
+/// Something that was looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact<T> {
+    /// Seen.
+    Known(T),
+    /// Not seen, with the reason in words.
+    Unknown(String),
+}
+
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self::Unknown("not looked at in this step".into())
+    }
+}
+
+impl<T> Fact<T> {
+    /// The value, when it was seen.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// The reason why it was not seen.
+    pub fn unknown_reason(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(reason) => Some(reason),
+        }
+    }
+
+    /// From the result of a call.
+    pub fn from_result<E: std::fmt::Display>(result: Result<T, E>) -> Self {
+        match result {
+            Ok(value) => Self::Known(value),
+            Err(error) => Self::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// Everything seen in one pass. What the present step does not need stays `Unknown`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The namespace is being deleted: nothing can be created any more.
+    pub namespace_terminating: bool,
+    /// Unfinished upgrades of the same namespace that share a target with this one.
+    pub rivals: Vec<String>,
+    /// The targets, in the order of the spec.
+    pub targets: Vec<TargetFacts>,
+    /// The claim of the backup.
+    pub claim: Fact<ClaimFacts>,
+    /// Pre-pull pods, one per target.
+    pub prepulls: Vec<PrePullFacts>,
+    /// The newest recorded attempt of the Job that the present step is about.
+    pub job: Fact<JobState>,
+    /// Our own Jobs, pods and Secrets that still exist.
+    pub leftovers: Fact<Vec<OwnObject>>,
+    /// The installation as `config.yaml` (or the spec) tells it.
+    pub installation: Fact<Discovered>,
+    /// The MetaDB.
+    pub metadb: MetaDbFacts,
+    /// Progress of the projects by the open API.
+    pub progress: Fact<Vec<ProjectProgress>>,
+}
+
+/// One target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TargetFacts {
+    /// Name of the Deployment.
+    pub name: String,
+    /// The Deployment; `Known(None)` when it does not exist.
+    pub deployment: Fact<Option<DeploymentFacts>>,
+    /// Its pods, terminating ones included.
+    pub pods: Fact<Vec<PodFacts>>,
+    /// Programs under supervisord in its container.
+    pub programs: Fact<Vec<Program>>,
+    /// The run of `docker_init.sh` of the recorded attempt.
+    pub init: Fact<InitState>,
+    /// `/oms/health`.
+    pub health: Fact<Health>,
+    /// The node runs cgroup v1.
+    pub cgroup_v1: Fact<bool>,
+}
+
+/// A Deployment as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeploymentFacts {
+    /// Uid.
+    pub uid: String,
+    /// resourceVersion.
+    pub resource_version: String,
+    /// The whole object.
+    pub object: Value,
+}
+
+/// A pod of a target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodFacts {
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Node it is bound to.
+    pub node: Option<String>,
+    /// Address.
+    pub ip: Option<String>,
+    /// Being deleted.
+    pub terminating: bool,
+    /// Created, Unix seconds.
+    pub created: i64,
+    /// Why it cannot be scheduled.
+    pub unschedulable: Option<String>,
+    /// The OMS container.
+    pub container: ContainerFacts,
+}
+
+/// The OMS container of a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerFacts {
+    /// It runs now.
+    pub running: bool,
+    /// It is ready.
+    pub ready: bool,
+    /// Its id; empty when it never ran.
+    pub id: String,
+    /// Image as pulled.
+    pub image_id: String,
+    /// Restarts.
+    pub restart_count: i32,
+    /// Reason of its waiting state (`ImagePullBackOff`, `CrashLoopBackOff`, …).
+    pub waiting: Option<String>,
+}
+
+/// One program under supervisord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Name.
+    pub name: String,
+    /// State word (`RUNNING`, `STOPPED`, …).
+    pub state: String,
+    /// Process id while running.
+    pub pid: Option<i64>,
+}
+
+/// A run of `docker_init.sh`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitState {
+    /// No record of this attempt.
+    NotStarted,
+    /// Its process lives.
+    Running,
+    /// It ended. The exit status is not to be trusted; the banner is.
+    Ended {
+        /// Exit status.
+        code: i32,
+        /// The completion banner is in its log.
+        banner: bool,
+    },
+    /// It was started, has no exit status, and its process is gone.
+    Vanished,
+}
+
+/// The claim of the backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimFacts {
+    /// It exists.
+    pub exists: bool,
+    /// Its phase (`Bound`, `Pending`, `Lost`).
+    pub phase: String,
+}
+
+/// The pre-pull pod of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrePullFacts {
+    /// Target whose node it is pinned to.
+    pub target: String,
+    /// What is known of it.
+    pub state: PrePullState,
+}
+
+/// State of a pre-pull pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrePullState {
+    /// No such pod.
+    Absent,
+    /// Not told yet.
+    Pending,
+    /// The image is on the node.
+    Pulled,
+    /// The kubelet says that it cannot be pulled.
+    Failed(String),
+    /// Not seen.
+    Unknown(String),
+}
+
+/// State of one of our Jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobState {
+    /// It does not exist.
+    Absent,
+    /// It exists and has not ended.
+    Running {
+        /// Uid.
+        uid: String,
+        /// Newest progress line of its pod.
+        progress: Option<AgentProgress>,
+        /// Why its pod does not run.
+        problem: Option<String>,
+    },
+    /// It ended and no pod of it is left running.
+    Ended {
+        /// Uid.
+        uid: String,
+        /// The agent's report; `None` when it was killed before it could write one.
+        report: Option<Box<Report>>,
+        /// What Kubernetes says about the end, when there is no report.
+        why: String,
+    },
+    /// An object of this name exists that is not ours.
+    Foreign,
+}
+
+/// An object that we made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnObject {
+    /// Kind.
+    pub kind: OwnKind,
+    /// Name.
+    pub name: String,
+    /// Uid: a delete names it.
+    pub uid: String,
+    /// The Job is still running, or the pod is.
+    pub active: bool,
+}
+
+/// Kinds that we make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnKind {
+    /// batch/v1 Job.
+    Job,
+    /// Pod (pre-pull).
+    Pod,
+    /// Secret (credentials read from the container).
+    Secret,
+}
+
+/// The installation as discovered. No secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovered {
+    /// Host of the MetaDB.
+    pub host: String,
+    /// Port of the MetaDB.
+    pub port: u16,
+    /// Database of the resource manager.
+    pub rm: String,
+    /// Database of the cluster manager.
+    pub cm: String,
+    /// Heartbeat databases of all regions.
+    pub heartbeats: Vec<String>,
+    /// Node addresses that `cm_nodes` lists.
+    pub nodes: Vec<String>,
+    /// `OMS_HOST_IP` of each target, in the order of the spec, where the template tells it.
+    pub target_addresses: Vec<Option<String>>,
+    /// Targets on which `docker_init.sh` must run: the first of each region, or each where
+    /// configurations within a region differ (upgrade guide, multi-node).
+    pub init_targets: Vec<String>,
+}
+
+/// The MetaDB.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetaDbFacts {
+    /// Who answers.
+    pub identity: Fact<ServerIdentity>,
+    /// HA parameter.
+    pub ha: Fact<HaRow>,
+    /// Foreign sessions.
+    pub sessions: Fact<SessionReport>,
+    /// Projects.
+    pub projects: Fact<Vec<ProjectRow>>,
+    /// Connectors.
+    pub connectors: Fact<ConnectorReport>,
+    /// Nodes.
+    pub hosts: Fact<Vec<HostRow>>,
+    /// Heart beats of the supervisors.
+    pub heart_beats: Fact<Vec<HeartBeat>>,
+    /// Global `ob_query_timeout`, microseconds.
+    pub query_timeout: Fact<Option<u64>>,
+    /// The lock row.
+    pub lock: Fact<Option<LockRow>>,
+}
+
+/// What a pass has to look at, beyond the targets' Deployments and pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The claim.
+    pub claim: bool,
+    /// Pre-pull pods.
+    pub prepulls: bool,
+    /// The Job of this role.
+    pub job: Option<JobRole>,
+    /// Own objects.
+    pub leftovers: bool,
+    /// `config.yaml`.
+    pub installation: bool,
+    /// Server identity.
+    pub identity: bool,
+    /// HA row.
+    pub ha: bool,
+    /// Foreign sessions.
+    pub sessions: bool,
+    /// Project rows and connectors.
+    pub projects: bool,
+    /// Project progress by the open API.
+    pub progress: bool,
+    /// Hosts and heart beats.
+    pub health: bool,
+    /// supervisord's programs.
+    pub programs: bool,
+    /// The run of `docker_init.sh`.
+    pub init: bool,
+    /// `ob_query_timeout`.
+    pub query_timeout: bool,
+    /// The lock row.
+    pub lock: bool,
+    /// cgroup version of the nodes.
+    pub cgroup: bool,
+    /// Other upgrades of the namespace.
+    pub rivals: bool,
+}

@@ -1,0 +1,290 @@
+//! Preflight: read-only towards OMS. Probe Job, pre-pull, named checks, plan. Pure.
+use super::job_step::{JobOutcome, run_job};
+use super::preflight_checks::{Verdict, check_installation, check_probe, check_targets};
+use super::preflight_projects::check_projects;
+use super::{Context, Effect, Fact, Failure, Next, OwnKind, PrePullState, seconds_between};
+use crate::agent::report::{CommandResult, ProbeReport, Trial};
+use crate::api::{
+    Action, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates, InstallationStatus,
+    JobRole, OmsUpgradeStatus, PlanStatus, Step, Target,
+};
+use serde_json::Value;
+
+/// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
+/// for a wrong password.
+const PATIENCE: i64 = 20;
+
+/// Looks, tries, judges.
+pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if !cx.object.finalizer {
+        return Next::Do(Effect::AddFinalizer);
+    }
+    let early = check_targets(cx);
+    if early
+        .iter()
+        .any(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
+    {
+        return conclude(cx, draft, early, None);
+    }
+    if cx.spec.metadb.from_container.is_some() {
+        match &cx.observed.leftovers {
+            Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
+            Fact::Known(own) if !own.iter().any(|own| own.kind == OwnKind::Secret) => {
+                return Next::Do(Effect::CreateCredentialsSecret);
+            }
+            Fact::Known(_) => {}
+        }
+    }
+    let mut verdicts = early;
+    verdicts.extend(check_installation(cx));
+    if verdicts
+        .iter()
+        .any(|(_, verdict)| matches!(verdict, Verdict::Unseen(_)))
+        && let Some(waiting) = wait_for_facts(cx, &verdicts)
+    {
+        return waiting;
+    }
+    if verdicts
+        .iter()
+        .any(|(name, verdict)| name.check.is_none() && !verdict.is_good())
+    {
+        return conclude(cx, draft, verdicts, None);
+    }
+    if let Some(next) = pull_images(cx) {
+        return next;
+    }
+    let probe = match run_job(cx, draft, JobRole::Probe) {
+        JobOutcome::Pending(Next::Fail(failure)) => {
+            verdicts.push((
+                CheckId::fixed("BackupProbe"),
+                Verdict::Failed(failure.message),
+            ));
+            return conclude(cx, draft, verdicts, None);
+        }
+        JobOutcome::Pending(next) => return next,
+        JobOutcome::Report(report) => match report.result {
+            Some(CommandResult::Probe(probe)) => probe,
+            _ => {
+                return Next::Fail(Failure::new(
+                    "ReportIncomplete",
+                    "the probe Job reported success without a result",
+                ));
+            }
+        },
+    };
+    verdicts.extend(check_probe(&probe));
+    verdicts.extend(check_projects(cx));
+    verdicts.push((CheckId::named(CheckName::ImagePullable), judge_pulls(cx)));
+    if let Some(waiting) = wait_for_facts(cx, &verdicts) {
+        return waiting;
+    }
+    conclude(cx, draft, verdicts, Some(&probe))
+}
+
+/// A plan waits for `action: Run`; preflight is made again then, since the world moves on.
+pub(super) fn decide_planned(cx: &Context<'_>) -> Next {
+    match cx.spec.action {
+        Action::Run => Next::Go(Step::Preflight),
+        Action::Plan | Action::Abort | Action::RollBack => Next::Wait {
+            poll: 3600,
+            problem: None,
+        },
+    }
+}
+
+/// Name of a check: one that the user may speak about, or one that is not negotiable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CheckId {
+    pub check: Option<CheckName>,
+    pub fixed: &'static str,
+}
+
+impl CheckId {
+    pub(super) fn named(check: CheckName) -> Self {
+        Self {
+            check: Some(check),
+            fixed: "",
+        }
+    }
+
+    pub(super) fn fixed(name: &'static str) -> Self {
+        Self {
+            check: None,
+            fixed: name,
+        }
+    }
+
+    fn text(self) -> String {
+        self.check
+            .map_or_else(|| self.fixed.to_owned(), |check| format!("{check:?}"))
+    }
+}
+
+/// The OMS container of a target: the one named, or the only one.
+pub(super) fn find_container_name(target: &Target, object: &Value) -> Option<String> {
+    let containers = crate::objects::deployment::read_containers(object);
+    match (&target.container, containers) {
+        (Some(name), all) => all
+            .iter()
+            .any(|c| c.get("name").and_then(Value::as_str) == Some(name))
+            .then(|| name.clone()),
+        (None, [only]) => only.get("name").and_then(Value::as_str).map(str::to_owned),
+        (None, _) => None,
+    }
+}
+
+/// Facts that cannot be read yet are waited for, for a while. `None` when it is time to judge.
+fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Option<Next> {
+    let since = cx.status.step_started_time.as_ref()?;
+    if seconds_between(since, &cx.now) >= PATIENCE {
+        return None;
+    }
+    verdicts.iter().find_map(|(name, verdict)| match verdict {
+        Verdict::Unseen(reason) if find_policy(cx, *name) == CheckPolicy::Require => Some(
+            Next::trouble(2, "FactsUnseen", format!("{}: {reason}", name.text())),
+        ),
+        _ => None,
+    })
+}
+
+fn pull_images(cx: &Context<'_>) -> Option<Next> {
+    if find_policy(cx, CheckId::named(CheckName::ImagePullable)) == CheckPolicy::Skip {
+        return None;
+    }
+    cx.observed
+        .prepulls
+        .iter()
+        .find_map(|pull| match &pull.state {
+            PrePullState::Absent => Some(Next::Do(Effect::CreatePrePull {
+                target: pull.target.clone(),
+            })),
+            PrePullState::Pending => Some(Next::watch()),
+            PrePullState::Unknown(reason) => {
+                Some(Next::trouble(2, "PrePullUnseen", reason.clone()))
+            }
+            PrePullState::Pulled | PrePullState::Failed(_) => None,
+        })
+}
+
+fn judge_pulls(cx: &Context<'_>) -> Verdict {
+    let failed: Vec<String> = cx
+        .observed
+        .prepulls
+        .iter()
+        .filter_map(|pull| match &pull.state {
+            PrePullState::Failed(reason) => Some(format!("{} ({reason})", pull.target)),
+            _ => None,
+        })
+        .collect();
+    if failed.is_empty() {
+        Verdict::Passed(format!("{} is on every node", cx.spec.image))
+    } else {
+        Verdict::Failed(format!(
+            "spec.image {} cannot be pulled on the node of {}; check the name, and imagePullSecrets of the Deployment's pod",
+            cx.spec.image,
+            failed.join(", ")
+        ))
+    }
+}
+
+fn find_policy(cx: &Context<'_>, id: CheckId) -> CheckPolicy {
+    id.check
+        .and_then(|name| cx.spec.checks.iter().find(|check| check.name == name))
+        .map_or(CheckPolicy::Require, |check| check.policy)
+}
+
+/// Writes the results into the plan and says where it goes on.
+fn conclude(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    verdicts: Vec<(CheckId, Verdict)>,
+    probe: Option<&ProbeReport>,
+) -> Next {
+    let checks: Vec<CheckResult> = verdicts
+        .into_iter()
+        .map(|(id, verdict)| judge(cx, id, verdict))
+        .collect();
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| check.outcome == CheckOutcome::Failed)
+        .map(|check| format!("{}: {}", check.name, check.message))
+        .collect();
+    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    draft.plan = Some(PlanStatus {
+        checks,
+        estimates: probe.map(|probe| Estimates {
+            bytes: whole(probe.estimated_bytes),
+            dump_seconds: whole(probe.dump_seconds),
+            restore_seconds: whole(probe.restore_seconds),
+            free_bytes: whole(probe.free_bytes),
+        }),
+        restore_method: probe.map(|probe| match probe.rename_across_databases {
+            Trial::Failed(_) => "DropAndLoad".into(),
+            Trial::Works | Trial::NotTried(_) => "Swap".into(),
+        }),
+        steps: super::summary::describe_plan(cx),
+    });
+    if let Some(discovered) = cx.observed.installation.known() {
+        let mut databases = vec![discovered.rm.clone(), discovered.cm.clone()];
+        databases.extend(discovered.heartbeats.iter().cloned());
+        draft.installation = Some(InstallationStatus {
+            metadb_host: discovered.host.clone(),
+            metadb_port: i32::from(discovered.port),
+            databases,
+            rm_database: discovered.rm.clone(),
+            cm_database: discovered.cm.clone(),
+            heartbeat_databases: discovered.heartbeats.clone(),
+            server: cx
+                .observed
+                .metadb
+                .identity
+                .known()
+                .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
+            nodes: discovered.nodes.clone(),
+            init_targets: discovered.init_targets.clone(),
+        });
+    }
+    match failed.as_slice() {
+        [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),
+        [] => Next::Go(Step::Locking),
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" (and {} more, see status.plan.checks)", rest.len())
+            };
+            Next::Fail(Failure::new(
+                "CheckFailed",
+                format!("{first}{more}; nothing was touched"),
+            ))
+        }
+    }
+}
+
+/// What the user says about a check weighs in: an attestation stands for what cannot be seen, never
+/// against what is seen.
+fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckResult {
+    let reason = id
+        .check
+        .and_then(|name| cx.spec.checks.iter().find(|check| check.name == name))
+        .and_then(|check| check.reason.clone())
+        .unwrap_or_default();
+    let (outcome, message) = match (find_policy(cx, id), verdict) {
+        (CheckPolicy::Skip, _) => (CheckOutcome::Skipped, reason),
+        (_, Verdict::Passed(message)) => (CheckOutcome::Passed, message),
+        (_, Verdict::Warning(message)) => (CheckOutcome::Warning, message),
+        (_, Verdict::Failed(message)) => (CheckOutcome::Failed, message),
+        (CheckPolicy::Attest, Verdict::Unseen(_)) => (CheckOutcome::Attested, reason),
+        (CheckPolicy::Require, Verdict::Unseen(message)) => {
+            let help = id.check.map_or_else(String::new, |name| {
+                format!("; if you know that it holds: checks: [{{name: {name:?}, policy: Attest, reason: \"…\"}}]")
+            });
+            (CheckOutcome::Failed, format!("{message}{help}"))
+        }
+    };
+    CheckResult {
+        name: id.text(),
+        outcome,
+        message,
+    }
+}

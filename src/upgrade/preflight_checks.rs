@@ -1,0 +1,467 @@
+//! Preflight checks of targets, installation and MetaDB. Pure.
+use super::preflight::{CheckId, find_container_name};
+use super::{Context, DeploymentFacts, Fact, PodFacts};
+use crate::agent::report::{PrivilegeState, ProbeReport, Trial};
+use crate::api::{CheckName, Target};
+use crate::objects::deployment::{
+    UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
+};
+use crate::oms::metadb::{HaRow, SessionVisibility};
+use crate::oms::version::{is_upgrade_supported, needs_cgroup_v1, parse_image_version};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+/// What was seen about a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Passed(String),
+    Warning(String),
+    Failed(String),
+    /// It cannot be seen: the user may attest it.
+    Unseen(String),
+}
+
+impl Verdict {
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self, Self::Passed(_) | Self::Warning(_))
+    }
+}
+
+type Found = (CheckId, Verdict);
+
+/// Targets exist, are as they must be, and run; nobody else is at them.
+pub(super) fn check_targets(cx: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    if let [rival, ..] = cx.observed.rivals.as_slice() {
+        let text = format!(
+            "OmsUpgrade {rival} is not finished and has a target of this one; wait for it or delete it"
+        );
+        found.push((CheckId::fixed("OneUpgrade"), Verdict::Failed(text)));
+    }
+    for (index, target) in cx.spec.targets.iter().enumerate() {
+        let facts = cx.observed.targets.get(index);
+        let verdict = match facts.map(|facts| (&facts.deployment, &facts.pods)) {
+            None => Verdict::Unseen(format!("Deployment {} was not looked at", target.name)),
+            Some((Fact::Unknown(reason), _)) => Verdict::Unseen(format!(
+                "Deployment {} cannot be read: {reason}",
+                target.name
+            )),
+            Some((Fact::Known(None), _)) => Verdict::Failed(format!(
+                "spec.targets[{index}].name: Deployment {} does not exist in namespace {}",
+                target.name, cx.object.namespace
+            )),
+            Some((Fact::Known(Some(deployment)), pods)) => {
+                judge_target(cx, index, target, deployment, pods)
+            }
+        };
+        found.push((CheckId::fixed("Targets"), verdict));
+    }
+    found
+}
+
+fn judge_target(
+    cx: &Context<'_>,
+    index: usize,
+    target: &Target,
+    deployment: &DeploymentFacts,
+    pods: &Fact<Vec<PodFacts>>,
+) -> Verdict {
+    let object = &deployment.object;
+    let name = &target.name;
+    let Some(container) = find_container_name(target, object) else {
+        return Verdict::Failed(match &target.container {
+            Some(wanted) => format!(
+                "spec.targets[{index}].container: Deployment {name} has no container {wanted}"
+            ),
+            None => format!(
+                "spec.targets[{index}].container: Deployment {name} has several containers; name the one that runs OMS"
+            ),
+        });
+    };
+    let Some(spec) = find_container(object, &container) else {
+        return Verdict::Failed(format!("Deployment {name} has no container {container}"));
+    };
+    let image = spec
+        .get("image")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if image == cx.spec.image {
+        return Verdict::Failed(format!(
+            "spec.image: Deployment {name} runs {image} already; there is nothing to upgrade"
+        ));
+    }
+    if is_paused(object) {
+        return Verdict::Failed(format!(
+            "Deployment {name} is paused (spec.paused), so its pods would not follow; resume it: kubectl rollout resume deployment {name}"
+        ));
+    }
+    if read_replicas(object) != 1 {
+        return Verdict::Failed(format!(
+            "Deployment {name} has {} replicas; an OMS node is one Deployment with exactly 1 replica",
+            read_replicas(object)
+        ));
+    }
+    if read_environment(spec, UPGRADE_VARIABLE).is_some_and(|value| value == "true") {
+        return Verdict::Failed(format!(
+            "Deployment {name} carries {UPGRADE_VARIABLE}=true from an earlier upgrade, so its start is no normal start; remove it and let the pod restart"
+        ));
+    }
+    match pods {
+        Fact::Unknown(reason) => {
+            Verdict::Unseen(format!("the pods of {name} cannot be read: {reason}"))
+        }
+        Fact::Known(pods)
+            if pods
+                .iter()
+                .any(|pod| pod.container.ready && !pod.terminating) =>
+        {
+            Verdict::Passed(format!("{name} runs {image}"))
+        }
+        Fact::Known(_) => Verdict::Unseen(format!(
+            "no pod of {name} is ready; OMS must be healthy before it is upgraded"
+        )),
+    }
+}
+
+/// Installation, MetaDB, HA, claim, and what the user may attest.
+pub(super) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
+    let observed = cx.observed;
+    let mut found = vec![(CheckId::fixed("Claim"), judge_claim(cx))];
+    found.push((
+        CheckId::fixed("Installation"),
+        match &observed.installation {
+            Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+            Fact::Known(known) => Verdict::Passed(format!(
+                "MetaDB {}:{}, databases {}, {}, {}",
+                known.host,
+                known.port,
+                known.rm,
+                known.cm,
+                known.heartbeats.join(", ")
+            )),
+        },
+    ));
+    if observed.installation.known().is_some() {
+        found.push((
+            CheckId::fixed("MetaDb"),
+            match &observed.metadb.identity {
+                Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+                Fact::Known(identity) => {
+                    Verdict::Passed(format!("{:?} {}", identity.engine, identity.version))
+                }
+            },
+        ));
+        found.push((CheckId::fixed("OneUpgradePerMetaDb"), judge_lock(cx)));
+        found.push((CheckId::fixed("HaReadable"), judge_ha(cx)));
+        found.push((
+            CheckId::named(CheckName::SessionsVisible),
+            judge_sessions(cx),
+        ));
+        found.push((CheckId::named(CheckName::AllNodesListed), judge_nodes(cx)));
+    }
+    found.push((CheckId::named(CheckName::SourceVersion), judge_versions(cx)));
+    found.push((CheckId::named(CheckName::CgroupVersion), judge_cgroup(cx)));
+    found.push((
+        CheckId::named(CheckName::OldImageRestarts),
+        judge_restarts(cx),
+    ));
+    found.push((CheckId::named(CheckName::NoOtherOwner), judge_owners(cx)));
+    found
+}
+
+fn judge_claim(cx: &Context<'_>) -> Verdict {
+    let name = &cx.spec.backup.claim_name;
+    match &cx.observed.claim {
+        Fact::Unknown(reason) => Verdict::Unseen(format!(
+            "PersistentVolumeClaim {name} cannot be read: {reason}"
+        )),
+        Fact::Known(claim) if !claim.exists => Verdict::Failed(format!(
+            "spec.backup.claimName: PersistentVolumeClaim {name} does not exist in namespace {}; create it",
+            cx.object.namespace
+        )),
+        Fact::Known(claim) if claim.phase == "Lost" => Verdict::Failed(format!(
+            "spec.backup.claimName: PersistentVolumeClaim {name} has lost its volume"
+        )),
+        Fact::Known(claim) => Verdict::Passed(format!("{name} is {}", claim.phase)),
+    }
+}
+
+fn judge_lock(cx: &Context<'_>) -> Verdict {
+    match &cx.observed.metadb.lock {
+        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+        Fact::Known(Some(row)) if row.holder != cx.object.uid => Verdict::Failed(format!(
+            "another upgrade ({}) holds the lock of this MetaDB; wait for it. If it exists no more: drop database oms_operator_lock",
+            row.note
+        )),
+        Fact::Known(_) => Verdict::Passed("no other upgrade works on this MetaDB".into()),
+    }
+}
+
+fn judge_ha(cx: &Context<'_>) -> Verdict {
+    match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+        Fact::Known(HaRow::NoTable | HaRow::NoRow) => {
+            Verdict::Passed("there is no ha.config, so HA is off".into())
+        }
+        Fact::Known(HaRow::Text(text)) => match crate::oms::ha::HaConfig::parse(text) {
+            Ok(config) => Verdict::Passed(format!(
+                "HA is {}",
+                if config.read_setting().enable {
+                    "on"
+                } else {
+                    "off"
+                }
+            )),
+            Err(error) => Verdict::Failed(error.to_string()),
+        },
+    }
+}
+
+fn judge_sessions(cx: &Context<'_>) -> Verdict {
+    match &cx.observed.metadb.sessions {
+        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+        Fact::Known(report) if report.visibility == SessionVisibility::AllAccounts => Verdict::Passed("sessions of every account are visible".into()),
+        Fact::Known(report) if report.sees_oms_account => Verdict::Warning("only sessions of OMS's own account are visible; other users of the databases stay unseen".into()),
+        Fact::Known(_) => Verdict::Unseen("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS".into()),
+    }
+}
+
+fn judge_nodes(cx: &Context<'_>) -> Verdict {
+    let Some(installation) = cx.observed.installation.known() else {
+        return Verdict::Unseen("the installation is not known".into());
+    };
+    let mut nodes = installation.nodes.clone();
+    match &cx.observed.metadb.hosts {
+        Fact::Known(hosts) => nodes.extend(hosts.iter().map(|host| host.ip.clone())),
+        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+    }
+    nodes.sort();
+    nodes.dedup();
+    if installation.target_addresses.iter().any(Option::is_none) {
+        return Verdict::Unseen(
+            "a target has no literal OMS_HOST_IP, so its node address cannot be told".into(),
+        );
+    }
+    let missing: Vec<String> = nodes
+        .into_iter()
+        .filter(|node| !installation.target_addresses.contains(&Some(node.clone())))
+        .collect();
+    if missing.is_empty() {
+        Verdict::Passed("every node of the installation is a target".into())
+    } else {
+        Verdict::Failed(format!(
+            "spec.targets: node(s) {} of the installation are not listed; all nodes are upgraded together",
+            missing.join(", ")
+        ))
+    }
+}
+
+fn judge_versions(cx: &Context<'_>) -> Verdict {
+    let Some(target) = parse_image_version(&cx.spec.image) else {
+        return Verdict::Unseen(format!(
+            "spec.image: no version can be read from {}",
+            cx.spec.image
+        ));
+    };
+    for source in read_source_images(cx) {
+        match parse_image_version(&source) {
+            None => {
+                return Verdict::Unseen(format!(
+                    "no version can be read from the running image {source}"
+                ));
+            }
+            Some(version) if !is_upgrade_supported(version, target) => {
+                return Verdict::Failed(format!(
+                    "OMS does not support an upgrade from {version} to {target}; supported sources of 4.0.0 are 3.2.2, 3.3.0 and 3.3.1"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Verdict::Passed(format!("to {target}"))
+}
+
+/// Images of the OMS containers as written in the templates.
+pub(super) fn read_source_images(cx: &Context<'_>) -> Vec<String> {
+    cx.spec
+        .targets
+        .iter()
+        .zip(&cx.observed.targets)
+        .filter_map(|(target, facts)| {
+            let object = &facts.deployment.known()?.as_ref()?.object;
+            let container = find_container_name(target, object)?;
+            find_container(object, &container)?
+                .get("image")?
+                .as_str()
+                .map(str::to_owned)
+        })
+        .collect()
+}
+
+fn judge_cgroup(cx: &Context<'_>) -> Verdict {
+    if parse_image_version(&cx.spec.image).is_some_and(|version| !needs_cgroup_v1(version)) {
+        return Verdict::Passed("this version runs on cgroup v2 too".into());
+    }
+    for facts in &cx.observed.targets {
+        match &facts.cgroup_v1 {
+            Fact::Known(true) => {}
+            Fact::Known(false) => {
+                return Verdict::Failed(format!(
+                    "the node of {} runs cgroup v2; OMS before 4.2.5 needs cgroup v1",
+                    facts.name
+                ));
+            }
+            Fact::Unknown(reason) => {
+                return Verdict::Unseen(format!(
+                    "the cgroup version of the node of {} cannot be read: {reason}",
+                    facts.name
+                ));
+            }
+        }
+    }
+    Verdict::Passed("every node runs cgroup v1".into())
+}
+
+/// A container that restarted, or a pod that is younger than its Deployment, shows that the image
+/// survives a normal restart.
+fn judge_restarts(cx: &Context<'_>) -> Verdict {
+    const GRACE: i64 = 60;
+    for facts in &cx.observed.targets {
+        let (Some(Some(deployment)), Some(pods)) = (facts.deployment.known(), facts.pods.known())
+        else {
+            return Verdict::Unseen(format!("{} cannot be read", facts.name));
+        };
+        let created = deployment
+            .object
+            .pointer("/metadata/creationTimestamp")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse::<Timestamp>().ok())
+            .map_or(i64::MAX, Timestamp::as_second);
+        let proven = pods.iter().any(|pod| {
+            pod.container.ready
+                && (pod.container.restart_count > 0 || pod.created.saturating_sub(created) > GRACE)
+        });
+        if !proven {
+            return Verdict::Unseen(format!(
+                "the pod of {} is as old as its Deployment and never restarted, so nothing shows that the old version survives a restart, on which abort and rollback rest; \
+                 restart it once: kubectl rollout restart deployment {}",
+                facts.name, facts.name
+            ));
+        }
+    }
+    Verdict::Passed("the old version was seen to survive a restart".into())
+}
+
+fn judge_owners(cx: &Context<'_>) -> Verdict {
+    for facts in &cx.observed.targets {
+        let Some(Some(deployment)) = facts.deployment.known() else {
+            continue;
+        };
+        let object = &deployment.object;
+        let label = |name: &str| {
+            object
+                .pointer("/metadata/labels")
+                .and_then(|labels| labels.get(name))
+                .and_then(Value::as_str)
+        };
+        let owner = if let Some(kind) = object
+            .pointer("/metadata/ownerReferences/0/kind")
+            .and_then(Value::as_str)
+        {
+            Some(format!("it belongs to a {kind}, which would write it back"))
+        } else if read_annotation(object, "argocd.argoproj.io/tracking-id").is_some()
+            || label("argocd.argoproj.io/instance").is_some()
+        {
+            Some("Argo CD manages it: add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, then attest this check".into())
+        } else if label("kustomize.toolkit.fluxcd.io/name").is_some()
+            && read_annotation(object, "kustomize.toolkit.fluxcd.io/reconcile") != Some("disabled")
+        {
+            Some("Flux manages it: annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished".into())
+        } else if label("helm.toolkit.fluxcd.io/name").is_some() {
+            Some("a Flux HelmRelease manages it: suspend the HelmRelease until the upgrade is finished, then attest this check".into())
+        } else {
+            None
+        };
+        if let Some(owner) = owner {
+            return Verdict::Unseen(format!(
+                "somebody else may write Deployment {} back: {owner}",
+                facts.name
+            ));
+        }
+    }
+    Verdict::Passed("nobody else is known to write the Deployments".into())
+}
+
+/// What the probe Job found.
+pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
+    let fixed = CheckId::fixed;
+    let mut found = Vec::new();
+    found.push((
+        fixed("ClaimWritable"),
+        match &probe.claim {
+            Trial::Works => Verdict::Passed(format!("{} free", super::job_step::format_bytes(probe.free_bytes))),
+            Trial::Failed(why) | Trial::NotTried(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
+        },
+    ));
+    let wanted = probe.estimated_bytes.saturating_mul(13) / 10;
+    if probe.free_bytes < wanted {
+        let text = format!(
+            "spec.backup.claimName: {} free, {} wanted (1.3 × the databases); enlarge the claim",
+            super::job_step::format_bytes(probe.free_bytes),
+            super::job_step::format_bytes(wanted)
+        );
+        found.push((fixed("ClaimSpace"), Verdict::Failed(text)));
+    }
+    if !probe.missing_databases.is_empty() {
+        let text = format!(
+            "databases {} do not exist; correct config.yaml or spec.metadb.databases",
+            probe.missing_databases.join(", ")
+        );
+        found.push((fixed("Databases"), Verdict::Failed(text)));
+    }
+    let missing: Vec<String> = probe
+        .privileges
+        .iter()
+        .filter(|privilege| privilege.state == PrivilegeState::Missing)
+        .map(|privilege| {
+            privilege
+                .grant
+                .clone()
+                .unwrap_or_else(|| privilege.purpose.clone())
+        })
+        .collect();
+    found.push((
+        fixed("Privileges"),
+        if missing.is_empty() {
+            Verdict::Passed("dump and restore are permitted".into())
+        } else {
+            Verdict::Failed(format!(
+                "the MetaDB account lacks privileges; grant them: {}",
+                missing.join("; ")
+            ))
+        },
+    ));
+    if !probe.unsupported_objects.is_empty() {
+        let text = format!(
+            "the documented backup does not carry these objects: {}; remove them or ask for help",
+            probe.unsupported_objects.join(", ")
+        );
+        found.push((fixed("Objects"), Verdict::Failed(text)));
+    }
+    if probe
+        .ob_query_timeout_micros
+        .is_some_and(|limit| limit < 36_000_000_000)
+        && probe.may_set_ob_query_timeout == Some(false)
+    {
+        let text = "ob_query_timeout cuts dumps, and this account may not raise it; let an administrator run: SET GLOBAL ob_query_timeout = 36000000000";
+        found.push((fixed("QueryTimeout"), Verdict::Failed(text.into())));
+    }
+    if probe.heartbeat_sequence_rows > 1_000_000 {
+        let text = format!(
+            "heatbeat_sequence has about {} rows; the upgrade guide (step 2) lets you delete all but the newest once OMS is stopped, which shortens the dump",
+            probe.heartbeat_sequence_rows
+        );
+        found.push((fixed("HeartbeatSequence"), Verdict::Warning(text)));
+    }
+    found
+}

@@ -1,0 +1,143 @@
+//! Every project that ran before has an advancing checkpoint again. Pure.
+//!
+//! The open API tells checkpoints (OMS API reference, project progress). Where HA is off nobody
+//! starts components: then they are listed, with what a person can do.
+use super::disabling_ha::await_console;
+use super::enabling_ha::{build_restoring_patch, find_goal};
+use super::{Context, Effect, Fact, Failure, Next, seconds_between, timeouts};
+use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Step};
+use crate::oms::ha::HaConfig;
+use crate::oms::project::{ProjectProgress, read_live_checkpoint};
+
+/// Watches the checkpoints; then keys that were changed only for recovery go back.
+pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if draft.projects.iter().any(|project| !project.recovered) {
+        match &cx.observed.progress {
+            Fact::Unknown(reason) => return hold_open(cx, draft, Some(reason)),
+            Fact::Known(progress) => follow(draft, progress),
+        }
+        if draft.projects.iter().any(|project| !project.recovered) {
+            return hold_open(cx, draft, None);
+        }
+    }
+    draft.open_projects.clear();
+    put_keys_back(cx).unwrap_or(Next::Go(Step::Settling))
+}
+
+/// A checkpoint counts as advancing when it is newer than the first one seen after the start: a
+/// stopped link reports its last one for ever.
+fn follow(draft: &mut OmsUpgradeStatus, progress: &[ProjectProgress]) {
+    for project in draft
+        .projects
+        .iter_mut()
+        .filter(|project| !project.recovered)
+    {
+        let Some(seen) = progress
+            .iter()
+            .find(|p| p.key.id == project.id && format!("{:?}", p.key.kind) == project.kind)
+        else {
+            continue;
+        };
+        let Some(checkpoint) = read_live_checkpoint(seen).filter(|_| seen.status.is_running())
+        else {
+            continue;
+        };
+        match project.resumed_at {
+            None => project.resumed_at = Some(checkpoint),
+            Some(first) => {
+                project.recovered = checkpoint > first.max(project.checkpoint.unwrap_or(i64::MIN))
+            }
+        }
+    }
+}
+
+/// At the deadline the open projects are listed; before it, waiting goes on.
+fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str>) -> Next {
+    let open: Vec<&str> = draft
+        .projects
+        .iter()
+        .filter(|project| !project.recovered)
+        .map(|project| project.id.as_str())
+        .collect();
+    let what = match unseen {
+        Some(reason) => format!(
+            "the progress of {} project(s) cannot be read: {reason}",
+            open.len()
+        ),
+        None => format!(
+            "{} project(s) have no advancing checkpoint yet: {}",
+            open.len(),
+            open.join(", ")
+        ),
+    };
+    let late = match (
+        &cx.status.step_started_time,
+        timeouts::find_timeout(cx.spec, Step::Recovering),
+    ) {
+        (Some(since), Some(limit)) => seconds_between(since, &cx.now) >= limit,
+        _ => false,
+    };
+    if !late {
+        return Next::trouble(2, "ReplicationNotYetRecovered", what);
+    }
+    let ha = find_goal(cx);
+    draft.open_projects = draft
+        .projects
+        .iter()
+        .filter(|project| !project.recovered)
+        .map(|project| OpenComponent {
+            project: project.id.clone(),
+            message: describe_help(&project.kind, ha),
+        })
+        .collect();
+    Next::Stall(Failure::new(
+        "ReplicationNotRecovered",
+        format!(
+            "{what}; the upgrade itself stands; start the components by hand (see status.openProjects), then this goes on by itself, or ask for action: RollBack"
+        ),
+    ))
+}
+
+fn describe_help(kind: &str, ha: bool) -> String {
+    let why = if ha {
+        "HA is on and has not brought it back"
+    } else {
+        "HA is off, so nobody starts its components"
+    };
+    let how = match kind {
+        "Sync" => {
+            "Connector: OPS & Monitoring > Component > Connector > Start, or POST http://<node>:8088/connector/task/startByName?taskName=<name>"
+        }
+        _ => {
+            "JDBCWriter: OPS & Monitoring > Component > JDBCWriter > Start, or POST http://<node>:8088/applier/start with applierName=<name>"
+        }
+    };
+    format!(
+        "{why}. Store: OPS & Monitoring > Component > Store > New Store from before the stop. {how}. A project paused for more than 12 hours cannot be resumed"
+    )
+}
+
+/// `None` when the keys read as before the upgrade.
+fn put_keys_back(cx: &Context<'_>) -> Option<Next> {
+    if !find_goal(cx) {
+        return None;
+    }
+    let row = match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => return Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Known(row) => row,
+    };
+    let config = row.text().and_then(|text| HaConfig::parse(text).ok())?;
+    let patch = build_restoring_patch(cx, &config);
+    if !patch.changes.is_empty() {
+        return match cx.spec.ha.driver {
+            // A person set them; a person is told, and nothing waits for it.
+            HaDriver::Manual => None,
+            driver => Some(Next::Do(Effect::SetHa {
+                driver,
+                patch,
+                insert: false,
+            })),
+        };
+    }
+    await_console(cx, "SetHa")
+}

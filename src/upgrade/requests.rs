@@ -1,0 +1,137 @@
+//! Requests of the user: seen once, remembered; and what a deletion means. Pure.
+use super::{Context, decide::turn_back};
+use crate::api::{
+    Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Step,
+};
+
+/// Whether the release annotation of an object asks to let go of everything.
+pub fn is_release_requested(
+    annotations: Option<&std::collections::BTreeMap<String, String>>,
+) -> bool {
+    annotations
+        .and_then(|all| all.get(RELEASE_ANNOTATION))
+        .is_some_and(|value| value == RELEASE_VALUE)
+}
+
+/// Why an unfinished upgrade is given up as it stands: the namespace goes, or the object is deleted
+/// and either its targets are gone or the user lets go of everything.
+pub(super) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Cause> {
+    if is_over(draft) {
+        return None;
+    }
+    let message = if cx.observed.namespace_terminating {
+        "the namespace is being deleted: nothing can be undone there any more"
+    } else if !cx.object.deleting {
+        return None;
+    } else if cx.object.release {
+        "released by annotation: everything stays as it stands, also half-done work"
+    } else if is_every_target_gone(cx) {
+        "the object is being deleted and its Deployments are gone: there is nothing to bring back"
+    } else {
+        return None;
+    };
+    Some(Cause {
+        reason: "Released".into(),
+        message: message.into(),
+    })
+}
+
+/// Whether nothing may be called any more that needs the namespace.
+pub(super) fn is_abandoned(cx: &Context<'_>) -> bool {
+    cx.observed.namespace_terminating
+        || (cx.object.deleting && (cx.object.release || is_every_target_gone(cx)))
+}
+
+fn is_every_target_gone(cx: &Context<'_>) -> bool {
+    let targets = &cx.observed.targets;
+    !targets.is_empty()
+        && targets
+            .iter()
+            .all(|facts| matches!(facts.deployment, super::Fact::Known(None)))
+}
+
+/// Latches requests into the draft and turns back where they ask for it. True when the draft must be
+/// recorded before anything else.
+pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
+    let before = draft.requests.clone();
+    match cx.spec.action {
+        Action::Abort if draft.requests.abort.is_none() && !is_over(draft) => {
+            draft.requests.abort = Some(cx.now.clone())
+        }
+        Action::RollBack if draft.requests.roll_back.is_none() && may_roll_back(draft) => {
+            draft.requests.roll_back = Some(cx.now.clone());
+        }
+        _ => {}
+    }
+    if cx.object.deleting
+        && draft.requests.abort.is_none()
+        && !is_over(draft)
+        && draft.point_of_no_return_time.is_none()
+    {
+        draft.requests.abort = Some(cx.now.clone());
+    }
+    if cx.spec.retries > draft.requests.retries {
+        draft.requests.retries = cx.spec.retries;
+        if draft.stall.take().is_some() {
+            let step = draft.step.unwrap_or(Step::Pending);
+            super::decide::enter(cx, draft, step);
+        }
+    }
+    turn_as_requested(cx, draft);
+    draft.requests != before
+        || draft.direction != cx.status.direction
+        || draft.step != cx.status.step
+}
+
+/// An abort before the line, a rollback after it.
+fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    if draft.direction != Some(Direction::Forward) {
+        return;
+    }
+    let wanted =
+        draft.requests.roll_back.is_some() || (draft.requests.abort.is_some() && !is_over(draft));
+    if !wanted {
+        return;
+    }
+    let who = if draft.requests.roll_back.is_some() {
+        "a rollback was asked for"
+    } else if cx.object.deleting {
+        "the object is being deleted"
+    } else {
+        "an abort was asked for"
+    };
+    if draft.point_of_no_return_time.is_some() {
+        let cause = Cause {
+            reason: "RollBackRequested".into(),
+            message: format!("{who}: image and data go back to the backup"),
+        };
+        turn_back(cx, draft, Direction::RollBack, cause);
+    } else if !is_over(draft) {
+        let cause = Cause {
+            reason: "AbortRequested".into(),
+            message: format!("{who}: everything goes back as it was"),
+        };
+        turn_back(cx, draft, Direction::Abort, cause);
+    }
+}
+
+/// A verdict has fallen.
+fn is_over(status: &OmsUpgradeStatus) -> bool {
+    status.step == Some(Step::Settling)
+}
+
+/// A rollback makes sense while the upgrade goes forward, and after it succeeded.
+fn may_roll_back(status: &OmsUpgradeStatus) -> bool {
+    let failed = status.cause.is_some();
+    status.direction == Some(Direction::Forward) && !(is_over(status) && failed)
+}
+
+/// `spec.paused` holds the way forward at the boundary between two phases; a way back is never held.
+pub(super) fn is_held(cx: &Context<'_>, draft: &OmsUpgradeStatus, next: Step) -> bool {
+    let direction = draft.direction.unwrap_or_default();
+    let here = draft.step.unwrap_or(Step::Pending);
+    cx.spec.paused
+        && direction == Direction::Forward
+        && next != Step::Settling
+        && here.phase(direction, false) != next.phase(direction, false)
+}

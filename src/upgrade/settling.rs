@@ -1,0 +1,90 @@
+//! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
+use super::requests::is_abandoned;
+use super::{Context, Effect, Fact, Next, OwnKind, TargetChange};
+use crate::api::OmsUpgradeStatus;
+use crate::objects::deployment::{is_given_back, read_generation};
+
+/// Verdict and `settled` are two facts: clean-up goes on after the verdict.
+pub(super) fn decide_settling(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+    if cx.status.settled {
+        // An object that is deleted after it settled has no finalizer, unless somebody put it back.
+        return if cx.object.finalizer {
+            Next::Do(Effect::RemoveFinalizer)
+        } else {
+            Next::Settled
+        };
+    }
+    if !is_abandoned(cx)
+        && let Some(next) = give_back(cx)
+    {
+        return next;
+    }
+    if cx.object.finalizer {
+        return Next::Do(Effect::RemoveFinalizer);
+    }
+    Next::Settled
+}
+
+fn give_back(cx: &Context<'_>) -> Option<Next> {
+    if let Some(micros) = cx
+        .originals()
+        .and_then(|originals| originals.ob_query_timeout)
+    {
+        let original = u64::try_from(micros).unwrap_or(0);
+        match &cx.observed.metadb.query_timeout {
+            Fact::Unknown(reason) => return Some(Next::trouble(5, "MetaDbUnseen", reason.clone())),
+            Fact::Known(Some(now)) if *now != original => {
+                return Some(Next::Do(Effect::SetQueryTimeout {
+                    microseconds: original,
+                }));
+            }
+            Fact::Known(_) => {}
+        }
+    }
+    for target in &cx.observed.targets {
+        let Some(original) = cx.original(&target.name) else {
+            continue;
+        };
+        match &target.deployment {
+            Fact::Unknown(reason) => return Some(Next::trouble(5, "TargetUnseen", reason.clone())),
+            Fact::Known(Some(deployment))
+                if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
+            {
+                return Some(Next::Do(Effect::PatchTarget {
+                    target: target.name.clone(),
+                    change: TargetChange::GiveBack,
+                    generation: read_generation(&deployment.object),
+                }));
+            }
+            Fact::Known(_) => {}
+        }
+    }
+    match &cx.observed.leftovers {
+        Fact::Unknown(reason) => return Some(Next::trouble(5, "OwnObjectsUnseen", reason.clone())),
+        // Secrets last: a Job that ends may still read it.
+        Fact::Known(own) => {
+            let mut own: Vec<_> = own
+                .iter()
+                .filter(|own| own.kind != OwnKind::Pod || !own.active || is_prepull(&own.name))
+                .collect();
+            own.sort();
+            if let Some(next) = own.first() {
+                return Some(Next::Do(Effect::DeleteOwn((*next).clone())));
+            }
+        }
+    }
+    match &cx.observed.metadb.lock {
+        Fact::Known(Some(row)) if row.holder == cx.object.uid => {
+            Some(Next::Do(Effect::ReleaseLock))
+        }
+        Fact::Unknown(reason) if cx.status.started_time.is_some() => {
+            Some(Next::trouble(5, "MetaDbUnseen", reason.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Pods of Jobs go with their Job; pre-pull pods are deleted one by one.
+fn is_prepull(name: &str) -> bool {
+    name.contains("-prepull-")
+}

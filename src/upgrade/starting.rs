@@ -1,0 +1,228 @@
+//! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
+use super::health::await_services;
+use super::targets::{Shape, Target, bring_into_shape, find_running_pod, read_targets};
+use super::{Context, Effect, Fact, Failure, InitState, Next, OldStartProof, TargetChange};
+use crate::api::{Direction, InitRecord, OmsUpgradeStatus, Step};
+use crate::objects::deployment::TemplateKind;
+
+/// Restarts of one container before it is called a crash loop.
+const CRASH_LOOP: i32 = 3;
+
+/// The upgrade start (upgrade guide, single node, step 4): `IS_UPGRADE=true`, no liveness and
+/// startup probes, because a probe on 8089 kills the container while the console waits for the
+/// initialisation. Containers must run; readiness may well wait for the initialisation.
+pub(super) fn decide_starting_new(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+    let targets = match bring_up(cx, TemplateKind::Upgrade, &TargetChange::StartUpgrade) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    for target in &targets {
+        match find_running_pod(target) {
+            Ok(pod) if pod.container.image_id.is_empty() => return Next::watch(),
+            Ok(_) => {}
+            Err(next) => return next,
+        }
+    }
+    Next::Go(Step::Initializing)
+}
+
+/// The normal start of the new version. Where its programs do not come up by themselves,
+/// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable).
+pub(super) fn decide_starting_final(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let targets = match bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    match await_services(cx, &targets) {
+        None => Next::Go(Step::EnablingHa),
+        Some(next) => help_with_init(cx, draft, &targets).unwrap_or(next),
+    }
+}
+
+/// The old image on databases that suit it.
+pub(super) fn decide_starting_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if cx.originals().is_none() {
+        return Next::Go(Step::Settling);
+    }
+    let Some(proof) = OldStartProof::from_status(cx.status) else {
+        return Next::Stall(Failure::new(
+            "ContentUnproven",
+            "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
+        ));
+    };
+    let targets = match bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof)) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    if let Some(next) = await_services(cx, &targets) {
+        return next;
+    }
+    for target in &targets {
+        let Ok(pod) = find_running_pod(target) else {
+            return Next::watch();
+        };
+        if let Some(wanted) = &target.original.image_id
+            && &pod.container.image_id != wanted
+        {
+            return Next::Fail(Failure::new(
+                "ImageDiffers",
+                format!(
+                    "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
+                     put the digest into the Deployment by hand and raise spec.retries",
+                    target.original.name, pod.container.image_id, wanted
+                ),
+            ));
+        }
+    }
+    draft.waiting = None;
+    Next::Go(Step::EnablingHa)
+}
+
+/// All targets on a template, none of them in a crash loop.
+fn bring_up<'a>(
+    cx: &'a Context<'_>,
+    template: TemplateKind,
+    change: &TargetChange,
+) -> Result<Vec<Target<'a>>, Next> {
+    let targets = read_targets(cx)?;
+    let forward = cx.status.direction == Some(Direction::Forward);
+    let shape = Shape {
+        templates: vec![template],
+        running: true,
+    };
+    if let Some(next) = bring_into_shape(cx, &targets, &shape, change) {
+        return Err(next);
+    }
+    for target in &targets {
+        let Some(pod) = target.pods.iter().find(|pod| !pod.terminating) else {
+            continue;
+        };
+        if forward && pod.container.restart_count >= CRASH_LOOP {
+            return Err(Next::Fail(Failure::new(
+                "CrashLoop",
+                format!(
+                    "the container of {} restarted {} times; its logs tell why",
+                    target.original.name, pod.container.restart_count
+                ),
+            )));
+        }
+        if forward
+            && pod.container.id.is_empty()
+            && is_pull_failure(pod.container.waiting.as_deref())
+            && is_late(cx)
+        {
+            return Err(Next::Fail(Failure::new(
+                "ImageNotPulled",
+                format!(
+                    "the image of {} cannot be pulled ({}); its container never ran",
+                    target.original.name,
+                    pod.container.waiting.as_deref().unwrap_or_default()
+                ),
+            )));
+        }
+    }
+    Ok(targets)
+}
+
+/// Seconds until a pull that keeps failing counts as failed: a hiccup of the registry is shorter.
+const PULL_PATIENCE: i64 = 30;
+
+fn is_late(cx: &Context<'_>) -> bool {
+    cx.status
+        .step_started_time
+        .as_ref()
+        .is_some_and(|since| super::seconds_between(since, &cx.now) >= PULL_PATIENCE)
+}
+
+fn is_pull_failure(waiting: Option<&str>) -> bool {
+    matches!(
+        waiting,
+        Some("ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull")
+    )
+}
+
+/// Seconds that the programs of the new version have to come up by themselves.
+const SELF_START: i64 = 90;
+
+/// Runs `docker_init.sh` once more on a target whose programs do not come up after a normal start.
+fn help_with_init(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    targets: &[Target<'_>],
+) -> Option<Next> {
+    let since = cx.status.step_started_time.as_ref()?;
+    if super::seconds_between(since, &cx.now) < SELF_START {
+        return None;
+    }
+    for target in targets {
+        let name = &target.original.name;
+        let pod = find_running_pod(target).ok()?;
+        let programs = target.facts.programs.known()?;
+        if super::health::find_missing_program(programs).is_none() {
+            continue;
+        }
+        let record = cx
+            .status
+            .init_runs
+            .iter()
+            .find(|record| &record.target == name);
+        if record.is_some_and(|record| record.pod_uid == pod.uid && record.completed) {
+            continue;
+        }
+        if let Some(record) = record.filter(|record| record.pod_uid == pod.uid) {
+            return Some(match &target.facts.init {
+                Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
+                    target: name.clone(),
+                    attempt: record.attempt,
+                }),
+                Fact::Known(InitState::Ended { banner: true, .. }) => {
+                    mark_completed(draft, name);
+                    Next::poll()
+                }
+                _ => Next::trouble(
+                    1,
+                    "InitOnceMore",
+                    format!(
+                        "the programs of {name} did not come up by themselves: docker_init.sh runs once more"
+                    ),
+                ),
+            });
+        }
+        let attempt = record.map_or(1, |record| record.attempt + 1);
+        record_init(draft, name, pod, attempt);
+        return Some(Next::Do(Effect::StartInit {
+            target: name.clone(),
+            attempt,
+        }));
+    }
+    None
+}
+
+/// Remembers in which container `docker_init.sh` is about to be started.
+pub(super) fn record_init(
+    draft: &mut OmsUpgradeStatus,
+    target: &str,
+    pod: &super::PodFacts,
+    attempt: i32,
+) {
+    draft.init_runs.retain(|record| record.target != target);
+    draft.init_runs.push(InitRecord {
+        target: target.into(),
+        pod_uid: pod.uid.clone(),
+        container_id: pod.container.id.clone(),
+        restart_count: pod.container.restart_count,
+        attempt,
+        completed: false,
+    });
+}
+
+/// Remembers that the completion banner was seen.
+pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
+    if let Some(record) = draft
+        .init_runs
+        .iter_mut()
+        .find(|record| record.target == target)
+    {
+        record.completed = true;
+    }
+}

@@ -1,0 +1,107 @@
+//! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
+//!
+//! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
+use super::targets::{Shape, bring_into_shape, read_targets, require_shape};
+use super::{Context, Effect, Fact, Failure, Next, TargetChange};
+use crate::api::{HaDriver, OmsUpgradeStatus, Step};
+use crate::objects::deployment::{TemplateKind, is_drained};
+use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
+use crate::oms::metadb::HaRow;
+
+/// The old version, before the backup.
+pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if let Some(next) = stop_targets(cx, &[TemplateKind::Old]) {
+        return next;
+    }
+    // A console may have written its cached parameters back when it stopped. Nothing can overwrite
+    // the row now; the dump must hold HA off (upgrade guide, step 1).
+    match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Known(HaRow::Text(text))
+            if HaConfig::parse(text).is_ok_and(|config| config.read_setting().enable) =>
+        {
+            if cx.spec.ha.driver != HaDriver::MetaDb {
+                return Next::Fail(Failure::new(
+                    "HaEnabledAgain",
+                    "ha.config reads enable=true after OMS was stopped, although it was switched off; no data was changed; \
+                     see which console wrote it back, or use ha.driver MetaDb",
+                ));
+            }
+            return Next::Do(Effect::SetHa {
+                driver: HaDriver::MetaDb,
+                patch: HaPatch::new().with_bool(ENABLE, false),
+                insert: false,
+            });
+        }
+        Fact::Known(_) => {}
+    }
+    draft.old_stopped_time.get_or_insert(cx.now.clone());
+    Next::Go(Step::BackingUp)
+}
+
+/// The new version after its initialisation, for a normal start.
+pub(super) fn decide_stopping_for_restart(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+    stop_targets(cx, &[TemplateKind::Upgrade]).unwrap_or(Next::Go(Step::StartingFinal))
+}
+
+/// Whatever runs, for a rollback.
+pub(super) fn decide_stopping_new(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if let Some(next) = stop_targets(
+        cx,
+        &[
+            TemplateKind::Old,
+            TemplateKind::Upgrade,
+            TemplateKind::Final,
+        ],
+    ) {
+        return next;
+    }
+    draft.new_stopped_time = Some(cx.now.clone());
+    Next::Go(Step::Comparing)
+}
+
+/// No replicas, no pods, no foreign session. `None` when all hold.
+fn stop_targets(cx: &Context<'_>, templates: &[TemplateKind]) -> Option<Next> {
+    let targets = match read_targets(cx) {
+        Ok(targets) => targets,
+        Err(next) => return Some(next),
+    };
+    let shape = Shape {
+        templates: templates.to_vec(),
+        running: false,
+    };
+    if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::Stop) {
+        return Some(next);
+    }
+    if let Some(next) = require_shape(cx, &targets, &shape) {
+        return Some(next);
+    }
+    // The pod list alone could be early: a ReplicaSet that lags may still make a pod.
+    if targets
+        .iter()
+        .any(|target| !target.pods.is_empty() || !is_drained(&target.deployment.object))
+    {
+        return Some(Next::watch());
+    }
+    match &cx.observed.metadb.sessions {
+        Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Known(report) if !report.foreign.is_empty() => {
+            let list: Vec<String> = report
+                .foreign
+                .iter()
+                .take(5)
+                .map(|s| format!("{} {}@{}", s.id, s.user, s.host))
+                .collect();
+            Some(Next::trouble(
+                1,
+                "SessionsLeft",
+                format!(
+                    "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
+                    report.foreign.len(),
+                    list.join(", ")
+                ),
+            ))
+        }
+        Fact::Known(_) => None,
+    }
+}

@@ -1,0 +1,27 @@
+//! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
+use super::{Context, Effect, Fact, Next, OwnKind};
+use crate::api::{Direction, OmsUpgradeStatus, Step};
+
+/// Deletes what still runs and waits until its pods are gone.
+pub(super) fn decide_stopping_jobs(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+    let leftovers = match &cx.observed.leftovers {
+        Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
+        Fact::Known(leftovers) => leftovers,
+    };
+    if let Some(running) = leftovers
+        .iter()
+        .find(|own| own.kind == OwnKind::Job && own.active)
+    {
+        return Next::Do(Effect::DeleteOwn(running.clone()));
+    }
+    if leftovers
+        .iter()
+        .any(|own| own.kind == OwnKind::Pod && own.active)
+    {
+        return Next::watch();
+    }
+    match cx.status.direction {
+        Some(Direction::RollBack) => Next::Go(Step::Fencing),
+        _ => Next::Go(Step::StartingOld),
+    }
+}

@@ -1,0 +1,381 @@
+//! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
+use super::{Context, Note};
+use crate::api::condition_types::*;
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, set_condition};
+use crate::oms::version::parse_image_version;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// Fills in what follows from the rest of the status.
+pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    let direction = draft.direction.unwrap_or_default();
+    let step = draft.step.unwrap_or(Step::Pending);
+    let failed = draft.cause.is_some();
+    let phase = step.phase(direction, failed && direction == Direction::Forward);
+    draft.phase = Some(phase);
+    draft.operator_version = Some(env!("CARGO_PKG_VERSION").into());
+    draft.target_version = parse_image_version(&cx.spec.image).map(|version| version.to_string());
+    if draft.source_version.is_none() {
+        draft.source_version = super::preflight_checks::read_source_images(cx)
+            .first()
+            .and_then(|image| parse_image_version(image))
+            .map(|v| v.to_string());
+    }
+    let over = step == Step::Settling;
+    let planned = step == Step::Planned;
+    let message = describe_state(draft, phase);
+    let mut conditions = std::mem::take(&mut draft.conditions);
+    let mut set = |type_: &str, status: bool, reason: &str, message: &str| {
+        set_condition(
+            &mut conditions,
+            type_,
+            status,
+            reason,
+            message,
+            cx.object.generation,
+            &cx.now,
+        );
+    };
+    let reason = format!("{phase:?}");
+    let stalled = draft.stall.is_some() || (over && phase != Phase::Succeeded);
+    let why = match (&draft.stall, &draft.cause) {
+        (Some(stall), _) => stall.reason.clone(),
+        (None, Some(cause)) if over => cause.reason.clone(),
+        _ => reason.clone(),
+    };
+    set(READY, phase == Phase::Succeeded, &why, &message);
+    set(
+        RECONCILING,
+        draft.stall.is_none() && !draft.settled && !(over && stalled) && !planned,
+        &reason,
+        &message,
+    );
+    set(STALLED, stalled, &why, &message);
+    set(FINISHED, over || planned, &reason, &message);
+    derive_promises(cx, draft, &mut set);
+    let contended = draft
+        .stall
+        .as_ref()
+        .is_some_and(|stall| stall.reason == "TargetContended");
+    if contended
+        || conditions
+            .iter()
+            .any(|condition| condition.type_ == TARGET_CONTENDED)
+    {
+        let text = draft
+            .stall
+            .as_ref()
+            .map_or("nobody else writes the Deployments", |stall| {
+                stall.message.as_str()
+            });
+        set_condition(
+            &mut conditions,
+            TARGET_CONTENDED,
+            contended,
+            if contended {
+                "TargetContended"
+            } else {
+                "Quiet"
+            },
+            text,
+            cx.object.generation,
+            &cx.now,
+        );
+    }
+    let paused = cx.spec.paused && !over;
+    if paused || conditions.iter().any(|condition| condition.type_ == PAUSED) {
+        let text = if paused {
+            "spec.paused: no further phase is begun; set it to false to go on"
+        } else {
+            "not paused"
+        };
+        set_condition(
+            &mut conditions,
+            PAUSED,
+            paused,
+            if paused { "Asked" } else { "NotAsked" },
+            text,
+            cx.object.generation,
+            &cx.now,
+        );
+    }
+    draft.conditions = conditions;
+}
+
+/// One condition per promise, once it is given or broken.
+fn derive_promises(
+    cx: &Context<'_>,
+    draft: &OmsUpgradeStatus,
+    set: &mut impl FnMut(&str, bool, &str, &str),
+) {
+    let direction = draft.direction.unwrap_or_default();
+    let step = draft.step.unwrap_or(Step::Pending);
+    let failed_preflight = direction == Direction::Forward && draft.cause.is_some();
+    if draft.started_time.is_some() {
+        set(
+            PREFLIGHT_PASSED,
+            true,
+            "Passed",
+            "all required checks passed",
+        );
+    } else if step == Step::Planned {
+        set(
+            PREFLIGHT_PASSED,
+            true,
+            "Passed",
+            "all required checks passed; set action: Run to begin",
+        );
+    } else if failed_preflight && let Some(cause) = &draft.cause {
+        set(PREFLIGHT_PASSED, false, &cause.reason, &cause.message);
+    }
+    let forward = direction == Direction::Forward;
+    if forward && (Step::StoppingOld..Step::EnablingHa).contains(&step) {
+        set(
+            HA_DISABLED,
+            true,
+            "Row",
+            "ha.config reads enable=false in the MetaDB",
+        );
+    } else if draft.started_time.is_some()
+        && (step >= Step::Recovering && step < Step::StoppingJobs || step == Step::Settling)
+    {
+        set(HA_DISABLED, false, "Over", "HA is at its goal again");
+    }
+    if let Some(backup) = &draft.backup {
+        let (reason, text) = match (backup.verified, backup.scratch_restored) {
+            (true, true) => (
+                "Restored",
+                "files, object lists, row counts and a restore into scratch schemas agree with the manifest",
+            ),
+            (true, false) => (
+                "Verified",
+                "files, object lists and row counts agree with the manifest",
+            ),
+            (false, _) => (
+                "NotYetVerified",
+                "the dump is complete; its content is not proven yet",
+            ),
+        };
+        set(
+            BACKUP_VERIFIED,
+            backup.verified,
+            reason,
+            &format!(
+                "{text}; directory {} on claim {}",
+                backup.directory, cx.spec.backup.claim_name
+            ),
+        );
+    }
+    let wanted = draft
+        .installation
+        .as_ref()
+        .map_or(0, |installation| installation.init_targets.len());
+    if !draft.init_runs.is_empty() {
+        let done = draft.init_runs.iter().filter(|run| run.completed).count();
+        let all = done >= wanted;
+        let text =
+            format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
+        set(
+            SCHEMA_INITIALIZED,
+            all,
+            if all { "Completed" } else { "Running" },
+            &text,
+        );
+    }
+    let ha_goal_reached =
+        step == Step::Recovering || (step == Step::Settling && draft.originals.is_some());
+    if step == Step::EnablingHa || ha_goal_reached {
+        let text = if ha_goal_reached {
+            "ha.config reads as its goal says"
+        } else {
+            "HA is on its way to its goal"
+        };
+        set(
+            HA_RESTORED,
+            ha_goal_reached,
+            if ha_goal_reached { "Row" } else { "Pending" },
+            text,
+        );
+    }
+    if step == Step::Recovering || (step == Step::Settling && draft.originals.is_some()) {
+        let open = draft
+            .projects
+            .iter()
+            .filter(|project| !project.recovered)
+            .count();
+        let text = if open == 0 {
+            format!(
+                "all {} project(s) that ran before have an advancing checkpoint",
+                draft.projects.len()
+            )
+        } else {
+            format!(
+                "{open} of {} project(s) have no advancing checkpoint yet",
+                draft.projects.len()
+            )
+        };
+        set(
+            REPLICATION_RECOVERED,
+            open == 0,
+            if open == 0 { "Advancing" } else { "Pending" },
+            &text,
+        );
+    }
+    if direction == Direction::RollBack {
+        let done = step == Step::Settling;
+        let text = match (done, draft.content_proof) {
+            (true, Some(crate::api::ContentProof::Equal)) => {
+                "the databases were unchanged; the old image runs"
+            }
+            (true, _) => "the backup was restored and compared; the old image runs",
+            (false, _) => "the rollback is under way",
+        };
+        set(
+            ROLLED_BACK,
+            done,
+            if done { "Done" } else { "Pending" },
+            text,
+        );
+    }
+}
+
+/// The one sentence of `Ready`: what, why, what to do.
+fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
+    let step = status.step.unwrap_or(Step::Pending);
+    let cause = status
+        .cause
+        .as_ref()
+        .map(|cause| cause.message.as_str())
+        .unwrap_or_default();
+    if let Some(stall) = &status.stall {
+        return format!("ACTION REQUIRED: {}", stall.message);
+    }
+    match phase {
+        Phase::Succeeded => {
+            "the new version runs; clear the browser cache before you log in to the console; write the new image into the source of the Deployment; \
+             action: RollBack brings the old version and its data back"
+                .into()
+        }
+        Phase::Aborted => format!("everything is as before: {cause}"),
+        Phase::RolledBack => format!("the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}"),
+        Phase::Failed => format!("preflight failed: {cause}"),
+        Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
+        Phase::Aborting | Phase::RollingBack => match &status.waiting {
+            Some(waiting) => format!("{}: {}; because: {cause}", describe_step(step), waiting.message),
+            None => format!("{}; because: {cause}", describe_step(step)),
+        },
+        _ => match &status.waiting {
+            Some(waiting) => format!("{}: {}", describe_step(step), waiting.message),
+            None => describe_step(step).into(),
+        },
+    }
+}
+
+/// A step in words.
+pub(super) fn describe_step(step: Step) -> &'static str {
+    match step {
+        Step::Pending => "waiting to begin",
+        Step::Preflight => "checking, nothing is touched",
+        Step::Planned => "planned",
+        Step::Locking => "taking the lock and recording the originals",
+        Step::DisablingHa | Step::DisablingHaForRollback => "switching HA off",
+        Step::StoppingOld => "stopping the old version",
+        Step::BackingUp => "dumping the databases",
+        Step::VerifyingBackup => "proving the backup",
+        Step::StartingNew => "starting the new version for its initialisation",
+        Step::Initializing => "running docker_init.sh",
+        Step::StoppingForRestart => "stopping the new version for a normal start",
+        Step::StartingFinal => "starting the new version",
+        Step::EnablingHa => "bringing HA to its goal",
+        Step::Recovering => "waiting until every project advances again",
+        Step::StoppingJobs => "stopping our own Jobs",
+        Step::Fencing => "fencing off earlier writes",
+        Step::StoppingNew => "stopping whatever runs",
+        Step::Comparing => "comparing the databases with the backup",
+        Step::Restoring => "restoring the backup",
+        Step::StartingOld => "starting the old version",
+        Step::Settling => "cleaning up",
+    }
+}
+
+/// The steps of the plan in words.
+pub(super) fn describe_plan(cx: &Context<'_>) -> Vec<String> {
+    let names: Vec<&str> = cx
+        .spec
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .collect();
+    let names = names.join(", ");
+    vec![
+        format!("switch HA off ({:?})", cx.spec.ha.driver),
+        format!("stop {names}"),
+        format!(
+            "dump the databases to claim {} and prove the dump",
+            cx.spec.backup.claim_name
+        ),
+        format!(
+            "start {} with IS_UPGRADE=true (from here on the way back is a rollback)",
+            cx.spec.image
+        ),
+        "run docker_init.sh".into(),
+        format!("restart {names} normally"),
+        format!(
+            "bring HA to its goal ({:?}) and wait until every project advances",
+            cx.spec.ha.goal
+        ),
+    ]
+}
+
+/// Events of a transition: one when the step or the verdict changes, one when it stalls.
+pub(super) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let ready = find_message(&draft.conditions);
+    if draft.step != cx.status.step || draft.direction != cx.status.direction {
+        let step = draft.step.unwrap_or(Step::Pending);
+        let phase = draft.phase.unwrap_or(Phase::Pending);
+        let back = draft.direction != Some(Direction::Forward) && !phase.is_final();
+        let reason = match (phase.is_final(), back) {
+            (true, _) => format!("{phase:?}"),
+            (false, true) => format!("{phase:?}{step:?}"),
+            (false, false) => format!("{step:?}"),
+        };
+        let warning = matches!(
+            phase,
+            Phase::Failed
+                | Phase::Aborting
+                | Phase::RollingBack
+                | Phase::Aborted
+                | Phase::RolledBack
+        );
+        notes.push(Note {
+            reason,
+            message: ready.clone(),
+            warning,
+        });
+    }
+    if let Some(stall) = &draft.stall
+        && cx.status.stall.as_ref() != Some(stall)
+    {
+        notes.push(Note {
+            reason: format!("Stalled{}", stall.reason),
+            message: stall.message.clone(),
+            warning: true,
+        });
+    }
+    if draft.settled && !cx.status.settled {
+        notes.push(Note {
+            reason: "Settled".into(),
+            message: "nothing is left to clean up".into(),
+            warning: false,
+        });
+    }
+    notes
+}
+
+fn find_message(conditions: &[Condition]) -> String {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == READY)
+        .map(|condition| condition.message.clone())
+        .unwrap_or_default()
+}

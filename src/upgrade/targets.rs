@@ -1,0 +1,211 @@
+//! The targets: bringing all of them into one shape, and telling when somebody else writes them. Pure.
+use super::{
+    Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
+};
+use crate::api::TargetOriginal;
+use crate::objects::deployment::{
+    TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
+};
+
+/// The shape that all targets must have in a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Templates that are fine.
+    pub templates: Vec<TemplateKind>,
+    /// Replicas as before the upgrade, or none.
+    pub running: bool,
+}
+
+/// A target with everything that a step needs of it.
+pub(super) struct Target<'a> {
+    pub facts: &'a TargetFacts,
+    pub deployment: &'a DeploymentFacts,
+    pub pods: &'a [PodFacts],
+    pub original: &'a TargetOriginal,
+}
+
+/// All targets with their originals; or why not.
+pub(super) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, Next> {
+    let mut targets = Vec::new();
+    for facts in &cx.observed.targets {
+        let name = &facts.name;
+        let deployment = match &facts.deployment {
+            Fact::Unknown(reason) => {
+                return Err(Next::trouble(
+                    2,
+                    "TargetUnseen",
+                    format!("Deployment {name} cannot be read: {reason}"),
+                ));
+            }
+            Fact::Known(None) => {
+                return Err(Next::Fail(Failure::new(
+                    "TargetVanished",
+                    format!(
+                        "Deployment {name} was deleted during the upgrade; the databases are not touched any more; restore it from your source and raise spec.retries"
+                    ),
+                )));
+            }
+            Fact::Known(Some(deployment)) => deployment,
+        };
+        let pods = match &facts.pods {
+            Fact::Unknown(reason) => {
+                return Err(Next::trouble(
+                    2,
+                    "PodsUnseen",
+                    format!("the pods of {name} cannot be read: {reason}"),
+                ));
+            }
+            Fact::Known(pods) => pods.as_slice(),
+        };
+        let Some(original) = cx.original(name) else {
+            return Err(Next::Fail(Failure::new(
+                "OriginalsLost",
+                format!("the original of Deployment {name} is not recorded"),
+            )));
+        };
+        if original.uid != deployment.uid {
+            return Err(Next::Fail(Failure::new(
+                "TargetReplaced",
+                format!(
+                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched; compare it with the recorded original by hand"
+                ),
+            )));
+        }
+        targets.push(Target {
+            facts,
+            deployment,
+            pods,
+            original,
+        });
+    }
+    Ok(targets)
+}
+
+/// Brings the targets into a shape, one write per pass. `None` when all have it and the Deployment
+/// controller has seen it.
+pub(super) fn bring_into_shape(
+    cx: &Context<'_>,
+    targets: &[Target<'_>],
+    shape: &Shape,
+    change: &TargetChange,
+) -> Option<Next> {
+    for target in targets {
+        let object = &target.deployment.object;
+        if has_shape(cx, target, shape) {
+            continue;
+        }
+        let generation = read_generation(object);
+        if let Some(intent) = cx.status.intent.as_ref()
+            && intent.effect == change.name()
+            && intent.subject.as_deref() == Some(&target.original.name)
+            && intent.before.as_deref() != Some(&generation.to_string())
+        {
+            // Our write has happened (the generation moved on), and yet the shape is another.
+            return Some(describe_contention(target));
+        }
+        return Some(Next::Do(Effect::PatchTarget {
+            target: target.original.name.clone(),
+            change: change.clone(),
+            generation,
+        }));
+    }
+    None
+}
+
+/// Stops when a target has left the shape that it was brought into.
+pub(super) fn require_shape(
+    cx: &Context<'_>,
+    targets: &[Target<'_>],
+    shape: &Shape,
+) -> Option<Next> {
+    targets
+        .iter()
+        .find(|target| !has_shape(cx, target, shape))
+        .map(describe_contention)
+}
+
+fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
+    let object = &target.deployment.object;
+    let wanted = if shape.running {
+        target.original.replicas
+    } else {
+        0
+    };
+    read_replicas(object) == wanted
+        && shape
+            .templates
+            .contains(&classify_template(object, target.original, &cx.spec.image))
+}
+
+fn describe_contention(target: &Target<'_>) -> Next {
+    let who =
+        find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
+    Next::Fail(Failure::new(
+        "TargetContended",
+        format!(
+            "{who} changed image, replicas or template of Deployment {} during the upgrade; the operator does not fight over it; \
+             make {who} leave the Deployment alone (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled) and raise spec.retries",
+            target.original.name
+        ),
+    ))
+}
+
+/// Stops unless all targets have no replicas and no pod is left: what every Job on the databases
+/// rests on.
+pub(super) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
+    let targets = match read_targets(cx) {
+        Ok(targets) => targets,
+        Err(next) => return Some(next),
+    };
+    let stopped = Shape {
+        templates: vec![
+            TemplateKind::Old,
+            TemplateKind::Upgrade,
+            TemplateKind::Final,
+        ],
+        running: false,
+    };
+    if let Some(next) = require_shape(cx, &targets, &stopped) {
+        return Some(next);
+    }
+    targets.iter().find(|target| !target.pods.is_empty()).map(|target| {
+        Next::Fail(Failure::new(
+            "TargetContended",
+            format!(
+                "a pod of Deployment {} appeared while the databases were worked on; what was read of them is not trusted; find out who started it",
+                target.original.name
+            ),
+        ))
+    })
+}
+
+/// The one live pod of a target, when its container runs on the wanted template.
+pub(super) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, Next> {
+    let name = &target.original.name;
+    if !crate::objects::deployment::is_observed(&target.deployment.object) {
+        return Err(Next::watch());
+    }
+    let live: Vec<&PodFacts> = target.pods.iter().filter(|pod| !pod.terminating).collect();
+    match live.as_slice() {
+        [] => Err(Next::watch()),
+        [pod] if pod.container.running => Ok(pod),
+        [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
+            (Some(reason), _) => Next::trouble(
+                5,
+                "Unschedulable",
+                format!("the pod of {name} cannot be scheduled: {reason}"),
+            ),
+            (None, Some(reason)) => Next::trouble(
+                5,
+                "ContainerWaiting",
+                format!("the container of {name} does not run: {reason}"),
+            ),
+            (None, None) => Next::watch(),
+        }),
+        _ => Err(Next::trouble(
+            5,
+            "SeveralPods",
+            format!("{name} has more than one pod"),
+        )),
+    }
+}
