@@ -44,30 +44,53 @@ def _child_of(process):
     return wait_for("child process", read, 10)
 
 
+def _hold_network():
+    """A process that keeps a new network namespace."""
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=_die_with_parent)
+    wait_for("network namespace", lambda: os.readlink(f"/proc/{holder.pid}/ns/net")
+             != os.readlink("/proc/self/ns/net"), 10)
+    return holder
+
+
 class Ground:
     """One network namespace with one MetaDB; `engine` is seekdb or mariadb."""
 
     def __init__(self, engine, rootfs, standin_rootfs):
+        self.metadb = self.observer = None
         self.engine, self.rootfs, self.standin_rootfs = engine, rootfs, standin_rootfs
         self.folder = tempfile.mkdtemp(prefix="standin-")
         self.containers = []
         self.addresses = ["10.99.0.1"]
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=_die_with_parent)
-        wait_for("network namespace", lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net")
-                 != os.readlink("/proc/self/ns/net"), 10)
+        self.nets = {self.addresses[0]: _hold_network()}
         # seekdb needs an interface besides lo; a veth pair inside the namespace is one
         for command in ("ip link set lo up", "ip link add d0 type veth peer name d1", "ip addr add 10.99.0.1/24 dev d0",
                         "ip link set d0 up", "ip link set d1 up"):
             subprocess.run(self.inside(*command.split()), check=True)
-        self._start_metadb()
-        self._start_observer()
+        try:
+            self._start_metadb()
+            self._start_observer()
+        except BaseException:
+            self.close()
+            raise
 
-    def inside(self, *command):
-        """A command in the namespace."""
-        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *command]
+    def add_node(self, address):
+        """A second node: a network namespace joined to the first."""
+        self.nets[address] = _hold_network()
+        self.addresses.append(address)
+        first = self.addresses[0]
+        for command in (f"ip link add e0 type veth peer name e1 netns {self.nets[address].pid}", "ip link set e0 up",
+                        f"ip route add {address}/32 dev e0"):
+            subprocess.run(self.inside(*command.split()), check=True)
+        for command in ("ip link set lo up", f"ip addr add {address}/32 dev e1", "ip link set e1 up",
+                        f"ip route add {first}/32 dev e1"):
+            subprocess.run(self.inside(*command.split(), address=address), check=True)
+
+    def inside(self, *command, address="10.99.0.1"):
+        """A command in the namespace of a node."""
+        return ["nsenter", f"--net=/proc/{self.nets[address].pid}/ns/net", *command]
 
     def _start_metadb(self):
-        overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs[self.engine])
+        overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs)
         if self.engine == "seekdb":
             self.port = 2881
             script = ("mkdir -p /data; TELEMETRY_ENABLED=false exec $(command -v seekdb || echo /opt/seekdb/seekdb) --nodaemon --port 2881"
@@ -76,12 +99,12 @@ class Ground:
         else:
             self.port = 3306
             script = ("mkdir -p /data && mariadb-install-db --no-defaults --user=root --datadir=/data"
-                      " --auth-root-authentication-method=normal --skip-test-db >/dev/null && exec mariadbd --no-defaults"
+                      " --auth-root-authentication-method=normal --skip-test-db --force >/dev/null && exec mariadbd --no-defaults"
                       " --user=root --datadir=/data --port=3306 --socket=/tmp/m.sock --skip-name-resolve")
         self.metadb = Process(self, overlay, ["bash", "-c", script], {})
         wait_for("MetaDB", lambda: self._root_sql(None, f"ALTER USER 'root' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"
                                                   if self.engine == "seekdb" else
-                                                  f"ALTER USER 'root'@'localhost' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
+                                                  f"ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
         user = f"{_quote(META['user'])}@'%'"
         for statement in (f"CREATE USER {user} IDENTIFIED BY {_quote(META['password'])}",
                           f"GRANT ALL ON *.* TO {user} WITH GRANT OPTION"):
@@ -115,9 +138,28 @@ class Ground:
         """One statement as a wrong client would send it."""
         return self.eye("sql", statement)["rows"]
 
+    def dump(self):
+        """The documented dump of the three databases, kept in the observer."""
+        self._client("mariadb-dump {user} --triggers=false --databases oms_rm oms_cm oms_cm_hb > /tmp/dump.sql")
+
+    def restore(self):
+        """Drop and load."""
+        for database in ("oms_rm", "oms_cm", "oms_cm_hb"):
+            self.sql(f"DROP DATABASE {database}")
+        self._client("mariadb {user} < /tmp/dump.sql")
+
+    def _client(self, script):
+        options = (f"[client]\nhost=10.99.0.1\nport={self.port}\nuser={META['user']}\ndefault-character-set=utf8mb4\n"
+                   f"password={_option(META['password'])}\n")
+        self.observer.exec("bash", "-c", "umask 077; cat > /tmp/my.cnf", stdin=options)
+        result = self.observer.exec("bash", "-c", script.replace("{user}", "--defaults-file=/tmp/my.cnf"))
+        if result.returncode != 0:
+            raise AssertionError(f"{script}: {result.stderr}")
+
     def install(self, *arguments):
         """Fresh sample databases and fresh mounts."""
         self.stop_all()
+        _write_private(os.path.join(self.folder, "eye.yaml"), json.dumps(self.config))
         for name in os.listdir(self.folder):
             if name.startswith("mounts-"):
                 shutil.rmtree(os.path.join(self.folder, name))
@@ -142,10 +184,12 @@ class Ground:
     def close(self):
         """Ends everything."""
         self.stop_all()
-        self.observer.kill()
-        self.metadb.kill()
-        self.holder.kill()
-        self.holder.wait()
+        for process in (self.observer, self.metadb):
+            if process is not None:
+                process.kill()
+        for holder in self.nets.values():
+            holder.kill()
+            holder.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -171,15 +215,19 @@ class Overlay:
 class Process:
     """A command as PID 1 of its own pid namespace."""
 
-    def __init__(self, ground, overlay, command, environment):
+    def __init__(self, ground, overlay, command, environment, address="10.99.0.1"):
         self.output = open(os.path.join(overlay.folder, "output"), "ab")
         base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
         self.outer = subprocess.Popen(
             ground.inside("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "bash", "-c",
-                          overlay.script(), "box", *command),
+                          overlay.script(), "box", *command, address=address),
             env={**base, **environment}, stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             preexec_fn=_die_with_parent)
-        self.pid = _child_of(self.outer)
+        try:
+            self.pid = _child_of(self.outer)
+        except (AssertionError, OSError) as error:
+            with open(self.output.name, encoding="utf-8", errors="replace") as file:
+                raise AssertionError(f"{command} ended at once: {file.read()}") from error
         self.environment = {**base, **environment}
         wait_for("root of the container", lambda: not self.alive() or os.readlink(f"/proc/{self.pid}/root") != "/", 10)
 
@@ -226,7 +274,7 @@ class Container(Process):
         if upgrade:
             given["IS_UPGRADE"] = "true"
         self.folder = folder
-        super().__init__(ground, Overlay(folder, ground.standin_rootfs[version], binds), ["/root/docker_cmd.sh"], given)
+        super().__init__(ground, Overlay(folder, ground.standin_rootfs[version], binds), ["/root/docker_cmd.sh"], given, address)
 
     def log(self):
         """What PID 1 printed."""
@@ -267,6 +315,11 @@ class Container(Process):
 
 def _quote(text):
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _option(text):
+    """A value in an option file: quoted, with the escapes that its parser knows."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write_private(path, text):

@@ -56,7 +56,10 @@ def show_state(db, _):
 
 def show_digest(db, _):
     """Content digest of every table of the three databases."""
-    return {"volatile": list(digest.VOLATILE), "tables": digest.digest_all(db)}
+    databases = {row["name"]: row for row in db.run(
+        "SELECT schema_name AS name, default_character_set_name AS charset, default_collation_name AS collation"
+        " FROM information_schema.schemata") if row["name"] in db.databases().values()}
+    return {"volatile": list(digest.VOLATILE), "databases": databases, "tables": digest.digest_all(db)}
 
 
 def set_bad_day(db, given):

@@ -36,7 +36,7 @@ DEFAULT_SETTINGS = {
 
 def create(db):
     """Creates the journal database where it is missing."""
-    db.run(f"CREATE DATABASE IF NOT EXISTS {NAME}")
+    db.run(f"CREATE DATABASE IF NOT EXISTS {NAME} CHARACTER SET utf8mb4")
     for table in _TABLES:
         db.run(table.replace("IF NOT EXISTS ", f"IF NOT EXISTS {NAME}."))
 

@@ -70,7 +70,9 @@ MARKER = "CREATE TABLE IF NOT EXISTS {db}.standin_schema (id INT PRIMARY KEY, ve
 def create(db):
     """Creates the three databases and the tables of 3.3.1-ce where they are missing."""
     for role, tables in (("rm", RM), ("cm", CM), ("hb", HB)):
-        db.run(f"CREATE DATABASE IF NOT EXISTS {{{role}}}")
+        # no server's default, so that a restore that forgets the collation is seen
+        collation = "utf8mb4_bin" if role == "rm" else "utf8mb4_general_ci"
+        db.run(f"CREATE DATABASE IF NOT EXISTS {{{role}}} CHARACTER SET utf8mb4 COLLATE {collation}")
         for table in tables:
             db.run(table)
         if marker(db, role) is None:
