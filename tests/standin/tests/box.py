@@ -149,7 +149,7 @@ class Ground:
         self._client("mariadb {user} < /tmp/dump.sql")
 
     def _client(self, script):
-        options = (f"[client]\nhost=10.99.0.1\nport={self.port}\nuser={META['user']}\ndefault-character-set=utf8mb4\n"
+        options = (f"[client]\nhost=10.99.0.1\nport={self.port}\nuser={_option(META['user'])}\ndefault-character-set=utf8mb4\n"
                    f"password={_option(META['password'])}\n")
         self.observer.exec("bash", "-c", "umask 077; cat > /tmp/my.cnf", stdin=options)
         result = self.observer.exec("bash", "-c", script.replace("{user}", "--defaults-file=/tmp/my.cnf"))
@@ -237,7 +237,7 @@ class Process:
 
     def exec(self, *command, wait=True, stdin=None):
         """A command inside, as `kubectl exec` would run it."""
-        full = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wd=/", *command]
+        full = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wdns=/", *command]
         if not wait:
             return subprocess.Popen(full, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                     text=True, preexec_fn=_die_with_parent)
