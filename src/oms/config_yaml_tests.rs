@@ -41,7 +41,6 @@ fn takes_scalars_as_they_are_written() {
         ("a#b", "a#b"),
         ("~x%y", "~x%y"),
         ("\"a\\\"b\"", "a\"b"),
-        ("null", "null"),
         ("0x1F", "0x1F"),
         ("'#'", "#"),
     ] {

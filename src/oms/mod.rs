@@ -10,7 +10,9 @@
 pub mod config_yaml;
 pub mod container;
 pub mod ha;
+pub mod http;
 pub mod metadb;
+pub mod mysql;
 pub mod open_api;
 pub mod project;
 pub mod secret;

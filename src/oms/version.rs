@@ -166,7 +166,6 @@ mod tests {
             "oms:feature_4.0.0-ee",
             "oms:3.3.1-to-4.0.0-ce",
             "registry:5000/oms",
-            "oms:-1.0.0-ce",
             "oms:99999.0.0-ce",
             "3.3.1-ce.example.com/oms",
         ] {

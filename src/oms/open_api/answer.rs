@@ -171,7 +171,7 @@ pub fn read_ha_answer(pointer: &str, body: &[u8]) -> Result<HaConfig, OpenApiErr
 }
 
 /// Checks the answer to a write: an HTTP success may still say `success: false`.
-pub(in crate::oms) fn check_write_answer(body: &[u8]) -> Result<(), OpenApiError> {
+pub(in super::super) fn check_write_answer(body: &[u8]) -> Result<(), OpenApiError> {
     match serde_json::from_slice::<Value>(body) {
         Ok(answer) => check_envelope("write ha.config", &answer),
         // No documented answer exists; what counts is the read in the meta database that follows.

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(super) use answer::check_write_answer;
 pub use answer::{parse_health, parse_progress, read_ha_answer};
 pub use profile::{HaCall, HaProfile, HaRequest, HeaderSource, ProfileError, ProfileHeader};
 

@@ -1,0 +1,331 @@
+//! The console over HTTP: the adapter behind [`super::open_api::OpenApi`].
+//!
+//! Touches the network, nothing else. Connects to the address it was given and to no other: no
+//! proxies, no redirects, no names. Each call is bounded in time as a whole and in bytes, and no
+//! text of an answer leaves this module.
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use futures::future::{Either, select};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use super::ha::HaConfig;
+use super::open_api::{
+    Endpoint, HaCall, HaRequest, HeaderSource, Health, MAX_ANSWER_BYTES, OpenApi, OpenApiError,
+    OpenApiOpener, OpenApiResult, ProfileError, Scheme, check_write_answer, parse_health,
+    parse_progress, read_ha_answer,
+};
+use super::project::{ProjectKey, ProjectKind, ProjectProgress};
+use super::secret::{Credentials, SecretString};
+
+/// Largest head of an answer, bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Opens consoles over TCP.
+#[derive(Clone, Copy, Default)]
+pub struct HttpOpener;
+
+impl OpenApiOpener for HttpOpener {
+    fn open(
+        &self,
+        endpoint: Endpoint,
+        credentials: Option<&Credentials>,
+        limit: Duration,
+    ) -> Arc<dyn OpenApi> {
+        Arc::new(HttpOpenApi {
+            endpoint,
+            authorization: credentials.map(encode_basic),
+            limit,
+        })
+    }
+}
+
+/// One console over TCP.
+pub struct HttpOpenApi {
+    endpoint: Endpoint,
+    authorization: Option<SecretString>,
+    limit: Duration,
+}
+
+struct Answer {
+    status: u16,
+    body: Bytes,
+}
+
+/// `Authorization: Basic` (example in the V4.0.0 API reference).
+fn encode_basic(credentials: &Credentials) -> SecretString {
+    let plain = Zeroizing::new(format!(
+        "{}:{}",
+        credentials.user,
+        credentials.password.reveal()
+    ));
+    let encoded = base64::engine::general_purpose::STANDARD.encode(plain.as_bytes());
+    SecretString::new(format!("Basic {encoded}"))
+}
+
+impl OpenApi for HttpOpenApi {
+    fn read_progress<'a>(&'a self, project: &'a ProjectKey) -> OpenApiResult<'a, ProjectProgress> {
+        Box::pin(async move {
+            let call = format!("read progress of {project}");
+            let family = match project.kind {
+                ProjectKind::Migration => "migrations",
+                ProjectKind::Sync => "sync",
+            };
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            if project.id.is_empty() || !project.id.bytes().all(plain) {
+                return Err(OpenApiError::Unreadable {
+                    call,
+                    reason: "the project id from the meta database cannot stand in a path"
+                        .to_owned(),
+                });
+            }
+            let path = format!("/api/omsp/v2/{family}/{}/progress", project.id);
+            let headers = self
+                .authorization
+                .iter()
+                .map(|value| (AUTHORIZATION, value))
+                .collect();
+            let answer = self.send(&call, Method::GET, &path, headers, None).await?;
+            parse_progress(project, check_status(&call, &answer)?)
+        })
+    }
+
+    fn read_health(&self) -> OpenApiResult<'_, Health> {
+        Box::pin(async move {
+            let answer = self
+                .send("read health", Method::GET, "/oms/health", Vec::new(), None)
+                .await?;
+            parse_health(answer.status, &answer.body)
+        })
+    }
+
+    fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig> {
+        Box::pin(async move {
+            let answer = self
+                .send_profile("read ha.config", call, &call.profile.read, None)
+                .await?;
+            read_ha_answer(
+                &call.profile.read_pointer,
+                check_status("read ha.config", &answer)?,
+            )
+        })
+    }
+
+    fn write_ha<'a>(&'a self, call: &'a HaCall, config: &'a HaConfig) -> OpenApiResult<'a, ()> {
+        Box::pin(async move {
+            let answer = self
+                .send_profile("write ha.config", call, &call.profile.write, Some(config))
+                .await?;
+            check_write_answer(check_status("write ha.config", &answer)?)
+        })
+    }
+}
+
+fn check_status<'a>(call: &str, answer: &'a Answer) -> Result<&'a [u8], OpenApiError> {
+    match answer.status {
+        200..=299 => Ok(&answer.body),
+        401 | 403 => Err(OpenApiError::LoginRefused {
+            call: call.to_owned(),
+            status: answer.status,
+        }),
+        status => Err(OpenApiError::Refused {
+            call: call.to_owned(),
+            status,
+        }),
+    }
+}
+
+impl HttpOpenApi {
+    async fn send_profile(
+        &self,
+        name: &str,
+        call: &HaCall,
+        request: &HaRequest,
+        config: Option<&HaConfig>,
+    ) -> Result<Answer, OpenApiError> {
+        call.profile.check()?;
+        let wrong = |field: &str, reason: String| ProfileError {
+            field: field.to_owned(),
+            reason,
+        };
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| wrong("method", "is no HTTP method".to_owned()))?;
+        let plain: Vec<SecretString> = call
+            .profile
+            .headers
+            .iter()
+            .map(|header| match &header.source {
+                HeaderSource::Value(value) => Ok(SecretString::new(value.clone())),
+                HeaderSource::SecretKey(key) => call
+                    .secrets
+                    .iter()
+                    .find(|(name, _)| name == key)
+                    .map(|(_, value)| value.clone())
+                    .ok_or_else(|| wrong("headers", format!("the Secret has no key {key}"))),
+            })
+            .collect::<Result<_, ProfileError>>()?;
+        let mut headers = Vec::new();
+        for (header, value) in call.profile.headers.iter().zip(&plain) {
+            let name = HeaderName::try_from(header.name.as_str()).map_err(|_| {
+                wrong(
+                    "headers",
+                    "a header name holds a forbidden character".to_owned(),
+                )
+            })?;
+            headers.push((name, value));
+        }
+        let body = request.render_body(config)?;
+        self.send(name, method, &request.path, headers, body).await
+    }
+
+    async fn send(
+        &self,
+        call: &str,
+        method: Method,
+        path: &str,
+        headers: Vec<(HeaderName, &SecretString)>,
+        body: Option<String>,
+    ) -> Result<Answer, OpenApiError> {
+        if self.endpoint.scheme == Scheme::Https {
+            return Err(OpenApiError::Unsupported {
+                call: call.to_owned(),
+            });
+        }
+        let request = self.build_request(call, method, path, headers, body)?;
+        match tokio::time::timeout(self.limit, self.exchange(call, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(OpenApiError::TimedOut {
+                call: call.to_owned(),
+                seconds: u64::try_from(self.limit.as_millis().div_ceil(1000)).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    fn build_request(
+        &self,
+        call: &str,
+        method: Method,
+        path: &str,
+        headers: Vec<(HeaderName, &SecretString)>,
+        body: Option<String>,
+    ) -> Result<Request<Full<Bytes>>, OpenApiError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.endpoint.address.to_string())
+            .header(CONNECTION, "close")
+            .header(ACCEPT, "application/json");
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in headers {
+            let mut value = HeaderValue::try_from(value.reveal()).map_err(|_| ProfileError {
+                field: "headers".to_owned(),
+                reason: format!("the value for {name} holds a forbidden character"),
+            })?;
+            value.set_sensitive(true);
+            request = request.header(name, value);
+        }
+        request
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|_| OpenApiError::Unreadable {
+                call: call.to_owned(),
+                reason: "the request cannot be built".to_owned(),
+            })
+    }
+
+    async fn exchange(
+        &self,
+        call: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, OpenApiError> {
+        let stream = TcpStream::connect(self.endpoint.address)
+            .await
+            .map_err(|error| OpenApiError::Unreachable {
+                call: call.to_owned(),
+                address: self.endpoint.address,
+                // Only the kind: it is the same on every machine and quotes nothing.
+                reason: error.kind().to_string(),
+            })?;
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(MAX_HEAD_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| explain(call, &error))?;
+        let work = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| explain(call, &error))?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+                .collect()
+                .await;
+            match body {
+                Ok(body) => judge_scheme(
+                    call,
+                    Answer {
+                        status,
+                        body: body.to_bytes(),
+                    },
+                ),
+                Err(error) if error.is::<LengthLimitError>() => Err(OpenApiError::Unreadable {
+                    call: call.to_owned(),
+                    reason: format!("it is longer than {MAX_ANSWER_BYTES} bytes"),
+                }),
+                Err(_) => Err(OpenApiError::ConnectionLost {
+                    call: call.to_owned(),
+                }),
+            }
+        };
+        drive(work, connection).await
+    }
+}
+
+/// Runs the request while the connection is driven. The connection may end first, with the answer
+/// already handed over.
+async fn drive<T>(work: impl Future<Output = T>, connection: impl Future) -> T {
+    match select(pin!(work), pin!(connection)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right((_, work)) => work.await,
+    }
+}
+
+/// nginx tells a plain request on its HTTPS port apart by this text.
+fn judge_scheme(call: &str, answer: Answer) -> Result<Answer, OpenApiError> {
+    let marker = b"plain HTTP request was sent to HTTPS port";
+    let https = answer.status == 400
+        && answer
+            .body
+            .windows(marker.len())
+            .any(|window| window == marker);
+    if https {
+        return Err(OpenApiError::Unsupported {
+            call: call.to_owned(),
+        });
+    }
+    Ok(answer)
+}
+
+fn explain(call: &str, error: &hyper::Error) -> OpenApiError {
+    if error.is_parse() || error.is_parse_too_large() {
+        return OpenApiError::Unreadable {
+            call: call.to_owned(),
+            reason: "it is not HTTP, or its head is too long".to_owned(),
+        };
+    }
+    OpenApiError::ConnectionLost {
+        call: call.to_owned(),
+    }
+}

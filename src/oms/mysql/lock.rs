@@ -1,0 +1,192 @@
+//! The lock that admits one upgrade per meta database: one row in a database of our own.
+use super::super::metadb::{
+    LOCK_DATABASE, LOCK_TABLE, LockClaim, LockOutcome, LockRow, MetaDbError,
+};
+use super::session::{Session, quote_name, quote_table};
+
+const HOLDER_MAX: usize = 64;
+const NOTE_MAX: usize = 255;
+
+fn table() -> String {
+    quote_table(LOCK_DATABASE, LOCK_TABLE)
+}
+
+pub(super) async fn read_lock(session: &mut Session) -> Result<Option<LockRow>, MetaDbError> {
+    let sql = format!(
+        "select holder, epoch, note, timestampdiff(second, updated_at, now()) from {} where id = 1",
+        table()
+    );
+    let rows = match session.read("the upgrade lock", &sql, ()).await {
+        Ok(rows) => rows,
+        Err(MetaDbError::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(Some(LockRow {
+        holder: row.text(0)?,
+        epoch: row.unsigned(1)?,
+        note: row.text(2)?,
+        age_seconds: u64::try_from(row.signed(3)?).unwrap_or(0),
+    }))
+}
+
+pub(super) async fn acquire_lock(
+    session: &mut Session,
+    claim: &LockClaim,
+) -> Result<LockOutcome, MetaDbError> {
+    check_holder(session, &claim.holder)?;
+    if let Some(row) = read_lock(session).await? {
+        return if row.holder == claim.holder && row.epoch < claim.epoch {
+            raise_lock(session, claim).await
+        } else {
+            Ok(judge(row, claim))
+        };
+    }
+    session
+        .write_plain(
+            "create database oms_operator_lock",
+            &format!(
+                "create database if not exists {}",
+                quote_name(LOCK_DATABASE)
+            ),
+        )
+        .await
+        .map_err(explain_create)?;
+    let sql = format!(
+        "create table if not exists {} (id tinyint not null primary key, holder varchar({HOLDER_MAX}) not null, \
+         epoch bigint not null, note varchar({NOTE_MAX}) not null, \
+         updated_at timestamp not null default current_timestamp on update current_timestamp)",
+        table()
+    );
+    session
+        .write_plain("create table upgrade_lock", &sql)
+        .await
+        .map_err(explain_create)?;
+    let note: String = claim.note.chars().take(NOTE_MAX).collect();
+    let sql = format!(
+        "insert into {} (id, holder, epoch, note) values (1, ?, ?, ?)",
+        table()
+    );
+    match session
+        .write(
+            "the upgrade lock",
+            &sql,
+            (claim.holder.as_str(), claim.epoch, note),
+        )
+        .await
+    {
+        // 1062: somebody was faster; who it is, the read below tells.
+        Ok(_) | Err(MetaDbError::Server { code: 1062, .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(match read_lock(session).await? {
+        Some(row) => judge(row, claim),
+        None => LockOutcome::Free,
+    })
+}
+
+pub(super) async fn raise_lock(
+    session: &mut Session,
+    claim: &LockClaim,
+) -> Result<LockOutcome, MetaDbError> {
+    check_holder(session, &claim.holder)?;
+    let Some(row) = read_lock(session).await? else {
+        return Ok(LockOutcome::Free);
+    };
+    if row.holder != claim.holder || row.epoch >= claim.epoch {
+        return Ok(judge(row, claim));
+    }
+    let sql = format!(
+        "update {} set epoch = ? where id = 1 and holder = ? and epoch < ?",
+        table()
+    );
+    session
+        .write(
+            "the upgrade lock",
+            &sql,
+            (claim.epoch, claim.holder.as_str(), claim.epoch),
+        )
+        .await?;
+    Ok(match read_lock(session).await? {
+        Some(row) => judge(row, claim),
+        None => LockOutcome::Free,
+    })
+}
+
+/// Drops the database while the row still stands in it: whoever wants the lock meets either the row
+/// or no database at all, and never loses a lock just taken to a late drop.
+pub(super) async fn release_lock(
+    session: &mut Session,
+    holder: &str,
+) -> Result<LockOutcome, MetaDbError> {
+    check_holder(session, holder)?;
+    match read_lock(session).await? {
+        Some(row) if row.holder != holder => return Ok(LockOutcome::HeldByOther(row)),
+        Some(_) => {}
+        None => return Ok(LockOutcome::Free),
+    }
+    let tables = session
+        .read(
+            "information_schema.tables",
+            "select table_name from information_schema.tables where table_schema = ?",
+            (LOCK_DATABASE,),
+        )
+        .await?;
+    if tables.len() <= 1 {
+        session
+            .write_plain(
+                "drop database oms_operator_lock",
+                &format!("drop database if exists {}", quote_name(LOCK_DATABASE)),
+            )
+            .await?;
+    } else {
+        // Something else lives there, and it is not ours to drop.
+        let sql = format!("delete from {} where id = 1 and holder = ?", table());
+        session.write("the upgrade lock", &sql, (holder,)).await?;
+    }
+    match read_lock(session).await? {
+        None => Ok(LockOutcome::Free),
+        Some(row) if row.holder == holder => Err(MetaDbError::NotAsWritten {
+            call: session.call.to_owned(),
+            reason: "the lock row is still there".to_owned(),
+        }),
+        // Released, and taken by the next one at once.
+        Some(_) => Ok(LockOutcome::Free),
+    }
+}
+
+fn judge(row: LockRow, claim: &LockClaim) -> LockOutcome {
+    if row.holder != claim.holder {
+        LockOutcome::HeldByOther(row)
+    } else if row.epoch > claim.epoch {
+        LockOutcome::Fenced(row)
+    } else {
+        LockOutcome::Held(row)
+    }
+}
+
+fn check_holder(session: &Session, holder: &str) -> Result<(), MetaDbError> {
+    let plain = !holder.is_empty() && holder.len() <= HOLDER_MAX && holder.is_ascii();
+    if plain {
+        return Ok(());
+    }
+    Err(MetaDbError::Invalid {
+        call: session.call.to_owned(),
+        reason: format!("a lock holder is 1 to {HOLDER_MAX} ASCII characters"),
+    })
+}
+
+fn explain_create(error: MetaDbError) -> MetaDbError {
+    match error {
+        MetaDbError::PrivilegeMissing { call, code, .. } => MetaDbError::PrivilegeMissing {
+            call,
+            code,
+            grant: format!(
+                "grant create, drop, select, insert, update, delete on {LOCK_DATABASE}.* to the account"
+            ),
+        },
+        error => error,
+    }
+}

@@ -1,0 +1,179 @@
+//! The meta database over the MySQL protocol: the adapter behind [`super::metadb::MetaDb`].
+//!
+//! Touches the network, nothing else. One connection per call, closed before the answer is given;
+//! every call is bounded as a whole by the client and each statement by the server as well, so that
+//! nothing runs on after the caller gave up. The server cannot read local files through this client
+//! and cannot get the password in clear text.
+mod cluster;
+mod connectors;
+mod ha_row;
+mod identity;
+mod lock;
+mod rows;
+mod session;
+mod sessions;
+mod tables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config_yaml::Address;
+use super::metadb::*;
+use super::project::ProjectRow;
+use super::secret::Credentials;
+use session::{Door, OwnSessions};
+
+/// Opens meta databases over TCP.
+#[derive(Clone, Default)]
+pub struct MySqlOpener {
+    own: OwnSessions,
+}
+
+impl MetaDbOpener for MySqlOpener {
+    fn open(
+        &self,
+        address: &Address,
+        credentials: &Credentials,
+        databases: &Databases,
+        limit: Duration,
+    ) -> Arc<dyn MetaDb> {
+        Arc::new(MySqlMetaDb {
+            door: Door::new(address, credentials, limit, self.own.clone()),
+            databases: databases.clone(),
+        })
+    }
+}
+
+/// One meta database over TCP.
+pub struct MySqlMetaDb {
+    door: Door,
+    databases: Databases,
+}
+
+/// One bounded call: opens a session, lets a function of the modules below use it, closes it.
+macro_rules! call {
+    ($self:ident, $name:literal, $module:ident :: $function:ident ( $($argument:expr),* )) => {
+        Box::pin($self.door.call($name, move |mut session| async move {
+            let answer = $module::$function(&mut session $(, $argument)*).await;
+            (session, answer)
+        }))
+    };
+}
+
+impl MetaDb for MySqlMetaDb {
+    fn identify(&self) -> MetaDbResult<'_, ServerIdentity> {
+        call!(self, "identify the server", identity::identify())
+    }
+
+    fn find_databases<'a>(&'a self, names: &'a [String]) -> MetaDbResult<'a, Vec<DatabaseFact>> {
+        call!(self, "find databases", tables::find_databases(names))
+    }
+
+    fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport> {
+        call!(self, "list sessions", sessions::list_sessions(query))
+    }
+
+    fn read_ha_row(&self) -> MetaDbResult<'_, HaRow> {
+        call!(self, "read ha.config", ha_row::read_row(&self.databases.rm))
+    }
+
+    fn write_ha_row<'a>(&'a self, write: &'a HaRowWrite) -> MetaDbResult<'a, HaRowOutcome> {
+        call!(
+            self,
+            "write ha.config",
+            ha_row::write_row(&self.databases.rm, write)
+        )
+    }
+
+    fn list_projects(&self) -> MetaDbResult<'_, Vec<ProjectRow>> {
+        call!(
+            self,
+            "list projects",
+            cluster::list_projects(&self.databases.rm)
+        )
+    }
+
+    fn list_connectors(&self) -> MetaDbResult<'_, ConnectorReport> {
+        call!(
+            self,
+            "list connectors",
+            connectors::list_connectors(&self.databases.cm)
+        )
+    }
+
+    fn list_hosts(&self) -> MetaDbResult<'_, Vec<HostRow>> {
+        call!(self, "list hosts", cluster::list_hosts(&self.databases.cm))
+    }
+
+    fn list_heart_beats<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, Vec<HeartBeat>> {
+        call!(
+            self,
+            "list heart beats",
+            cluster::list_heart_beats(database)
+        )
+    }
+
+    fn list_regions(&self) -> MetaDbResult<'_, Vec<RegionRow>> {
+        call!(
+            self,
+            "list regions",
+            cluster::list_regions(&self.databases.rm)
+        )
+    }
+
+    fn count_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64> {
+        call!(
+            self,
+            "count heatbeat_sequence",
+            cluster::count_sequence(database)
+        )
+    }
+
+    fn trim_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64> {
+        call!(
+            self,
+            "trim heatbeat_sequence",
+            cluster::trim_sequence(database)
+        )
+    }
+
+    fn read_schema_marker(&self) -> MetaDbResult<'_, SchemaMarker> {
+        call!(
+            self,
+            "read oms_version",
+            cluster::read_marker(&self.databases.rm)
+        )
+    }
+
+    fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>> {
+        call!(
+            self,
+            "read ob_query_timeout",
+            identity::read_query_timeout()
+        )
+    }
+
+    fn set_query_timeout(&self, microseconds: u64) -> MetaDbResult<'_, ()> {
+        call!(
+            self,
+            "set ob_query_timeout",
+            identity::set_query_timeout(microseconds)
+        )
+    }
+
+    fn read_lock(&self) -> MetaDbResult<'_, Option<LockRow>> {
+        call!(self, "read the upgrade lock", lock::read_lock())
+    }
+
+    fn acquire_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome> {
+        call!(self, "take the upgrade lock", lock::acquire_lock(claim))
+    }
+
+    fn raise_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome> {
+        call!(self, "raise the upgrade lock", lock::raise_lock(claim))
+    }
+
+    fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome> {
+        call!(self, "release the upgrade lock", lock::release_lock(holder))
+    }
+}

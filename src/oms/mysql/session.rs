@@ -1,0 +1,408 @@
+//! One bounded connection to the meta database, and what its errors mean.
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, Params, Row};
+
+use super::super::config_yaml::Address;
+use super::super::metadb::{Engine, MetaDbError, WriteFate};
+use super::super::secret::Credentials;
+use super::rows::Cells;
+
+/// Ids of sessions that this process opened, so that they are not taken for foreign ones.
+#[derive(Clone, Default)]
+pub(super) struct OwnSessions(Arc<Mutex<BTreeSet<u64>>>);
+
+impl OwnSessions {
+    fn add(&self, id: u64) {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.insert(id);
+        // Old ids only matter while the server has not noticed that the connection ended.
+        while ids.len() > 256 {
+            ids.pop_first();
+        }
+    }
+
+    pub(super) fn contains(&self, id: u64) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&id)
+    }
+}
+
+/// How to get in.
+pub(super) struct Door {
+    opts: Opts,
+    address: String,
+    user: String,
+    limit: Duration,
+    own: OwnSessions,
+}
+
+impl Door {
+    pub(super) fn new(
+        address: &Address,
+        credentials: &Credentials,
+        limit: Duration,
+        own: OwnSessions,
+    ) -> Self {
+        // Never a URL: user names such as `root@metadb#obtest` and any password pass as they are.
+        let opts = OptsBuilder::default()
+            .ip_or_hostname(address.host.clone())
+            .tcp_port(address.port)
+            .user(Some(credentials.user.clone()))
+            .pass(Some(credentials.password.reveal().to_owned()))
+            // A server may name a local socket; the caller named a TCP address.
+            .prefer_socket(false)
+            .enable_cleartext_plugin(false)
+            .secure_auth(true)
+            .stmt_cache_size(Some(0));
+        Self {
+            opts: opts.into(),
+            address: address.to_string(),
+            user: credentials.user.clone(),
+            limit,
+            own,
+        }
+    }
+
+    /// Connects, works, disconnects: all within the limit.
+    pub(super) async fn call<T, W, F>(&self, call: &'static str, work: W) -> Result<T, MetaDbError>
+    where
+        W: FnOnce(Session) -> F + Send,
+        F: Future<Output = (Session, Result<T, MetaDbError>)> + Send,
+        T: Send,
+    {
+        let wrote = Arc::new(AtomicBool::new(false));
+        let bounded = async {
+            let session = self.connect(call, wrote.clone()).await?;
+            let (session, answer) = work(session).await;
+            // The session must be gone before the next look at the session list. A failure to say
+            // goodbye changes nothing about the answer.
+            let _ = session.conn.disconnect().await;
+            answer
+        };
+        match tokio::time::timeout(self.limit, bounded).await {
+            Ok(answer) => answer,
+            Err(_) => Err(MetaDbError::TimedOut {
+                call: call.to_owned(),
+                seconds: self.limit_seconds(),
+                fate: fate_of(&wrote),
+            }),
+        }
+    }
+
+    fn limit_seconds(&self) -> u64 {
+        u64::try_from(self.limit.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
+    async fn connect(
+        &self,
+        call: &'static str,
+        wrote: Arc<AtomicBool>,
+    ) -> Result<Session, MetaDbError> {
+        let mut conn = Conn::new(self.opts.clone())
+            .await
+            .map_err(|error| self.explain_connect(call, error))?;
+        self.own.add(u64::from(conn.id()));
+        let row: Option<Row> = conn
+            .query_first("select version(), @@version_comment, connection_id()")
+            .await
+            .map_err(|error| self.explain_connect(call, error))?;
+        let cells = Cells::new(call, "version()", row.ok_or_else(|| broken(call))?);
+        let version = cells.text(0)?;
+        let comment = cells.optional_text(1).unwrap_or_default();
+        let id = cells.unsigned(2)?;
+        self.own.add(id);
+        let mut session = Session {
+            conn,
+            call,
+            wrote,
+            engine: name_engine(&version, &comment),
+            version,
+            id,
+            user: self.user.clone(),
+            own: self.own.clone(),
+        };
+        session.bound_statements(self.limit).await;
+        Ok(session)
+    }
+
+    fn explain_connect(&self, call: &'static str, error: Error) -> MetaDbError {
+        let address = self.address.clone();
+        let unsupported = |method: String| MetaDbError::UnsupportedLogin {
+            address: self.address.clone(),
+            method,
+        };
+        match error {
+            Error::Server(server) => match server.code {
+                1045 | 1698 => MetaDbError::LoginRefused {
+                    address,
+                    user: self.user.clone(),
+                },
+                1251 => unsupported("another authentication protocol".to_owned()),
+                1040 | 1129 | 1130 | 1203 | 1226 => MetaDbError::Unreachable {
+                    address,
+                    reason: format!("the server refuses connections (error {})", server.code),
+                },
+                _ => MetaDbError::Server {
+                    call: call.to_owned(),
+                    code: server.code,
+                    state: server.state,
+                    message: shorten(&server.message),
+                    fate: WriteFate::NotWritten,
+                },
+            },
+            Error::Driver(DriverError::UnknownAuthPlugin { name }) => unsupported(shorten(&name)),
+            Error::Driver(DriverError::MysqlOldPasswordDisabled) => {
+                unsupported("mysql_old_password".to_owned())
+            }
+            Error::Driver(DriverError::CleartextPluginDisabled) => {
+                unsupported("the password in clear text".to_owned())
+            }
+            Error::Io(io) => MetaDbError::Unreachable {
+                address,
+                reason: shorten(&io.to_string()),
+            },
+            // The text of other errors may quote packets, so it is not repeated.
+            _ => MetaDbError::Unreachable {
+                address,
+                reason: "what answers there does not speak the MySQL protocol as expected"
+                    .to_owned(),
+            },
+        }
+    }
+}
+
+/// An open connection within one call.
+pub(super) struct Session {
+    conn: Conn,
+    pub(super) call: &'static str,
+    wrote: Arc<AtomicBool>,
+    pub(super) engine: Engine,
+    pub(super) version: String,
+    /// `connection_id()`.
+    pub(super) id: u64,
+    /// Login name of this client.
+    pub(super) user: String,
+    pub(super) own: OwnSessions,
+}
+
+impl Session {
+    /// Makes the server stop a statement that outlives the call. Best effort: where the server has
+    /// no such variable the client's own limit still holds.
+    async fn bound_statements(&mut self, limit: Duration) {
+        let seconds = limit.as_secs().max(1);
+        let statements = match self.engine {
+            Engine::OceanBase | Engine::SeekDb => {
+                vec![format!(
+                    "set session ob_query_timeout = {}",
+                    limit.as_micros().max(1_000_000)
+                )]
+            }
+            Engine::MariaDb => vec![
+                format!("set session max_statement_time = {seconds}"),
+                format!("set session lock_wait_timeout = {seconds}"),
+                format!("set session innodb_lock_wait_timeout = {seconds}"),
+            ],
+            Engine::MySql | Engine::Other => vec![
+                format!("set session lock_wait_timeout = {seconds}"),
+                format!("set session innodb_lock_wait_timeout = {seconds}"),
+            ],
+        };
+        for statement in statements {
+            let _ = self.conn.query_drop(statement).await;
+        }
+    }
+
+    /// Rows of a read.
+    pub(super) async fn read(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+        params: impl Into<Params> + Send,
+    ) -> Result<Vec<Cells>, MetaDbError> {
+        let rows: Vec<Row> = self
+            .conn
+            .exec(sql, params.into())
+            .await
+            .map_err(|error| self.explain(what, error))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Cells::new(self.call, what, row))
+            .collect())
+    }
+
+    /// Rows of a statement that servers do not let be prepared.
+    pub(super) async fn read_plain(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<Vec<Cells>, MetaDbError> {
+        let rows: Vec<Row> = self
+            .conn
+            .query(sql)
+            .await
+            .map_err(|error| self.explain(what, error))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Cells::new(self.call, what, row))
+            .collect())
+    }
+
+    /// A write; returns the number of rows changed.
+    pub(super) async fn write(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+        params: impl Into<Params> + Send,
+    ) -> Result<u64, MetaDbError> {
+        self.wrote.store(true, Ordering::SeqCst);
+        self.conn
+            .exec_drop(sql, params.into())
+            .await
+            .map_err(|error| self.explain(what, error))?;
+        Ok(self.conn.affected_rows())
+    }
+
+    /// A write that servers do not let be prepared (DDL, SET GLOBAL).
+    pub(super) async fn write_plain(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<(), MetaDbError> {
+        self.wrote.store(true, Ordering::SeqCst);
+        self.conn
+            .query_drop(sql)
+            .await
+            .map_err(|error| self.explain(what, error))
+    }
+
+    fn explain(&self, what: &str, error: Error) -> MetaDbError {
+        let call = self.call.to_owned();
+        let fate = fate_of(&self.wrote);
+        let server = match error {
+            Error::Server(server) => server,
+            _ => return MetaDbError::ConnectionLost { call, fate },
+        };
+        match server.code {
+            1044 | 1142 | 1143 | 1227 | 1370 | 1410 => MetaDbError::PrivilegeMissing {
+                call,
+                code: server.code,
+                grant: format!("the account must be allowed to use {what}"),
+            },
+            1049 | 1146 => MetaDbError::Missing {
+                call,
+                object: what.to_owned(),
+            },
+            1054 => MetaDbError::SchemaDiffers {
+                call,
+                reason: format!("{what} lacks an expected column"),
+            },
+            // OceanBase: query timeout; MariaDB: max_statement_time; MySQL: max_execution_time.
+            4012 | 1969 | 3024 => MetaDbError::TimedOut {
+                call,
+                seconds: 0,
+                fate,
+            },
+            1053 | 1317 | 1927 => MetaDbError::ConnectionLost { call, fate },
+            code => MetaDbError::Server {
+                call,
+                code,
+                state: server.state,
+                message: shorten(&server.message),
+                fate,
+            },
+        }
+    }
+
+    /// The error for contents that are not as documented.
+    pub(super) fn differs(&self, reason: impl Into<String>) -> MetaDbError {
+        MetaDbError::SchemaDiffers {
+            call: self.call.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+fn broken(call: &str) -> MetaDbError {
+    MetaDbError::ConnectionLost {
+        call: call.to_owned(),
+        fate: WriteFate::NotWritten,
+    }
+}
+
+fn fate_of(wrote: &AtomicBool) -> WriteFate {
+    if wrote.load(Ordering::SeqCst) {
+        WriteFate::Unknown
+    } else {
+        WriteFate::NotWritten
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Tells the engine by `version()` and `@@version_comment`.
+fn name_engine(version: &str, comment: &str) -> Engine {
+    let text = format!("{version} {comment}").to_ascii_lowercase();
+    if text.contains("seekdb") {
+        Engine::SeekDb
+    } else if text.contains("oceanbase") {
+        Engine::OceanBase
+    } else if text.contains("mariadb") {
+        Engine::MariaDb
+    } else if text.contains("mysql") || version.starts_with("5.7.") || version.starts_with("8.") {
+        Engine::MySql
+    } else {
+        Engine::Other
+    }
+}
+
+/// A name as SQL: in back-ticks, with those inside doubled.
+pub(super) fn quote_name(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A table of a database as SQL.
+pub(super) fn quote_table(database: &str, table: &str) -> String {
+    format!("{}.{}", quote_name(database), quote_name(table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_engines() {
+        for (version, comment, engine) in [
+            (
+                "5.7.25-OceanBase seekdb-v1.4.0.0",
+                "OceanBase 4.3.5.3 seekdb (r1.4.0.0)",
+                Engine::SeekDb,
+            ),
+            (
+                "5.7.25-OceanBase-v4.2.1.0",
+                "OceanBase 4.2.1.0 (r1)",
+                Engine::OceanBase,
+            ),
+            ("5.7.25", "OceanBase 3.1.4 (r1)", Engine::OceanBase),
+            ("10.11.19-MariaDB-0+deb12u1", "Debian 12", Engine::MariaDb),
+            ("8.0.36", "MySQL Community Server - GPL", Engine::MySql),
+            ("5.7.44-log", "Source distribution", Engine::MySql),
+            ("99", "", Engine::Other),
+        ] {
+            assert_eq!(name_engine(version, comment), engine, "{version}");
+        }
+    }
+
+    #[test]
+    fn quotes_names() {
+        assert_eq!(quote_table("a`b", "c d"), "`a``b`.`c d`");
+    }
+}

@@ -1,0 +1,200 @@
+//! Who else is connected. The statement texts of others are never read out.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::super::metadb::{
+    Engine, ForeignSession, MetaDbError, ServerCoverage, SessionQuery, SessionReport,
+    SessionVisibility,
+};
+use super::rows::Cells;
+use super::session::Session;
+
+/// Stands in our own statement, so that our row is known even behind a proxy that renumbers sessions.
+const MARK: &str = "oms_operator_session_list";
+
+pub(super) async fn list_sessions(
+    session: &mut Session,
+    query: &SessionQuery,
+) -> Result<SessionReport, MetaDbError> {
+    let visibility = judge_visibility(session).await?;
+    let (rows, coverage) = read_sessions(session).await?;
+    let mut sessions = Vec::new();
+    let mut own_hosts = BTreeSet::new();
+    for row in &rows {
+        let (found, own) = read_session(row)?;
+        // A row without statement text is ours by its id only where ids are this server's.
+        if own || (found.id == session.id && found.user == base_name(&session.user)) {
+            own_hosts.insert((found.user.clone(), found.host.clone()));
+        } else {
+            sessions.push(found);
+        }
+    }
+    let foreign = sessions
+        .into_iter()
+        .filter(|found| is_of_interest(found, query))
+        .filter(|found| {
+            let same_client = own_hosts.contains(&(found.user.clone(), found.host.clone()));
+            !(same_client && session.own.contains(found.id))
+        })
+        .filter(|found| {
+            let address: Option<IpAddr> = found.host.parse().ok();
+            !address.is_some_and(|address| query.own_addresses.contains(&address))
+        })
+        .collect();
+    Ok(SessionReport {
+        visibility,
+        coverage,
+        sees_oms_account: visibility == SessionVisibility::AllAccounts
+            || session.user == query.account,
+        foreign,
+    })
+}
+
+fn is_of_interest(found: &ForeignSession, query: &SessionQuery) -> bool {
+    found.user == query.account
+        || found.user == base_name(&query.account)
+        || found.database.as_deref().is_some_and(|name| {
+            query
+                .databases
+                .iter()
+                .any(|wanted| wanted.eq_ignore_ascii_case(name))
+        })
+}
+
+/// OceanBase shows `root` for the login `root@tenant#cluster`.
+fn base_name(login: &str) -> &str {
+    login.split('@').next().unwrap_or(login)
+}
+
+/// Other accounts' sessions are shown to holders of PROCESS only.
+async fn judge_visibility(session: &mut Session) -> Result<SessionVisibility, MetaDbError> {
+    let rows = session.read_plain("its own grants", "show grants").await?;
+    let all = rows
+        .iter()
+        .filter_map(|row| row.optional_text(0))
+        .any(|grant| grants_process(&grant));
+    Ok(if all {
+        SessionVisibility::AllAccounts
+    } else {
+        SessionVisibility::OwnAccountOnly
+    })
+}
+
+fn grants_process(grant: &str) -> bool {
+    let grant = grant.to_ascii_uppercase();
+    let Some((privileges, target)) = grant
+        .strip_prefix("GRANT ")
+        .and_then(|rest| rest.split_once(" ON "))
+    else {
+        return false;
+    };
+    let global = target.starts_with("*.* ");
+    global
+        && privileges
+            .split(',')
+            .map(str::trim)
+            .any(|word| word == "PROCESS" || word == "ALL" || word == "ALL PRIVILEGES")
+}
+
+async fn read_sessions(session: &mut Session) -> Result<(Vec<Cells>, ServerCoverage), MetaDbError> {
+    let own = format!("case when info like '%{MARK}%' then 1 else 0 end");
+    if session.engine == Engine::OceanBase {
+        let sql = format!(
+            "select id, user, host, db, command, time, {own} from oceanbase.gv$ob_processlist order by id"
+        );
+        if let Ok(rows) = session.read_plain("gv$ob_processlist", &sql).await {
+            return Ok((rows, ServerCoverage::AllServers));
+        }
+    }
+    let sql = format!(
+        "select id, user, host, db, command, time, {own} from information_schema.processlist order by id"
+    );
+    let rows = session
+        .read_plain("information_schema.processlist", &sql)
+        .await?;
+    let coverage = match session.engine {
+        Engine::SeekDb => ServerCoverage::AllServers,
+        Engine::OceanBase | Engine::Other => ServerCoverage::AnsweringServer,
+        Engine::MySql | Engine::MariaDb => judge_replication(session).await,
+    };
+    Ok((rows, coverage))
+}
+
+/// With one primary all writers are on the server that answers; clusters with several are told by
+/// their membership.
+async fn judge_replication(session: &mut Session) -> ServerCoverage {
+    for question in [
+        "select variable_value from information_schema.global_status where variable_name = 'wsrep_cluster_size'",
+        "select count(*) from performance_schema.replication_group_members",
+    ] {
+        if let Ok(rows) = session.read_plain("cluster membership", question).await
+            && rows
+                .first()
+                .and_then(|row| row.signed(0).ok())
+                .is_some_and(|members| members > 1)
+        {
+            return ServerCoverage::AnsweringServer;
+        }
+    }
+    ServerCoverage::AllServers
+}
+
+fn read_session(row: &Cells) -> Result<(ForeignSession, bool), MetaDbError> {
+    let found = ForeignSession {
+        id: row.unsigned(0)?,
+        user: row.optional_text(1).unwrap_or_default(),
+        host: without_port(&row.optional_text(2).unwrap_or_default()),
+        database: row.optional_text(3).filter(|name| !name.is_empty()),
+        command: row.optional_text(4).unwrap_or_default(),
+        seconds: row
+            .signed(5)
+            .ok()
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or(0),
+    };
+    Ok((found, row.signed(6).unwrap_or(0) == 1))
+}
+
+fn without_port(host: &str) -> String {
+    if host.parse::<IpAddr>().is_ok() {
+        return host.to_owned();
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned(),
+        _ => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_ports_off() {
+        for (host, name) in [
+            ("10.0.0.1:5123", "10.0.0.1"),
+            ("[::1]:5", "::1"),
+            ("::1", "::1"),
+            ("localhost", "localhost"),
+            ("fe80::1:99", "fe80::1:99"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
+
+    #[test]
+    fn reads_grants() {
+        assert!(grants_process(
+            "GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"
+        ));
+        assert!(grants_process("GRANT SELECT, PROCESS ON *.* TO 'a'@'%'"));
+        assert!(!grants_process(
+            "GRANT ALL PRIVILEGES ON `oms_rm`.* TO 'a'@'%'"
+        ));
+        assert!(!grants_process("GRANT USAGE ON *.* TO 'PROCESS'@'%'"));
+        assert!(!grants_process("GRANT PROCESS TO 'a'"));
+    }
+}
