@@ -33,15 +33,14 @@ if [ ! -e "$dir/started" ]; then
   report "$logs" vanished -
 fi
 read -r pid born cradle boot < "$dir/started"
-read -r line < /proc/1/stat; set -- "$1" "$2" "$3" ${line##*) }
-here=${23}
+read -r line < /proc/1/stat; fields=(${line##*) }); here=${fields[19]}
 read -r boot_here < /proc/sys/kernel/random/boot_id
 if [ "$cradle" = "$here" ] && [ "$boot" = "$boot_here" ]; then
   for stat in /proc/[0-9]*/stat; do
     read -r line 2>/dev/null < "$stat" || continue
-    set -- ${line##*) }
+    fields=(${line##*) })
     # Session of the runner: docker_init.sh may outlive its runner, and is then still at work.
-    [ "${4:-}" = "$pid" ] && report "$logs" running -
+    [ "${fields[3]:-}" = "$pid" ] && report "$logs" running -
   done
 fi
 # It may have ended between the first look and this one.

@@ -4,8 +4,8 @@ umask 077
 dir=$1 program=$2
 # Process id and start time name this process even after ids are used again; boot id and the start
 # time of process 1 tell whether it is still the same container.
-read -r line < /proc/$$/stat; set -- ${line##*) }; born=${20}
-read -r line < /proc/1/stat; set -- ${line##*) }; cradle=${20}
+read -r line < /proc/$$/stat; fields=(${line##*) }); born=${fields[19]}
+read -r line < /proc/1/stat; fields=(${line##*) }); cradle=${fields[19]}
 read -r boot < /proc/sys/kernel/random/boot_id
 : > "$dir/log"
 printf '%s %s %s %s\n' "$$" "$born" "$cradle" "$boot" > "$dir/started.part"

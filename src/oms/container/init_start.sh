@@ -4,15 +4,19 @@ set -u
 base=$1 attempt=$2 program=$3 runner=$4
 dir=$base/$attempt
 mkdir -p -- "$base" || { echo "init=failed"; exit 10; }
-# Another attempt that is still at work must not get company.
+# Another attempt that is still at work must not get company. Its process id means something only in
+# the same container: same boot, same birth of process 1.
+read -r line < /proc/1/stat; line=${line##*) }; stat1=($line); cradle_here=${stat1[19]}
+read -r boot_here < /proc/sys/kernel/random/boot_id
 for other in "$base"/*/; do
   [ "$other" = "$dir/" ] && continue
   [ -e "$other/started" ] && [ ! -e "$other/exit" ] || continue
-  read -r pid _ < "$other/started" || continue
+  read -r pid _ cradle boot < "$other/started" || continue
+  [ "$cradle" = "$cradle_here" ] && [ "$boot" = "$boot_here" ] || continue
   for stat in /proc/[0-9]*/stat; do
     read -r line 2>/dev/null < "$stat" || continue
-    set -- ${line##*) }
-    [ "${4:-}" = "$pid" ] && { echo "init=busy"; exit 0; }
+    fields=(${line##*) })
+    [ "${fields[3]:-}" = "$pid" ] && { echo "init=busy"; exit 0; }
   done
 done
 # mkdir is atomic: of two callers exactly one gets past this line, whatever happens afterwards.
