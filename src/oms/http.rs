@@ -22,9 +22,9 @@ use zeroize::Zeroizing;
 
 use super::ha::HaConfig;
 use super::open_api::{
-    Endpoint, HaCall, HaRequest, HeaderSource, Health, MAX_ANSWER_BYTES, OpenApi, OpenApiError,
-    OpenApiOpener, OpenApiResult, ProfileError, Scheme, check_write_answer, parse_health,
-    parse_progress, read_ha_answer,
+    Endpoint, HaCall, HeaderSource, Health, MAX_ANSWER_BYTES, OpenApi, OpenApiError, OpenApiOpener,
+    OpenApiResult, ProfileError, ProfileHeader, Scheme, check_write_answer, parse_health,
+    parse_progress, profile_error, read_ha_answer,
 };
 use super::project::{ProjectKey, ProjectKind, ProjectProgress};
 use super::secret::{Credentials, SecretString};
@@ -112,24 +112,71 @@ impl OpenApi for HttpOpenApi {
 
     fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig> {
         Box::pin(async move {
+            let name = "read ha.config";
+            call.profile.check()?;
+            let Some(read) = &call.profile.read else {
+                return Err(
+                    profile_error("read", "the profile has no request to read with").into(),
+                );
+            };
+            let values = resolve_headers(call)?;
+            let headers = name_headers(call, &values)?;
             let answer = self
-                .send_profile("read ha.config", call, &call.profile.read, None)
+                .send(name, Method::GET, &read.path, headers, None)
                 .await?;
-            read_ha_answer(
-                &call.profile.read_pointer,
-                check_status("read ha.config", &answer)?,
-            )
+            read_ha_answer(&read.pointer, check_status(name, &answer)?)
         })
     }
 
     fn write_ha<'a>(&'a self, call: &'a HaCall, config: &'a HaConfig) -> OpenApiResult<'a, ()> {
         Box::pin(async move {
+            let name = "write ha.config";
+            call.profile.check()?;
+            let write = &call.profile.write;
+            let method = Method::from_bytes(write.method.as_bytes())
+                .map_err(|_| profile_error("method", "is no HTTP method"))?;
+            let values = resolve_headers(call)?;
+            let headers = name_headers(call, &values)?;
+            let body = call.profile.render_body(config);
             let answer = self
-                .send_profile("write ha.config", call, &call.profile.write, Some(config))
+                .send(name, method, &write.path, headers, Some(body))
                 .await?;
-            check_write_answer(check_status("write ha.config", &answer)?)
+            check_write_answer(check_status(name, &answer)?)
         })
     }
+}
+
+/// Values of the profile's headers, in its order.
+fn resolve_headers(call: &HaCall) -> Result<Vec<SecretString>, ProfileError> {
+    let resolve = |header: &ProfileHeader| match &header.source {
+        HeaderSource::Value(value) => Ok(SecretString::new(value.clone())),
+        HeaderSource::Secret => call
+            .secrets
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&header.name))
+            .map(|(_, value)| value.clone())
+            .ok_or_else(|| {
+                profile_error("headers", format!("no value was found for {}", header.name))
+            }),
+    };
+    call.profile.headers.iter().map(resolve).collect()
+}
+
+fn name_headers<'a>(
+    call: &HaCall,
+    values: &'a [SecretString],
+) -> Result<Vec<(HeaderName, &'a SecretString)>, ProfileError> {
+    let named = call
+        .profile
+        .headers
+        .iter()
+        .zip(values)
+        .map(|(header, value)| {
+            HeaderName::try_from(header.name.as_str())
+                .map(|name| (name, value))
+                .map_err(|_| profile_error("headers", "a header name holds a forbidden character"))
+        });
+    named.collect()
 }
 
 fn check_status<'a>(call: &str, answer: &'a Answer) -> Result<&'a [u8], OpenApiError> {
@@ -147,48 +194,6 @@ fn check_status<'a>(call: &str, answer: &'a Answer) -> Result<&'a [u8], OpenApiE
 }
 
 impl HttpOpenApi {
-    async fn send_profile(
-        &self,
-        name: &str,
-        call: &HaCall,
-        request: &HaRequest,
-        config: Option<&HaConfig>,
-    ) -> Result<Answer, OpenApiError> {
-        call.profile.check()?;
-        let wrong = |field: &str, reason: String| ProfileError {
-            field: field.to_owned(),
-            reason,
-        };
-        let method = Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| wrong("method", "is no HTTP method".to_owned()))?;
-        let plain: Vec<SecretString> = call
-            .profile
-            .headers
-            .iter()
-            .map(|header| match &header.source {
-                HeaderSource::Value(value) => Ok(SecretString::new(value.clone())),
-                HeaderSource::SecretKey(key) => call
-                    .secrets
-                    .iter()
-                    .find(|(name, _)| name == key)
-                    .map(|(_, value)| value.clone())
-                    .ok_or_else(|| wrong("headers", format!("the Secret has no key {key}"))),
-            })
-            .collect::<Result<_, ProfileError>>()?;
-        let mut headers = Vec::new();
-        for (header, value) in call.profile.headers.iter().zip(&plain) {
-            let name = HeaderName::try_from(header.name.as_str()).map_err(|_| {
-                wrong(
-                    "headers",
-                    "a header name holds a forbidden character".to_owned(),
-                )
-            })?;
-            headers.push((name, value));
-        }
-        let body = request.render_body(config)?;
-        self.send(name, method, &request.path, headers, body).await
-    }
-
     async fn send(
         &self,
         call: &str,
@@ -225,24 +230,24 @@ impl HttpOpenApi {
             .uri(path)
             .header(HOST, self.endpoint.address.to_string())
             .header(CONNECTION, "close")
-            .header(ACCEPT, "application/json");
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        for (name, value) in headers {
-            let mut value = HeaderValue::try_from(value.reveal()).map_err(|_| ProfileError {
-                field: "headers".to_owned(),
-                reason: format!("the value for {name} holds a forbidden character"),
-            })?;
-            value.set_sensitive(true);
-            request = request.header(name, value);
-        }
-        request
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|_| OpenApiError::Unreadable {
                 call: call.to_owned(),
                 reason: "the request cannot be built".to_owned(),
-            })
+            })?;
+        for (name, value) in headers {
+            let mut value = HeaderValue::try_from(value.reveal()).map_err(|_| {
+                profile_error(
+                    "headers",
+                    format!("the value for {name} holds a forbidden character"),
+                )
+            })?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
     }
 
     async fn exchange(

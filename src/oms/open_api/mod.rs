@@ -15,7 +15,11 @@ use thiserror::Error;
 
 pub(super) use answer::check_write_answer;
 pub use answer::{parse_health, parse_progress, read_ha_answer};
-pub use profile::{HaCall, HaProfile, HaRequest, HeaderSource, ProfileError, ProfileHeader};
+pub(super) use profile::profile_error;
+pub use profile::{
+    HaCall, HaProfile, HaRead, HaWrite, HeaderSource, ProfileError, ProfileHeader,
+    STRING_PLACEHOLDER, VALUE_PLACEHOLDER,
+};
 
 use super::ha::HaConfig;
 use super::project::{ProjectKey, ProjectProgress};
@@ -165,7 +169,7 @@ pub trait OpenApi: Send + Sync {
     /// `GET /oms/health`.
     fn read_health(&self) -> OpenApiResult<'_, Health>;
 
-    /// Reads `ha.config` by the profile's read request.
+    /// Reads `ha.config` by the profile's read request; a profile without one is refused.
     fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig>;
 
     /// Writes the whole `ha.config` text by the profile's write request. Not conditional: read
