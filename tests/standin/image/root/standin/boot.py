@@ -119,7 +119,7 @@ def main():
     signal.signal(DIE_AT_ONCE, lambda *_: os._exit(137))
     config, version, node = identity.read_config(), identity.image_version(), identity.host_ip()
     print(f"OMS stand-in {version} on {node}, configuration read", flush=True)
-    db = MetaDb(config)
+    db = MetaDb(config, home="rm")
     db.connect_patiently(30)
     journals.create(db)
     journal = journals.Journal(db, version, node, identity.pod_id())

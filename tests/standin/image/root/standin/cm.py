@@ -137,7 +137,7 @@ def keep_hosts(db, journal):
 
 def main():
     config = identity.read_config()
-    Cm.db = MetaDb(config)
+    Cm.db = MetaDb(config, home="cm")
     Cm.journal = journals.Journal(Cm.db, identity.image_version(), identity.host_ip(), identity.read_boot()[1])
     Cm.db.connect_patiently(30)
     threading.Thread(target=keep_hosts, args=(Cm.db, Cm.journal), daemon=True).start()

@@ -30,7 +30,7 @@ class Console:
     """State of the running console: its cache of ha.config above all."""
 
     def __init__(self, config):
-        self.db = MetaDb(config)
+        self.db = MetaDb(config, home="rm")
         self.journal = journals.Journal(self.db, identity.image_version(), identity.host_ip(), identity.read_boot()[1])
         self.config = config
         self.cache = None

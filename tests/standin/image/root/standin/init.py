@@ -98,7 +98,7 @@ def initialise(db, journal, config):
 
 def main():
     config = identity.read_config()
-    db = MetaDb(config)
+    db = MetaDb(config, home="rm")
     journal = journals.Journal(db, identity.image_version(), identity.host_ip(), identity.read_boot()[1])
     run = begin(db, journal)
     outcome = "second" if not identity.started_for_upgrade() else "ok"

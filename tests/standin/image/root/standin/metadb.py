@@ -11,7 +11,7 @@ CONNECTION_LOST = (0, 2003, 2006, 2013, 1053, 1927)
 class MetaDb:
     """A session on the MetaDB that reconnects when it is lost; rows come as dicts."""
 
-    def __init__(self, config, user=None, password=None):
+    def __init__(self, config, user=None, password=None, home=None):
         self.rm = config["drc_rm_db"]
         self.cm = config["drc_cm_db"]
         self.hb = config["drc_cm_heartbeat_db"]
@@ -22,6 +22,7 @@ class MetaDb:
             password=str(password if user else config["oms_meta_password"]).encode(),
             charset="utf8mb4", autocommit=True, connect_timeout=5, read_timeout=600,
             cursorclass=pymysql.cursors.DictCursor)
+        self._home = home and self.databases()[home]
         self._session = None
         self._lock = threading.RLock()
 
@@ -32,6 +33,11 @@ class MetaDb:
     def connect(self):
         """Opens the session; raises when the MetaDB is not there."""
         self._session = pymysql.connect(**self._arguments)
+        if self._home:  # sessions of OMS are seen on its databases; before the first init there are none
+            try:
+                self._session.select_db(self._home)
+            except pymysql.err.MySQLError:
+                pass
         try:  # OceanBase ends queries after 10 s; ours on big tables may take longer
             self._session.cursor().execute("SET SESSION ob_query_timeout = 3600000000")
         except pymysql.err.MySQLError:

@@ -52,7 +52,7 @@ def work(db, journal, node, boot, seconds):
 def main():
     config, node = identity.read_config(), identity.host_ip()
     boot, pod = identity.read_boot()
-    db = MetaDb(config)
+    db = MetaDb(config, home="hb")
     db.connect_patiently(30)
     journal = journals.Journal(db, identity.image_version(), node, pod)
     ready, last = False, time.time()
