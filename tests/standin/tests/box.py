@@ -93,8 +93,8 @@ class Ground:
         overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs)
         if self.engine == "seekdb":
             self.port = 2881
-            script = ("mkdir -p /data; TELEMETRY_ENABLED=false exec $(command -v seekdb || echo /opt/seekdb/seekdb) --nodaemon --port 2881"
-                      " --base-dir /data --log-level ERROR --parameter memory_budget=1G --parameter log_disk_size=2G"
+            script = ("mkdir -p /data; PATH=$PATH:/opt/seekdb; export TELEMETRY_ENABLED=false; exec seekdb --nodaemon"
+                      " --port 2881 --base-dir /data --log-level ERROR --parameter memory_budget=1G --parameter log_disk_size=2G"
                       " --parameter datafile_maxsize=10G --variable time_zone=+00:00")
         else:
             self.port = 3306
@@ -102,9 +102,8 @@ class Ground:
                       " --auth-root-authentication-method=normal --skip-test-db --force >/dev/null && exec mariadbd --no-defaults"
                       " --user=root --datadir=/data --port=3306 --socket=/tmp/m.sock --skip-name-resolve")
         self.metadb = Process(self, overlay, ["bash", "-c", script], {})
-        wait_for("MetaDB", lambda: self._root_sql(None, f"ALTER USER 'root' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"
-                                                  if self.engine == "seekdb" else
-                                                  f"ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
+        root = "'root'" if self.engine == "seekdb" else "'root'@'127.0.0.1'"
+        wait_for("MetaDB", lambda: self._root_sql(None, f"ALTER USER {root} IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
         user = f"{_quote(META['user'])}@'%'"
         for statement in (f"CREATE USER {user} IDENTIFIED BY {_quote(META['password'])}",
                           f"GRANT ALL ON *.* TO {user} WITH GRANT OPTION"):

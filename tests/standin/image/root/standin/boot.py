@@ -52,9 +52,9 @@ def prepare_programs(db, journal, for_upgrade):
 def start(db, journal, config):
     """Judges the start; returns the id of this container's life."""
     for_upgrade = identity.started_for_upgrade()
-    db.run(f"INSERT INTO {journals.NAME}.instances (version, node, pod, for_upgrade, connection_id, started)"
+    db.run(f"INSERT INTO {journals.NAME}.instances (version, node, pod, for_upgrade, session, started)"
            " VALUES (%s, %s, %s, %s, %s, %s)", journal.version, journal.node, journal.pod, int(for_upgrade),
-           db.connection_id(), time.time())
+           db.session(), time.time())
     instance = db.one("SELECT LAST_INSERT_ID() AS id")["id"]
     identity.write_boot(instance, journal.pod)
     journal.event("Start", "IS_UPGRADE=true" if for_upgrade else "")
@@ -75,9 +75,9 @@ def watch(db, journal, instance, config, child):
     registered = None
     while child.poll() is None and not STOP.is_set():
         try:
-            session = db.connection_id()
+            session = db.session()
             if session != registered:
-                db.run(f"UPDATE {journals.NAME}.instances SET connection_id = %s WHERE id = %s", session, instance)
+                db.run(f"UPDATE {journals.NAME}.instances SET session = %s WHERE id = %s", session, instance)
                 registered = session
             rules.check_alone(db, journal, instance)
             ha.observe(db, journal, config["cm_nodes"])

@@ -1,7 +1,6 @@
 """docker_init.sh's work: the documented steps, with a real schema migration in 4.0.0-ce."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -28,13 +27,12 @@ def say(text):
 
 def begin(db, journal):
     """Registers this run; a second one at the same time is a mistake."""
-    sessions = {row["id"] for row in db.run("SELECT id AS id FROM information_schema.processlist")}
-    own = db.connection_id()
-    db.run(f"INSERT INTO {journals.NAME}.inits (version, node, instance, connection_id, started)"
+    open_sessions, own = db.open_sessions(), db.session()
+    db.run(f"INSERT INTO {journals.NAME}.inits (version, node, instance, session, started)"
            " VALUES (%s, %s, %s, %s, %s)", journal.version, journal.node, identity.read_boot()[0], own, time.time())
     run = db.one("SELECT LAST_INSERT_ID() AS id")["id"]
-    for other in db.run(f"SELECT node, connection_id FROM {journals.NAME}.inits WHERE finished IS NULL AND id <> %s", run):
-        if other["connection_id"] in sessions and other["connection_id"] != own:
+    for other in db.run(f"SELECT node, session FROM {journals.NAME}.inits WHERE finished IS NULL AND id <> %s", run):
+        if other["session"] in open_sessions and other["session"] != own:
             journal.violation("DoubleInit", f"docker_init.sh runs on node {other['node']} at the same time")
     journal.event("InitStarted")
     return run

@@ -18,10 +18,10 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS nodes (node VARCHAR(64) PRIMARY KEY, installation VARCHAR(64) NOT NULL,
        environment TEXT NOT NULL, config TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS instances (id BIGINT AUTO_INCREMENT PRIMARY KEY, version VARCHAR(20) NOT NULL,
-       node VARCHAR(64) NOT NULL, pod VARCHAR(64) NOT NULL, for_upgrade INT NOT NULL, connection_id BIGINT NOT NULL,
+       node VARCHAR(64) NOT NULL, pod VARCHAR(64) NOT NULL, for_upgrade INT NOT NULL, session VARCHAR(120) NOT NULL,
        started DOUBLE NOT NULL, quiet INT NOT NULL DEFAULT 0, stopped DOUBLE, digest MEDIUMTEXT)""",
     """CREATE TABLE IF NOT EXISTS inits (id BIGINT AUTO_INCREMENT PRIMARY KEY, version VARCHAR(20) NOT NULL,
-       node VARCHAR(64) NOT NULL, instance BIGINT NOT NULL, connection_id BIGINT NOT NULL,
+       node VARCHAR(64) NOT NULL, instance BIGINT NOT NULL, session VARCHAR(120) NOT NULL,
        started DOUBLE NOT NULL, finished DOUBLE, outcome VARCHAR(40))""",
 )
 
@@ -89,6 +89,6 @@ class Journal:
 
 def live_instances(db, but=None):
     """Lives of containers whose session on the MetaDB is open now: connected means this and nothing else."""
-    sessions = {row["id"] for row in db.run("SELECT id AS id FROM information_schema.processlist")}
-    rows = db.run(f"SELECT id, version, node, pod, connection_id, quiet FROM {NAME}.instances WHERE stopped IS NULL")
-    return [row for row in rows if row["connection_id"] in sessions and row["id"] != but]
+    open_sessions = db.open_sessions()
+    rows = db.run(f"SELECT id, version, node, pod, session, quiet FROM {NAME}.instances WHERE stopped IS NULL")
+    return [row for row in rows if row["session"] in open_sessions and row["id"] != but]

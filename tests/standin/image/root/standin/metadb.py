@@ -79,9 +79,15 @@ class MetaDb:
         rows = self.run(sql, *arguments)
         return rows[0] if rows else None
 
-    def connection_id(self):
-        """Id of this session on the server."""
-        return self.one("SELECT CONNECTION_ID() AS id")["id"]
+    def session(self):
+        """Name of this session on the server; with the client's port, since ids begin anew with the server."""
+        own = self.one("SELECT CONNECTION_ID() AS id")["id"]
+        return next(name for name in self.open_sessions() if name.split()[0] == str(own))
+
+    def open_sessions(self):
+        """Names of the sessions that are open now."""
+        return {f"{row['id']} {row['host']}" for row in
+                self.run("SELECT id AS id, host AS host FROM information_schema.processlist")}
 
     def close(self):
         """Ends the session; the next statement opens another."""

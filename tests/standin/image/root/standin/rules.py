@@ -11,7 +11,6 @@ import digest
 import ha
 import identity
 import journal as journals
-import schema
 
 MOUNTS = {"logs": "/home/admin/logs", "store": "/home/ds/store", "run": "/home/ds/run"}
 ID_FILE = ".oms-installation"
