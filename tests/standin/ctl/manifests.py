@@ -15,6 +15,11 @@ EYE_PASSWORD = "eye's pass"
 MOUNTS = (("logs", "/home/admin/logs"), ("store", "/home/ds/store"), ("run", "/home/ds/run"))
 
 
+def authorization():
+    """The console user's Authorization header."""
+    return "Basic " + base64.b64encode(f"{CONSOLE['username']}:{CONSOLE['password']}".encode()).decode()
+
+
 def _meta(name, labels=None):
     return {"name": name, **({"labels": labels} if labels else {})}
 
@@ -102,7 +107,7 @@ def base_objects(name, meta_host, meta_port, nodes):
     addresses = [address for _, address in nodes]
     objects = [namespace(name),
                secret("oms-config", {"config.yaml": config_yaml(meta_host, meta_port, addresses)}),
-               secret("oms-console", CONSOLE, "kubernetes.io/basic-auth"),
+               secret("oms-console", {**CONSOLE, "authorization": authorization()}, "kubernetes.io/basic-auth"),
                secret("oms-standin-eye", {"account.json": json.dumps({"user": EYE_USER, "password": EYE_PASSWORD})}),
                claim("oms-backup", "2Gi")]
     for oms in node_names(len(nodes)):
