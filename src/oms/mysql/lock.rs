@@ -19,7 +19,8 @@ pub(super) async fn read_lock(session: &mut Session) -> Result<Option<LockRow>, 
     let rows = match session.read("the upgrade lock", &sql, ()).await {
         Ok(rows) => rows,
         Err(MetaDbError::Missing { .. }) => return Ok(None),
-        Err(error) => return Err(error),
+        // MariaDB says so of tables that do not exist, too, to accounts that could not see them.
+        Err(error) => return Err(explain_grant(error)),
     };
     let Some(row) = rows.first() else {
         return Ok(None);
@@ -48,22 +49,23 @@ pub(super) async fn acquire_lock(
         .write_plain(
             "create database oms_operator_lock",
             &format!(
-                "create database if not exists {}",
+                "create database if not exists {} character set utf8mb4",
                 quote_name(LOCK_DATABASE)
             ),
         )
         .await
-        .map_err(explain_create)?;
+        .map_err(explain_grant)?;
     let sql = format!(
         "create table if not exists {} (id tinyint not null primary key, holder varchar({HOLDER_MAX}) not null, \
          epoch bigint not null, note varchar({NOTE_MAX}) not null, \
-         updated_at timestamp not null default current_timestamp on update current_timestamp)",
+         updated_at timestamp not null default current_timestamp on update current_timestamp) \
+         default character set utf8mb4",
         table()
     );
     session
         .write_plain("create table upgrade_lock", &sql)
         .await
-        .map_err(explain_create)?;
+        .map_err(explain_grant)?;
     let note: String = claim.note.chars().take(NOTE_MAX).collect();
     let sql = format!(
         "insert into {} (id, holder, epoch, note) values (1, ?, ?, ?)",
@@ -178,7 +180,7 @@ fn check_holder(session: &Session, holder: &str) -> Result<(), MetaDbError> {
     })
 }
 
-fn explain_create(error: MetaDbError) -> MetaDbError {
+fn explain_grant(error: MetaDbError) -> MetaDbError {
     match error {
         MetaDbError::PrivilegeMissing { call, code, .. } => MetaDbError::PrivilegeMissing {
             call,

@@ -144,7 +144,10 @@ fn read_session(row: &Cells) -> Result<(ForeignSession, bool), MetaDbError> {
         id: row.unsigned(0)?,
         user: row.optional_text(1).unwrap_or_default(),
         host: without_port(&row.optional_text(2).unwrap_or_default()),
-        database: row.optional_text(3).filter(|name| !name.is_empty()),
+        database: row.optional_text(3).filter(|name| {
+            // seekdb writes the word for "no database".
+            !name.is_empty() && name != "NULL"
+        }),
         command: row.optional_text(4).unwrap_or_default(),
         seconds: row
             .signed(5)

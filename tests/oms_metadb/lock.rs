@@ -1,0 +1,127 @@
+//! The upgrade lock.
+use mysql_async::prelude::Queryable;
+use oms_operator::oms::metadb::{LOCK_DATABASE, LockClaim, LockOutcome};
+
+use crate::support::Server;
+
+fn claim(holder: &str, epoch: u64) -> LockClaim {
+    LockClaim {
+        holder: holder.into(),
+        epoch,
+        note: "oms/to-4-0-0 名".repeat(40),
+    }
+}
+
+async fn database_count(server: &Server) -> u64 {
+    let mut admin = server.admin().await;
+    let sql = format!(
+        "select count(*) from information_schema.schemata where schema_name = '{LOCK_DATABASE}'"
+    );
+    let count = admin.query_first(sql).await.unwrap().unwrap();
+    admin.disconnect().await.unwrap();
+    count
+}
+
+pub async fn one_of_many_gets_it(server: &Server) {
+    let metadb = server.open("none");
+    assert_eq!(metadb.read_lock().await.unwrap(), None);
+    assert_eq!(
+        metadb.release_lock("nobody").await.unwrap(),
+        LockOutcome::Free
+    );
+    let mut tasks = Vec::new();
+    for n in 0..6 {
+        let metadb = metadb.clone();
+        tasks.push(tokio::spawn(async move {
+            metadb.acquire_lock(&claim(&format!("uid-{n}"), 1)).await
+        }));
+    }
+    let mut held = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(LockOutcome::Held(row)) => held.push(row),
+            Ok(LockOutcome::HeldByOther(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(held.len(), 1, "{held:?}");
+    let row = metadb.read_lock().await.unwrap().unwrap();
+    assert_eq!(
+        (&row.holder, row.epoch, row.note.chars().count()),
+        (&held[0].holder, 1, 255)
+    );
+    assert!(row.age_seconds < 60);
+    // Again by the same holder: nothing changes. By another: refused, also in releasing.
+    assert!(matches!(
+        metadb.acquire_lock(&claim(&row.holder, 1)).await.unwrap(),
+        LockOutcome::Held(_)
+    ));
+    assert!(
+        matches!(metadb.acquire_lock(&claim("other", 9)).await.unwrap(), LockOutcome::HeldByOther(r) if r.holder == row.holder)
+    );
+    assert!(matches!(
+        metadb.release_lock("other").await.unwrap(),
+        LockOutcome::HeldByOther(_)
+    ));
+    assert_eq!(
+        metadb.release_lock(&row.holder).await.unwrap(),
+        LockOutcome::Free
+    );
+    assert_eq!(database_count(server).await, 0);
+    assert_eq!(
+        metadb.release_lock(&row.holder).await.unwrap(),
+        LockOutcome::Free
+    );
+}
+
+pub async fn epochs_fence(server: &Server) {
+    let metadb = server.open("none");
+    assert_eq!(
+        metadb.raise_lock(&claim("a", 2)).await.unwrap(),
+        LockOutcome::Free
+    );
+    metadb.acquire_lock(&claim("a", 1)).await.unwrap();
+    let epoch = |outcome| match outcome {
+        LockOutcome::Held(row) => row.epoch,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(epoch(metadb.raise_lock(&claim("a", 3)).await.unwrap()), 3);
+    assert_eq!(epoch(metadb.raise_lock(&claim("a", 3)).await.unwrap()), 3);
+    assert!(
+        matches!(metadb.raise_lock(&claim("a", 2)).await.unwrap(), LockOutcome::Fenced(row) if row.epoch == 3)
+    );
+    assert!(
+        matches!(metadb.acquire_lock(&claim("a", 1)).await.unwrap(), LockOutcome::Fenced(row) if row.epoch == 3)
+    );
+    assert!(matches!(
+        metadb.raise_lock(&claim("b", 9)).await.unwrap(),
+        LockOutcome::HeldByOther(_)
+    ));
+    assert_eq!(epoch(metadb.acquire_lock(&claim("a", 4)).await.unwrap()), 4);
+    for odd in ["", "ü", &"x".repeat(65)] {
+        assert!(metadb.acquire_lock(&claim(odd, 1)).await.is_err());
+    }
+    metadb.release_lock("a").await.unwrap();
+}
+
+pub async fn release_leaves_foreign_tables(server: &Server) {
+    let metadb = server.open("none");
+    metadb.acquire_lock(&claim("a", 1)).await.unwrap();
+    server
+        .run(&[format!(
+            "create table {LOCK_DATABASE}.somebody_elses (id int)"
+        )])
+        .await;
+    assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
+    assert_eq!(database_count(server).await, 1);
+    assert_eq!(metadb.read_lock().await.unwrap(), None);
+    assert!(matches!(
+        metadb.acquire_lock(&claim("b", 1)).await.unwrap(),
+        LockOutcome::Held(_)
+    ));
+    server
+        .run(&[format!("drop table {LOCK_DATABASE}.somebody_elses")])
+        .await;
+    metadb.release_lock("b").await.unwrap();
+    assert_eq!(database_count(server).await, 0);
+}

@@ -1,0 +1,64 @@
+//! The meta database client against real servers: seekdb (OceanBase's engine) and MariaDB.
+mod facts;
+mod failures;
+mod ha_row;
+mod lock;
+mod sessions;
+mod support;
+
+use support::{Kind, Server};
+
+/// Every check runs on databases of its own, so their order does not matter; one server for all of
+/// them, because starting one is the expensive part.
+async fn check_all(kind: Kind) {
+    let server = Server::start(kind).await;
+    facts::identity(&server).await;
+    facts::databases(&server).await;
+    facts::projects(&server).await;
+    facts::hosts_beats_regions(&server).await;
+    facts::connectors(&server).await;
+    facts::sequence(&server).await;
+    facts::marker(&server).await;
+    facts::query_timeout(&server).await;
+    ha_row::reads(&server).await;
+    ha_row::writes_single_keys(&server).await;
+    ha_row::inserts_only_if_asked(&server).await;
+    ha_row::refuses_odd_rows(&server).await;
+    ha_row::one_of_many_writers_wins(&server).await;
+    sessions::foreign_and_own(&server).await;
+    sessions::visibility(&server).await;
+    lock::one_of_many_gets_it(&server).await;
+    lock::epochs_fence(&server).await;
+    lock::release_leaves_foreign_tables(&server).await;
+    failures::login(&server).await;
+    failures::privileges(&server).await;
+    failures::invisible_is_not_absent(&server).await;
+    failures::stuck_write_does_not_happen_later(&server).await;
+}
+
+fn run(kind: Kind) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(check_all(kind));
+}
+
+#[test]
+fn mariadb() {
+    run(Kind::MariaDb);
+}
+
+#[test]
+fn seekdb() {
+    run(Kind::SeekDb);
+}
+
+#[test]
+fn unreachable_and_silent_addresses() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(failures::nobody_there());
+}
