@@ -1,0 +1,33 @@
+# Short recipes; the work is in scripts/ and tests/. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test test-all fmt lint generate images
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Install what is needed on a fresh Debian 12 machine
+	scripts/setup.sh
+
+demo: ## An upgrade of a sample installation, live. FAIL=init|console|crash|kill|pull lets it fail; ENGINE=seekdb|mariadb
+	tests/demo/demo up
+
+demo-down: ## Remove the demo's cluster
+	tests/demo/demo down
+
+test: ## Everything a change has to pass
+	scripts/run-stages
+
+test-all: ## The full set, where `make test` takes samples
+	scripts/run-stages --all
+
+fmt: ## Format the sources
+	cargo fmt
+
+lint: ## Clippy, the chart, licences
+	scripts/run-stages --only format,clippy,chart,deny
+
+generate: ## Write the definition, its copy in the chart, and install.yaml
+	scripts/generate.sh
+
+images: ## Build the images of operator and tools
+	scripts/build-images.sh

@@ -1,0 +1,33 @@
+{{- define "oms-operator.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "oms-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "oms-operator.name" .) .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
+
+{{- define "oms-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "oms-operator.labels" -}}
+{{ include "oms-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Image reference out of repository, tag and digest; call with (list . .Values.image). */}}
+{{- define "oms-operator.image" -}}
+{{- $root := index . 0 }}{{ $image := index . 1 }}
+{{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ default $root.Chart.AppVersion $image.tag }}{{ end }}
+{{- end }}
+
+{{/* The watched namespaces as a JSON list, sorted, each once. */}}
+{{- define "oms-operator.watchNamespaces" -}}
+{{- default (list .Release.Namespace) .Values.watchNamespaces | uniq | sortAlpha | toJson }}
+{{- end }}
