@@ -4,6 +4,8 @@ mod checks;
 mod conditions;
 mod spec;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{condition_is_true, condition_types, find_condition, set_condition};

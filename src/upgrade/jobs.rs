@@ -13,7 +13,7 @@ const RAISED_QUERY_TIMEOUT: u64 = 36_000_000_000;
 
 /// The dump, of databases that nobody uses.
 pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx, draft) {
+    if let Some(next) = guard(cx) {
         return next;
     }
     let report = match run_job(cx, draft, JobRole::Dump) {
@@ -51,7 +51,7 @@ pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
 
 /// The proof of the dump.
 pub(super) fn decide_verifying(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx, draft) {
+    if let Some(next) = guard(cx) {
         return next;
     }
     let report = match run_job(cx, draft, JobRole::Verify) {
@@ -81,7 +81,7 @@ pub(super) fn decide_verifying(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// Rollback: are the databases as they were when they were dumped?
 pub(super) fn decide_comparing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx, draft) {
+    if let Some(next) = guard(cx) {
         return next;
     }
     let report = match run_job(cx, draft, JobRole::Compare) {
@@ -103,7 +103,7 @@ pub(super) fn decide_comparing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// Rollback: the content of the backup comes back.
 pub(super) fn decide_restoring(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx, draft) {
+    if let Some(next) = guard(cx) {
         return next;
     }
     let report = match run_job(cx, draft, JobRole::Restore) {
@@ -122,7 +122,7 @@ pub(super) fn decide_restoring(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// What must hold while a Job works on the databases: everything stopped, the lock ours, the time
 /// limit raised. `None` when it does.
-fn guard(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Option<Next> {
+fn guard(cx: &Context<'_>) -> Option<Next> {
     if let Some(next) = super::targets::require_stopped(cx) {
         return Some(next);
     }
@@ -140,11 +140,6 @@ fn guard(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Option<Next> {
     match &cx.observed.metadb.query_timeout {
         Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
         Fact::Known(Some(limit)) if *limit < RAISED_QUERY_TIMEOUT => {
-            if let Some(originals) = draft.originals.as_mut() {
-                originals
-                    .ob_query_timeout
-                    .get_or_insert(i64::try_from(*limit).unwrap_or(i64::MAX));
-            }
             Some(Next::Do(Effect::SetQueryTimeout {
                 microseconds: RAISED_QUERY_TIMEOUT,
             }))

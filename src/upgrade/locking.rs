@@ -74,6 +74,10 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
             Err(error) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
         },
     };
+    originals.ob_query_timeout = match &cx.observed.metadb.query_timeout {
+        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Known(limit) => limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
+    };
     draft.projects = cx
         .observed
         .progress

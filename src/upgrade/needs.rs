@@ -44,6 +44,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         Step::Locking => Needs {
             ha: true,
             lock: true,
+            query_timeout: true,
             projects: true,
             progress: true,
             ..base

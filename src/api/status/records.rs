@@ -156,7 +156,7 @@ pub struct Originals {
     /// HA.
     #[serde(default)]
     pub ha: HaOriginal,
-    /// `ob_query_timeout` of the MetaDB in microseconds, when it was raised.
+    /// Global `ob_query_timeout` of the MetaDB in microseconds, where the engine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
 }

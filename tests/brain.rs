@@ -1,0 +1,388 @@
+//! The brain walks a small world: every ending, with one and three targets, and every interleaving
+//! of what people, Jobs and strangers can do with the operator's passes.
+#![allow(missing_docs)]
+#[path = "brain/world.rs"]
+mod world;
+
+use oms_operator::agent::report::Reason;
+use oms_operator::api::{
+    Action, Direction, JobRole, Phase, Step, condition_is_true, condition_types as types,
+};
+use oms_operator::oms::ha::HaConfig;
+use std::collections::{HashSet, VecDeque};
+use world::{JobEnd, Trouble, World};
+
+/// Runs operator and cluster in turn until nothing moves; time passes only when nothing else does.
+fn run(world: &mut World) {
+    for _ in 0..2000 {
+        let mut moved = world.run_pass();
+        moved |= world.run_cluster();
+        if !moved {
+            if world.is_at_rest() {
+                return;
+            }
+            world.clock += 100;
+        }
+    }
+    panic!(
+        "no end: step {:?}, {:?}",
+        world.status.step, world.status.conditions
+    );
+}
+
+fn run_until(world: &mut World, step: Step) {
+    for _ in 0..2000 {
+        if world.status.step == Some(step) {
+            return;
+        }
+        if !world.run_pass() & !world.run_cluster() {
+            world.clock += 100;
+        }
+    }
+    panic!("{step:?} was never reached; at {:?}", world.status.step);
+}
+
+fn expect(world: &World, phase: Phase) {
+    assert_eq!(
+        world.status.phase,
+        Some(phase),
+        "{:?} {:?}",
+        world.status.cause,
+        world.status.stall
+    );
+    assert!(world.status.settled, "{:?}", world.status.stall);
+    assert!(condition_is_true(&world.status.conditions, types::FINISHED));
+    world.check_settled();
+}
+
+#[test]
+fn an_upgrade_succeeds_with_one_target_and_with_three() {
+    for targets in [1, 3] {
+        for ha in [true, false] {
+            let mut world = World::new(targets, ha, Trouble::default());
+            run(&mut world);
+            expect(&world, Phase::Succeeded);
+            let setting = HaConfig::parse(&world.ha).unwrap().read_setting();
+            assert!(setting.enable);
+            assert_eq!(
+                (
+                    setting.perceive_store_client_checkpoint,
+                    setting.refetch_store_interval_min
+                ),
+                (None, Some(30)),
+                "keys are not put back"
+            );
+            assert!(condition_is_true(&world.status.conditions, types::READY));
+            assert!(!world.run_pass(), "a settled upgrade acts");
+        }
+    }
+}
+
+#[test]
+fn every_trouble_after_the_line_ends_in_a_rollback() {
+    let all = [
+        Trouble {
+            unpullable: true,
+            ..Trouble::default()
+        },
+        Trouble {
+            init_fails: true,
+            ..Trouble::default()
+        },
+        Trouble {
+            init_kills: true,
+            ..Trouble::default()
+        },
+        Trouble {
+            console_dead: true,
+            ..Trouble::default()
+        },
+    ];
+    for trouble in all {
+        for targets in [1, 3] {
+            let mut world = World::new(targets, true, trouble);
+            run(&mut world);
+            expect(&world, Phase::RolledBack);
+            assert!(world.ha_enabled(), "HA is not as it was");
+            assert!(condition_is_true(
+                &world.status.conditions,
+                types::ROLLED_BACK
+            ));
+            let restored = world.jobs.contains_key(&JobRole::Restore);
+            assert_eq!(
+                restored, !trouble.unpullable,
+                "{trouble:?}: a restore happens exactly when the content differs"
+            );
+        }
+    }
+}
+
+#[test]
+fn programs_that_need_init_again_get_it() {
+    let mut world = World::new(
+        1,
+        true,
+        Trouble {
+            programs_need_init: true,
+            ..Trouble::default()
+        },
+    );
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+#[test]
+fn a_console_that_writes_its_cache_back_is_overruled_while_stopped() {
+    let mut world = World::new(
+        1,
+        true,
+        Trouble {
+            write_back: true,
+            ..Trouble::default()
+        },
+    );
+    run_until(&mut world, Step::StoppingOld);
+    world.nodes[0].pod.as_mut().unwrap().console_ha = true;
+    run_until(&mut world, Step::BackingUp);
+    assert!(!world.ha_enabled(), "the dump would hold HA on");
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+#[test]
+fn an_abort_before_the_line_brings_everything_back() {
+    for step in [
+        Step::Preflight,
+        Step::Locking,
+        Step::DisablingHa,
+        Step::StoppingOld,
+        Step::BackingUp,
+        Step::VerifyingBackup,
+    ] {
+        for targets in [1, 3] {
+            let mut world = World::new(targets, true, Trouble::default());
+            run_until(&mut world, step);
+            world.ask(Action::Abort);
+            world.run_pass();
+            world.ask(Action::Run);
+            run(&mut world);
+            expect(&world, Phase::Aborted);
+            assert!(world.ha_enabled(), "{step:?}: HA is not as it was");
+            assert!(!world.jobs.contains_key(&JobRole::Restore));
+        }
+    }
+}
+
+#[test]
+fn a_rollback_can_be_asked_for_at_any_step_after_the_line_and_after_success() {
+    for step in [
+        Step::StartingNew,
+        Step::Initializing,
+        Step::StoppingForRestart,
+        Step::StartingFinal,
+        Step::EnablingHa,
+        Step::Recovering,
+        Step::Settling,
+    ] {
+        let mut world = World::new(3, true, Trouble::default());
+        run_until(&mut world, step);
+        if step == Step::Settling {
+            run(&mut world);
+            expect(&world, Phase::Succeeded);
+        }
+        world.ask(Action::RollBack);
+        world.run_pass();
+        run(&mut world);
+        expect(&world, Phase::RolledBack);
+        assert_eq!(world.status.direction, Some(Direction::RollBack));
+        assert!(world.ha_enabled());
+    }
+}
+
+#[test]
+fn a_plan_touches_nothing_and_can_be_run() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.ask(Action::Plan);
+    run(&mut world);
+    assert_eq!(world.status.phase, Some(Phase::Planned));
+    assert!(world.status.started_time.is_none() && world.ha_enabled());
+    world.ask(Action::Run);
+    for _ in 0..3 {
+        world.run_pass();
+    }
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+#[test]
+fn a_pause_holds_the_way_forward_and_no_way_back() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.spec.paused = true;
+    for _ in 0..60 {
+        world.run_pass();
+        world.run_cluster();
+    }
+    assert_eq!(world.status.step, Some(Step::BackingUp));
+    assert!(condition_is_true(&world.status.conditions, types::PAUSED));
+    world.ask(Action::Abort);
+    run(&mut world);
+    expect(&world, Phase::Aborted);
+}
+
+#[test]
+fn a_stranger_is_named_and_not_fought() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.revert_replicas(0);
+    for _ in 0..5 {
+        world.run_pass();
+    }
+    assert_eq!(world.status.direction, Some(Direction::Abort));
+    assert!(
+        world
+            .status
+            .cause
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("argocd-controller"),
+        "{:?}",
+        world.status.cause
+    );
+    run(&mut world);
+    expect(&world, Phase::Aborted);
+}
+
+#[test]
+fn a_lost_status_is_rebuilt_into_a_way_back() {
+    for (step, phase) in [
+        (Step::BackingUp, Phase::Aborted),
+        (Step::VerifyingBackup, Phase::Aborted),
+        (Step::Initializing, Phase::RolledBack),
+        (Step::StartingFinal, Phase::RolledBack),
+    ] {
+        let mut world = World::new(3, true, Trouble::default());
+        run_until(&mut world, step);
+        world.status = Default::default();
+        run(&mut world);
+        assert_eq!(world.status.cause.as_ref().unwrap().reason, "StatusLost");
+        expect(&world, phase);
+        assert!(world.ha_enabled());
+    }
+}
+
+#[test]
+fn a_deleted_object_aborts_before_the_line_and_finishes_after_it() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.deleting = true;
+    run(&mut world);
+    expect(&world, Phase::Aborted);
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::Initializing);
+    world.deleting = true;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+/// Every world that can be reached when, between any two moves, at most `budget` bad things happen.
+fn explore(start: World, budget: u32) -> usize {
+    let mut seen = HashSet::new();
+    let mut open = VecDeque::from([(start, budget)]);
+    while let Some((world, budget)) = open.pop_front() {
+        if !seen.insert((budget, world.fingerprint())) {
+            continue;
+        }
+        let mut moved = false;
+        for (branch, cost) in branch(&world) {
+            let Some(left) = budget.checked_sub(cost) else {
+                continue;
+            };
+            moved |= cost == 0 && branch != world;
+            if branch != world {
+                open.push_back((branch, left));
+            }
+        }
+        if !moved && !world.is_at_rest() {
+            let mut later = world.clone();
+            later.clock += 100;
+            assert!(
+                later.clock < 200_000,
+                "stuck in {:?}: {:?}",
+                world.status.step,
+                world.status.waiting
+            );
+            open.push_back((later, budget));
+        }
+        if world.status.settled && !moved {
+            world.check_settled();
+        }
+    }
+    seen.len()
+}
+
+/// What may happen next, with its price: passes and the cluster's own moves are free.
+fn branch(world: &World) -> Vec<(World, u32)> {
+    let mut branches = Vec::new();
+    let mut add = |cost: u32, change: &dyn Fn(&mut World)| {
+        let mut next = world.clone();
+        change(&mut next);
+        branches.push((next, cost));
+    };
+    add(0, &|world| {
+        world.run_pass();
+    });
+    add(0, &|world| {
+        world.run_cluster();
+    });
+    for role in world
+        .jobs
+        .iter()
+        .filter(|(_, (_, end))| *end == JobEnd::Running)
+        .map(|(role, _)| *role)
+    {
+        for end in [
+            JobEnd::Killed,
+            JobEnd::Gone,
+            JobEnd::Bad(Reason::ConnectionLost),
+            JobEnd::Bad(Reason::NoSpace),
+        ] {
+            add(1, &|world| {
+                world.jobs.get_mut(&role).unwrap().1 = end.clone()
+            });
+        }
+    }
+    if world.status.step.is_some() && !world.status.settled {
+        if world.spec.action == Action::Run {
+            add(1, &|world| world.ask(Action::Abort));
+            add(1, &|world| world.ask(Action::RollBack));
+        }
+        add(1, &|world| world.clock += 100_000);
+    }
+    branches
+}
+
+#[test]
+fn no_order_of_events_breaks_a_promise() {
+    let worlds = explore(World::new(1, true, Trouble::default()), 1);
+    assert!(
+        worlds > 1000,
+        "{worlds} worlds are too few to mean anything"
+    );
+}
+
+#[test]
+fn no_order_of_events_breaks_a_rollback() {
+    let mut world = World::new(
+        1,
+        true,
+        Trouble {
+            init_fails: true,
+            ..Trouble::default()
+        },
+    );
+    run_until(&mut world, Step::Fencing);
+    let worlds = explore(world, 1);
+    assert!(worlds > 500, "{worlds} worlds are too few to mean anything");
+}
