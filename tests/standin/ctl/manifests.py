@@ -8,8 +8,6 @@ from ctl.kube import EYE
 OLD, NEW = "3.3.1-ce", "4.0.0-ce"
 IMAGE = "localhost/oms-standin:"
 CONSOLE = {"username": "admin", "password": "konsole \"pass' # %41 ä"}
-META_USER = "root@metadb#obtest"
-META_PASSWORD = "o'b \"pä$$ # %41 \\ :"
 EYE_USER = "standin_eye"
 EYE_PASSWORD = "eye's pass"
 MOUNTS = (("logs", "/home/admin/logs"), ("store", "/home/ds/store"), ("run", "/home/ds/run"))
@@ -42,13 +40,13 @@ def namespace(name):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": _meta(name, labels)}
 
 
-def config_yaml(meta_host, meta_port, addresses):
+def config_yaml(meta, addresses):
     """config.yaml as the guide shows it; JSON quoting is YAML's double quoting."""
     def line(key, value):
         return f"{key}: {json.dumps(value, ensure_ascii=False)}\n"
     text = "".join(line(key, value) for key, value in (
-        ("oms_meta_host", meta_host), ("oms_meta_port", meta_port), ("oms_meta_user", META_USER),
-        ("oms_meta_password", META_PASSWORD), ("drc_rm_db", "oms_rm"), ("drc_cm_db", "oms_cm"),
+        ("oms_meta_host", meta["host"]), ("oms_meta_port", meta["port"]), ("oms_meta_user", meta["user"]),
+        ("oms_meta_password", meta["password"]), ("drc_rm_db", "oms_rm"), ("drc_cm_db", "oms_cm"),
         ("drc_cm_heartbeat_db", "oms_cm_hb"), ("cm_url", f"http://{addresses[0]}:8088"), ("cm_location", 0),
         ("cm_region", "cn-standin"), ("cm_region_cn", "演示"), ("cm_is_default", True)))
     return text + "cm_nodes:\n" + "".join(f"  - {json.dumps(address)}\n" for address in addresses) + "tsdb_enabled: false\n"
@@ -102,11 +100,12 @@ def node_names(count):
     return ["oms"] if count == 1 else [f"oms-node{number + 1}" for number in range(count)]
 
 
-def base_objects(name, meta_host, meta_port, nodes):
-    """Everything that OMS needs but the MetaDB and OMS itself; `nodes` is [(node, address)]."""
+def base_objects(name, meta, nodes):
+    """Everything that OMS needs but the MetaDB and OMS itself; `meta` has host, port, user, password of the MetaDB,
+    `nodes` is [(node, address)]."""
     addresses = [address for _, address in nodes]
     objects = [namespace(name),
-               secret("oms-config", {"config.yaml": config_yaml(meta_host, meta_port, addresses)}),
+               secret("oms-config", {"config.yaml": config_yaml(meta, addresses)}),
                secret("oms-console", {**CONSOLE, "authorization": authorization()}, "kubernetes.io/basic-auth"),
                secret("oms-standin-eye", {"account.json": json.dumps({"user": EYE_USER, "password": EYE_PASSWORD})}),
                claim("oms-backup", "2Gi")]

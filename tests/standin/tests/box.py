@@ -15,7 +15,6 @@ import time
 
 CONSOLE = {"user": "admin", "password": "konsole \"pass' # %41 ä"}
 META = {"user": "root@metadb#obtest", "password": "o'b \"pä$$ # %41 \\ :"}
-ROOT_PASSWORD = "root's own"
 MOUNTS = {"logs": "home/admin/logs", "store": "home/ds/store", "run": "home/ds/run"}
 
 
@@ -90,24 +89,16 @@ class Ground:
         return ["nsenter", f"--net=/proc/{self.nets[address].pid}/ns/net", *command]
 
     def _start_metadb(self):
-        overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs)
-        if self.engine == "seekdb":
-            self.port = 2881
-            script = ("mkdir -p /data; PATH=$PATH:/opt/seekdb; export TELEMETRY_ENABLED=false; exec seekdb --nodaemon"
-                      " --port 2881 --base-dir /data --log-level ERROR --parameter memory_budget=1G --parameter log_disk_size=2G"
-                      " --parameter datafile_maxsize=10G --variable time_zone=+00:00")
-        else:
-            self.port = 3306
-            script = ("mkdir -p /data && mariadb-install-db --no-defaults --user=root --datadir=/data"
-                      " --auth-root-authentication-method=normal --skip-test-db --force >/dev/null && exec mariadbd --no-defaults"
-                      " --user=root --datadir=/data --port=3306 --socket=/tmp/m.sock --skip-name-resolve")
-        self.metadb = Process(self, overlay, ["bash", "-c", script], {})
-        root = "'root'" if self.engine == "seekdb" else "'root'@'127.0.0.1'"
-        wait_for("MetaDB", lambda: self._root_sql(None, f"ALTER USER {root} IDENTIFIED BY {_quote(ROOT_PASSWORD)}"), 90)
-        user = f"{_quote(META['user'])}@'%'"
-        for statement in (f"CREATE USER {user} IDENTIFIED BY {_quote(META['password'])}",
-                          f"GRANT ALL ON *.* TO {user} WITH GRANT OPTION"):
-            assert self._root_sql(ROOT_PASSWORD, statement), statement
+        self.port = {"seekdb": 2881, "mariadb": 3306}[self.engine]
+        credentials = os.path.join(self.folder, "credentials")
+        os.mkdir(credentials)
+        for name, text in (("user", META["user"]), ("password", META["password"]), ("root-password", "root's # own")):
+            with open(os.path.join(credentials, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        overlay = Overlay(os.path.join(self.folder, "metadb"), self.rootfs, {"etc/metadb": credentials})
+        self.metadb = Process(self, overlay, ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups",
+                                              "metadb-server", "run", self.engine], {})
+        wait_for("MetaDB", lambda: self.metadb.exec("metadb-server", "check", self.engine).returncode == 0, 90)
         self.config = {"oms_meta_host": "10.99.0.1", "oms_meta_port": self.port, "oms_meta_user": META["user"],
                        "oms_meta_password": META["password"], "drc_rm_db": "oms_rm", "drc_cm_db": "oms_cm",
                        "drc_cm_heartbeat_db": "oms_cm_hb", "cm_url": "http://10.99.0.1:8088", "cm_location": 0,
@@ -119,12 +110,6 @@ class Ground:
         overlay = Overlay(os.path.join(self.folder, "eye"), self.standin_rootfs["3.3.1-ce"],
                           {"home/admin/conf/config.yaml": config})
         self.observer = Process(self, overlay, ["sleep", "infinity"], {})
-
-    def _root_sql(self, password, statement):
-        command = self.inside("chroot", self.standin_rootfs["3.3.1-ce"], "mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-h127.0.0.1",
-                              f"-P{self.port}", "-uroot", "-e", statement)
-        environment = dict(os.environ, **({"MYSQL_PWD": password} if password else {}))
-        return subprocess.run(command, env=environment, capture_output=True).returncode == 0
 
     def eye(self, *arguments, stdin=None):
         """Runs the observer and returns its JSON."""
@@ -148,8 +133,8 @@ class Ground:
         self._client("mariadb {user} < /tmp/dump.sql")
 
     def _client(self, script):
-        options = (f"[client]\nhost=10.99.0.1\nport={self.port}\nuser={_option(META['user'])}\ndefault-character-set=utf8mb4\n"
-                   f"password={_option(META['password'])}\n")
+        options = (f"[client]\nhost=10.99.0.1\nport={self.port}\nuser={_option(META['user'])}\n"
+                   f"password={_option(META['password'])}\ndefault-character-set=utf8mb4\n")
         self.observer.exec("bash", "-c", "umask 077; cat > /tmp/my.cnf", stdin=options)
         result = self.observer.exec("bash", "-c", script.replace("{user}", "--defaults-file=/tmp/my.cnf"))
         if result.returncode != 0:
@@ -206,8 +191,9 @@ class Overlay:
         lines = [f"mount -t overlay overlay -o lowerdir={self.lower},upperdir={self.folder}/upper,"
                  f"workdir={self.folder}/work {root}", f"mount -t proc proc {root}/proc", f"mount --rbind /dev {root}/dev"]
         for target, source in self.binds.items():
-            make = f"touch {root}/{target}" if os.path.isfile(source) else f"mkdir -p {root}/{target}"
-            lines.append(f"mkdir -p $(dirname {root}/{target}); {make}; mount --bind {source} {root}/{target}")
+            make = "touch" if os.path.isfile(source) else "mkdir -p"
+            lines.append(f"mkdir -p $(dirname {root}/{target}); {make} {root}/{target};"
+                         f" mount --bind {source} {root}/{target}")
         return "\n".join(["set -e", *lines, f'exec chroot {root} "$@"'])
 
 
@@ -310,10 +296,6 @@ class Container(Process):
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()}") from None
         return self
-
-
-def _quote(text):
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _option(text):

@@ -93,8 +93,12 @@ class Case(unittest.TestCase):
         return container.exec("bash", "/root/docker_init.sh")
 
     def wait_online(self):
-        """Fresh heart beats of all hosts."""
-        wait_for("hosts online", lambda: all(beat["age"] <= 3 for beat in self.state()["heart_beats"]), 60)
+        """The guide's step 7: all hosts ONLINE, with fresh heart beats."""
+        def online():
+            state = self.state()
+            return (all(host["host_status"] == "ONLINE" for host in state["hosts"])
+                    and all(beat["age"] <= 3 for beat in state["heart_beats"]))
+        wait_for("hosts online", online, 60)
 
     def assert_rules(self, *expected):
         """The journal holds these rules and no others."""

@@ -43,6 +43,7 @@ class Procedure(Case):
         self.stop_for_upgrade(self.start_old())
         self.start_upgrade().stop()
         old = self.ground.start(OLD).wait_healthy()
+        self.wait_online()
         self.set_ha(old, enable=True)
         self.wait_running()
         self.assert_rules()

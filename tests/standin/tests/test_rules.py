@@ -165,6 +165,20 @@ class Rules(Case):
         wait_for("lag", lambda: self.state()["now"] - self.state()["projects"]["p_sync11"]["checkpoints"]["sync"] > 7000, 20)
         self.stop_for_upgrade(container)
         container = self.ground.start(OLD).wait_healthy()
+        self.wait_online()
         self.set_ha(container, enable=True)
         self.wait_rule("ReplicationGap")
         self.assert_rules("ReplicationGap")
+
+    def test_ha_on_before_the_first_heart_beat(self):
+        """Right after a start the row still says ONLINE; only the heart beat tells the truth."""
+        self.stop_for_upgrade(self.start_old())
+        self.ground.sql("UPDATE {hb}.heart_beat SET gmt_modified = TIMESTAMPADD(SECOND, -60, gmt_modified)")
+        container = self.ground.start(OLD)
+        wait_for("running", lambda: container.programs().get("oms_drc_supervisor") == "RUNNING", 30)
+        container.exec("supervisorctl", "stop", "oms_drc_supervisor")
+        container.wait_healthy()
+        self.ground.sql("UPDATE {hb}.heart_beat SET gmt_modified = TIMESTAMPADD(SECOND, -60, gmt_modified)")
+        self.assertEqual(self.state()["hosts"][0]["host_status"], "ONLINE")
+        self.set_ha(container, enable=True)
+        self.wait_rule("HaWhileDown")

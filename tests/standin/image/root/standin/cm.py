@@ -115,7 +115,10 @@ CALLS = {
 
 
 def keep_hosts(db, journal):
-    """host_status follows the heart beats; nothing is written while the schema is another version's."""
+    """host_status follows the heart beats; nothing is written while the schema is another version's.
+
+    Nobody is called OFFLINE before this CM has listened long enough to have missed a beat."""
+    since = time.monotonic()
     while True:
         pause = 1.0
         try:
@@ -127,7 +130,8 @@ def keep_hosts(db, journal):
                                    " FROM {cm}.host h LEFT JOIN {hb}.heart_beat b"
                                    " ON b.host_ip = h.ip AND b.task_name = 'supervisor'"):
                     status = "ONLINE" if host["age"] < age else "OFFLINE"
-                    if status != host["host_status"]:
+                    listened = time.monotonic() - since > age
+                    if status != host["host_status"] and (listened or status == "ONLINE"):
                         db.run("UPDATE {cm}.host SET host_status = %s, gmt_modified = NOW(6) WHERE ip = %s",
                                status, host["ip"])
         except Exception as error:

@@ -155,9 +155,14 @@ def judge_enabling(db, journal, config, config_nodes):
     """HA may go on only when every node runs one version and is ONLINE, and far enough back."""
     lives = journals.live_instances(db)
     down = sorted(set(map(str, config_nodes)) - {life["node"] for life in lives})
-    offline = [row["ip"] for row in db.run("SELECT ip, host_status FROM {cm}.host") if row["host_status"] != "ONLINE"]
+    limit = journal.setting("host-timeout-seconds")
+    beats = {row["ip"]: row["age"] for row in
+             db.run("SELECT host_ip AS ip, TIMESTAMPDIFF(SECOND, gmt_modified, NOW(6)) AS age FROM {hb}.heart_beat"
+                    " WHERE task_name = 'supervisor'")}
+    offline = [row["ip"] for row in db.run("SELECT ip, host_status FROM {cm}.host")
+               if row["host_status"] != "ONLINE" or beats.get(row["ip"], limit) >= limit]
     if down or offline or len({life["version"] for life in lives}) > 1:
-        journal.violation("HaWhileDown", f"HA switched on while nodes {down} are down, hosts {offline} not ONLINE,"
+        journal.violation("HaWhileDown", f"HA switched on while nodes {down} are down, hosts {offline} not ONLINE or without heart beat,"
                           f" versions {sorted({life['version'] for life in lives})}")
     short = pull_back_too_short(db, config, journal.setting("minute-seconds"))
     if short:
