@@ -1,0 +1,217 @@
+//! `dump`: writes a backup to the claim. Reads the MetaDB, writes only its own lock row there.
+
+use crate::agent::client::{Client, find_client, run_dump};
+use crate::agent::digest::ContentRecord;
+use crate::agent::failure::Failure;
+use crate::agent::manifest::{
+    DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
+};
+use crate::agent::metadb::catalogue::{describe_database, estimate_size};
+use crate::agent::metadb::content::read_database;
+use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
+use crate::agent::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
+use crate::agent::run::{Done, Run};
+use crate::agent::volume::attempt::{file_name_of, prepare, store_manifest};
+use crate::agent::volume::writer::{Stored, store_stream};
+use mysql_async::Conn;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// Chunks between the dump client and the compressing thread: 256 KiB each.
+const IN_FLIGHT: usize = 16;
+
+/// Dumps all databases. The manifest is written last; without it nothing counts as a backup.
+///
+/// # Errors
+/// Anything that makes the dump less than whole.
+pub async fn dump(run: &Run) -> Result<Done, Failure> {
+    let client = find_client().await?;
+    let metadb = run.discover().await?;
+    let mut connection = metadb.connect().await?;
+    let _exclusive = run.take_lock(&metadb, &mut connection).await?;
+    require_quiet(&metadb, &mut connection, &run.request.databases).await?;
+    let before = describe_all(run, &mut connection).await?;
+    refuse_unsupported(&before)?;
+    let directory = prepare(run.root(), run.request.attempt)?;
+
+    let (estimate, _) = estimate_size(&mut connection, &run.request.databases).await?;
+    let total = Some(estimate).filter(|bytes| *bytes > 0);
+    let began = Instant::now();
+    run.meter.begin(ProgressPhase::ReadingContent, total);
+    let mut contents = Vec::new();
+    for shape in &before {
+        contents.push(read_database(&mut connection, shape, &run.meter).await?);
+    }
+    let digest_seconds = began.elapsed().as_secs();
+
+    let began = Instant::now();
+    run.meter.begin(ProgressPhase::Dumping, total);
+    let mut records = Vec::new();
+    for (shape, content) in before.iter().zip(contents) {
+        let stored = dump_database(run, &client, &directory, &shape.name).await?;
+        records.push(record_of(shape, content, stored)?);
+    }
+    let dump_seconds = began.elapsed().as_secs();
+
+    if describe_all(run, &mut connection).await? != before {
+        return Err(Failure::new(
+            Reason::ChangedWhileDumping,
+            "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
+             Stop whatever changed them, then try again.",
+        ));
+    }
+    require_still_quiet(&metadb, &mut connection, &run.request.databases).await?;
+    run.check_fence(&mut connection).await?;
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        upgrade_uid: run.request.upgrade_uid.clone(),
+        attempt: run.request.attempt,
+        engine: metadb.engine,
+        server_version: metadb.version.clone(),
+        client_version: client.version.clone(),
+        databases: records,
+    };
+    let digest = store_manifest(&directory, &manifest)?;
+    run.note(|found| found.manifest_digest = Some(digest));
+    let _ = connection.disconnect().await;
+    Ok(conclude(
+        &directory,
+        &manifest,
+        digest_seconds,
+        dump_seconds,
+    ))
+}
+
+fn conclude(directory: &Path, manifest: &Manifest, digest_seconds: u64, dump_seconds: u64) -> Done {
+    let databases: Vec<DatabaseSummary> = manifest
+        .databases
+        .iter()
+        .map(|database| DatabaseSummary {
+            name: database.name.clone(),
+            tables: database.tables.len() as u64,
+            views: database.views.len() as u64,
+            rows: database.rows(),
+            raw_bytes: database.file.raw_bytes,
+            stored_bytes: database.file.stored_bytes,
+        })
+        .collect();
+    let message = format!(
+        "Dumped {} database(s) with {} rows, {} bytes ({} stored), to {}. It counts as a backup once it is verified.",
+        databases.len(),
+        manifest.rows(),
+        manifest.raw_bytes(),
+        databases.iter().map(|d| d.stored_bytes).sum::<u64>(),
+        directory.display()
+    );
+    let directory = directory.display().to_string();
+    Done {
+        message,
+        result: CommandResult::Dump(DumpReport {
+            directory,
+            databases,
+            digest_seconds,
+            dump_seconds,
+        }),
+    }
+}
+
+async fn describe_all(run: &Run, connection: &mut Conn) -> Result<Vec<DatabaseShape>, Failure> {
+    let mut shapes = Vec::new();
+    for name in &run.request.databases {
+        shapes.push(describe_database(connection, name, &|_| None).await?);
+    }
+    Ok(shapes)
+}
+
+fn refuse_unsupported(shapes: &[DatabaseShape]) -> Result<(), Failure> {
+    let others: Vec<String> = shapes
+        .iter()
+        .flat_map(|s| s.others.iter().map(|o| format!("{o} in {}", s.name)))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Reason::UnsupportedObjects,
+        format!(
+            "The databases hold objects that the documented backup does not carry: {}. Nothing was written. \
+             OMS makes none of these; move them elsewhere before the upgrade.",
+            crate::agent::manifest::summarize(&others)
+        ),
+    ))
+}
+
+/// Runs the client and the compressing thread side by side.
+async fn dump_database(
+    run: &Run,
+    client: &Client,
+    directory: &Path,
+    database: &str,
+) -> Result<Stored, Failure> {
+    run.meter.at(database, None);
+    let (send, chunks) = mpsc::channel(IN_FLIGHT);
+    let (say, finished) = oneshot::channel();
+    let (directory, meter, name) = (directory.to_owned(), run.meter.clone(), database.to_owned());
+    let storing = tokio::task::spawn_blocking(move || {
+        store_stream(
+            &directory,
+            &file_name_of(&name),
+            &name,
+            chunks,
+            finished,
+            &meter,
+        )
+    });
+    let dumping = run_dump(
+        client,
+        &run.request.metadb,
+        &run.account,
+        run.request.attempt,
+        database,
+        send,
+        say,
+    );
+    let (dumped, stored) = tokio::join!(dumping, storing);
+    let stored = stored
+        .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}.")))?;
+    match (dumped, stored) {
+        (Ok(()), stored) => stored,
+        // A full volume ends the client too; the volume is the reason then.
+        (Err(_), Err(storing)) if storing.reason != Reason::ClientFailed => Err(storing),
+        (Err(dumping), _) => Err(dumping),
+    }
+}
+
+fn record_of(
+    shape: &DatabaseShape,
+    mut content: BTreeMap<String, ContentRecord>,
+    stored: Stored,
+) -> Result<DatabaseRecord, Failure> {
+    let mut tables = Vec::new();
+    for table in &shape.tables {
+        let known = stored.created.contains(&table.name);
+        let (true, Some(content)) = (known, content.remove(&table.name)) else {
+            return Err(Failure::new(
+                Reason::ChangedWhileDumping,
+                format!(
+                    "Table {}.{} exists and is not in the dump. The dump is no backup; try again.",
+                    shape.name, table.name
+                ),
+            ));
+        };
+        tables.push(TableRecord {
+            shape: table.clone(),
+            content,
+        });
+    }
+    Ok(DatabaseRecord {
+        name: shape.name.clone(),
+        character_set: shape.character_set.clone(),
+        collation: shape.collation.clone(),
+        file: stored.file,
+        tables,
+        views: shape.views.clone(),
+    })
+}

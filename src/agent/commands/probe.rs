@@ -1,0 +1,326 @@
+//! `probe`: would a backup and a restore work? Changes nothing that is OMS's.
+
+use super::verify::LOAD_RATE;
+use crate::agent::client::find_client;
+use crate::agent::failure::Failure;
+use crate::agent::grants::{Grants, grant_statement, scope, scope_beside};
+use crate::agent::load::drop_beside;
+use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
+use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::lock::SCHEMA;
+use crate::agent::report::{CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial};
+use crate::agent::run::{Done, Run};
+use crate::agent::sql::names::{Beside, literal, quote};
+use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+/// Pessimistic rate of reading and dumping together, in bytes per second.
+const DUMP_RATE: u64 = 10_000_000;
+
+/// Gathers everything that preflight wants to know.
+///
+/// # Errors
+/// When the MetaDB cannot be entered or there is no client at all. Everything else is a finding.
+pub async fn probe(run: &Run) -> Result<Done, Failure> {
+    let (claim, free) = probe_claim(run);
+    let client = find_client().await?;
+    let metadb = run.discover().await?;
+    let mut connection = metadb.connect().await?;
+    run.check_fence(&mut connection).await?;
+    let existing = list_databases(&mut connection).await?;
+    let (present, missing): (Vec<_>, Vec<_>) = run
+        .request
+        .databases
+        .iter()
+        .cloned()
+        .partition(|name| existing.contains(name));
+    let (estimated_bytes, _) = estimate_size(&mut connection, &present).await?;
+    let mut unsupported_objects = Vec::new();
+    let mut heartbeat_sequence_rows = 0;
+    for database in &present {
+        let programs = list_programs(&mut connection, database).await?;
+        unsupported_objects.extend(
+            programs
+                .into_iter()
+                .map(|p| format!("{} {database}.{}", p.kind, p.name)),
+        );
+        heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await;
+    }
+    let scratch = if run.request.probe.try_scratch {
+        try_scratch(run, &mut connection).await
+    } else {
+        Scratch::not_tried("it is switched off")
+    };
+    let privileges =
+        judge_privileges(run, &metadb, &mut connection, &present, &scratch.created).await;
+    let (ob_query_timeout_micros, may_set_ob_query_timeout) =
+        probe_timeout(&metadb, &mut connection).await;
+    let _ = connection.disconnect().await;
+    let report = ProbeReport {
+        engine: metadb.engine,
+        server_version: metadb.version,
+        client_version: client.version,
+        free_bytes: free,
+        claim,
+        privileges,
+        rename_across_databases: scratch.renamed,
+        ob_query_timeout_micros,
+        may_set_ob_query_timeout,
+        estimated_bytes,
+        heartbeat_sequence_rows,
+        dump_seconds: estimated_bytes / DUMP_RATE + 5,
+        restore_seconds: estimated_bytes / LOAD_RATE + 10,
+        unsupported_objects,
+        missing_databases: missing,
+    };
+    Ok(Done {
+        message: summarize(&report),
+        result: CommandResult::Probe(report),
+    })
+}
+
+fn summarize(report: &ProbeReport) -> String {
+    let mut troubles = Vec::new();
+    if let Trial::Failed(why) = &report.claim {
+        troubles.push(why.clone());
+    }
+    if !report.missing_databases.is_empty() {
+        troubles.push(format!(
+            "Databases that do not exist: {}.",
+            report.missing_databases.join(", ")
+        ));
+    }
+    if !report.unsupported_objects.is_empty() {
+        troubles.push(format!(
+            "{} object(s) that the backup would not carry.",
+            report.unsupported_objects.len()
+        ));
+    }
+    let lacking = report
+        .privileges
+        .iter()
+        .filter(|p| p.state == PrivilegeState::Missing)
+        .count();
+    if lacking > 0 {
+        troubles.push(format!(
+            "{lacking} privilege(s) are missing; the GRANT statements are in the report."
+        ));
+    }
+    if let Trial::Failed(why) = &report.rename_across_databases {
+        troubles.push(format!("Renaming across databases failed: {why}"));
+    }
+    if troubles.is_empty() {
+        "Backup and restore would work.".to_owned()
+    } else {
+        troubles.join(" ")
+    }
+}
+
+fn probe_claim(run: &Run) -> (Trial, u64) {
+    if !run.request.probe.try_write {
+        return (
+            Trial::NotTried("it is switched off".into()),
+            free_bytes(run.root()).unwrap_or(0),
+        );
+    }
+    // The upgrade's own directory, since that is where the dump will go.
+    match create_directory(run.root()).and_then(|()| try_writing(run.root(), run.request.attempt)) {
+        Ok(()) => (Trial::Works, free_bytes(run.root()).unwrap_or(0)),
+        Err(failure) => (Trial::Failed(failure.message), 0),
+    }
+}
+
+async fn count_heartbeats(connection: &mut Conn, database: &str) -> u64 {
+    let sql = format!("SELECT COUNT(*) FROM {}.heatbeat_sequence", quote(database));
+    // Most databases have no such table.
+    connection
+        .query_first::<u64, _>(sql)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(0)
+}
+
+/// OceanBase only: the limit that new sessions get, and whether it can be set (tried with its own value).
+async fn probe_timeout(metadb: &Metadb, connection: &mut Conn) -> (Option<u64>, Option<bool>) {
+    if metadb.engine != Engine::OceanBase {
+        return (None, None);
+    }
+    let Ok(Some(value)) = connection
+        .query_first::<u64, _>("SELECT @@global.ob_query_timeout")
+        .await
+    else {
+        return (None, Some(false));
+    };
+    let may_set = connection
+        .query_drop(format!("SET GLOBAL ob_query_timeout = {value}"))
+        .await
+        .is_ok();
+    (Some(value), Some(may_set))
+}
+
+struct Scratch {
+    /// Creating, filling and dropping scratch databases.
+    created: Trial,
+    /// Renaming across them.
+    renamed: Trial,
+}
+
+impl Scratch {
+    fn not_tried(why: &str) -> Self {
+        Self {
+            created: Trial::NotTried(why.to_owned()),
+            renamed: Trial::NotTried(why.to_owned()),
+        }
+    }
+}
+
+/// What a restore does, in small: two databases, tables with a foreign key, rename, read, drop.
+async fn try_scratch(run: &Run, connection: &mut Conn) -> Scratch {
+    let Some(live) = run.request.databases.first() else {
+        return Scratch::not_tried("no database is named");
+    };
+    let attempt = run.request.attempt;
+    let from = quote(&Beside::Probe.name(live, &attempt.to_string()));
+    let to = quote(&Beside::Probe.name(live, &format!("{attempt}_2")));
+    let databases = std::slice::from_ref(live);
+    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
+        return Scratch {
+            created: Trial::Failed(failure.message),
+            renamed: Trial::NotTried("scratch databases could not be dropped".into()),
+        };
+    }
+    let creating = [
+        format!("CREATE DATABASE {from}"),
+        format!("CREATE DATABASE {to}"),
+        format!("CREATE TABLE {from}.parent (id INT PRIMARY KEY)"),
+        format!(
+            "CREATE TABLE {from}.child (id INT PRIMARY KEY, CONSTRAINT fk FOREIGN KEY (id) REFERENCES {from}.parent (id))"
+        ),
+        format!("INSERT INTO {from}.parent VALUES (1)"),
+        format!("INSERT INTO {from}.child VALUES (1)"),
+    ];
+    let mut scratch = Scratch::not_tried("scratch databases could not be made");
+    scratch.created = run_all(connection, &creating).await;
+    if scratch.created == Trial::Works {
+        let renaming = [
+            format!("RENAME TABLE {from}.parent TO {to}.parent, {from}.child TO {to}.child"),
+            format!("DELETE FROM {to}.child WHERE id = 1"),
+            format!("DELETE FROM {to}.parent WHERE id = 1"),
+        ];
+        scratch.renamed = run_all(connection, &renaming).await;
+    }
+    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
+        scratch.created = Trial::Failed(failure.message);
+    }
+    scratch
+}
+
+async fn run_all(connection: &mut Conn, statements: &[String]) -> Trial {
+    for statement in statements {
+        if let Err(error) = connection.query_drop(statement).await {
+            return Trial::Failed(
+                Failure::from_sql("trying what a restore does in scratch databases", &error)
+                    .message,
+            );
+        }
+    }
+    Trial::Works
+}
+
+const BESIDE: [&str; 7] = [
+    "SELECT",
+    "INSERT",
+    "CREATE",
+    "ALTER",
+    "DROP",
+    "INDEX",
+    "REFERENCES",
+];
+const LOCK: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"];
+const RESTORE: [&str; 6] = ["CREATE", "ALTER", "DROP", "INSERT", "INDEX", "REFERENCES"];
+
+async fn judge_privileges(
+    run: &Run,
+    metadb: &Metadb,
+    connection: &mut Conn,
+    present: &[String],
+    created: &Trial,
+) -> Vec<Privilege> {
+    let lines: Vec<String> = connection.query("SHOW GRANTS").await.unwrap_or_default();
+    let grants = Grants::parse(&lines);
+    let judge = |purpose: String, database: &str, privileges: &[&str], scope: &str| {
+        let state = grants.state(database, privileges);
+        let grant = (state != PrivilegeState::Present)
+            .then(|| grant_statement(privileges, scope, &metadb.grantee));
+        Privilege {
+            purpose,
+            state,
+            grant,
+        }
+    };
+    let mut found = Vec::new();
+    for database in &run.request.databases {
+        let mut reading = vec!["SELECT"];
+        let mut restoring = RESTORE.to_vec();
+        if present.contains(database) && has_views(connection, database).await {
+            reading.push("SHOW VIEW");
+            restoring.push("CREATE VIEW");
+        }
+        found.push(judge(
+            format!("dump {database}"),
+            database,
+            &reading,
+            &scope(database),
+        ));
+        found.push(judge(
+            format!("restore {database}"),
+            database,
+            &restoring,
+            &scope(database),
+        ));
+        let mut beside = judge(
+            format!("restore beside {database}"),
+            &Beside::Restore.name(database, "1"),
+            &BESIDE,
+            &scope_beside(database),
+        );
+        // What was tried is better known than what was read, and it was tried beside the first database.
+        if run.request.databases.first() == Some(database) && *created == Trial::Works {
+            beside = Privilege {
+                state: PrivilegeState::Present,
+                grant: None,
+                ..beside
+            };
+        }
+        found.push(beside);
+    }
+    found.push(judge(
+        "lock schema of the operator".into(),
+        SCHEMA,
+        &LOCK,
+        &scope(SCHEMA),
+    ));
+    found.push(judge(
+        "see the sessions of other users".into(),
+        "*",
+        &["PROCESS"],
+        "*.*",
+    ));
+    found
+}
+
+async fn has_views(connection: &mut Conn, database: &str) -> bool {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'VIEW'",
+        literal(database)
+    );
+    // When it cannot be told, the privilege is asked for: too much is better than a failed dump.
+    connection
+        .query_first::<u64, _>(sql)
+        .await
+        .ok()
+        .flatten()
+        .is_none_or(|views| views > 0)
+}

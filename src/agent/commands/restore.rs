@@ -1,0 +1,334 @@
+//! `restore`: puts a backup in the place of the live databases. Destroys nothing before it has proof.
+
+use super::verify::prove_files;
+use crate::agent::failure::Failure;
+use crate::agent::load::{
+    Part, Source, compare_live, create_database, drop_beside, load_beside, load_dump,
+};
+use crate::agent::manifest::{Manifest, summarize};
+use crate::agent::metadb::catalogue::list_databases;
+use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
+use crate::agent::report::{
+    CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
+};
+use crate::agent::request::RestoreMethod;
+use crate::agent::restore::record::{self, RestoreRecord, Step};
+use crate::agent::restore::swap::swap;
+use crate::agent::run::{Done, Run};
+use crate::agent::sql::names::{Beside, quote};
+use crate::agent::volume::reader::check_file;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use std::path::Path;
+
+/// What all steps of a restore work with.
+struct Restore<'r> {
+    run: &'r Run,
+    metadb: Metadb,
+    connection: Conn,
+    directory: &'r Path,
+    manifest: &'r Manifest,
+    digest: String,
+}
+
+/// Restores all databases, going on where a killed attempt stopped.
+///
+/// # Errors
+/// Anything that keeps the live databases from being equal to the backup in the end.
+pub async fn restore(run: &Run) -> Result<Done, Failure> {
+    let (directory, manifest) = run.trusted_manifest()?;
+    let metadb = run.discover().await?;
+    if metadb.engine != manifest.engine {
+        return Err(Failure::new(
+            Reason::EngineDiffers,
+            format!(
+                "The backup was made on {:?}, the MetaDB is {:?}. Nothing was touched. Check that the address is that of the MetaDB.",
+                manifest.engine, metadb.engine
+            ),
+        ));
+    }
+    let mut connection = metadb.connect().await?;
+    let _exclusive = run.take_lock(&metadb, &mut connection).await?;
+    require_quiet(&metadb, &mut connection, &run.request.databases).await?;
+    record::prepare(&mut connection).await?;
+    record::refuse_unfinished_of_others(&mut connection, &run.request.upgrade_uid).await?;
+    let digest = run
+        .request
+        .expected_manifest_digest
+        .clone()
+        .unwrap_or_default();
+    let before = record::read_all(&mut connection)
+        .await?
+        .into_iter()
+        .find(|r| r.upgrade_uid == run.request.upgrade_uid);
+    let mut restore = Restore {
+        run,
+        metadb,
+        connection,
+        directory: &directory,
+        manifest: &manifest,
+        digest,
+    };
+    let done = restore.carry_on(before).await?;
+    let _ = restore.connection.disconnect().await;
+    Ok(done)
+}
+
+impl<'r> Restore<'r> {
+    async fn carry_on(&mut self, before: Option<RestoreRecord>) -> Result<Done, Failure> {
+        match before {
+            Some(record) if record.step == Step::Swapping => {
+                if record.manifest_digest != self.digest {
+                    return Err(Failure::new(
+                        Reason::ManifestMismatch,
+                        format!(
+                            "Attempt {} has begun to swap in the backup with manifest {}, asked for is {}. Nothing was touched. Finish that one first.",
+                            record.attempt, record.manifest_digest, self.digest
+                        ),
+                    ));
+                }
+                self.finish_swap(&record).await
+            }
+            Some(record) if record.step == Step::Done && record.manifest_digest == self.digest => {
+                if compare_live(&mut self.connection, self.manifest, &self.run.meter)
+                    .await?
+                    .is_empty()
+                {
+                    self.clean_up().await?;
+                    return Ok(self.conclude(RestoreMethodUsed::AlreadyRestored, &record));
+                }
+                self.start_over().await
+            }
+            _ => self.start_over().await,
+        }
+    }
+
+    async fn start_over(&mut self) -> Result<Done, Failure> {
+        match self.run.request.restore_method {
+            RestoreMethod::Swap => self.load_and_swap().await,
+            RestoreMethod::DropAndLoad => self.drop_and_load().await,
+        }
+    }
+
+    async fn load_and_swap(&mut self) -> Result<Done, Failure> {
+        // Hashes first: a damaged file is found in seconds, not after an hour of loading.
+        for database in &self.manifest.databases {
+            check_file(self.directory, database)?;
+        }
+        let suffix = self.free_suffix().await?;
+        let mut record = self.record(Step::Loading, suffix);
+        record::write(&mut self.connection, &record).await?;
+        drop_beside(
+            &mut self.connection,
+            &self.run.request.databases,
+            Beside::Restore,
+        )
+        .await?;
+        let source = self.source();
+        load_beside(
+            &self.metadb,
+            &mut self.connection,
+            source,
+            Beside::Restore,
+            &record.suffix,
+        )
+        .await?;
+        require_still_quiet(
+            &self.metadb,
+            &mut self.connection,
+            &self.run.request.databases,
+        )
+        .await?;
+        self.run.check_fence(&mut self.connection).await?;
+        record.step = Step::Swapping;
+        record::write(&mut self.connection, &record).await?;
+        self.finish_swap(&record).await
+    }
+
+    async fn finish_swap(&mut self, record: &RestoreRecord) -> Result<Done, Failure> {
+        self.run.check_fence(&mut self.connection).await?;
+        swap(
+            self.run,
+            &self.metadb,
+            &mut self.connection,
+            self.directory,
+            self.manifest,
+            &record.suffix,
+        )
+        .await?;
+        self.prove_and_record(record).await?;
+        self.clean_up().await?;
+        Ok(self.conclude(RestoreMethodUsed::Swap, record))
+    }
+
+    async fn drop_and_load(&mut self) -> Result<Done, Failure> {
+        // From the drop on the dump is the only copy, so all of it is read and proven before.
+        prove_files(self.run, self.directory, self.manifest).await?;
+        require_still_quiet(
+            &self.metadb,
+            &mut self.connection,
+            &self.run.request.databases,
+        )
+        .await?;
+        self.run.check_fence(&mut self.connection).await?;
+        let record = self.record(Step::Dropping, self.run.request.attempt.to_string());
+        record::write(&mut self.connection, &record).await?;
+        for database in &self.manifest.databases {
+            let doing = format!(
+                "dropping database {} before it is loaded again",
+                database.name
+            );
+            let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
+            self.connection
+                .query_drop("SET SESSION foreign_key_checks = 0")
+                .await
+                .map_err(|e| failed(&e))?;
+            self.connection
+                .query_drop(format!("DROP DATABASE IF EXISTS {}", quote(&database.name)))
+                .await
+                .map_err(|e| failed(&e))?;
+            self.connection
+                .query_drop("SET SESSION foreign_key_checks = 1")
+                .await
+                .map_err(|e| failed(&e))?;
+        }
+        self.run
+            .meter
+            .begin(ProgressPhase::Loading, Some(self.manifest.raw_bytes()));
+        for database in &self.manifest.databases {
+            create_database(&mut self.connection, &database.name, database).await?;
+        }
+        for database in &self.manifest.databases {
+            load_dump(
+                &self.metadb,
+                self.source(),
+                database,
+                &database.name,
+                "",
+                Part::Whole,
+            )
+            .await?;
+        }
+        self.prove_and_record(&record).await?;
+        self.clean_up().await?;
+        Ok(self.conclude(RestoreMethodUsed::DropAndLoad, &record))
+    }
+
+    /// The live databases must equal the manifest now.
+    async fn prove_and_record(&mut self, record: &RestoreRecord) -> Result<(), Failure> {
+        let findings = compare_live(&mut self.connection, self.manifest, &self.run.meter).await?;
+        let step = if findings.is_empty() {
+            Step::Done
+        } else {
+            Step::Differed
+        };
+        record::write(
+            &mut self.connection,
+            &RestoreRecord {
+                step,
+                ..record.clone()
+            },
+        )
+        .await?;
+        if findings.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Reason::ContentDiffers,
+            format!(
+                "The live databases were replaced and do not equal the backup: {}. What was replaced is kept in the databases \
+                 named *__omsnew_{}, the backup on the claim is unchanged. Do not start OMS; another attempt starts over from the backup.",
+                summarize(&findings),
+                record.suffix
+            ),
+        ))
+    }
+
+    async fn clean_up(&mut self) -> Result<(), Failure> {
+        self.run.meter.begin(ProgressPhase::CleaningUp, None);
+        self.run.check_fence(&mut self.connection).await?;
+        for kind in [Beside::Restore, Beside::Verify, Beside::Probe] {
+            drop_beside(&mut self.connection, &self.run.request.databases, kind).await?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, step: Step, suffix: String) -> RestoreRecord {
+        RestoreRecord {
+            upgrade_uid: self.run.request.upgrade_uid.clone(),
+            attempt: self.run.request.attempt,
+            manifest_digest: self.digest.clone(),
+            step,
+            suffix,
+        }
+    }
+
+    fn source(&self) -> Source<'r> {
+        Source {
+            directory: self.directory,
+            manifest: self.manifest,
+            meter: &self.run.meter,
+        }
+    }
+
+    /// The attempt's number, unless an earlier upgrade left safety copies under it.
+    async fn free_suffix(&mut self) -> Result<String, Failure> {
+        let existing = list_databases(&mut self.connection).await?;
+        let attempt = self.run.request.attempt;
+        let is_free = |suffix: &String| {
+            !self
+                .manifest
+                .databases
+                .iter()
+                .any(|database| existing.contains(&Beside::Safety.name(&database.name, suffix)))
+        };
+        let candidates =
+            std::iter::once(attempt.to_string()).chain((2..100).map(|n| format!("{attempt}_{n}")));
+        candidates.into_iter().find(is_free).ok_or_else(|| {
+            Failure::new(
+                Reason::Internal,
+                "There are a hundred safety copies of this attempt. Nothing was touched. Drop the databases named *__omsnew_* that are no longer needed.",
+            )
+        })
+    }
+
+    fn conclude(&self, method: RestoreMethodUsed, record: &RestoreRecord) -> Done {
+        let safety_copies: Vec<String> = match method {
+            RestoreMethodUsed::DropAndLoad => Vec::new(),
+            _ => self
+                .manifest
+                .databases
+                .iter()
+                .map(|database| Beside::Safety.name(&database.name, &record.suffix))
+                .collect(),
+        };
+        let result = RestoreReport {
+            method,
+            safety_copies,
+            tables: self
+                .manifest
+                .databases
+                .iter()
+                .map(|d| d.tables.len() as u64)
+                .sum(),
+            views: self
+                .manifest
+                .databases
+                .iter()
+                .map(|d| d.views.len() as u64)
+                .sum(),
+            rows: self.manifest.rows(),
+            resumed_attempt: Some(record.attempt)
+                .filter(|attempt| *attempt != self.run.request.attempt),
+        };
+        let message = format!(
+            "The live databases equal the backup again: {} tables with {} rows.",
+            result.tables, result.rows
+        );
+        Done {
+            message,
+            result: CommandResult::Restore(result),
+        }
+    }
+}

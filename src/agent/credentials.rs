@@ -1,0 +1,142 @@
+//! Reads the account of the MetaDB from the mounted files. The only place that touches them.
+
+use super::failure::Failure;
+use super::report::Reason;
+use super::request::Credentials;
+use serde::Deserialize;
+use std::path::Path;
+
+/// User name and password. Has no `Debug` that would show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User name, with tenant and cluster where OceanBase wants them.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The two keys that are taken from OMS's `config.yaml`; `drc_password` and the others are never looked at.
+#[derive(Deserialize)]
+struct ConfigYaml {
+    oms_meta_user: String,
+    oms_meta_password: String,
+}
+
+/// Reads the account.
+///
+/// # Errors
+/// `CredentialsUnreadable`, naming the file or key.
+pub fn read_account(credentials: &Credentials) -> Result<Account, Failure> {
+    match credentials {
+        Credentials::Files {
+            directory,
+            user_key,
+            password_key,
+        } => Ok(Account {
+            user: read_key(directory, user_key)?,
+            password: read_key(directory, password_key)?,
+        }),
+        Credentials::ConfigYaml { path } => parse_config(path, &read_file(Path::new(path))?),
+    }
+}
+
+fn parse_config(path: &str, text: &str) -> Result<Account, Failure> {
+    // The parser's message may quote the line, and the line may hold a password: it is not passed on.
+    let config: ConfigYaml = serde_saphyr::from_str(text).map_err(|_| {
+        unreadable(&format!(
+            "{path} is not a YAML mapping with text under oms_meta_user and oms_meta_password"
+        ))
+    })?;
+    Ok(Account {
+        user: config.oms_meta_user,
+        password: config.oms_meta_password,
+    })
+}
+
+fn read_key(directory: &str, key: &str) -> Result<String, Failure> {
+    if key.is_empty() || key.contains('/') || key.starts_with('.') {
+        return Err(unreadable(&format!("{key:?} is not a key of a Secret")));
+    }
+    let mut text = read_file(&Path::new(directory).join(key))?;
+    // `kubectl create secret --from-file` keeps the newline that editors add; no OMS password ends with one.
+    let kept = text.trim_end_matches(['\n', '\r']).len();
+    text.truncate(kept);
+    Ok(text)
+}
+
+fn read_file(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| unreadable(&format!("{} cannot be read: {e}", path.display())))?;
+    String::from_utf8(bytes).map_err(|_| unreadable(&format!("{} is not UTF-8", path.display())))
+}
+
+fn unreadable(what: &str) -> Failure {
+    Failure::new(
+        Reason::CredentialsUnreadable,
+        format!(
+            "The account of the MetaDB cannot be read: {what}. Nothing was touched. Check the Secret that the upgrade names and its keys."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_lose_their_last_newline_only() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("user"), "root@metadb#obtest\n").unwrap();
+        std::fs::write(dir.path().join("password"), " p#'\"%\\ä \n").unwrap();
+        let files = |password_key: &str| Credentials::Files {
+            directory: dir.path().display().to_string(),
+            user_key: "user".into(),
+            password_key: password_key.into(),
+        };
+        let account = read_account(&files("password")).unwrap();
+        assert_eq!(
+            (account.user.as_str(), account.password.as_str()),
+            ("root@metadb#obtest", " p#'\"%\\ä ")
+        );
+        for wrong in ["absent", "../password", ""] {
+            assert_eq!(
+                read_account(&files(wrong)).unwrap_err().reason,
+                Reason::CredentialsUnreadable
+            );
+        }
+        assert!(!format!("{account:?}").contains("p#"));
+    }
+
+    #[test]
+    fn config_yaml_gives_its_two_keys() {
+        let text = "oms_meta_host: h\noms_meta_port: 2883\noms_meta_user: root@a#b\noms_meta_password: \"p: #'\\\"\"\ndrc_password: no\n\
+                    cm_nodes:\n - 10.0.0.1\n";
+        let account = parse_config("c", text).unwrap();
+        assert_eq!(
+            (account.user.as_str(), account.password.as_str()),
+            ("root@a#b", "p: #'\"")
+        );
+    }
+
+    #[test]
+    fn a_password_of_digits_stays_as_it_is_written() {
+        let account = parse_config("c", "oms_meta_user: root\noms_meta_password: 00123\n").unwrap();
+        assert_eq!(account.password, "00123");
+    }
+
+    #[test]
+    fn a_broken_file_never_shows_its_text() {
+        let failure =
+            parse_config("c", "oms_meta_user: root\noms_meta_password: [s3cret\n").unwrap_err();
+        assert!(!failure.message.contains("s3cret"));
+        assert!(parse_config("c", "oms_meta_user: root\n").is_err());
+    }
+}

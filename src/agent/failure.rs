@@ -1,0 +1,170 @@
+//! Why a run cannot go on: one reason for machines, one text for people. No I/O.
+
+use super::report::Reason;
+
+/// The error of every function in the agent.
+///
+/// The message says what happened, what it means for the data and what to do next. It never holds a
+/// credential, nor a value of a row: server messages that quote values are replaced by their number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// For the operator.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with a reason and a text.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// Adds what it means and what to do next.
+    #[must_use]
+    pub fn and(mut self, what_next: &str) -> Self {
+        self.message.push(' ');
+        self.message.push_str(what_next);
+        self
+    }
+
+    /// Judges an error of the MySQL connection; `doing` completes "while …".
+    pub fn from_sql(doing: &str, error: &mysql_async::Error) -> Self {
+        match error {
+            mysql_async::Error::Server(server) => {
+                let reason = reason_of_code(server.code);
+                Self::new(
+                    reason,
+                    format!(
+                        "While {doing} the MetaDB answered {}.{}",
+                        words(server),
+                        hint(reason)
+                    ),
+                )
+            }
+            other => Self::new(
+                Reason::ConnectionLost,
+                format!(
+                    "While {doing} the connection to the MetaDB failed: {other}.{}",
+                    hint(Reason::ConnectionLost)
+                ),
+            ),
+        }
+    }
+
+    /// Judges an error of the file system; `doing` completes "while …".
+    pub fn from_io(doing: &str, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let reason = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::NoSpace,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::ClaimNotWritable,
+            _ => Reason::VolumeFailed,
+        };
+        Self::new(
+            reason,
+            format!(
+                "While {doing} the volume answered: {error}.{}",
+                hint(reason)
+            ),
+        )
+    }
+}
+
+/// The error number that the server gave, if it was the server.
+pub fn server_code(error: &mysql_async::Error) -> Option<u16> {
+    match error {
+        mysql_async::Error::Server(server) => Some(server.code),
+        _ => None,
+    }
+}
+
+/// Maps error numbers of MySQL, MariaDB and OceanBase to reasons.
+pub fn reason_of_code(code: u16) -> Reason {
+    match code {
+        1045 | 1698 => Reason::AccessDenied,
+        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 4179 => Reason::PrivilegeMissing,
+        1049 => Reason::DatabaseMissing,
+        // 4012 OceanBase timeout, 1969 MariaDB max_statement_time, 3024 MySQL max_execution_time,
+        // 4224 OceanBase transaction timeout, 6210/6224 transaction timeouts of OceanBase.
+        4012 | 1969 | 3024 | 4224 | 6210 | 6224 => Reason::QueryTimeout,
+        1317 | 1927 | 1053 | 2002 | 2003 | 2006 | 2013 | 2026 | 1129 | 1130 => {
+            Reason::ConnectionLost
+        }
+        _ => Reason::ServerError,
+    }
+}
+
+/// Server messages that quote values of rows, or pieces of statements that hold them.
+const QUOTES_VALUES: [u16; 12] = [
+    1048, 1062, 1064, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 1451, 1525,
+];
+
+fn words(error: &mysql_async::ServerError) -> String {
+    if QUOTES_VALUES.contains(&error.code) {
+        format!("error {} (SQL state {})", error.code, error.state)
+    } else {
+        format!("error {} ({}): {}", error.code, error.state, error.message)
+    }
+}
+
+/// What to do next, by reason.
+pub fn hint(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AccessDenied => {
+            " Nothing was changed. Check user name and password in the Secret that the upgrade names."
+        }
+        Reason::PrivilegeMissing => " Grant the missing privilege to the account and try again.",
+        Reason::DatabaseMissing => " Check the database names in OMS's config.yaml.",
+        Reason::QueryTimeout => {
+            " A result that is cut is never taken for a whole one. Raise the time limit of the server \
+             (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again."
+        }
+        Reason::ConnectionLost => " Check that the MetaDB is up and reachable, then try again.",
+        Reason::NoSpace => {
+            " The volume is full: enlarge the claim or remove old backups, then try again."
+        }
+        Reason::ClaimNotWritable => {
+            " The claim must be writable for user 65532 (fsGroup 65532, or ownership set on volumes that ignore fsGroup)."
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_rows_never_reach_a_message() {
+        let error = mysql_async::Error::Server(mysql_async::ServerError {
+            code: 1062,
+            message: "Duplicate entry 'secret-value' for key 'k'".into(),
+            state: "23000".into(),
+        });
+        let failure = Failure::from_sql("loading", &error);
+        assert!(!failure.message.contains("secret-value"));
+        assert!(failure.message.contains("1062"));
+    }
+
+    #[test]
+    fn the_timeout_of_oceanbase_is_a_timeout() {
+        assert_eq!(reason_of_code(4012), Reason::QueryTimeout);
+        assert_eq!(reason_of_code(1045), Reason::AccessDenied);
+        assert_eq!(reason_of_code(9999), Reason::ServerError);
+    }
+
+    #[test]
+    fn a_full_volume_is_told_apart() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(Failure::from_io("writing", &full).reason, Reason::NoSpace);
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(
+            Failure::from_io("writing", &denied).reason,
+            Reason::ClaimNotWritable
+        );
+    }
+}

@@ -1,0 +1,433 @@
+//! What a backup consists of, and how live databases are compared with it. No I/O.
+
+use super::digest::{ContentRecord, sha256_hex};
+use super::failure::Failure;
+use super::report::{Engine, Reason};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name of the file beside the dumps.
+pub const FILE_NAME: &str = "manifest.json";
+/// The shape of this file; a reader refuses another.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Everything there is to know about one backup. Written last: a directory without it is no backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The upgrade this backup belongs to.
+    pub upgrade_uid: String,
+    /// The attempt that wrote it.
+    pub attempt: i32,
+    /// Kind of server; a restore refuses another.
+    pub engine: Engine,
+    /// `version()` of the server.
+    pub server_version: String,
+    /// First line of the dump client's `--version`.
+    pub client_version: String,
+    /// In the order of the request.
+    pub databases: Vec<DatabaseRecord>,
+}
+
+/// One database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseRecord {
+    /// Its name.
+    pub name: String,
+    /// Default character set.
+    pub character_set: String,
+    /// Default collation.
+    pub collation: String,
+    /// The file with its dump.
+    pub file: FileRecord,
+    /// Base tables by name.
+    pub tables: Vec<TableRecord>,
+    /// Views by name.
+    pub views: Vec<ViewShape>,
+}
+
+/// One stored file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRecord {
+    /// Name in the directory of the manifest.
+    pub name: String,
+    /// Bytes before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the file.
+    pub stored_bytes: u64,
+    /// sha256 of the file, hex.
+    pub sha256: String,
+}
+
+/// One table with its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableRecord {
+    /// What it looks like.
+    #[serde(flatten)]
+    pub shape: TableShape,
+    /// What it holds.
+    #[serde(flatten)]
+    pub content: ContentRecord,
+}
+
+/// What a table looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableShape {
+    /// Its name.
+    pub name: String,
+    /// The columns that hold data, in their order; generated ones are left out.
+    pub columns: Vec<String>,
+    /// sha256 of the text of SHOW CREATE TABLE without its AUTO_INCREMENT counter.
+    pub create_sha256: String,
+    /// The counter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_increment: Option<u64>,
+}
+
+/// What a view looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewShape {
+    /// Its name.
+    pub name: String,
+    /// sha256 of the text of SHOW CREATE VIEW.
+    pub definition_sha256: String,
+}
+
+/// What a database looks like now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseShape {
+    /// Its name.
+    pub name: String,
+    /// Default character set.
+    pub character_set: String,
+    /// Default collation.
+    pub collation: String,
+    /// Base tables by name.
+    pub tables: Vec<TableShape>,
+    /// Views by name.
+    pub views: Vec<ViewShape>,
+    /// Triggers, routines, events, sequences: `kind name`.
+    pub others: Vec<String>,
+}
+
+impl Manifest {
+    /// The bytes of the file. Deterministic, ends with a newline.
+    ///
+    /// # Errors
+    /// `Internal`; cannot happen with these types.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|e| {
+            Failure::new(
+                Reason::Internal,
+                format!("The manifest cannot be written: {e}."),
+            )
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads a manifest, trusting nothing but its expected sha256.
+    ///
+    /// # Errors
+    /// `ManifestMismatch`.
+    pub fn from_trusted(bytes: &[u8], expected_digest: &str) -> Result<Self, Failure> {
+        let mismatch = |what: String| {
+            Failure::new(
+                Reason::ManifestMismatch,
+                format!("{what} The backup is not used and the databases were not touched."),
+            )
+        };
+        let digest = sha256_hex(bytes);
+        if digest != expected_digest {
+            return Err(mismatch(format!(
+                "{FILE_NAME} on the claim has sha256 {digest}, expected is {expected_digest}."
+            )));
+        }
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|e| mismatch(format!("{FILE_NAME} on the claim cannot be read: {e}.")))?;
+        if manifest.format_version != FORMAT_VERSION {
+            return Err(mismatch(format!(
+                "{FILE_NAME} has format version {}, this agent reads {FORMAT_VERSION}.",
+                manifest.format_version
+            )));
+        }
+        Ok(manifest)
+    }
+
+    /// All rows of all databases.
+    pub fn rows(&self) -> u64 {
+        self.databases.iter().map(DatabaseRecord::rows).sum()
+    }
+
+    /// All bytes before compression.
+    pub fn raw_bytes(&self) -> u64 {
+        self.databases
+            .iter()
+            .map(|database| database.file.raw_bytes)
+            .sum()
+    }
+}
+
+impl DatabaseRecord {
+    /// All rows.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.content.rows).sum()
+    }
+
+    /// The record of a table.
+    pub fn table(&self, name: &str) -> Option<&TableRecord> {
+        self.tables.iter().find(|table| table.shape.name == name)
+    }
+
+    /// Whether the manifest has exactly this view.
+    pub fn has_view(&self, view: &ViewShape) -> bool {
+        self.views.contains(view)
+    }
+}
+
+/// What must be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Tables, views, other objects, character set: a live database.
+    Whole,
+    /// Tables only: a database aside, which has no views.
+    Tables,
+}
+
+/// Compares a database with its record, in both directions. Empty: equal.
+pub fn find_differences(
+    record: &DatabaseRecord,
+    shape: &DatabaseShape,
+    contents: &BTreeMap<String, ContentRecord>,
+    extent: Extent,
+) -> Vec<String> {
+    let name = &record.name;
+    let mut found = Vec::new();
+    for expected in &record.tables {
+        let table = &expected.shape.name;
+        let Some(live) = shape.tables.iter().find(|t| t.name == *table) else {
+            found.push(format!("table {name}.{table} is missing"));
+            continue;
+        };
+        if live.create_sha256 != expected.shape.create_sha256
+            || live.columns != expected.shape.columns
+        {
+            found.push(format!("table {name}.{table} has another definition"));
+        }
+        // A counter that went on without rows is no loss; one that went back would hand out numbers twice.
+        if live.auto_increment.unwrap_or(0) < expected.shape.auto_increment.unwrap_or(0) {
+            found.push(format!(
+                "the AUTO_INCREMENT counter of {name}.{table} went back"
+            ));
+        }
+        match contents.get(table) {
+            None => found.push(format!("table {name}.{table} was not read")),
+            Some(content) if content.rows != expected.content.rows => {
+                found.push(format!(
+                    "table {name}.{table} has {} rows instead of {}",
+                    content.rows, expected.content.rows
+                ));
+            }
+            Some(content) if content != &expected.content => {
+                found.push(format!(
+                    "table {name}.{table} has the same number of rows with other values"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    for live in &shape.tables {
+        if record.table(&live.name).is_none() {
+            found.push(format!("table {name}.{} is not in the backup", live.name));
+        }
+    }
+    if extent == Extent::Whole {
+        find_view_differences(record, shape, &mut found);
+        found.extend(
+            shape
+                .others
+                .iter()
+                .map(|other| format!("{other} in {name} is not in the backup")),
+        );
+        if (&shape.character_set, &shape.collation) != (&record.character_set, &record.collation) {
+            found.push(format!(
+                "database {name} has default collation {} instead of {}",
+                shape.collation, record.collation
+            ));
+        }
+    }
+    found
+}
+
+fn find_view_differences(record: &DatabaseRecord, shape: &DatabaseShape, found: &mut Vec<String>) {
+    let name = &record.name;
+    for expected in &record.views {
+        match shape.views.iter().find(|v| v.name == expected.name) {
+            None => found.push(format!("view {name}.{} is missing", expected.name)),
+            Some(live) if live != expected => found.push(format!(
+                "view {name}.{} has another definition",
+                expected.name
+            )),
+            Some(_) => {}
+        }
+    }
+    for live in &shape.views {
+        if !record.views.iter().any(|v| v.name == live.name) {
+            found.push(format!("view {name}.{} is not in the backup", live.name));
+        }
+    }
+}
+
+/// Findings in one text: the first ones, and how many more.
+pub fn summarize(findings: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = findings
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if findings.len() > SHOWN {
+        text.push_str(&format!("; and {} more", findings.len() - SHOWN));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str) -> TableShape {
+        TableShape {
+            name: name.into(),
+            columns: vec!["a".into()],
+            create_sha256: "c".into(),
+            auto_increment: Some(5),
+        }
+    }
+
+    fn content(rows: u64, digest: &str) -> ContentRecord {
+        ContentRecord {
+            rows,
+            content_digest: digest.into(),
+        }
+    }
+
+    fn sample() -> (
+        DatabaseRecord,
+        DatabaseShape,
+        BTreeMap<String, ContentRecord>,
+    ) {
+        let view = ViewShape {
+            name: "v".into(),
+            definition_sha256: "d".into(),
+        };
+        let record = DatabaseRecord {
+            name: "oms_rm".into(),
+            character_set: "utf8mb4".into(),
+            collation: "utf8mb4_bin".into(),
+            file: FileRecord::default(),
+            tables: vec![TableRecord {
+                shape: table("t"),
+                content: content(3, "x"),
+            }],
+            views: vec![view.clone()],
+        };
+        let shape = DatabaseShape {
+            name: "oms_rm".into(),
+            character_set: "utf8mb4".into(),
+            collation: "utf8mb4_bin".into(),
+            tables: vec![table("t")],
+            views: vec![view],
+            others: vec![],
+        };
+        (
+            record,
+            shape,
+            BTreeMap::from([("t".to_owned(), content(3, "x"))]),
+        )
+    }
+
+    #[test]
+    fn equal_is_equal() {
+        let (record, mut shape, contents) = sample();
+        assert!(find_differences(&record, &shape, &contents, Extent::Whole).is_empty());
+        shape.tables[0].auto_increment = Some(9);
+        assert!(find_differences(&record, &shape, &contents, Extent::Whole).is_empty());
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        type Change = fn(&mut DatabaseShape, &mut BTreeMap<String, ContentRecord>);
+        let changes: [(&str, Change); 11] = [
+            ("is missing", |s, _| s.tables.clear()),
+            ("not in the backup", |s, _| s.tables.push(table("new"))),
+            ("another definition", |s, _| {
+                s.tables[0].create_sha256.push('!')
+            }),
+            ("another definition", |s, _| {
+                s.tables[0].columns.push("b".into())
+            }),
+            ("went back", |s, _| s.tables[0].auto_increment = Some(4)),
+            ("instead of 3", |_, c| {
+                *c = BTreeMap::from([("t".to_owned(), content(2, "x"))])
+            }),
+            ("other values", |_, c| {
+                *c = BTreeMap::from([("t".to_owned(), content(3, "y"))])
+            }),
+            ("view oms_rm.v is missing", |s, _| s.views.clear()),
+            ("view oms_rm.v has", |s, _| {
+                s.views[0].definition_sha256.push('!')
+            }),
+            ("trigger x in oms_rm", |s, _| {
+                s.others.push("trigger x".into())
+            }),
+            ("default collation", |s, _| {
+                s.collation = "latin1_bin".into()
+            }),
+        ];
+        for (expected, change) in changes {
+            let (record, mut shape, mut contents) = sample();
+            change(&mut shape, &mut contents);
+            let found = find_differences(&record, &shape, &contents, Extent::Whole);
+            assert_eq!(found.len(), 1, "{expected}: {found:?}");
+            assert!(found[0].contains(expected), "{expected}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_expected_manifest_is_read() {
+        let (record, ..) = sample();
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            upgrade_uid: "u".into(),
+            attempt: 1,
+            engine: Engine::OceanBase,
+            server_version: "5.7.25".into(),
+            client_version: "c".into(),
+            databases: vec![record],
+        };
+        let mut bytes = manifest.to_bytes().unwrap();
+        let digest = sha256_hex(&bytes);
+        assert_eq!(Manifest::from_trusted(&bytes, &digest).unwrap(), manifest);
+        bytes[30] ^= 1;
+        assert_eq!(
+            Manifest::from_trusted(&bytes, &digest).unwrap_err().reason,
+            Reason::ManifestMismatch
+        );
+        let other = br#"{"formatVersion":2,"upgradeUid":"u","attempt":1,"engine":"MySQL","serverVersion":"","clientVersion":"","databases":[]}"#;
+        assert!(
+            Manifest::from_trusted(other, &sha256_hex(other))
+                .unwrap_err()
+                .message
+                .contains("format version 2")
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Lists what the databases consist of. Reads only.
+
+use super::sessions::text_of;
+use crate::agent::digest::sha256_hex;
+use crate::agent::failure::{Failure, server_code};
+use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
+use crate::agent::report::Reason;
+use crate::agent::sql::names::{literal, quote};
+use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use std::collections::BTreeMap;
+
+/// All databases of the server that this account can see.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_databases(connection: &mut Conn) -> Result<Vec<String>, Failure> {
+    connection
+        .query("SHOW DATABASES")
+        .await
+        .map_err(|e| Failure::from_sql("listing the databases", &e))
+}
+
+/// Describes database `name`. References of its tables to databases that `original` knows are written with
+/// the original name, so that a database aside can be compared with the live one it stands for.
+///
+/// # Errors
+/// `DatabaseMissing`, or of the server.
+pub async fn describe_database(
+    connection: &mut Conn,
+    name: &str,
+    original: &dyn Fn(&str) -> Option<String>,
+) -> Result<DatabaseShape, Failure> {
+    let doing = format!("describing database {name}");
+    let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
+    let quoted = literal(name);
+    let defaults: Option<(String, String)> = connection
+        .query_first(format!(
+            "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {quoted}"
+        ))
+        .await
+        .map_err(|e| failed(&e))?;
+    let Some((character_set, collation)) = defaults else {
+        return Err(Failure::new(
+            Reason::DatabaseMissing,
+            format!(
+                "Database {name} does not exist, or the account may not see it. Nothing was changed. \
+                 Check the database names in OMS's config.yaml and the grants of the account."
+            ),
+        ));
+    };
+    let mut shape = DatabaseShape {
+        name: name.to_owned(),
+        character_set,
+        collation,
+        ..DatabaseShape::default()
+    };
+    let mut columns = read_columns(connection, &quoted)
+        .await
+        .map_err(|e| failed(&e))?;
+    let objects: Vec<(String, String)> = connection
+        .query(format!("SHOW FULL TABLES FROM {}", quote(name)))
+        .await
+        .map_err(|e| failed(&e))?;
+    for (object, kind) in objects {
+        match kind.to_ascii_uppercase().as_str() {
+            "BASE TABLE" => {
+                let sql = format!("SHOW CREATE TABLE {}.{}", quote(name), quote(&object));
+                let text = show_create(connection, &sql, "Create Table")
+                    .await
+                    .map_err(|e| failed(&e))?;
+                shape.tables.push(describe_table(
+                    &object,
+                    columns.remove(&object).unwrap_or_default(),
+                    &text,
+                    original,
+                ));
+            }
+            "VIEW" => {
+                let sql = format!("SHOW CREATE VIEW {}.{}", quote(name), quote(&object));
+                let text = show_create(connection, &sql, "Create View")
+                    .await
+                    .map_err(|e| failed(&e))?;
+                shape.views.push(ViewShape {
+                    name: object,
+                    definition_sha256: sha256_hex(text.as_bytes()),
+                });
+            }
+            other => shape
+                .others
+                .push(format!("{} {object}", other.to_ascii_lowercase())),
+        }
+    }
+    shape.tables.sort_by(|a, b| a.name.cmp(&b.name));
+    shape.views.sort_by(|a, b| a.name.cmp(&b.name));
+    shape.others.extend(
+        list_programs(connection, name)
+            .await?
+            .into_iter()
+            .map(|p| format!("{} {}", p.kind, p.name)),
+    );
+    Ok(shape)
+}
+
+/// What the manifest keeps of a table, from its CREATE statement.
+pub fn describe_table(
+    name: &str,
+    columns: Vec<String>,
+    create: &str,
+    original: &dyn Fn(&str) -> Option<String>,
+) -> TableShape {
+    let (text, auto_increment) = split_auto_increment(create);
+    let text = rename_references(text.as_bytes(), original);
+    TableShape {
+        name: name.to_owned(),
+        columns,
+        create_sha256: sha256_hex(&text),
+        auto_increment,
+    }
+}
+
+/// Runs a SHOW CREATE statement and takes the text out of `column`.
+///
+/// # Errors
+/// Of the server.
+pub async fn show_create(
+    connection: &mut Conn,
+    sql: &str,
+    column: &str,
+) -> Result<String, mysql_async::Error> {
+    let row: Option<Row> = connection.query_first(sql).await?;
+    Ok(row
+        .and_then(|row| text_of(&row, column))
+        .unwrap_or_default())
+}
+
+/// The columns that hold data, per table. Generated ones are left out: dump clients do not write them.
+async fn read_columns(
+    connection: &mut Conn,
+    schema: &str,
+) -> Result<BTreeMap<String, Vec<String>>, mysql_async::Error> {
+    let rows: Vec<(String, String, Option<String>)> = connection
+        .query(format!(
+            "SELECT TABLE_NAME, COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} \
+             ORDER BY TABLE_NAME, ORDINAL_POSITION"
+        ))
+        .await?;
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, column, extra) in rows {
+        let extra = extra.unwrap_or_default().to_ascii_uppercase();
+        let is_generated = extra.contains("GENERATED") && !extra.contains("DEFAULT_GENERATED");
+        let list = columns.entry(table).or_default();
+        if !is_generated {
+            list.push(column);
+        }
+    }
+    Ok(columns)
+}
+
+/// A trigger, routine or event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// `trigger`, `procedure`, `function` or `event`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Triggers, routines and events of a database, which the documented backup does not carry.
+///
+/// # Errors
+/// Of the server; a server that does not know a kind has none of it.
+pub async fn list_programs(connection: &mut Conn, database: &str) -> Result<Vec<Program>, Failure> {
+    let schema = literal(database);
+    let queries = [
+        format!(
+            "SELECT 'trigger', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {schema}"
+        ),
+        format!(
+            "SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {schema}"
+        ),
+        format!(
+            "SELECT 'event', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {schema}"
+        ),
+    ];
+    let mut found = Vec::new();
+    for query in queries {
+        match connection.query::<(String, String), _>(query).await {
+            Ok(rows) => found.extend(rows.into_iter().map(|(kind, name)| Program { kind, name })),
+            // Unknown table, column or syntax: some OceanBase versions have no events, some no triggers.
+            Err(error)
+                if matches!(
+                    server_code(&error),
+                    Some(1049 | 1054 | 1064 | 1109 | 1146 | 1235 | 5019)
+                ) => {}
+            Err(error) => {
+                return Err(Failure::from_sql(
+                    &format!("listing the programs of database {database}"),
+                    &error,
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of the databases by the server's own estimate, and rows of `heatbeat_sequence`.
+///
+/// # Errors
+/// Of the server.
+pub async fn estimate_size(
+    connection: &mut Conn,
+    databases: &[String],
+) -> Result<(u64, u64), Failure> {
+    let list = databases
+        .iter()
+        .map(|name| literal(name))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let rows: Vec<(String, Option<u64>, Option<u64>)> = connection
+        .query(format!(
+            "SELECT TABLE_NAME, CAST(DATA_LENGTH AS UNSIGNED), CAST(TABLE_ROWS AS UNSIGNED) FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA IN ({list})"
+        ))
+        .await
+        .map_err(|e| Failure::from_sql("estimating the size of the databases", &e))?;
+    let bytes = rows.iter().filter_map(|(_, bytes, _)| *bytes).sum();
+    let heartbeats = rows
+        .iter()
+        .filter(|(name, ..)| name == "heatbeat_sequence")
+        .filter_map(|(_, _, rows)| *rows)
+        .sum();
+    Ok((bytes, heartbeats))
+}

@@ -1,0 +1,167 @@
+//! Who may work on the MetaDB: the operator's lock row, and one agent at a time. Owns the schema
+//! `oms_operator_lock` together with the operator.
+//!
+//! Two agents are kept apart by a row lock in an open transaction, not by `GET_LOCK`: on OceanBase's engine a
+//! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
+//! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
+
+use super::connection::Metadb;
+use crate::agent::failure::{Failure, server_code};
+use crate::agent::report::Reason;
+use crate::agent::request::Lock;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Database of the operator on the MetaDB.
+pub const SCHEMA: &str = "oms_operator_lock";
+
+/// How long a former attempt that is just dying is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the held lock is asked whether it still stands.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Requires that the operator's row names this upgrade with this epoch.
+///
+/// # Errors
+/// `LockLost` when the row is another one or missing.
+pub async fn check_fence(connection: &mut Conn, lock: &Lock) -> Result<(), Failure> {
+    let rows: Vec<(String, i64)> = match connection
+        .query(format!("SELECT holder, epoch FROM {SCHEMA}.upgrade_lock"))
+        .await
+    {
+        Ok(rows) => rows,
+        Err(error) if matches!(server_code(&error), Some(1049 | 1146 | 5019)) => Vec::new(),
+        Err(error) => {
+            return Err(Failure::from_sql(
+                "reading the lock row of the operator",
+                &error,
+            ));
+        }
+    };
+    match rows.as_slice() {
+        [(holder, epoch)] if *holder == lock.holder && *epoch == lock.epoch => Ok(()),
+        [] => Err(lost(
+            "the lock row in oms_operator_lock.upgrade_lock is missing",
+        )),
+        [(holder, epoch), ..] => Err(lost(&format!(
+            "the lock row names {holder} with epoch {epoch}, this run was started for {} with epoch {}",
+            lock.holder, lock.epoch
+        ))),
+    }
+}
+
+fn lost(what: &str) -> Failure {
+    Failure::new(
+        Reason::LockLost,
+        format!(
+            "This run no longer owns the MetaDB: {what}. It stopped before its next change. \
+             Nothing is to be done when the operator has started another run since."
+        ),
+    )
+}
+
+/// The right to be the only agent at work; ends when it is dropped or its session breaks.
+pub struct Exclusive {
+    /// Dropping it ends the task that keeps the session alive.
+    _release: oneshot::Sender<()>,
+}
+
+/// Takes the row lock, waiting a while for an attempt that is just dying.
+///
+/// Returns the lock and a receiver that yields when it is lost.
+///
+/// # Errors
+/// `AgentBusy` when another agent keeps it, `PrivilegeMissing` when the schema cannot be written.
+pub async fn take_exclusive(
+    metadb: &Metadb,
+) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {
+    let doing = "taking the lock that keeps agents apart";
+    let mut connection = metadb.connect().await?;
+    let failed = |error: &mysql_async::Error| Failure::from_sql(doing, error);
+    connection
+        .query_drop(format!(
+            "CREATE TABLE IF NOT EXISTS {SCHEMA}.agent_lock (id TINYINT PRIMARY KEY)"
+        ))
+        .await
+        .map_err(|e| match server_code(&e) {
+            Some(1049) => lost("the database oms_operator_lock is missing"),
+            _ => failed(&e),
+        })?;
+    connection
+        .query_drop(format!("INSERT IGNORE INTO {SCHEMA}.agent_lock VALUES (1)"))
+        .await
+        .map_err(|e| failed(&e))?;
+    connection
+        .query_drop("START TRANSACTION")
+        .await
+        .map_err(|e| failed(&e))?;
+    let began = Instant::now();
+    let mut clause = " NOWAIT";
+    loop {
+        let taken: Result<Option<Row>, _> = connection
+            .query_first(format!(
+                "SELECT id FROM {SCHEMA}.agent_lock WHERE id = 1 FOR UPDATE{clause}"
+            ))
+            .await;
+        match taken.as_ref().map_err(server_code) {
+            Ok(Some(_)) => break,
+            // MySQL 5.7 knows no NOWAIT; a lock wait of one second comes closest.
+            Err(Some(1064)) if !clause.is_empty() => {
+                clause = "";
+                connection
+                    .query_drop("SET SESSION innodb_lock_wait_timeout = 1")
+                    .await
+                    .map_err(|e| failed(&e))?;
+                continue;
+            }
+            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < PATIENCE => {}
+            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
+                return Err(Failure::new(
+                    Reason::AgentBusy,
+                    "Another run works on this MetaDB and did not end within a minute. This one changed nothing. \
+                     Wait for the other run's Job to end, then try again.",
+                ));
+            }
+            _ => {
+                let text = taken
+                    .err()
+                    .map_or_else(|| lost("the row of agent_lock is missing"), |e| failed(&e));
+                return Err(text);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let (release, released) = oneshot::channel();
+    let (report_loss, loss) = oneshot::channel();
+    tokio::spawn(keep(connection, released, report_loss));
+    Ok((Exclusive { _release: release }, loss))
+}
+
+/// Asks the session again and again, so that it neither idles out nor is lost without notice.
+async fn keep(
+    mut connection: Conn,
+    mut released: oneshot::Receiver<()>,
+    report_loss: oneshot::Sender<Failure>,
+) {
+    loop {
+        tokio::select! {
+            _ = &mut released => {
+                let _ = connection.query_drop("ROLLBACK").await;
+                let _ = connection.disconnect().await;
+                return;
+            }
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        if let Err(error) = connection.query_drop("SELECT 1").await {
+            let failure = Failure::from_sql("holding the lock that keeps agents apart", &error);
+            let _ = report_loss.send(Failure {
+                reason: Reason::LockLost,
+                ..failure
+            });
+            return;
+        }
+    }
+}

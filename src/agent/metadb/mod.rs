@@ -1,0 +1,7 @@
+//! The MetaDB as the agent sees it: connections, the locks, foreign sessions, objects and their content.
+
+pub mod catalogue;
+pub mod connection;
+pub mod content;
+pub mod lock;
+pub mod sessions;

@@ -1,0 +1,123 @@
+//! Views and programs that the new version made and the backup does not know: their text is kept on the
+//! claim, then they are dropped. Tables are not among them; the swap keeps those.
+
+use crate::agent::digest::sha256_hex;
+use crate::agent::failure::Failure;
+use crate::agent::manifest::{DatabaseRecord, ViewShape};
+use crate::agent::metadb::catalogue::{list_programs, show_create};
+use crate::agent::sql::names::quote;
+use crate::agent::volume::claim::sync_directory;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Names of the tables (and sequences) and of the views of a database.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_objects(
+    connection: &mut Conn,
+    database: &str,
+) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let objects: Vec<(String, String)> = connection
+        .query(format!("SHOW FULL TABLES FROM {}", quote(database)))
+        .await
+        .map_err(|e| Failure::from_sql(&format!("listing the objects of {database}"), &e))?;
+    let (views, tables): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|(_, kind)| kind.eq_ignore_ascii_case("VIEW"));
+    let names = |list: Vec<(String, String)>| list.into_iter().map(|(name, _)| name).collect();
+    Ok((names(tables), names(views)))
+}
+
+/// Drops every view that is not exactly in the record, and every trigger, routine and event.
+///
+/// A view that only looks different because its tables are gone in the middle of a swap is dropped as well;
+/// it is recreated from the dump afterwards.
+///
+/// # Errors
+/// Of the server or of the volume.
+pub async fn drop_unknown(
+    connection: &mut Conn,
+    record: &DatabaseRecord,
+    root: &Path,
+    suffix: &str,
+) -> Result<(), Failure> {
+    let database = &record.name;
+    let (_, views) = list_objects(connection, database).await?;
+    for view in views {
+        let full = format!("{}.{}", quote(database), quote(&view));
+        let text = show_create(
+            connection,
+            &format!("SHOW CREATE VIEW {full}"),
+            "Create View",
+        )
+        .await
+        .unwrap_or_default();
+        let shape = ViewShape {
+            name: view,
+            definition_sha256: sha256_hex(text.as_bytes()),
+        };
+        if !record.has_view(&shape) {
+            drop_one(connection, root, suffix, "VIEW", &full, &text).await?;
+        }
+    }
+    for program in list_programs(connection, database).await? {
+        let full = format!("{}.{}", quote(database), quote(&program.name));
+        let kind = program.kind.to_ascii_uppercase();
+        // SHOW CREATE TRIGGER calls its column differently from the others.
+        let column = if kind == "TRIGGER" {
+            "SQL Original Statement".to_owned()
+        } else {
+            format!("Create {}", program.kind)
+        };
+        let text = show_create(connection, &format!("SHOW CREATE {kind} {full}"), &column)
+            .await
+            .unwrap_or_default();
+        drop_one(connection, root, suffix, &kind, &full, &text).await?;
+    }
+    Ok(())
+}
+
+async fn drop_one(
+    connection: &mut Conn,
+    root: &Path,
+    suffix: &str,
+    kind: &str,
+    full: &str,
+    text: &str,
+) -> Result<(), Failure> {
+    let path = root.join(format!("replaced-definitions-{suffix}.sql"));
+    let entry = format!("-- {} {full}\n{text};\n\n", kind.to_ascii_lowercase());
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| {
+            file.write_all(entry.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
+        .map_err(|e| {
+            Failure::from_io(
+                &format!("keeping the text of {full} in {}", path.display()),
+                &e,
+            )
+        })?;
+    sync_directory(root)?;
+    connection
+        .query_drop(format!("DROP {kind} IF EXISTS {full}"))
+        .await
+        .map_err(|e| {
+            Failure::from_sql(
+                &format!(
+                    "dropping {} {full} of the new version",
+                    kind.to_ascii_lowercase()
+                ),
+                &e,
+            )
+        })
+}

@@ -1,0 +1,8 @@
+//! The SQL that dump clients write: splitting it, understanding it, carrying it to another database. No I/O
+//! beyond reading from the stream that is handed in.
+
+pub mod frame;
+pub mod names;
+pub mod rewrite;
+pub mod rows;
+pub mod statements;

@@ -1,0 +1,265 @@
+//! Reads stored dumps back and proves what is in them. Reads only.
+
+use crate::agent::digest::{ContentDigest, hex};
+use crate::agent::failure::Failure;
+use crate::agent::manifest::DatabaseRecord;
+use crate::agent::metadb::catalogue::describe_table;
+use crate::agent::meter::Meter;
+use crate::agent::report::Reason;
+use crate::agent::sql::frame::{TRAILER, is_header};
+use crate::agent::sql::rows::{add_rows, read_head};
+use crate::agent::sql::statements::{Kind, Statements, classify};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// Length and sha256 of the file must be those of the manifest.
+///
+/// # Errors
+/// `ChecksumMismatch`, or of the volume.
+pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
+    let path = directory.join(&record.file.name);
+    let mismatch = |what: String| {
+        Failure::new(
+            Reason::ChecksumMismatch,
+            format!(
+                "{} {what}. The backup is damaged and is not used; the databases were not touched.",
+                path.display()
+            ),
+        )
+    };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(mismatch("is missing".into()));
+        }
+        Err(e) => return Err(Failure::from_io(&format!("opening {}", path.display()), &e)),
+    };
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Failure::from_io(&format!("reading {}", path.display()), &e)),
+        }
+    }
+    if bytes != record.file.stored_bytes {
+        return Err(mismatch(format!(
+            "has {bytes} bytes instead of {}",
+            record.file.stored_bytes
+        )));
+    }
+    if hex(&hash.finalize()) != record.file.sha256 {
+        return Err(mismatch("has another sha256 than the manifest".into()));
+    }
+    Ok(())
+}
+
+/// Gets a statement with its kind and the bytes of the stream that it took.
+type EachStatement<'f> = dyn FnMut(Kind, &[u8], u64) -> Result<(), Failure> + 'f;
+
+/// Hands every statement of a dump to `each`, in order, and checks the frame of the dump.
+///
+/// # Errors
+/// Of `each`; `UnexpectedStatement` before a statement that a dump of tables and views never holds;
+/// `NoHeader`, `NoTrailer`, `ChecksumMismatch` when the stream is not whole.
+pub fn read_statements(
+    directory: &Path,
+    record: &DatabaseRecord,
+    each: &mut EachStatement<'_>,
+) -> Result<(), Failure> {
+    let path = directory.join(&record.file.name);
+    let name = &record.name;
+    let damaged = |e: &std::io::Error| {
+        Failure::new(
+            Reason::ChecksumMismatch,
+            format!(
+                "{} cannot be read as a dump: {e}. The backup is damaged and is not used any further.",
+                path.display()
+            ),
+        )
+    };
+    let file = File::open(&path).map_err(|e| damaged(&e))?;
+    let decoder = zstd::stream::read::Decoder::new(file).map_err(|e| damaged(&e))?;
+    let mut statements = Statements::new(BufReader::with_capacity(1 << 18, decoder));
+    let mut statement = Vec::new();
+    let mut before = 0;
+    let mut first = true;
+    while statements
+        .next_into(&mut statement)
+        .map_err(|e| damaged(&e))?
+    {
+        if std::mem::take(&mut first) && !is_header(&statements.header, name) {
+            return Err(incomplete(
+                Reason::NoHeader,
+                name,
+                "does not begin with the header of a dump of that database",
+            ));
+        }
+        let kind = classify(&statement).ok_or_else(|| {
+            incomplete(
+                Reason::UnexpectedStatement,
+                name,
+                "holds a statement that a dump of tables and views never holds",
+            )
+        })?;
+        let bytes = statements.bytes_read() - before;
+        before = statements.bytes_read();
+        each(kind, &statement, bytes)?;
+    }
+    if !statements
+        .last_comment
+        .as_deref()
+        .is_some_and(|line| line.starts_with(TRAILER))
+    {
+        return Err(incomplete(
+            Reason::NoTrailer,
+            name,
+            "does not end with the line '-- Dump completed'",
+        ));
+    }
+    if statements.bytes_read() != record.file.raw_bytes {
+        return Err(incomplete(
+            Reason::ChecksumMismatch,
+            name,
+            "has another length than the manifest says",
+        ));
+    }
+    Ok(())
+}
+
+fn incomplete(reason: Reason, database: &str, what: &str) -> Failure {
+    Failure::new(
+        reason,
+        format!("The stored dump of {database} {what}. It is not used any further."),
+    )
+}
+
+/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record.
+///
+/// # Errors
+/// `ContentDiffers` and everything of [`check_file`] and [`read_statements`].
+pub fn prove_content(
+    directory: &Path,
+    record: &DatabaseRecord,
+    meter: &Meter,
+) -> Result<(), Failure> {
+    let mut proof = Proof {
+        record,
+        created: BTreeSet::new(),
+        views: BTreeSet::new(),
+        digests: BTreeMap::new(),
+    };
+    meter.at(&record.name, None);
+    read_statements(directory, record, &mut |kind, statement, bytes| {
+        if let Kind::CreateTable(table) = &kind {
+            meter.at(&record.name, Some(table));
+        }
+        meter.add(bytes);
+        proof.look_at(kind, statement)
+    })?;
+    proof.conclude()
+}
+
+struct Proof<'r> {
+    record: &'r DatabaseRecord,
+    created: BTreeSet<String>,
+    views: BTreeSet<String>,
+    digests: BTreeMap<String, ContentDigest>,
+}
+
+impl Proof<'_> {
+    fn differs(&self, what: &str) -> Failure {
+        Failure::new(
+            Reason::ContentDiffers,
+            format!(
+                "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used.",
+                self.record.name
+            ),
+        )
+    }
+
+    fn is_view(&self, name: &str) -> bool {
+        self.record.views.iter().any(|view| view.name == name)
+    }
+
+    fn look_at(&mut self, kind: Kind, statement: &[u8]) -> Result<(), Failure> {
+        match kind {
+            Kind::Set | Kind::Drop | Kind::Neutral => Ok(()),
+            Kind::CreateView(name) => {
+                self.views.insert(name);
+                Ok(())
+            }
+            // Old clients create a table as the placeholder of a view.
+            Kind::CreateTable(name) if self.is_view(&name) => Ok(()),
+            Kind::CreateTable(name) => {
+                let text = String::from_utf8_lossy(statement);
+                let Some(expected) = self.record.table(&name) else {
+                    return Err(self.differs(&format!("it also creates table {name}")));
+                };
+                let seen = describe_table(&name, expected.shape.columns.clone(), &text, &|_| None);
+                if seen.create_sha256 != expected.shape.create_sha256 {
+                    return Err(self.differs(&format!("it gives table {name} another definition")));
+                }
+                if !self.created.insert(name.clone()) {
+                    return Err(self.differs(&format!("it creates table {name} twice")));
+                }
+                Ok(())
+            }
+            Kind::Insert(name) => {
+                let understood = |e| self.differs(&format!("{e} (table {name})"));
+                let head = read_head(statement).map_err(understood)?;
+                let Some(expected) = self.record.table(&head.table) else {
+                    return Err(self.differs(&format!("it also fills {name}")));
+                };
+                let mut digest = self.digests.get(&name).copied().unwrap_or_default();
+                add_rows(statement, &head, &expected.shape.columns, &mut digest)
+                    .map_err(understood)?;
+                self.digests.insert(name, digest);
+                Ok(())
+            }
+        }
+    }
+
+    fn conclude(self) -> Result<(), Failure> {
+        for table in &self.record.tables {
+            let name = &table.shape.name;
+            if !self.created.contains(name) {
+                return Err(self.differs(&format!("table {name} is missing")));
+            }
+            let seen = self
+                .digests
+                .get(name)
+                .copied()
+                .unwrap_or_default()
+                .to_record();
+            if seen.rows != table.content.rows {
+                return Err(self.differs(&format!(
+                    "table {name} has {} rows instead of {}",
+                    seen.rows, table.content.rows
+                )));
+            }
+            if seen != table.content {
+                return Err(self.differs(&format!("table {name} has other values")));
+            }
+        }
+        let expected: BTreeSet<String> = self
+            .record
+            .views
+            .iter()
+            .map(|view| view.name.clone())
+            .collect();
+        if self.views != expected {
+            return Err(self.differs("its views are others"));
+        }
+        Ok(())
+    }
+}
