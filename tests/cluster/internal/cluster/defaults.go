@@ -47,7 +47,11 @@ func (c *Cluster) applyDefaults(ctx context.Context, client kubernetes.Interface
 	}, options)
 	create("ClusterRoleBinding", err)
 	service, slice := c.nameServer()
-	_, err = client.CoreV1().Services(service.Namespace).Create(ctx, service, options)
+	// A second attempt to create it would fail on its address, not its name.
+	_, err = client.CoreV1().Services(service.Namespace).Get(ctx, service.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = client.CoreV1().Services(service.Namespace).Create(ctx, service, options)
+	}
 	create("Service kube-dns", err)
 	_, err = client.DiscoveryV1().EndpointSlices(slice.Namespace).Create(ctx, slice, options)
 	create("EndpointSlice kube-dns", err)
