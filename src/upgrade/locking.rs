@@ -1,6 +1,6 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
 use super::{Context, Effect, Fact, Failure, Next};
-use crate::api::{HaOriginal, OmsUpgradeStatus, Originals, ProjectRecord, Step};
+use crate::api::{CheckName, HaOriginal, OmsUpgradeStatus, Originals, ProjectRecord, Step};
 use crate::objects::deployment::capture_original;
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
@@ -78,6 +78,16 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
         Fact::Known(limit) => limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
     };
+    // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
+    if let Fact::Unknown(reason) = &cx.observed.progress
+        && super::preflight::is_required(cx, CheckName::ProjectsInSync)
+    {
+        return Next::trouble(
+            2,
+            "ProjectsUnseen",
+            format!("the progress of the projects cannot be read: {reason}"),
+        );
+    }
     draft.projects = cx
         .observed
         .progress

@@ -193,6 +193,11 @@ fn find_policy(cx: &Context<'_>, id: CheckId) -> CheckPolicy {
         .map_or(CheckPolicy::Require, |check| check.policy)
 }
 
+/// Whether a check must pass: the user neither attests nor skips it.
+pub(super) fn is_required(cx: &Context<'_>, name: CheckName) -> bool {
+    find_policy(cx, CheckId::named(name)) == CheckPolicy::Require
+}
+
 /// Writes the results into the plan and says where it goes on.
 fn conclude(
     cx: &Context<'_>,

@@ -325,7 +325,7 @@ fn judge_cgroup(cx: &Context<'_>) -> Verdict {
 /// A container that restarted, or a pod that is younger than its Deployment, shows that the image
 /// survives a normal restart.
 fn judge_restarts(cx: &Context<'_>) -> Verdict {
-    const GRACE: i64 = 60;
+    const GRACE: i64 = 15;
     for facts in &cx.observed.targets {
         let (Some(Some(deployment)), Some(pods)) = (facts.deployment.known(), facts.pods.known())
         else {
