@@ -193,3 +193,121 @@ pub fn advanced_since(progress: &ProjectProgress, checkpoint: i64) -> bool {
     progress.status.is_running()
         && read_live_checkpoint(progress).is_some_and(|current| current > checkpoint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migration(step: &str, status: ProjectStatus) -> ProjectProgress {
+        ProjectProgress {
+            key: ProjectKey {
+                kind: ProjectKind::Migration,
+                id: "p_1".into(),
+            },
+            status,
+            current_step: Some(step.into()),
+            incremental: true,
+            reverse_incremental: true,
+            checkpoint: Some(1000),
+            reverse_checkpoint: Some(2000),
+        }
+    }
+
+    fn sync() -> ProjectProgress {
+        ProjectProgress {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_2".into(),
+            },
+            reverse_incremental: false,
+            reverse_checkpoint: None,
+            ..migration("CONNECTOR_INCR_SYNC", ProjectStatus::Running)
+        }
+    }
+
+    #[test]
+    fn switchover_is_finished_only_after_app_switch() {
+        let judge = |step: &str, status| judge_switchover(&migration(step, status));
+        for step in [
+            "PRE_CHECK",
+            "FULL_MIGRATION",
+            "INCR_SYNC",
+            "APP_SWITCH",
+            "SOMETHING_NEW",
+        ] {
+            assert_eq!(
+                judge(step, ProjectStatus::Running),
+                Switchover::Pending,
+                "{step}"
+            );
+        }
+        assert_eq!(
+            judge("REVERSE_INCR_SYNC", ProjectStatus::Running),
+            Switchover::Finished
+        );
+        assert_eq!(
+            judge("APP_SWITCH", ProjectStatus::Finished),
+            Switchover::Finished
+        );
+        assert_eq!(judge_switchover(&sync()), Switchover::NotApplicable);
+        let unknown = ProjectProgress {
+            current_step: None,
+            ..migration("", ProjectStatus::Running)
+        };
+        assert_eq!(judge_switchover(&unknown), Switchover::Unknown);
+        let copy_only = ProjectProgress {
+            incremental: false,
+            ..migration("FULL_MIGRATION", ProjectStatus::Running)
+        };
+        assert_eq!(judge_switchover(&copy_only), Switchover::NotApplicable);
+        assert_eq!(find_live_link(&copy_only), None);
+    }
+
+    #[test]
+    fn lag_is_measured_on_the_link_that_moves() {
+        let forward = migration("INCR_SYNC", ProjectStatus::Running);
+        assert_eq!(compute_lag_seconds(&forward, 1010), Some(10));
+        let reverse = migration("REVERSE_INCR_SYNC", ProjectStatus::Running);
+        assert_eq!(compute_lag_seconds(&reverse, 2003), Some(3));
+        assert_eq!(
+            compute_lag_seconds(&reverse, 1990),
+            Some(0),
+            "clocks differ"
+        );
+        let over = ProjectProgress {
+            reverse_incremental: false,
+            ..reverse
+        };
+        assert_eq!(compute_lag_seconds(&over, 9999), None);
+        assert!(
+            !ran_before(&over),
+            "nothing moves any more, so nothing has to move again"
+        );
+    }
+
+    #[test]
+    fn only_a_newer_checkpoint_of_a_running_project_is_progress() {
+        assert!(advanced_since(&sync(), 999));
+        assert!(!advanced_since(&sync(), 1000));
+        let failed = ProjectProgress {
+            status: ProjectStatus::Failed,
+            ..sync()
+        };
+        assert!(!advanced_since(&failed, 0) && !ran_before(&failed));
+        assert!(ran_before(&sync()));
+        let fresh = ProjectProgress {
+            checkpoint: None,
+            ..sync()
+        };
+        assert!(!advanced_since(&fresh, 0));
+    }
+
+    #[test]
+    fn keeps_unknown_status_words() {
+        assert_eq!(ProjectStatus::parse(" running "), ProjectStatus::Running);
+        assert_eq!(
+            ProjectStatus::parse("RUNNING_MERGING"),
+            ProjectStatus::Other("RUNNING_MERGING".into())
+        );
+    }
+}

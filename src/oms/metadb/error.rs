@@ -94,6 +94,20 @@ pub enum MetaDbError {
         /// Whether something may have been written.
         fate: WriteFate,
     },
+    /// The server's own limit for one statement struck.
+    #[error(
+        "{call}: the meta database stopped the statement at its time limit (error {code}); {}; it is \
+         asked again; if that does not help, raise ob_query_timeout or max_statement_time",
+        fate_words(*fate)
+    )]
+    StatementCut {
+        /// What was tried.
+        call: String,
+        /// Server error code.
+        code: u16,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
     /// The connection broke in the middle.
     #[error(
         "{call}: the connection to the meta database broke; {}; it is asked again",
@@ -156,6 +170,7 @@ impl MetaDbError {
     pub fn fate(&self) -> WriteFate {
         match self {
             Self::TimedOut { fate, .. }
+            | Self::StatementCut { fate, .. }
             | Self::ConnectionLost { fate, .. }
             | Self::Server { fate, .. } => *fate,
             Self::NotAsWritten { .. } => WriteFate::Unknown,
@@ -167,7 +182,10 @@ impl MetaDbError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. }
+            Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+                | Self::StatementCut { .. }
+                | Self::ConnectionLost { .. }
         )
     }
 }

@@ -6,9 +6,11 @@
 //! and cannot get the password in clear text.
 mod cluster;
 mod connectors;
+mod explain;
 mod ha_row;
 mod identity;
 mod lock;
+mod own;
 mod rows;
 mod session;
 mod sessions;
@@ -21,12 +23,13 @@ use super::config_yaml::Address;
 use super::metadb::*;
 use super::project::ProjectRow;
 use super::secret::Credentials;
-use session::{Door, OwnSessions};
+use own::OwnServers;
+use session::Door;
 
 /// Opens meta databases over TCP.
 #[derive(Clone, Default)]
 pub struct MySqlOpener {
-    own: OwnSessions,
+    own: OwnServers,
 }
 
 impl MetaDbOpener for MySqlOpener {
@@ -38,7 +41,12 @@ impl MetaDbOpener for MySqlOpener {
         limit: Duration,
     ) -> Arc<dyn MetaDb> {
         Arc::new(MySqlMetaDb {
-            door: Door::new(address, credentials, limit, self.own.clone()),
+            door: Door::new(
+                address,
+                credentials,
+                limit,
+                self.own.find(&address.to_string()),
+            ),
             databases: databases.clone(),
         })
     }

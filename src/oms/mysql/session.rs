@@ -1,38 +1,17 @@
-//! One bounded connection to the meta database, and what its errors mean.
-use std::collections::BTreeSet;
+//! One bounded connection to the meta database.
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, Params, Row};
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Params, Row};
 
 use super::super::config_yaml::Address;
 use super::super::metadb::{Engine, MetaDbError, WriteFate};
 use super::super::secret::Credentials;
+use super::explain::{explain_connect, explain_statement};
+use super::own::{OwnSessions, Ticket};
 use super::rows::Cells;
-
-/// Ids of sessions that this process opened, so that they are not taken for foreign ones.
-#[derive(Clone, Default)]
-pub(super) struct OwnSessions(Arc<Mutex<BTreeSet<u64>>>);
-
-impl OwnSessions {
-    fn add(&self, id: u64) {
-        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.insert(id);
-        // Old ids only matter while the server has not noticed that the connection ended.
-        while ids.len() > 256 {
-            ids.pop_first();
-        }
-    }
-
-    pub(super) fn contains(&self, id: u64) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id)
-    }
-}
 
 /// How to get in.
 pub(super) struct Door {
@@ -105,19 +84,20 @@ impl Door {
         call: &'static str,
         wrote: Arc<AtomicBool>,
     ) -> Result<Session, MetaDbError> {
+        let opening = self.own.begin_opening().await;
         let mut conn = Conn::new(self.opts.clone())
             .await
-            .map_err(|error| self.explain_connect(call, error))?;
-        self.own.add(u64::from(conn.id()));
+            .map_err(|error| self.explain(call, error))?;
         let row: Option<Row> = conn
             .query_first("select version(), @@version_comment, connection_id()")
             .await
-            .map_err(|error| self.explain_connect(call, error))?;
+            .map_err(|error| self.explain(call, error))?;
         let cells = Cells::new(call, "version()", row.ok_or_else(|| broken(call))?);
         let version = cells.text(0)?;
         let comment = cells.optional_text(1).unwrap_or_default();
         let id = cells.unsigned(2)?;
-        self.own.add(id);
+        let ticket = self.own.register(id);
+        drop(opening);
         let mut session = Session {
             conn,
             call,
@@ -126,55 +106,15 @@ impl Door {
             version,
             id,
             user: self.user.clone(),
+            _ticket: ticket,
             own: self.own.clone(),
         };
         session.bound_statements(self.limit).await;
         Ok(session)
     }
 
-    fn explain_connect(&self, call: &'static str, error: Error) -> MetaDbError {
-        let address = self.address.clone();
-        let unsupported = |method: String| MetaDbError::UnsupportedLogin {
-            address: self.address.clone(),
-            method,
-        };
-        match error {
-            Error::Server(server) => match server.code {
-                1045 | 1698 => MetaDbError::LoginRefused {
-                    address,
-                    user: self.user.clone(),
-                },
-                1251 => unsupported("another authentication protocol".to_owned()),
-                1040 | 1129 | 1130 | 1203 | 1226 => MetaDbError::Unreachable {
-                    address,
-                    reason: format!("the server refuses connections (error {})", server.code),
-                },
-                _ => MetaDbError::Server {
-                    call: call.to_owned(),
-                    code: server.code,
-                    state: server.state,
-                    message: shorten(&server.message),
-                    fate: WriteFate::NotWritten,
-                },
-            },
-            Error::Driver(DriverError::UnknownAuthPlugin { name }) => unsupported(shorten(&name)),
-            Error::Driver(DriverError::MysqlOldPasswordDisabled) => {
-                unsupported("mysql_old_password".to_owned())
-            }
-            Error::Driver(DriverError::CleartextPluginDisabled) => {
-                unsupported("the password in clear text".to_owned())
-            }
-            Error::Io(io) => MetaDbError::Unreachable {
-                address,
-                reason: shorten(&io.to_string()),
-            },
-            // The text of other errors may quote packets, so it is not repeated.
-            _ => MetaDbError::Unreachable {
-                address,
-                reason: "what answers there does not speak the MySQL protocol as expected"
-                    .to_owned(),
-            },
-        }
+    fn explain(&self, call: &'static str, error: Error) -> MetaDbError {
+        explain_connect(call, &self.address, &self.user, error)
     }
 }
 
@@ -190,6 +130,7 @@ pub(super) struct Session {
     /// Login name of this client.
     pub(super) user: String,
     pub(super) own: OwnSessions,
+    _ticket: Ticket,
 }
 
 impl Session {
@@ -283,41 +224,7 @@ impl Session {
     }
 
     fn explain(&self, what: &str, error: Error) -> MetaDbError {
-        let call = self.call.to_owned();
-        let fate = fate_of(&self.wrote);
-        let server = match error {
-            Error::Server(server) => server,
-            _ => return MetaDbError::ConnectionLost { call, fate },
-        };
-        match server.code {
-            1044 | 1142 | 1143 | 1227 | 1370 | 1410 => MetaDbError::PrivilegeMissing {
-                call,
-                code: server.code,
-                grant: format!("the account must be allowed to use {what}"),
-            },
-            1049 | 1146 => MetaDbError::Missing {
-                call,
-                object: what.to_owned(),
-            },
-            1054 => MetaDbError::SchemaDiffers {
-                call,
-                reason: format!("{what} lacks an expected column"),
-            },
-            // OceanBase: query timeout; MariaDB: max_statement_time; MySQL: max_execution_time.
-            4012 | 1969 | 3024 => MetaDbError::TimedOut {
-                call,
-                seconds: 0,
-                fate,
-            },
-            1053 | 1317 | 1927 => MetaDbError::ConnectionLost { call, fate },
-            code => MetaDbError::Server {
-                call,
-                code,
-                state: server.state,
-                message: shorten(&server.message),
-                fate,
-            },
-        }
+        explain_statement(self.call, what, fate_of(&self.wrote), error)
     }
 
     /// The error for contents that are not as documented.
@@ -342,10 +249,6 @@ fn fate_of(wrote: &AtomicBool) -> WriteFate {
     } else {
         WriteFate::NotWritten
     }
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// Tells the engine by `version()` and `@@version_comment`.

@@ -1,6 +1,7 @@
 //! Who else is connected. The statement texts of others are never read out.
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use super::super::metadb::{
     Engine, ForeignSession, MetaDbError, ServerCoverage, SessionQuery, SessionReport,
@@ -17,24 +18,28 @@ pub(super) async fn list_sessions(
     query: &SessionQuery,
 ) -> Result<SessionReport, MetaDbError> {
     let visibility = judge_visibility(session).await?;
+    let own = session.own.clone();
+    let listing = own.begin_listing().await;
     let (rows, coverage) = read_sessions(session).await?;
+    drop(listing);
     let mut sessions = Vec::new();
     let mut own_hosts = BTreeSet::new();
     for row in &rows {
-        let (found, own) = read_session(row)?;
-        // A row without statement text is ours by its id only where ids are this server's.
-        if own || (found.id == session.id && found.user == base_name(&session.user)) {
+        let (found, marked) = read_session(row)?;
+        // Where the statement text is hidden, our row is known by id and account.
+        if marked || (found.id == session.id && found.user == base_name(&session.user)) {
             own_hosts.insert((found.user.clone(), found.host.clone()));
         } else {
             sessions.push(found);
         }
     }
+    let now = Instant::now();
     let foreign = sessions
         .into_iter()
         .filter(|found| is_of_interest(found, query))
         .filter(|found| {
             let same_client = own_hosts.contains(&(found.user.clone(), found.host.clone()));
-            !(same_client && session.own.contains(found.id))
+            !(same_client && own.contains(found.id, now))
         })
         .filter(|found| {
             let address: Option<IpAddr> = found.host.parse().ok();

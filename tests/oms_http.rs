@@ -1,0 +1,478 @@
+//! The console client against real HTTP servers on this machine, well-behaved and not.
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use oms_operator::oms::ha::HaConfig;
+use oms_operator::oms::http::HttpOpener;
+use oms_operator::oms::open_api::{
+    Endpoint, HaCall, HaProfile, HaRead, HaWrite, HeaderSource, Health, OpenApi, OpenApiError,
+    OpenApiOpener, ProfileHeader, Scheme,
+};
+use oms_operator::oms::project::{ProjectKey, ProjectKind, ProjectStatus};
+use oms_operator::oms::secret::{Credentials, SecretString};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// One request as the server saw it.
+#[derive(Clone, Debug)]
+struct Seen {
+    method: String,
+    path: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+/// A server with one answer per path; everything else is 404.
+struct Console {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+type Answers = BTreeMap<&'static str, (u16, Vec<(&'static str, String)>, String)>;
+
+impl Console {
+    async fn start(answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let record = seen.clone();
+        let answers = Arc::new(answers);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (record, answers) = (record.clone(), answers.clone());
+                let service =
+                    service_fn(move |request| answer(request, record.clone(), answers.clone()));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    record: Arc<Mutex<Vec<Seen>>>,
+    answers: Arc<Answers>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let path = head.uri.to_string();
+    let (status, headers, text) =
+        answers
+            .get(path.as_str())
+            .cloned()
+            .unwrap_or((404, Vec::new(), "<html>".into()));
+    record.lock().unwrap().push(Seen {
+        method: head.method.to_string(),
+        path,
+        headers: head.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    });
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Full::new(Bytes::from(text))).unwrap())
+}
+
+/// A server that says these bytes to the first client and keeps the connection open.
+async fn say(bytes: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0u8; 4096];
+        let _ = stream.read(&mut request).await;
+        stream.write_all(bytes).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    });
+    address
+}
+
+fn open(address: SocketAddr, limit: Duration) -> Arc<dyn OpenApi> {
+    let credentials = Credentials {
+        user: "admin@x".into(),
+        password: SecretString::new("pä:ss\"w"),
+    };
+    HttpOpener.open(
+        Endpoint {
+            address,
+            scheme: Scheme::Http,
+        },
+        Some(&credentials),
+        limit,
+    )
+}
+
+fn project(id: &str) -> ProjectKey {
+    ProjectKey {
+        kind: ProjectKind::Migration,
+        id: id.into(),
+    }
+}
+
+const PROGRESS: &str = "/api/omsp/v2/migrations/p_1/progress";
+
+async fn progress_error(
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: &str,
+) -> (OpenApiError, Vec<Seen>) {
+    let console = Console::start(BTreeMap::from([(
+        PROGRESS,
+        (status, headers, body.to_owned()),
+    )]))
+    .await;
+    let error = open(console.address, LIMIT)
+        .read_progress(&project("p_1"))
+        .await
+        .unwrap_err();
+    assert!(
+        !format!("{error} {error:?}").contains("canary"),
+        "{error:?}"
+    );
+    (error, console.seen())
+}
+
+#[tokio::test]
+async fn reads_progress_and_health() {
+    let body = r#"{"success":true,"data":{"status":"RUNNING","currentStep":"CONNECTOR_INCR_SYNC","enableIncrSync":true,"incrSyncCheckpoint":"1669000000"}}"#;
+    let console = Console::start(BTreeMap::from([
+        (
+            "/api/omsp/v2/sync/7/progress",
+            (200, Vec::new(), body.to_owned()),
+        ),
+        (
+            "/oms/health",
+            (200, Vec::new(), r#"{"data":{"healthy":true}}"#.to_owned()),
+        ),
+    ]))
+    .await;
+    let api = open(console.address, LIMIT);
+    let progress = api
+        .read_progress(&ProjectKey {
+            kind: ProjectKind::Sync,
+            id: "7".into(),
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        (progress.status, progress.checkpoint),
+        (ProjectStatus::Running, Some(1_669_000_000))
+    );
+    assert_eq!(api.read_health().await.unwrap(), Health::Healthy);
+    let seen = console.seen();
+    assert_eq!(seen[0].headers["host"], console.address.to_string());
+    // admin@x:pä:ss"w in UTF-8.
+    assert_eq!(
+        seen[0].headers["authorization"],
+        "Basic YWRtaW5AeDpww6Q6c3Midw=="
+    );
+    assert!(
+        !seen[1].headers.contains_key("authorization"),
+        "health needs no login, so it gets none"
+    );
+    let bare = Console::start(BTreeMap::new()).await;
+    assert_eq!(
+        open(bare.address, LIMIT).read_health().await.unwrap(),
+        Health::NotOffered
+    );
+}
+
+#[tokio::test]
+async fn redirects_are_refused_and_not_followed() {
+    let other = Console::start(BTreeMap::new()).await;
+    for status in [301, 302, 307, 308] {
+        let target = format!("http://{}/stolen", other.address);
+        let (error, seen) = progress_error(status, vec![("location", target)], "").await;
+        assert!(
+            matches!(error, OpenApiError::Refused { status: s, .. } if s == status),
+            "{error:?}"
+        );
+        assert_eq!(seen.len(), 1);
+    }
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn statuses_and_nonsense_are_told_apart() {
+    for status in [401, 403] {
+        let (error, _) = progress_error(status, Vec::new(), "canary").await;
+        assert!(
+            matches!(error, OpenApiError::LoginRefused { .. }),
+            "{error:?}"
+        );
+    }
+    for status in [204, 404, 500, 502] {
+        let (error, _) = progress_error(status, Vec::new(), "").await;
+        let expected = if status == 204 {
+            matches!(error, OpenApiError::Unreadable { .. })
+        } else {
+            matches!(error, OpenApiError::Refused { .. })
+        };
+        assert!(expected, "{error:?}");
+    }
+    for body in [
+        "canary",
+        "{\"data\":",
+        "[]",
+        "null",
+        "{\"success\":true,\"data\":[\"canary\"]}",
+    ] {
+        let (error, _) = progress_error(200, Vec::new(), body).await;
+        assert!(
+            matches!(error, OpenApiError::Unreadable { .. }),
+            "{error:?}"
+        );
+    }
+    let (error, _) = progress_error(
+        200,
+        Vec::new(),
+        r#"{"success":false,"code":"GHANA-1","message":"canary"}"#,
+    )
+    .await;
+    assert!(matches!(error, OpenApiError::Failed { code, .. } if code == "GHANA-1"));
+}
+
+#[tokio::test]
+async fn huge_answers_are_refused() {
+    let huge = format!("{{\"canary\":\"{}\"}}", "x".repeat(1024 * 1024));
+    let (error, _) = progress_error(200, Vec::new(), &huge).await;
+    assert!(
+        matches!(&error, OpenApiError::Unreadable { reason, .. } if reason.contains("1048576")),
+        "{error:?}"
+    );
+    // A head without end.
+    let address = say(Box::leak(
+        format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(200_000))
+            .into_bytes()
+            .into_boxed_slice(),
+    ))
+    .await;
+    let error = open(address, LIMIT).read_health().await.unwrap_err();
+    assert!(
+        matches!(error, OpenApiError::Unreadable { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn slow_answers_end_at_the_limit() {
+    let limit = Duration::from_millis(300);
+    for bytes in [
+        &b""[..],
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":",
+    ] {
+        let error = open(say(bytes).await, limit)
+            .read_health()
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, OpenApiError::TimedOut { seconds: 1, .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn broken_and_absent_servers_are_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0u8; 4096];
+        let _ = stream.read(&mut request).await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+            .await
+            .unwrap();
+    });
+    let api = open(address, LIMIT);
+    assert!(matches!(
+        api.read_health().await,
+        Err(OpenApiError::ConnectionLost { .. })
+    ));
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    assert!(matches!(
+        open(free, LIMIT).read_health().await,
+        Err(OpenApiError::Unreachable { .. })
+    ));
+}
+
+#[tokio::test]
+async fn https_is_named() {
+    // What a TLS server says to a plain request: an alert, or nginx's page.
+    let error = open(say(b"\x15\x03\x03\x00\x02\x02\x46").await, LIMIT)
+        .read_health()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OpenApiError::Unreadable { .. }),
+        "{error:?}"
+    );
+    let page = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 74\r\n\r\n<center><h1>The plain HTTP request was sent to HTTPS port</h1></center>   \n";
+    let error = open(say(page).await, LIMIT)
+        .read_health()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OpenApiError::Unsupported { .. }),
+        "{error:?}"
+    );
+    // And where HTTPS is known beforehand, nothing is sent: nobody listens there.
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let api = HttpOpener.open(
+        Endpoint {
+            address,
+            scheme: Scheme::Https,
+        },
+        None,
+        LIMIT,
+    );
+    assert!(matches!(
+        api.read_health().await,
+        Err(OpenApiError::Unsupported { .. })
+    ));
+}
+
+#[tokio::test]
+async fn odd_project_ids_are_not_sent() {
+    let console = Console::start(BTreeMap::new()).await;
+    for id in ["", "../x", "a/b", "a?b", "a%2fb", "a b", "ü"] {
+        let error = open(console.address, LIMIT)
+            .read_progress(&project(id))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, OpenApiError::Unreadable { .. }),
+            "{id:?} {error:?}"
+        );
+    }
+    assert!(console.seen().is_empty());
+}
+
+fn call() -> HaCall {
+    let header = |name: &str, source| ProfileHeader {
+        name: name.into(),
+        source,
+    };
+    HaCall {
+        profile: HaProfile {
+            read: Some(HaRead {
+                path: "/p/ha.config".into(),
+                pointer: "/data/value".into(),
+            }),
+            write: HaWrite {
+                method: "PUT".into(),
+                path: "/p/ha.config".into(),
+                body: r#"{"value": ${config}, "text": ${config:string}}"#.into(),
+            },
+            headers: vec![
+                header("Authorization", HeaderSource::Secret),
+                header("X-Kind", HeaderSource::Value("a".into())),
+            ],
+        },
+        secrets: vec![("authorization".into(), SecretString::new("Bearer canary"))],
+    }
+}
+
+#[tokio::test]
+async fn ha_goes_as_the_profile_says() {
+    let stored = r#"{"success":true,"data":{"value":"{\"enable\": true, \"other\": 1}"}}"#;
+    let console = Console::start(BTreeMap::from([(
+        "/p/ha.config",
+        (200, Vec::new(), stored.to_owned()),
+    )]))
+    .await;
+    let api = open(console.address, LIMIT);
+    let config = api.read_ha(&call()).await.unwrap();
+    assert_eq!(config.as_str(), r#"{"enable": true, "other": 1}"#);
+    api.write_ha(&call(), &config).await.unwrap();
+    let seen = console.seen();
+    assert_eq!(
+        (seen[0].method.as_str(), seen[1].method.as_str()),
+        ("GET", "PUT")
+    );
+    let body: serde_json::Value = serde_json::from_str(&seen[1].body).unwrap();
+    assert_eq!(body["value"]["other"], 1);
+    assert_eq!(body["text"], config.as_str());
+    for request in &seen {
+        assert_eq!(request.path, "/p/ha.config");
+        assert_eq!(
+            request.headers["authorization"], "Bearer canary",
+            "the profile's login, not the console account's"
+        );
+        assert_eq!(request.headers.get_all("authorization").iter().count(), 1);
+        assert_eq!(request.headers["x-kind"], "a");
+        assert_eq!(request.headers["content-type"], "application/json");
+    }
+}
+
+#[tokio::test]
+async fn ha_errors_are_errors() {
+    let config = HaConfig::parse("{\"enable\":true}").unwrap();
+    for (status, body) in [
+        (500, "canary"),
+        (401, ""),
+        (200, r#"{"success":false,"code":"X","message":"canary"}"#),
+    ] {
+        let console = Console::start(BTreeMap::from([(
+            "/p/ha.config",
+            (status, Vec::new(), body.to_owned()),
+        )]))
+        .await;
+        let api = open(console.address, LIMIT);
+        for error in [
+            api.write_ha(&call(), &config).await.unwrap_err(),
+            api.read_ha(&call()).await.unwrap_err(),
+        ] {
+            assert!(
+                !format!("{error} {error:?}").contains("canary"),
+                "{error:?}"
+            );
+        }
+    }
+    let console = Console::start(BTreeMap::new()).await;
+    let api = open(console.address, LIMIT);
+    let mut no_secret = call();
+    no_secret.secrets.clear();
+    assert!(matches!(
+        api.write_ha(&no_secret, &config).await,
+        Err(OpenApiError::Profile(_))
+    ));
+    let mut split = call();
+    split.secrets[0].1 = SecretString::new("a\r\nX-Evil: canary");
+    let error = api.write_ha(&split, &config).await.unwrap_err();
+    assert!(matches!(&error, OpenApiError::Profile(_)) && !format!("{error:?}").contains("canary"));
+    let mut no_read = call();
+    no_read.profile.read = None;
+    assert!(matches!(
+        api.read_ha(&no_read).await,
+        Err(OpenApiError::Profile(_))
+    ));
+    assert!(console.seen().is_empty());
+}
