@@ -1,4 +1,5 @@
 //! The console client against real HTTP servers on this machine, well-behaved and not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -252,7 +252,8 @@ mod tests {
     #[test]
     fn refuses_profiles_that_cannot_work() {
         assert_eq!(profile().check(), Ok(()));
-        let edits: [(&str, fn(&mut HaProfile)); 9] = [
+        type Edit = fn(&mut HaProfile);
+        let edits: [(&str, Edit); 9] = [
             ("read.path", |p| {
                 p.read.as_mut().unwrap().path = "http://evil/".into()
             }),
