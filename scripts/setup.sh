@@ -21,8 +21,8 @@ die() { echo "setup: $*" >&2; exit 1; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 install_packages() {
-  # gcc for the few C parts (zstd, ring), the servers and clients for the tests, the rest for images and the cluster.
-  local wanted=(ca-certificates curl git gcc libc6-dev python3 util-linux iproute2 procps mariadb-client)
+  # gcc for the few C parts (zstd, ring); what only the cluster needs is installed by tests/cluster/setup.sh.
+  local wanted=(ca-certificates curl git gcc libc6-dev python3 python3-pip python3-yaml python3-jsonschema util-linux iproute2 procps mariadb-client)
   [ -z "$for_tests" ] || wanted+=(mariadb-server-core)
   local missing=() package
   for package in "${wanted[@]}"; do
@@ -46,19 +46,6 @@ require_languages() {
   fi
 }
 
-readonly HELM_VERSION=v4.3.1
-install_helm() {
-  local bin=$root/.cache/bin
-  if [ -x "$bin/helm" ] && [ "$("$bin/helm" version --template '{{.Version}}' 2>/dev/null)" = "$HELM_VERSION" ]; then
-    return 0
-  fi
-  say "building Helm $HELM_VERSION (once, some minutes)"
-  mkdir -p "$bin"
-  # Without the version Helm calls itself v4.3 and would be built anew each time.
-  GOBIN=$bin CGO_ENABLED=0 nice -n 5 go install -trimpath \
-    -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$HELM_VERSION" "helm.sh/helm/v4/cmd/helm@$HELM_VERSION"
-}
-
 readonly CARGO_DENY_VERSION=0.20.2
 install_cargo_deny() {
   local home=$root/.cache/cargo-deny
@@ -75,7 +62,6 @@ mkdir -p .cache/bin
 install_packages
 require_languages
 tests/cluster/setup.sh
-install_helm
 if [ -n "$for_tests" ]; then
   tests/engines/setup.sh
   install_cargo_deny

@@ -1,0 +1,147 @@
+"""The chart renders what it promises and refuses what it does not know."""
+
+import os
+import unittest
+
+import helm
+from pod_security import find_violations
+
+CRD = "omsupgrades.oms.oceanbase.com"
+
+
+def pod_of(objects):
+    return helm.pick(objects, "Deployment")[0]["spec"]["template"]["spec"]
+
+
+class Lint(unittest.TestCase):
+    def test_strict(self):
+        status, output = helm.run("lint", "--strict", helm.CHART)
+        self.assertEqual(status, 0, output)
+
+
+class Values(unittest.TestCase):
+    def test_unknown_values_are_refused_at_every_depth(self):
+        for values in ({"watchNamespace": "oms"}, {"image": {"name": "x"}}, {"crds": {"install": True}},
+                       {"metrics": {"serviceMonitor": {"on": True}}}, {"logging": {"format": "text"}},
+                       {"serviceAccount": {"label": {}}}, {"networkPolicy": {"enable": True}}, {"rbac": {"aggregate": True}}):
+            with self.subTest(values):
+                self.assertIsNotNone(helm.refusal(values))
+
+    def test_wrong_values_are_refused(self):
+        for values in ({"watchNamespaces": "oms"}, {"watchNamespaces": ["Not_A_Name"]}, {"watchNamespaces": ["a", "a"]},
+                       {"image": {"pullPolicy": "Sometimes"}}, {"image": {"digest": "sha256:1"}}, {"replicaCount": -1},
+                       {"image": {"repository": ""}}):
+            with self.subTest(values):
+                self.assertIsNotNone(helm.refusal(values))
+
+    def test_every_default_has_a_place_in_the_schema(self):
+        [defaults] = helm.read("charts", "oms-operator", "values.yaml")
+        self.assertIsNone(helm.refusal(defaults))
+
+
+class Namespaces(unittest.TestCase):
+    def test_none_means_the_release_s_own(self):
+        objects = helm.render(namespace="here")
+        self.assertEqual([role["metadata"]["namespace"] for role in helm.pick(objects, "Role", "oms-operator")], ["here"])
+        self.assertIn("--watch-namespace=here", pod_of(objects)["containers"][0]["args"])
+
+    def test_a_list_makes_one_role_and_one_binding_each(self):
+        objects = helm.render({"watchNamespaces": ["b", "a"]}, namespace="here")
+        for kind in ("Role", "RoleBinding"):
+            found = [found["metadata"]["namespace"] for found in helm.pick(objects, kind, "oms-operator")]
+            self.assertEqual(found, ["a", "b"])
+        for binding in helm.pick(objects, "RoleBinding"):
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        arguments = pod_of(objects)["containers"][0]["args"]
+        self.assertEqual([a for a in arguments if a.startswith("--watch-namespace")],
+                         ["--watch-namespace=a", "--watch-namespace=b"])
+
+    def test_nothing_is_cluster_wide_but_the_definition(self):
+        objects = helm.render({"watchNamespaces": ["a", "b"]})
+        self.assertEqual(helm.pick(objects, "ClusterRole") + helm.pick(objects, "ClusterRoleBinding"), [])
+        self.assertEqual([found["kind"] for found in objects if "namespace" not in found["metadata"]],
+                         ["CustomResourceDefinition"])
+
+    def test_nothing_is_added_to_the_roles_of_others(self):
+        for role in helm.pick(helm.render(), "Role"):
+            self.assertFalse([label for label in role["metadata"]["labels"] if "aggregate" in label])
+
+    def test_without_rbac_there_are_no_roles(self):
+        objects = helm.render({"rbac": {"create": False}})
+        self.assertEqual(helm.pick(objects, "Role") + helm.pick(objects, "RoleBinding"), [])
+
+
+class Definition(unittest.TestCase):
+    def test_it_is_the_checked_in_one_and_is_kept(self):
+        [checked_in] = helm.read("crds", CRD + ".yaml")
+        [rendered] = helm.pick(helm.render(), "CustomResourceDefinition")
+        self.assertEqual(rendered["metadata"].pop("annotations"), {"helm.sh/resource-policy": "keep"})
+        self.assertEqual(rendered, checked_in)
+
+    def test_it_goes_with_the_release_only_when_asked(self):
+        [rendered] = helm.pick(helm.render({"crds": {"keep": False}}), "CustomResourceDefinition")
+        self.assertNotIn("annotations", rendered["metadata"])
+
+    def test_it_can_be_left_out(self):
+        self.assertEqual(helm.pick(helm.render({"crds": {"enabled": False}}), "CustomResourceDefinition"), [])
+
+    def test_it_is_a_template_so_that_an_upgrade_brings_it_up_to_date(self):
+        # Helm installs a chart's crds/ folder once and never touches it again.
+        self.assertFalse(os.path.exists(os.path.join(helm.CHART, "crds")))
+
+
+class Pod(unittest.TestCase):
+    def test_restricted(self):
+        self.assertEqual(find_violations(pod_of(helm.render())), [])
+
+    def test_the_judge_sees_a_violation(self):
+        for context in ({"allowPrivilegeEscalation": True}, {"capabilities": {"drop": []}}, {"runAsNonRoot": False},
+                        {"privileged": True}):
+            with self.subTest(context):
+                # Helm merges maps, so each of these overrides one default.
+                self.assertNotEqual(find_violations(pod_of(helm.render({"securityContext": context}))), [])
+
+    def test_read_only_root_and_numbers_for_users(self):
+        pod = pod_of(helm.render())
+        self.assertTrue(pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"])
+        self.assertEqual((pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]), (65532, 65532))
+
+    def test_images(self):
+        digest = "sha256:" + "0" * 64
+        pod = pod_of(helm.render({"image": {"repository": "r/o", "tag": "1"}, "toolsImage": {"repository": "r/t", "digest": digest}}))
+        self.assertEqual(pod["containers"][0]["image"], "r/o:1")
+        self.assertIn(f"--tools-image=r/t@{digest}", pod["containers"][0]["args"])
+
+    def test_the_chart_s_version_is_the_crate_s(self):
+        with open(os.path.join(helm.ROOT, "Cargo.toml"), encoding="utf-8") as file:
+            version = next(line.split('"')[1] for line in file if line.startswith("version = "))
+        [chart] = helm.read("charts", "oms-operator", "Chart.yaml")
+        self.assertEqual((chart["version"], chart["appVersion"]), (version, version))
+
+    def test_no_secret_is_read_from_the_environment(self):
+        for variable in pod_of(helm.render())["containers"][0]["env"]:
+            self.assertNotIn("secretKeyRef", variable.get("valueFrom", {}))
+
+
+class Options(unittest.TestCase):
+    def test_everything_on(self):
+        on = {"enabled": True}
+        objects = helm.render({
+            "metrics": {"service": on, "serviceMonitor": on, "podMonitor": on, "prometheusRule": on}, "networkPolicy": on,
+            "replicaCount": 2, "commonLabels": {"team": "x"}, "podAnnotations": {"a": "b"}, "podLabels": {"c": "d"},
+            "imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"disk": "ssd"}, "priorityClassName": "high",
+            "tolerations": [{"key": "k", "operator": "Exists"}], "extraArgs": ["--x"], "extraEnv": [{"name": "A", "value": "b"}],
+            "affinity": {"nodeAffinity": {}}, "topologySpreadConstraints": [{"maxSkew": 1}]})
+        kinds = {found["kind"] for found in objects}
+        self.assertLessEqual({"Service", "ServiceMonitor", "PodMonitor", "PrometheusRule", "NetworkPolicy"}, kinds)
+        for found in objects:
+            if found["kind"] != "CustomResourceDefinition":
+                self.assertEqual(found["metadata"]["labels"]["team"], "x", found["kind"])
+
+    def test_nothing_that_needs_other_operators_by_default(self):
+        self.assertEqual({found["kind"] for found in helm.render()},
+                         {"CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding", "Deployment"})
+
+    def test_long_release_names(self):
+        for found in helm.render(release="r" * 53):
+            self.assertLessEqual(len(found["metadata"]["name"]), 63)

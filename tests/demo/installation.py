@@ -1,0 +1,193 @@
+"""Sets up what the demo shows: cluster, images, MetaDB, OMS stand-in, operator."""
+
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.join(ROOT, ".cache", "bin")
+IMAGES = os.path.join(ROOT, ".cache", "images")
+LOG = os.path.join(ROOT, ".cache", "demo.log")
+CLUSTER = os.path.join(BIN, "testcluster")
+
+
+class Demo:
+    """One cluster with one installation of OMS and one of the operator."""
+
+    namespace, operator_namespace, deployment, upgrade = "oms", "oms-operator", "oms", "to-4-0-0"
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.kubeconfig = subprocess.run([CLUSTER, "kubeconfig", "--name", cluster], check=True, capture_output=True,
+                                         text=True).stdout.strip()
+        self.kubectl_base = [os.path.join(BIN, "kubectl"), "--kubeconfig", self.kubeconfig, "-n", self.namespace]
+
+    def kubectl(self, *arguments, stdin=None):
+        """Output of one kubectl call; ends the demo with its message when it fails."""
+        return call([*self.kubectl_base, *arguments], stdin)
+
+    def get(self, *arguments):
+        """One object or list."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def apply(self, manifest):
+        """kubectl apply of one object."""
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def standin(self, *arguments, allowed=(0,)):
+        """Output of the stand-in's tool."""
+        return call([os.path.join(ROOT, "tests", "standin", "standinctl"), "--kubeconfig", self.kubeconfig, *arguments],
+                    allowed=allowed)
+
+    def state(self):
+        """HA, projects, components, schema as the stand-in's observer sees them."""
+        return json.loads(self.standin("state", self.namespace))
+
+    def image_version(self):
+        """The tag that runs."""
+        containers = self.get("deployment", self.deployment)["spec"]["template"]["spec"]["containers"]
+        return containers[0]["image"].rsplit(":", 1)[1]
+
+
+def call(command, stdin=None, allowed=(0,)):
+    """Output of a program; ends the demo with its message when it fails."""
+    result = subprocess.run(command, input=stdin, capture_output=True, text=True)
+    if result.returncode not in allowed:
+        sys.exit(f"{' '.join(command)}\n{result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout
+
+
+def run_logged(*command):
+    """Runs a noisy program; its output goes to the log, and its end is shown when it fails."""
+    with open(LOG, "a", encoding="utf-8") as log:
+        log.write(f"\n$ {' '.join(command)}\n")
+        log.flush()
+        result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    if result.returncode != 0:
+        with open(LOG, encoding="utf-8", errors="replace") as log:
+            tail = "".join(log.readlines()[-30:])
+        raise SystemExit(f"{tail}\n{' '.join(command)} failed; all output is in {LOG}")
+
+
+class Step:
+    """Prints what is done and how long it took."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __enter__(self):
+        self.began = time.monotonic()
+        if sys.stdout.isatty():
+            print(f"          {self.text} …", end="", flush=True)
+
+    def __exit__(self, kind, *_):
+        start = "\r\033[K" if sys.stdout.isatty() else ""
+        print(f"{start}{time.monotonic() - self.began:6.1f} s  {self.text}{'' if kind is None else ' FAILED'}", flush=True)
+
+
+def prepare(plan):
+    """Everything up to a running OMS with HA on, and an operator that waits for work."""
+    os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
+    open(LOG, "w", encoding="utf-8").close()
+    with Step("machine set up (the first time this compiles Kubernetes and takes minutes)"):
+        run_logged("scripts/setup.sh", "--demo")
+    with Step("images of operator and stand-in built, cluster started"):
+        run_together([(CLUSTER, "up", "--name", plan.cluster), ("tests/standin/standinctl", "build"),
+                      ("scripts/build-images.sh",)])
+    demo = Demo(plan.cluster)
+    with Step("images loaded into the cluster"):
+        run_logged(CLUSTER, "load", "--name", plan.cluster, *archives(plan.engine))
+    with Step(f"MetaDB ({plan.engine}) and OMS 3.3.1-ce installed, HA on, projects run"):
+        # From a former run nothing is left but the cluster.
+        remove_upgrade(demo)
+        run_logged("tests/standin/standinctl", "--kubeconfig", demo.kubeconfig, "uninstall", demo.namespace)
+        run_logged("tests/standin/standinctl", "--kubeconfig", demo.kubeconfig, "install", "-n", demo.namespace,
+                   "--engine", plan.engine, "--size-mb", str(plan.size_mb))
+    with Step("OMS restarted once: the way back rests on that, so preflight wants to have seen it"):
+        restart_container(demo)
+    with Step("operator installed with Helm"):
+        install_operator(demo)
+    return demo
+
+
+def run_together(commands):
+    """Runs programs side by side."""
+    with ThreadPoolExecutor() as pool:
+        for result in [pool.submit(run_logged, *command) for command in commands]:
+            result.result()
+
+
+def archives(engine):
+    """Image archives that the demo needs."""
+    wanted = ["pause_1", f"{engine}_*", "oms-standin_3.3.1-ce", "oms-standin_4.0.0-ce", "oms-operator_dev",
+              "oms-operator-tools_dev"]
+    found = [path for name in wanted for path in glob.glob(os.path.join(IMAGES, name + ".tar"))]
+    if len(found) < len(wanted):
+        sys.exit(f"images are missing in {IMAGES}: of {', '.join(wanted)} only {len(found)} are there")
+    return found
+
+
+def remove_upgrade(demo):
+    """Deletes the upgrade of a former run; that rolls nothing back, for its namespace goes too."""
+    known = subprocess.run([*demo.kubectl_base, "get", "omsup", demo.upgrade], capture_output=True).returncode == 0
+    if known:
+        demo.kubectl("annotate", "omsup", demo.upgrade, "--overwrite",
+                     "oms.oceanbase.com/release=i-accept-the-current-state")
+        demo.kubectl("delete", "omsup", demo.upgrade, "--timeout=120s")
+
+
+def restart_container(demo):
+    """Ends the container's first process, as a reboot of the node would, and waits until OMS replicates again."""
+    pod = demo.get("pods", "-l", "app=oms")["items"][0]["metadata"]["name"]
+    demo.kubectl("exec", pod, "--", "kill", "1")
+    demo.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=120s")
+    demo.kubectl("wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=180s")
+    deadline = time.monotonic() + 120
+    while not replicates(demo.state()):
+        if time.monotonic() > deadline:
+            sys.exit("replication did not come back after the restart of OMS")
+        time.sleep(1)
+
+
+def replicates(state):
+    """Every live link of a project is close to now."""
+    return all(row["status"] == "RUNNING" and state["now"] - row["checkpoint_ts"] < 10
+               for row in state["connectors"] if row["status"] not in ("STOPPED", "SUSPEND"))
+
+
+def install_operator(demo):
+    """helm upgrade --install, as a user would; its namespace enforces the restricted standard."""
+    base = [os.path.join(BIN, "kubectl"), "--kubeconfig", demo.kubeconfig]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": demo.operator_namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    call([*base, "apply", "-f", "-"], json.dumps(namespace))
+    run_logged(os.path.join(BIN, "helm"), "--kubeconfig", demo.kubeconfig, "upgrade", "--install", "oms-operator",
+               "charts/oms-operator", "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
+               "--set", "image.tag=dev", "--set", "toolsImage.tag=dev", "--wait", "--timeout", "3m")
+    # The tag stays the same when the operator was built anew.
+    call([*base, "-n", demo.operator_namespace, "rollout", "restart", "deployment/oms-operator"])
+    call([*base, "-n", demo.operator_namespace, "rollout", "status", "deployment/oms-operator", "--timeout=120s"])
+
+
+def remove():
+    """Removes the cluster."""
+    if not os.path.exists(CLUSTER):
+        print("There is no demo.")
+        return 0
+    return subprocess.run([CLUSTER, "down", "--name", os.environ.get("CLUSTER", "demo")]).returncode
+
+
+def print_how_to_look_around(demo):
+    """What to try next."""
+    print(f"""
+The cluster stays up. Look around:
+  export KUBECONFIG={demo.kubeconfig}
+  {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
+  {BIN}/kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
+  {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator
+  tests/standin/standinctl journal {demo.namespace}
+  make demo-down        removes it""")

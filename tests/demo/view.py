@@ -1,0 +1,140 @@
+"""The live view: a line for each thing that changes, and on a terminal one line that moves."""
+
+import codecs
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+
+# Conditions that say the same as the step's own line, or flip with every step.
+QUIET = {"Ready", "Reconciling"}
+DEADLINE = 45 * 60
+
+
+def read_conditions(upgrade):
+    """type → (status, reason, message)."""
+    return {found["type"]: (found["status"], found["reason"], found["message"])
+            for found in upgrade.get("status", {}).get("conditions", [])}
+
+
+class View:
+    """Prints what changed between two states of an OmsUpgrade."""
+
+    def __init__(self, out, live):
+        self.out, self.live, self.began = out, live, time.monotonic()
+        self.step, self.conditions, self.waiting, self.moving = None, {}, None, ""
+
+    def show(self, upgrade):
+        """Prints what changed since the last call."""
+        status = upgrade.get("status", {})
+        step = (status.get("phase"), status.get("step"), status.get("direction"))
+        if step != self.step:
+            self.step = step
+            ready = read_conditions(upgrade).get("Ready", ("", "", ""))[2]
+            self.line(f"{step[0]}" + (f" / {step[1]}" if step[1] != step[0] else ""), ready)
+        for kind, found in read_conditions(upgrade).items():
+            known = self.conditions.get(kind)
+            if kind not in QUIET and (known is None or known[:2] != found[:2]) and not (known is None and found[0] == "False"):
+                self.line(f"  {kind}={found[0]} ({found[1]})", found[2])
+            self.conditions[kind] = found
+        waiting = status.get("waiting", {}).get("reason")
+        if waiting and waiting != self.waiting:
+            self.line(f"  waits: {waiting}", status["waiting"]["message"])
+        self.waiting = waiting
+        progress = status.get("progress", {})
+        eta = f", {progress['etaSeconds']} s left" if "etaSeconds" in progress else ""
+        self.moving = progress.get("summary", "") + eta if progress else ""
+
+    def line(self, head, text):
+        """One line that stays."""
+        text = " ".join(text.split())
+        self.wipe()
+        self.out.write(f"{self.elapsed():6.1f} s  {head:<42} {text[:200]}\n")
+        self.out.flush()
+
+    def tick(self):
+        """Redraws the moving line; nothing where the output is no terminal."""
+        if self.live and self.step:
+            self.wipe()
+            text = f"{self.elapsed():6.1f} s  … {self.step[1] or self.step[0]}  {self.moving}"
+            self.out.write(text[:os.get_terminal_size(self.out.fileno()).columns - 1])
+            self.out.flush()
+
+    def wipe(self):
+        if self.live:
+            self.out.write("\r\033[K")
+
+    def elapsed(self):
+        return time.monotonic() - self.began
+
+
+def is_over(upgrade, condition):
+    """The condition is true and nothing is left to clean up."""
+    found = read_conditions(upgrade).get(condition, ("", "", ""))
+    return found[0] == "True" and upgrade["status"].get("settled", False)
+
+
+def is_stuck(upgrade):
+    """The operator waits for a person."""
+    return "stall" in upgrade.get("status", {})
+
+
+def watch(demo):
+    """States of the upgrade as they come; None twice a second in between. Starts anew when the watch ends."""
+    while True:
+        process = subprocess.Popen([*demo.kubectl_base, "get", "omsup", demo.upgrade, "--watch", "-o", "json"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        decoder, text = json.JSONDecoder(), ""
+        characters = codecs.getincrementaldecoder("utf-8")()
+        os.set_blocking(process.stdout.fileno(), False)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                while True:
+                    selector.select(0.5)
+                    chunk = process.stdout.read()
+                    if chunk == b"":
+                        break
+                    text += characters.decode(chunk or b"")
+                    while text:
+                        try:
+                            found, end = decoder.raw_decode(text)
+                        except json.JSONDecodeError:
+                            break
+                        text = text[end:].lstrip()
+                        yield found
+                    yield None
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        # The API server ends a watch now and then; one that cannot be had at all must not spin.
+        time.sleep(0.5)
+        yield None
+
+
+def follow(demo, condition):
+    """Shows an upgrade until a condition is true and everything is settled; returns its last state."""
+    view = View(sys.stdout, sys.stdout.isatty())
+    states = watch(demo)
+    last = None
+    for found in states:
+        if found is not None:
+            last = found
+            view.show(found)
+            if is_over(found, condition):
+                break
+            if is_stuck(found):
+                view.line("Stalled", found["status"]["stall"]["message"])
+                break
+        elif view.elapsed() > DEADLINE:
+            view.line("Gave up", f"not over after {DEADLINE // 60} minutes")
+            break
+        view.tick()
+    states.close()
+    view.wipe()
+    if last is None:
+        sys.exit("the OmsUpgrade was never seen")
+    return last
