@@ -36,6 +36,22 @@ pub enum ProgramState {
     Unknown,
 }
 
+impl ProgramState {
+    /// The word that supervisord uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "STOPPED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Backoff => "BACKOFF",
+            Self::Stopping => "STOPPING",
+            Self::Exited => "EXITED",
+            Self::Fatal => "FATAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// One program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Program {
@@ -43,6 +59,8 @@ pub struct Program {
     pub name: String,
     /// State.
     pub state: ProgramState,
+    /// Process id while running: another one after a restart.
+    pub pid: Option<i64>,
 }
 
 /// What `supervisorctl status` tells.
@@ -87,6 +105,7 @@ pub fn parse_supervisor_status(answer: &ExecAnswer) -> Result<SupervisorReport, 
             programs.push(Program {
                 name: name.to_owned(),
                 state,
+                pid: parse_pid(words),
             });
         } else if line.contains("no such file") || line.contains("refused connection") {
             return Ok(SupervisorReport::NotAnswering);
@@ -100,6 +119,14 @@ pub fn parse_supervisor_status(answer: &ExecAnswer) -> Result<SupervisorReport, 
     }
     programs.sort();
     Ok(SupervisorReport::Programs(programs))
+}
+
+/// Reads `pid 31, uptime 0:01:02`.
+fn parse_pid<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<i64> {
+    if words.next()? != "pid" {
+        return None;
+    }
+    words.next()?.trim_end_matches(',').parse().ok()
 }
 
 fn parse_state(word: &str) -> Option<ProgramState> {
@@ -131,6 +158,7 @@ pub fn list_not_running(programs: &[Program]) -> Vec<Program> {
                 None => Some(Program {
                     name: (*required).to_owned(),
                     state: ProgramState::Unknown,
+                    pid: None,
                 }),
             }
         })
@@ -159,7 +187,13 @@ mod tests {
         else {
             panic!("not answering");
         };
-        assert_eq!(programs.len(), 4);
+        let pids: Vec<_> = programs.iter().map(|p| p.pid).collect();
+        assert_eq!(pids, [Some(31), None, None, Some(7)]);
+        assert!(
+            programs
+                .iter()
+                .all(|p| parse_state(p.state.word()) == Some(p.state))
+        );
         let missing: Vec<_> = list_not_running(&programs)
             .into_iter()
             .map(|p| (p.name, p.state))
