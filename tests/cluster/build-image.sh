@@ -62,8 +62,12 @@ fi
 
 # --isolation chroot needs no runtime and no network set-up of its own. The downloaded packages lie outside the layers.
 # --timestamp would make layers reproducible but costs the cache, so the digest changes whenever a layer is rebuilt.
-buildah build --quiet --layers --isolation chroot --pull-never --format oci \
-  --volume "$images/apt:/var/cache/apt/archives:rw" "$@" --tag "$tag" --file "$dockerfile" "$context" >"$images/.id"
+if ! buildah build --layers --isolation chroot --pull-never --format oci \
+  --volume "$images/apt:/var/cache/apt/archives:rw" "$@" --iidfile "$images/.id" --tag "$tag" --file "$dockerfile" "$context" \
+  >"$images/.log" 2>&1; then
+  tail -n 40 "$images/.log" >&2
+  die "building $tag failed; the whole log is in $images/.log"
+fi
 id=$(cat "$images/.id")
 if [ -s "$out" ] && [ "$(cat "$out.id" 2>/dev/null)" = "$id" ]; then
   echo "$out"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the images of this directory: build.sh pause|seekdb|mariadb...
+# Builds the images of this directory: build.sh pause|seekdb|mariadb|probe...
 # Prints the paths of the archives. What is not from Debian is fetched or built here and laid into a small context, so
 # that nothing else has to be copied.
 set -euo pipefail
@@ -50,6 +50,9 @@ build_server() {
 for image in "$@"; do
   case $image in
     pause) tag=pause:1 dir=$(context pause "$bin/pause") ;;
+    probe)
+      (cd "$here/.." && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$bin/probe" ./suite/probe)
+      tag=probe:1 dir=$(context probe "$bin/probe") ;;
     seekdb)
       build_server
       wheel=$(fetch_seekdb)
