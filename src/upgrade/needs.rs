@@ -1,6 +1,6 @@
 //! What a pass has to look at: a step asks only for what it decides on. Pure.
 use super::observed::Needs;
-use crate::api::{Direction, JobRole, OmsUpgradeStatus, Step};
+use crate::api::{JobRole, OmsUpgradeStatus, Step};
 
 /// The Job that a step is about.
 pub fn find_role(step: Step) -> Option<JobRole> {
@@ -12,6 +12,15 @@ pub fn find_role(step: Step) -> Option<JobRole> {
         Step::Restoring => Some(JobRole::Restore),
         _ => None,
     }
+}
+
+/// Whether the lock in the MetaDB may have been taken: from the step on that takes it.
+pub(super) fn may_hold_lock(status: &OmsUpgradeStatus) -> bool {
+    status.started_time.is_some()
+        || status
+            .history
+            .iter()
+            .any(|record| record.step == Step::Locking)
 }
 
 /// What the present step needs to see.
@@ -106,8 +115,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         Step::Settling if status.settled => Needs::default(),
         Step::Settling => Needs {
             leftovers: true,
-            lock: status.installation.is_some() && status.direction != Some(Direction::Forward)
-                || status.started_time.is_some(),
+            lock: may_hold_lock(status),
             query_timeout: status
                 .originals
                 .as_ref()

@@ -1,6 +1,6 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use super::requests::is_abandoned;
-use super::{Context, Effect, Fact, Next, OwnKind, TargetChange};
+use super::{Context, Effect, Fact, Next, OwnKind, TargetChange, needs};
 use crate::api::OmsUpgradeStatus;
 use crate::objects::deployment::{is_given_back, read_generation};
 
@@ -77,7 +77,7 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
         Fact::Known(Some(row)) if row.holder == cx.object.uid => {
             Some(Next::Do(Effect::ReleaseLock))
         }
-        Fact::Unknown(reason) if cx.status.started_time.is_some() => {
+        Fact::Unknown(reason) if needs::may_hold_lock(cx.status) => {
             Some(Next::trouble(5, "MetaDbUnseen", reason.clone()))
         }
         _ => None,
