@@ -1,0 +1,167 @@
+package suite
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fetch asks a URL from this machine.
+func fetch(url string) (string, error) {
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// served waits until a URL answers with the wanted text.
+func served(t *testing.T, url, want string) {
+	t.Helper()
+	eventually(t, url, func() error {
+		body, err := fetch(url)
+		if err == nil && body != want {
+			err = fmt.Errorf("answered %q instead of %q", body, want)
+		}
+		return err
+	})
+}
+
+func TestUpAndDownAreIdempotent(t *testing.T) {
+	before := firewall(t)
+	first := start(t, "suite-c", "1")
+	running, err := testcluster("status", "--name", "suite-c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, "suite-c", "1")
+	if first.kubeconfig != second.kubeconfig {
+		t.Errorf("the kubeconfig moved from %s to %s", first.kubeconfig, second.kubeconfig)
+	}
+	again, err := testcluster("status", "--name", "suite-c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if running != again || strings.Contains(running, "dead") {
+		t.Errorf("the second up changed what runs:\n%s\n%s", running, again)
+	}
+	// The search for leftovers is worth nothing if it cannot find anything.
+	netns := namespaces(t, "suite-c")
+	if found := leftovers(t, "suite-c", netns); len(netns) == 0 || len(found) < 20 {
+		t.Errorf("a running cluster shows only %d traces and %d network namespaces", len(found), len(netns))
+	}
+	removed(t, "suite-c", netns)
+	removed(t, "suite-c", netns)
+	if after := firewall(t); before != after {
+		t.Errorf("the machine's firewall changed:\n%s\n%s", before, after)
+	}
+}
+
+func TestClustersRunSideBySide(t *testing.T) {
+	for _, name := range []string{"suite-a", "suite-b"} {
+		c := start(t, name, "1")
+		c.namespace("beside")
+		c.apply("beside", pod("web", "serve, '8080'", "", ""))
+	}
+	// Host-network pods take the same port in both.
+	seen := map[string]bool{}
+	for _, name := range []string{"suite-a", "suite-b"} {
+		c := start(t, name, "1")
+		c.waitFor("beside", "pod/web", "{.status.phase}", "Running")
+		address := c.get("beside", "pod/web", "{.status.podIP}")
+		served(t, "http://"+address+":8080", "node1")
+		if seen[address] {
+			t.Errorf("both clusters use %s", address)
+		}
+		seen[address] = true
+	}
+	netns := namespaces(t, "suite-b")
+	removed(t, "suite-b", netns)
+	// The other one is not affected.
+	c := start(t, "suite-a", "1")
+	served(t, "http://"+c.get("beside", "pod/web", "{.status.podIP}")+":8080", "node1")
+}
+
+// TestCrashedClusterIsRepairedAndRemoved kills parts as a crash would, lets up
+// repair them, kills them again and removes the cluster.
+func TestCrashedClusterIsRepairedAndRemoved(t *testing.T) {
+	c := start(t, "suite-c", "1")
+	c.namespace("crash")
+	c.apply("crash", pod("web", "serve, '8080'", "", ""))
+	c.waitFor("crash", "pod/web", "{.status.phase}", "Running")
+	kill := func() {
+		t.Helper()
+		if _, err := testcluster("kill", "--name", "suite-c", "kubelet", "containerd", "kube-apiserver"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the components' end", func() error {
+			status, err := testcluster("status", "--name", "suite-c")
+			if strings.Count(status, "dead") != 3 {
+				return fmt.Errorf("%s%v", status, err)
+			}
+			return nil
+		})
+	}
+	kill()
+	start(t, "suite-c", "1")
+	if phase := c.get("crash", "pod/web", "{.status.phase}{.status.containerStatuses[0].restartCount}"); phase != "Running0" {
+		t.Errorf("the pod did not live through the crash of its keepers: %s", phase)
+	}
+	c.apply("crash", pod("next", "serve, '8080'", "", ""))
+	c.waitFor("crash", "pod/next", "{.status.phase}", "Running")
+	kill()
+	removed(t, "suite-c", namespaces(t, "suite-c"))
+}
+
+// TestKilledToolLeavesNothingBehind kills the tool at different moments of up:
+// each time something else has been made already.
+func TestKilledToolLeavesNothingBehind(t *testing.T) {
+	for _, moment := range []string{"cluster.json", "node1/pid/etcd", "node1/pid/containerd", "node1/pid/kubelet"} {
+		t.Run(filepath.Base(moment), func(t *testing.T) {
+			up := exec.Command(filepath.Join(binDir, "testcluster"), "up", "--name", "suite-c", "--nodes", "2")
+			if err := up.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, moment, func() error {
+				matches, err := filepath.Glob("/var/lib/testcluster/suite-c/" + moment)
+				if err == nil && len(matches) == 0 {
+					err = fmt.Errorf("%s does not exist yet", moment)
+				}
+				return err
+			})
+			if err := up.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := up.Wait(); err == nil {
+				t.Fatal("up ended before it was killed")
+			}
+			removed(t, "suite-c", namespaces(t, "suite-c"))
+		})
+	}
+}
+
+func TestInterruptedUpIsContinued(t *testing.T) {
+	up := exec.Command(filepath.Join(binDir, "testcluster"), "up", "--name", "suite-c")
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "etcd", func() error {
+		_, err := command("test", "-e", "/var/lib/testcluster/suite-c/node1/pid/etcd")
+		return err
+	})
+	if err := up.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	up.Wait()
+	c := start(t, "suite-c", "1")
+	c.waitFor("default", "node/node1", "{.spec.podCIDR}{.metadata.name}", "node1")
+	removed(t, "suite-c", namespaces(t, "suite-c"))
+}

@@ -1,0 +1,9 @@
+#!/bin/bash
+# Tests the test clusters: sets the machine up where needed, then runs the suite. Arguments go to `go test`.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+"$here/setup.sh"
+"$here/images/build.sh" probe >/dev/null
+cd "$here"
+# The flags of setup.sh, so that the compiled packages are shared.
+CGO_ENABLED=0 exec go test -trimpath -count=1 -v -timeout 20m "$@" ./suite
