@@ -28,17 +28,22 @@ def unpack(name):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     with tarfile.open(archive) as image:
-        index = json.load(image.extractfile("index.json"))
-        manifest = json.load(image.extractfile(_blob(index["manifests"][0]["digest"])))
-        for layer in manifest["layers"]:
-            _unpack_layer(image.extractfile(_blob(layer["digest"])), folder)
+        for layer in _layers(image):
+            _unpack_layer(image.extractfile(layer), folder)
     with open(stamp, "w", encoding="ascii") as file:
         file.write(wanted)
     return folder
 
 
-def _blob(digest):
-    return "blobs/" + digest.replace(":", "/")
+def _layers(image):
+    """Names of the layers' members, lowest first; the archive may be Docker's or OCI's."""
+    def blob(digest):
+        return "blobs/" + digest.replace(":", "/")
+    if "manifest.json" in image.getnames():
+        return json.load(image.extractfile("manifest.json"))[0]["Layers"]
+    index = json.load(image.extractfile("index.json"))
+    manifest = json.load(image.extractfile(blob(index["manifests"][0]["digest"])))
+    return [blob(layer["digest"]) for layer in manifest["layers"]]
 
 
 def _unpack_layer(stream, folder):
