@@ -132,3 +132,64 @@ fn pull_back_is_more_than_the_time_that_passed() {
         assert!(compute_pull_back_minutes(7, 7 + elapsed, 0) * 60 > elapsed as u64);
     }
 }
+
+mod properties {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z\"\\\\{}\\[\\],: é\n]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c\"]{1,2}", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn object() -> impl Strategy<Value = Map<String, Value>> {
+        proptest::collection::btree_map("[a-d,\"}]{1,2}", value(), 0..5)
+            .prop_map(|map| map.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// A patch does to the text what it would do to the object, and its originals undo it.
+        #[test]
+        fn patches_like_an_object_and_back(
+            before in object(),
+            changes in proptest::collection::vec(("[a-d,\"}]{1,2}", proptest::option::of(value())), 0..4),
+            pretty in any::<bool>(),
+        ) {
+            let text = if pretty { serde_json::to_string_pretty(&before) } else { serde_json::to_string(&before) };
+            let config = HaConfig::parse(&text.unwrap()).unwrap();
+            let mut patch = HaPatch::new();
+            let mut expected = before.clone();
+            for (key, change) in &changes {
+                patch = patch.with_value(key, change.as_ref().map(Value::to_string));
+                match change {
+                    Some(value) => expected.insert(key.clone(), value.clone()),
+                    None => expected.remove(key),
+                };
+            }
+            let after = config.apply_patch(&patch).unwrap();
+            prop_assert!(after.satisfies(&patch));
+            prop_assert_eq!(serde_json::from_str::<Value>(after.as_str()).unwrap(), Value::Object(expected));
+            let back = after.apply_patch(&config.capture_originals(&patch)).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Value>(back.as_str()).unwrap(), Value::Object(before));
+            let untouched: Vec<String> = config.members().iter().map(|m| m.key.clone()).filter(|k| !patch.keys().any(|p| p == k)).collect();
+            for key in untouched {
+                prop_assert_eq!(config.read_value(&key), after.read_value(&key));
+            }
+        }
+    }
+}

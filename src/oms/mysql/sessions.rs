@@ -43,7 +43,12 @@ pub(super) async fn list_sessions(
         })
         .filter(|found| {
             let address: Option<IpAddr> = found.host.parse().ok();
-            !address.is_some_and(|address| query.own_addresses.contains(&address))
+            !address.is_some_and(|address| {
+                query
+                    .own_addresses
+                    .iter()
+                    .any(|own| own.to_canonical() == address.to_canonical())
+            })
         })
         .collect();
     Ok(SessionReport {
