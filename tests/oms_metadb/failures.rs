@@ -200,7 +200,7 @@ pub async fn nobody_there() {
         "{error:?}"
     );
 
-    // Something else than a database; and a server that asks for the password in clear text.
+    // Something else than a database.
     let web = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = web.local_addr().unwrap().port();
     let talk = tokio::spawn(async move {

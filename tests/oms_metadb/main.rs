@@ -4,6 +4,7 @@ mod facts;
 mod failures;
 mod ha_row;
 mod lock;
+mod rogue;
 mod sessions;
 mod support;
 
@@ -62,4 +63,16 @@ fn unreachable_and_silent_addresses() {
         .build()
         .unwrap();
     runtime.block_on(failures::nobody_there());
+}
+
+#[test]
+fn rogue_servers_get_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        rogue::password_in_clear_text().await;
+        rogue::file_of_this_machine().await;
+    });
 }
