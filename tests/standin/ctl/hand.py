@@ -5,7 +5,6 @@ May touch: the OMS Deployments and the MetaDB of one namespace; dumps lie in the
 
 import json
 import math
-import shlex
 import time
 
 from ctl import manifests
@@ -25,8 +24,8 @@ class Hand:
                                            "json.dump(yaml.safe_load(open('/home/admin/conf/config.yaml')), sys.stdout)"))
         self.databases = [self.config[key] for key in ("drc_rm_db", "drc_cm_db", "drc_cm_heartbeat_db")]
         self.deployments = [item["metadata"]["name"] for item in kube.get("deployments", "-l", "app=oms")["items"]]
-        self.begin = time.monotonic()
         self.times = []
+        self.login()
 
     def step(self, text, action, *arguments):
         """Runs one step and prints how long it took."""
@@ -49,11 +48,10 @@ class Hand:
         return json.loads(self.kube.exec(EYE, "curl", "-K", "-", stdin="\n".join(options)))
 
     def set_ha(self, **keys):
-        """Changes keys of ha.config and reads them back."""
+        """Changes keys of ha.config and reads them back from the console's answer."""
         now = self.call_console("GET")["data"]["json"]
-        self.call_console("PUT", {"value": {**now, **keys}})
-        stored = json.loads(self.kube.eye("state")["ha"]["text"])
-        assert all(stored[key] == value for key, value in keys.items()), stored
+        stored = self.call_console("PUT", {"value": {**now, **keys}})["data"]["json"]
+        assert stored == {**now, **keys}, stored
 
     # Deployments
 
@@ -110,14 +108,18 @@ class Hand:
 
     # MetaDB
 
-    def client(self, script):
-        """A shell line in the observer's pod; {user} stands for the login options (an option file, not argv)."""
+    def login(self):
+        """Leaves the login options in the observer's pod (an option file, not argv)."""
         config = self.config
         options = (f"[client]\nhost={config['oms_meta_host']}\nport={config['oms_meta_port']}\n"
                    f'user="{_escape(config["oms_meta_user"])}"\npassword="{_escape(config["oms_meta_password"])}"\n'
                    "default-character-set=utf8mb4\n")
         self.kube.exec(EYE, "bash", "-c", "umask 077; mkdir -p /backup; cat > /backup/login.cnf", stdin=options)
-        return self.kube.exec(EYE, "bash", "-ec", script.replace("{user}", "--defaults-file=/backup/login.cnf"))
+
+    def client(self, *lines):
+        """Shell lines in the observer's pod, up to the first that fails; {user} stands for the login options."""
+        script = "\n".join(["set -e", *lines]).replace("{user}", "--defaults-file=/backup/login.cnf")
+        return self.kube.exec(EYE, "bash", "-c", script)
 
     def sql(self, statement):
         """Rows of one statement."""
@@ -131,27 +133,20 @@ class Hand:
             self.sql(f"DELETE FROM {table} WHERE id < {newest}")
 
     def dump(self):
-        """The three documented dumps; none may be empty or cut off."""
-        limit = self.sql("SHOW GLOBAL VARIABLES LIKE 'ob_query_timeout'")
-        if limit:  # OceanBase ends a query after 10 s, and with it a dump
-            self.sql("SET GLOBAL ob_query_timeout = 36000000000")
-        try:
-            for database in self.databases:
-                self.client(f"mariadb-dump {{user}} --triggers=false {shlex.quote(database)} > /backup/{database}.sql;"
-                            f" tail -n 1 /backup/{database}.sql | grep -q 'Dump completed'")
-        finally:
-            if limit:
-                value = next(int(text) for key, text in limit[0].items() if key.lower() == "value")
-                self.sql(f"SET GLOBAL ob_query_timeout = {value}")
+        """The three documented dumps; none may be cut off. OceanBase ends a query after 10 s, and with it a dump."""
+        limit = 'mariadb {user} -NBe "SHOW GLOBAL VARIABLES LIKE \'ob_query_timeout\'" | cut -f2'
+        put_back = '[ -z "$limit" ] || mariadb {user} -e "SET GLOBAL ob_query_timeout = $limit"'
+        self.client(f"limit=$({limit})", f"trap '{put_back}' EXIT",
+                    '[ -z "$limit" ] || mariadb {user} -e "SET GLOBAL ob_query_timeout = 36000000000"',
+                    *[f"mariadb-dump {{user}} --triggers=false {name} > /backup/{name}.sql;"
+                      f" tail -n 1 /backup/{name}.sql | grep -q 'Dump completed'" for name in self.databases])
 
     def restore(self, charsets):
-        """drop database, create database as it was, source; three times."""
-        for database in self.databases:
-            was = charsets[database]
-            self.sql(f"DROP DATABASE `{database}`")
-            self.sql(f"CREATE DATABASE `{database}` CHARACTER SET {was['charset']} COLLATE {was['collation']}")
-        for database in self.databases:  # through stdin: `source` goes on after an error
-            self.client(f"mariadb {{user}} {shlex.quote(database)} < /backup/{database}.sql")
+        """drop database, create database as it was, source; three times. Through stdin: `source` goes on after an error."""
+        statements = "".join(f"DROP DATABASE {name}; CREATE DATABASE {name} CHARACTER SET {charsets[name]['charset']}"
+                             f" COLLATE {charsets[name]['collation']};" for name in self.databases)
+        self.client(f'mariadb {{user}} -e "{statements}"',
+                    *[f"mariadb {{user}} {name} < /backup/{name}.sql" for name in self.databases])
 
     # memory
 

@@ -59,7 +59,7 @@ class InitDays(Case):
     def test_kills_container(self):
         self.bad_day("init-kills-container")
         self.container.exec("bash", "/root/docker_init.sh")
-        self.assertEqual(self.container.outer.wait(30), 137)
+        self.assertEqual(self.container.outer.wait(120), 137)
         self.assertEqual(self.state()["schema"], "mixed")
         self.container = self.start_upgrade()
         self.assertIn(BANNER, self.init(self.container).stdout)
@@ -86,12 +86,12 @@ class NewVersionDays(Case):
 
     def test_crash_loop(self):
         self.bad_day("crash-loop", "after-init")
-        self.assertEqual(self.ground.start(NEW).outer.wait(30), 1)
+        self.assertEqual(self.ground.start(NEW).outer.wait(120), 1)
         self.ground.start(NEW, upgrade=True)
         wait_for("start", lambda: "IS_UPGRADE=true" in self.events("Start")[-1:], 30)
         self.ground.stop_all()
         self.bad_day("crash-loop")
-        self.assertEqual(self.ground.start(NEW, upgrade=True).outer.wait(30), 1)
+        self.assertEqual(self.ground.start(NEW, upgrade=True).outer.wait(120), 1)
 
     def test_needs_second_init(self):
         self.bad_day("needs-second-init")
@@ -178,7 +178,7 @@ class RunningDays(Case):
         holder = self.ground.observer.exec("python3", "/root/standin/eye.py", "hold-sessions", wait=False)
         wait_for("two sessions", lambda: self.sessions() == 2, 20)
         self.end_bad_days()
-        holder.wait(20)
+        holder.wait(80)
         wait_for("no session", lambda: self.sessions() == 0, 20)
 
     def checkpoint(self, project, link):

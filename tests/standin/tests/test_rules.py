@@ -121,13 +121,13 @@ class Rules(Case):
     def test_empty_mount(self):
         self.stop_for_upgrade(self.start_old())
         container = self.ground.start(NEW, upgrade=True, mounts={"store": "another"})
-        self.assertEqual(container.outer.wait(30), 1)
+        self.assertEqual(container.outer.wait(120), 1)
         self.assert_rules("ChangedMounts")
 
     def test_exchanged_mounts(self):
         self.stop_for_upgrade(self.start_old())
         container = self.ground.start(OLD, mounts={"store": "run", "run": "store"})
-        self.assertEqual(container.outer.wait(30), 1)
+        self.assertEqual(container.outer.wait(120), 1)
         self.assert_rules("ChangedMounts")
 
     def test_added_variable(self):
@@ -138,7 +138,7 @@ class Rules(Case):
     def test_other_host_ip(self):
         self.stop_for_upgrade(self.start_old())
         container = self.ground.start(OLD, environment={"OMS_HOST_IP": "10.99.0.9"})
-        self.assertEqual(container.outer.wait(30), 1)
+        self.assertEqual(container.outer.wait(120), 1)
         self.assert_rules("ChangedEnvironment")
 
     def test_other_config(self):

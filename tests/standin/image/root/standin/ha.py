@@ -161,9 +161,10 @@ def judge_enabling(db, journal, config, config_nodes):
                     " WHERE task_name = 'supervisor'")}
     offline = [row["ip"] for row in db.run("SELECT ip, host_status FROM {cm}.host")
                if row["host_status"] != "ONLINE" or beats.get(row["ip"], limit) >= limit]
-    if down or offline or len({life["version"] for life in lives}) > 1:
-        journal.violation("HaWhileDown", f"HA switched on while nodes {down} are down, hosts {offline} not ONLINE or without heart beat,"
-                          f" versions {sorted({life['version'] for life in lives})}")
+    versions = sorted({life["version"] for life in lives})
+    if down or offline or len(versions) > 1:
+        journal.violation("HaWhileDown", f"HA switched on while nodes {down} are down, hosts {offline} not ONLINE"
+                          f" or without heart beat, versions {versions}")
     short = pull_back_too_short(db, config, journal.setting("minute-seconds"))
     if short:
         journal.violation("ShortPullBack", short)

@@ -88,7 +88,8 @@ def initialise(db, journal, config):
         boot.set_autostart(file, True)
     say("# [4/5] supervisorctl restart " + " ".join(PROGRAMS))
     subprocess.run(["supervisorctl", "update"], check=False)
-    subprocess.run(["supervisorctl", "restart", *PROGRAMS], check=False)
+    # these five are all there are; by "all" they restart side by side
+    subprocess.run(["supervisorctl", "restart", "all"], check=False)
     time.sleep(pause)
     say("# [5/5] oms_cluster_manager add_resource")
     add_resource(db, journal)

@@ -30,7 +30,7 @@ DEFAULT_SETTINGS = {
     "minute-seconds": "60",         # seconds in a minute of refetchStoreIntervalMin
     "init-seconds": "4",            # what docker_init.sh takes when nothing is wrong
     "catch-up": "120",              # seconds of changes applied per second
-    "host-timeout-seconds": "10",   # heart beat older than this: host is OFFLINE
+    "host-timeout-seconds": "30",   # heart beat older than this: host is OFFLINE
 }
 
 
