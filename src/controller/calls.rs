@@ -92,8 +92,12 @@ impl CallSite {
     pub fn limit(self) -> Duration {
         Duration::from_secs(match self {
             Self::ExecRestartConsole => 90,
-            Self::ExecInitStart | Self::ExecInitRead | Self::ExecPrograms => 20,
-            Self::MetaDbSessions | Self::MetaDbAcquireLock | Self::MetaDbReleaseLock => 15,
+            Self::ExecInitStart
+            | Self::ExecInitRead
+            | Self::ExecPrograms
+            | Self::MetaDbSessions
+            | Self::MetaDbAcquireLock
+            | Self::MetaDbReleaseLock => 15,
             _ => 10,
         })
     }
@@ -160,12 +164,14 @@ impl CallError {
 
     /// The object is not there.
     pub fn is_not_found(&self) -> bool {
-        self.kube_status().is_some_and(|status| status.is_not_found())
+        self.kube_status()
+            .is_some_and(|status| status.is_not_found())
     }
 
     /// A condition of the write did not hold: somebody else was faster.
     pub fn is_conflict(&self) -> bool {
-        self.kube_status().is_some_and(|status| status.is_conflict())
+        self.kube_status()
+            .is_some_and(|status| status.is_conflict())
     }
 
     /// An object of that name is there already.

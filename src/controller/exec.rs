@@ -4,8 +4,8 @@ use super::ports::Ports;
 use crate::oms::container::ExecAnswer;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
-use kube::core::Status;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
@@ -83,18 +83,14 @@ impl ContainerExec for KubeExec {
 
 /// Exit code in the status that ends an exec stream.
 fn read_exit_code(status: &Status) -> Option<i32> {
-    match status.status.as_ref() {
-        Some(kube::core::response::StatusSummary::Success) => Some(0),
-        _ => status
-            .details
-            .as_ref()?
-            .causes
-            .iter()
-            .find(|cause| cause.reason == "ExitCode")?
-            .message
-            .parse()
-            .ok(),
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
     }
+    let causes = status.details.as_ref()?.causes.as_ref()?;
+    let cause = causes
+        .iter()
+        .find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
+    cause.message.as_deref()?.parse().ok()
 }
 
 impl Ports {

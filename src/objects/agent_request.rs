@@ -149,7 +149,15 @@ mod tests {
                 matches!(role, JobRole::Verify | JobRole::Compare | JobRole::Restore)
             );
         }
-        let restore = build_request(owner, &spec(), &status, &place, &account, JobRole::Restore, 1);
+        let restore = build_request(
+            owner,
+            &spec(),
+            &status,
+            &place,
+            &account,
+            JobRole::Restore,
+            1,
+        );
         assert_eq!(restore.restore_method, RestoreMethod::DropAndLoad);
         assert_eq!(restore.deadline_seconds, Some(3580));
         assert_eq!(restore.scratch_restore.mode, ScratchMode::Always);

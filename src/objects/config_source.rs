@@ -41,15 +41,35 @@ pub fn find_config_source(template: &Value, container: &str) -> Option<ConfigSou
         .filter_map(|mount| Some((mount, find_file(mount)?)))
         .max_by_key(|(mount, _)| read_text(mount, "mountPath").map_or(0, str::len))?;
     let volume = find_named(spec.get("volumes")?, read_text(mount, "name")?)?;
-    if let Some(sources) = volume.pointer("/projected/sources").and_then(Value::as_array) {
+    if let Some(sources) = volume
+        .pointer("/projected/sources")
+        .and_then(Value::as_array)
+    {
         return sources.iter().find_map(|source| {
             read_holder(source.get("secret"), HolderKind::Secret, "name", &file).or_else(|| {
-                read_holder(source.get("configMap"), HolderKind::ConfigMap, "name", &file)
+                read_holder(
+                    source.get("configMap"),
+                    HolderKind::ConfigMap,
+                    "name",
+                    &file,
+                )
             })
         });
     }
-    read_holder(volume.get("secret"), HolderKind::Secret, "secretName", &file)
-        .or_else(|| read_holder(volume.get("configMap"), HolderKind::ConfigMap, "name", &file))
+    read_holder(
+        volume.get("secret"),
+        HolderKind::Secret,
+        "secretName",
+        &file,
+    )
+    .or_else(|| {
+        read_holder(
+            volume.get("configMap"),
+            HolderKind::ConfigMap,
+            "name",
+            &file,
+        )
+    })
 }
 
 /// Path of `config.yaml` inside the mounted volume; `None` when the mount does not cover it.
@@ -178,6 +198,9 @@ mod tests {
         }
         let elsewhere = json!({"name": "c", "mountPath": "/home/admin/config"});
         let secret = json!({"name": "c", "secret": {"secretName": "s"}});
-        assert_eq!(find_config_source(&template(elsewhere, secret), "oms"), None);
+        assert_eq!(
+            find_config_source(&template(elsewhere, secret), "oms"),
+            None
+        );
     }
 }

@@ -25,7 +25,11 @@ pub struct Owner<'a> {
 }
 
 /// Labels of an object for a role, with the attempt where there is one.
-pub fn build_labels(owner: Owner<'_>, role: &str, attempt: Option<i32>) -> BTreeMap<String, String> {
+pub fn build_labels(
+    owner: Owner<'_>,
+    role: &str,
+    attempt: Option<i32>,
+) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
         (MANAGED_BY_LABEL.into(), crate::api::FIELD_MANAGER.into()),
         (UPGRADE_UID_LABEL.into(), owner.uid.into()),
@@ -39,7 +43,12 @@ pub fn build_labels(owner: Owner<'_>, role: &str, attempt: Option<i32>) -> BTree
 
 /// Metadata of an object that we make. Without ownerReference on purpose: a foreground deletion of
 /// the `OmsUpgrade` would kill it while our finalizer still holds.
-pub fn build_metadata(owner: Owner<'_>, name: String, role: &str, attempt: Option<i32>) -> ObjectMeta {
+pub fn build_metadata(
+    owner: Owner<'_>,
+    name: String,
+    role: &str,
+    attempt: Option<i32>,
+) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(owner.namespace.into()),

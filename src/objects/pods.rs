@@ -160,7 +160,11 @@ pub fn read_job_end(job: &Job) -> Option<String> {
                 condition.reason.clone(),
                 condition.message.clone(),
             ];
-            let parts: Vec<String> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
+            let parts: Vec<String> = parts
+                .into_iter()
+                .flatten()
+                .filter(|p| !p.is_empty())
+                .collect();
             parts.join(": ")
         })
 }

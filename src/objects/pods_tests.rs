@@ -96,11 +96,21 @@ fn judges_prepulls() {
         judge(&waiting("CreateContainerError"), 1001),
         PrePullState::Pulled
     );
-    let done = prepull("Succeeded", json!({"terminated": {"exitCode": 0}}), Some("c"));
+    let done = prepull(
+        "Succeeded",
+        json!({"terminated": {"exitCode": 0}}),
+        Some("c"),
+    );
     assert_eq!(judge(&done, 1001), PrePullState::Pulled);
-    let no_such_program = prepull("Failed", json!({"terminated": {"exitCode": 128}}), Some("c"));
+    let no_such_program = prepull(
+        "Failed",
+        json!({"terminated": {"exitCode": 128}}),
+        Some("c"),
+    );
     assert_eq!(judge(&no_such_program, 1001), PrePullState::Pulled);
-    let refused = pod(json!({"metadata": {"name": "x", "labels": {UPGRADE_UID_LABEL: "u"}}, "status": {"phase": "Failed", "reason": "OutOfcpu"}}));
+    let refused = pod(
+        json!({"metadata": {"name": "x", "labels": {UPGRADE_UID_LABEL: "u"}}, "status": {"phase": "Failed", "reason": "OutOfcpu"}}),
+    );
     assert_eq!(
         judge(&refused, 1001),
         PrePullState::Failed("the pod was not started: OutOfcpu".into())
@@ -122,8 +132,10 @@ fn finds_reports_and_progress() {
     assert_eq!(find_progress(&log).unwrap().bytes_done, 5);
     assert_eq!(find_report("noise\n"), None);
     let ended = |message: String| {
-        pod(json!({"metadata": {"name": "x"}, "status": {"phase": "Succeeded", "containerStatuses": [
-            {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": message}}}]}}))
+        pod(
+            json!({"metadata": {"name": "x"}, "status": {"phase": "Succeeded", "containerStatuses": [
+            {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 0, "message": message}}}]}}),
+        )
     };
     for message in [report.to_string(), wrapped] {
         assert_eq!(read_report(&ended(message)).unwrap().command, "dump");
@@ -134,7 +146,8 @@ fn finds_reports_and_progress() {
 #[test]
 fn tells_the_end_of_a_job() {
     let job = |conditions: Value| -> Job {
-        serde_json::from_value(json!({"metadata": {}, "status": {"conditions": conditions}})).unwrap()
+        serde_json::from_value(json!({"metadata": {}, "status": {"conditions": conditions}}))
+            .unwrap()
     };
     assert_eq!(read_job_end(&job(json!([]))), None);
     assert_eq!(
@@ -152,14 +165,18 @@ fn tells_the_end_of_a_job() {
 
 #[test]
 fn tells_problems_and_ends() {
-    let stuck = pod(json!({"metadata": {"name": "x"}, "status": {"phase": "Pending", "conditions": [
-        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]}}));
+    let stuck = pod(
+        json!({"metadata": {"name": "x"}, "status": {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]}}),
+    );
     assert_eq!(
         find_problem(&stuck).as_deref(),
         Some("it cannot be scheduled: no node")
     );
-    let killed = pod(json!({"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk", "containerStatuses": [
-        {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}}));
+    let killed = pod(
+        json!({"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk", "containerStatuses": [
+        {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}}),
+    );
     assert_eq!(
         describe_end(&killed).as_deref(),
         Some("Evicted disk; OOMKilled, exit code 137")

@@ -39,17 +39,13 @@ pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &Pre
                 image_pull_policy: Some("IfNotPresent".into()),
                 command: Some(vec!["/bin/true".into()]),
                 resources: Some(ResourceRequirements {
-                    requests: Some(BTreeMap::from([
-                        small("cpu", "1m"),
-                        small("memory", "4Mi"),
-                    ])),
+                    requests: Some(BTreeMap::from([small("cpu", "1m"), small("memory", "4Mi")])),
                     ..ResourceRequirements::default()
                 }),
                 security_context: Some(build_security_context()),
                 ..Container::default()
             }],
-            image_pull_secrets: Some(site.image_pull_secrets.clone())
-                .filter(|all| !all.is_empty()),
+            image_pull_secrets: Some(site.image_pull_secrets.clone()).filter(|all| !all.is_empty()),
             tolerations: Some(site.tolerations.clone()).filter(|all| !all.is_empty()),
             service_account_name: site.service_account.clone(),
             restart_policy: Some("Never".into()),
