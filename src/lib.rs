@@ -6,9 +6,13 @@
 //! * [`upgrade`] – the brain: facts in, decision out. No I/O, no clock.
 //! * [`objects`] – builds and reads Kubernetes objects. No I/O.
 //! * [`oms`] – OMS as seen from outside: MetaDB queries, HA, open API, container commands.
+//! * [`controller`] – the hands: the only holder of a Kubernetes client.
+//! * [`runtime`] – lease, health, metrics, logs, shutdown.
 //! * [`agent`] – what runs inside the Jobs: probe, dump, verify, compare, restore.
 pub mod agent;
 pub mod api;
+pub mod controller;
 pub mod objects;
 pub mod oms;
+pub mod runtime;
 pub mod upgrade;

@@ -1,20 +1,36 @@
 //! Parses arguments and dispatches.
-
 use clap::Parser;
 use oms_operator::agent;
+use oms_operator::api::build_crd;
+use oms_operator::runtime::{RunOptions, run_operator};
 use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
 #[derive(Parser)]
 #[command(version)]
 enum Cli {
+    /// Run the operator.
+    Run(RunOptions),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Print the custom resource definition.
+    Crd,
 }
 
 fn main() -> ExitCode {
     match Cli::parse() {
+        Cli::Run(options) => run_operator(options),
         Cli::Agent(command) => agent::run_command(&command),
+        Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("the definition cannot be written: {error}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }

@@ -1,3 +1,12 @@
 //! Builds what is written to the API server and reads what came from it: names, labels, patches,
 //! Jobs. Pure functions; no I/O.
+pub mod agent_request;
+pub mod config_source;
+pub mod credentials;
 pub mod deployment;
+pub mod event;
+pub mod jobs;
+pub mod labels;
+pub mod names;
+pub mod pods;
+pub mod prepull;

@@ -32,6 +32,7 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
     {
         let original = u64::try_from(micros).unwrap_or(0);
         match &cx.observed.metadb.query_timeout {
+            Fact::Unknown(_) if is_blind(cx) => {}
             Fact::Unknown(reason) => return Some(Next::trouble(5, "MetaDbUnseen", reason.clone())),
             Fact::Known(Some(now)) if *now != original => {
                 return Some(Next::Do(Effect::SetQueryTimeout {
@@ -59,29 +60,42 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
             Fact::Known(_) => {}
         }
     }
-    match &cx.observed.leftovers {
+    let own = match &cx.observed.leftovers {
         Fact::Unknown(reason) => return Some(Next::trouble(5, "OwnObjectsUnseen", reason.clone())),
-        // Secrets last: a Job that ends may still read it.
-        Fact::Known(own) => {
-            let mut own: Vec<_> = own
-                .iter()
-                .filter(|own| own.kind != OwnKind::Pod || !own.active || is_prepull(&own.name))
-                .collect();
-            own.sort();
-            if let Some(next) = own.first() {
-                return Some(Next::Do(Effect::DeleteOwn((*next).clone())));
-            }
-        }
+        Fact::Known(own) => own,
+    };
+    let mut work: Vec<_> = own
+        .iter()
+        .filter(|own| own.kind != OwnKind::Secret)
+        .filter(|own| own.kind != OwnKind::Pod || !own.active || is_prepull(&own.name))
+        .collect();
+    work.sort();
+    if let Some(next) = work.first() {
+        return Some(Next::Do(Effect::DeleteOwn((*next).clone())));
     }
     match &cx.observed.metadb.lock {
         Fact::Known(Some(row)) if row.holder == cx.object.uid => {
-            Some(Next::Do(Effect::ReleaseLock))
+            return Some(Next::Do(Effect::ReleaseLock));
         }
-        Fact::Unknown(reason) if needs::may_hold_lock(cx.status) => {
-            Some(Next::trouble(5, "MetaDbUnseen", reason.clone()))
+        Fact::Unknown(reason) if needs::may_hold_lock(cx.status) && !is_blind(cx) => {
+            return Some(Next::trouble(5, "MetaDbUnseen", reason.clone()));
         }
-        _ => None,
+        _ => {}
     }
+    // Secrets last: without the account nothing can be put back in the MetaDB.
+    own.iter()
+        .find(|own| own.kind == OwnKind::Secret)
+        .map(|secret| Next::Do(Effect::DeleteOwn(secret.clone())))
+}
+
+/// The account that was read from the container is deleted already: the MetaDB was cleaned up before.
+fn is_blind(cx: &Context<'_>) -> bool {
+    cx.spec.metadb.from_container.is_some()
+        && cx
+            .observed
+            .leftovers
+            .known()
+            .is_some_and(|own| own.iter().all(|own| own.kind != OwnKind::Secret))
 }
 
 /// Pods of Jobs go with their Job; pre-pull pods are deleted one by one.

@@ -1,0 +1,327 @@
+//! Finds the installation: where its MetaDB is, what its databases are called, and whose account
+//! opens it. Reads Secrets and ConfigMaps; keeps nothing.
+//!
+//! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
+//! `config.yaml`; what was read once from the container, when the spec asks for that.
+use super::calls::{CallError, CallSite};
+use super::observe::TargetView;
+use super::ports::Ports;
+use crate::api::{OmsUpgrade, SecretCredentials};
+use crate::objects::config_source::{ConfigSource, HOST_VARIABLE, HolderKind, find_config_source};
+use crate::objects::credentials::{AccountSource, FACTS_KEY, PASSWORD_KEY, USER_KEY};
+use crate::objects::deployment::read_environment;
+use crate::objects::names::credentials_name;
+use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, parse_config};
+use crate::oms::metadb::{Databases, MetaDb};
+use crate::oms::secret::{Credentials, SecretString};
+use crate::upgrade::Discovered;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt;
+use kube::api::Api;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The installation and a client of its MetaDB.
+#[derive(Clone)]
+pub(super) struct Located {
+    /// Without secrets.
+    pub discovered: Discovered,
+    /// Where Jobs find the account.
+    pub account: AccountSource,
+    /// Login name of OMS itself.
+    pub oms_account: String,
+    /// The MetaDB.
+    pub metadb: Arc<dyn MetaDb>,
+}
+
+/// What the files say: account and configuration of each target that has one.
+struct Files {
+    account: Option<Credentials>,
+    configs: Vec<(String, NodeConfig)>,
+}
+
+/// Looks at the spec, the recorded installation and the configuration files.
+pub(super) async fn locate(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    targets: &[TargetView],
+) -> Result<Located, CallError> {
+    let namespace = upgrade.namespace().unwrap_or_default();
+    let spec = &upgrade.spec.metadb;
+    let sources: Vec<(String, Option<ConfigSource>)> = targets
+        .iter()
+        .map(|view| (view.facts.name.clone(), view.find_config_source()))
+        .collect();
+    let own = credentials_name(&upgrade.uid().unwrap_or_default());
+    let (account, credentials, files) = if let Some(wanted) = &spec.credentials_secret_ref {
+        let credentials = read_account(ports, &namespace, wanted).await?;
+        // The files still tell address, names and OMS's own account, where they can be read.
+        let files = read_files(ports, &namespace, &sources).await?;
+        (account_of(wanted), credentials, files)
+    } else if spec.from_container.is_some() {
+        let (credentials, files) = read_own_secret(ports, &namespace, &own).await?;
+        let account = AccountSource::Keys {
+            secret: own,
+            user_key: USER_KEY.into(),
+            password_key: PASSWORD_KEY.into(),
+        };
+        (account, credentials, files)
+    } else {
+        let Some(source) = sources.iter().find_map(|(_, source)| source.clone()) else {
+            return Err(CallError::Missing(
+                "no Secret or ConfigMap is mounted as /home/admin/conf/config.yaml, so the MetaDB account is not known; \
+                 name it in spec.metadb.credentialsSecretRef, or allow spec.metadb.fromContainer: {}"
+                    .into(),
+            ));
+        };
+        let files = read_files(ports, &namespace, &sources).await?;
+        let credentials = files
+            .account
+            .clone()
+            .ok_or_else(|| CallError::Missing(ConfigError::NoFile.to_string()))?;
+        (AccountSource::ConfigFile(source), credentials, files)
+    };
+    let mut discovered = discover(upgrade, &files.configs, targets)?;
+    discovered.target_addresses = targets.iter().map(TargetView::find_address).collect();
+    let metadb = ports.metadb.open(
+        &Address {
+            host: discovered.host.clone(),
+            port: discovered.port,
+        },
+        &credentials,
+        &Databases {
+            rm: discovered.rm.clone(),
+            cm: discovered.cm.clone(),
+            heartbeats: discovered.heartbeats.clone(),
+        },
+        CallSite::MetaDbIdentify.limit(),
+    );
+    let oms_account = files
+        .account
+        .map_or(credentials.user, |account| account.user);
+    Ok(Located {
+        discovered,
+        account,
+        oms_account,
+        metadb,
+    })
+}
+
+fn account_of(wanted: &SecretCredentials) -> AccountSource {
+    AccountSource::Keys {
+        secret: wanted.name.clone(),
+        user_key: wanted.user_key.clone(),
+        password_key: wanted.password_key.clone(),
+    }
+}
+
+/// The installation: as recorded once the upgrade began, else from the files and the spec.
+fn discover(
+    upgrade: &OmsUpgrade,
+    configs: &[(String, NodeConfig)],
+    targets: &[TargetView],
+) -> Result<Discovered, CallError> {
+    let status = upgrade.status.as_ref();
+    let begun = status.is_some_and(|status| status.started_time.is_some());
+    if let Some(recorded) = status
+        .and_then(|status| status.installation.as_ref())
+        .filter(|_| begun)
+    {
+        return Ok(Discovered {
+            host: recorded.metadb_host.clone(),
+            port: u16::try_from(recorded.metadb_port).unwrap_or_default(),
+            rm: recorded.rm_database.clone(),
+            cm: recorded.cm_database.clone(),
+            heartbeats: recorded.heartbeat_databases.clone(),
+            nodes: recorded.nodes.clone(),
+            target_addresses: Vec::new(),
+            init_targets: recorded.init_targets.clone(),
+        });
+    }
+    let spec = &upgrade.spec.metadb;
+    let mut discovered = if configs.len() == targets.len() {
+        let installation =
+            merge_configs(configs).map_err(|error| CallError::Missing(error.to_string()))?;
+        Discovered {
+            nodes: installation.node_addresses(),
+            init_targets: installation
+                .regions
+                .iter()
+                .flat_map(|region| region.init_members.clone())
+                .collect(),
+            host: installation.metadb.host,
+            port: installation.metadb.port,
+            rm: installation.databases.rm,
+            cm: installation.databases.cm,
+            heartbeats: installation.databases.heartbeats,
+            target_addresses: Vec::new(),
+        }
+    } else if spec.databases.is_some() && spec.address.is_some() {
+        // Whether the files are equal is not known, so the script runs on every node.
+        Discovered {
+            nodes: targets
+                .iter()
+                .filter_map(TargetView::find_address)
+                .collect(),
+            init_targets: targets.iter().map(|view| view.facts.name.clone()).collect(),
+            ..Discovered::default()
+        }
+    } else {
+        return Err(CallError::Missing(
+            "config.yaml of a target is in no Secret or ConfigMap that the operator may read; \
+             name spec.metadb.address and spec.metadb.databases, or allow spec.metadb.fromContainer: {}"
+                .into(),
+        ));
+    };
+    if let Some(address) = &spec.address {
+        discovered.host = address.host.clone();
+        discovered.port = u16::try_from(address.port).unwrap_or_default();
+    }
+    if let Some(databases) = &spec.databases {
+        discovered.rm = databases.resource_manager.clone();
+        discovered.cm = databases.cluster_manager.clone();
+        discovered.heartbeats = databases.heartbeat.clone();
+    }
+    Ok(discovered)
+}
+
+/// Reads and parses the files of all targets that have one; each object is read once.
+async fn read_files(
+    ports: &Ports,
+    namespace: &str,
+    sources: &[(String, Option<ConfigSource>)],
+) -> Result<Files, CallError> {
+    let mut seen: Vec<(ConfigSource, NodeConfig, Credentials)> = Vec::new();
+    let mut configs = Vec::new();
+    for (target, source) in sources {
+        let Some(source) = source else { continue };
+        if !seen.iter().any(|(known, _, _)| known == source) {
+            let text = read_key(ports, namespace, source).await?;
+            let (config, credentials) =
+                parse_config(&text).map_err(|error| CallError::Missing(error.to_string()))?;
+            seen.push((source.clone(), config, credentials));
+        }
+        if let Some((_, config, _)) = seen.iter().find(|(known, _, _)| known == source) {
+            configs.push((target.clone(), config.clone()));
+        }
+    }
+    Ok(Files {
+        account: seen.into_iter().next().map(|(_, _, account)| account),
+        configs,
+    })
+}
+
+async fn read_key(
+    ports: &Ports,
+    namespace: &str,
+    source: &ConfigSource,
+) -> Result<Zeroizing<String>, CallError> {
+    let missing = || {
+        CallError::Missing(format!(
+            "{:?} {} has no readable key {}; config.yaml is expected there",
+            source.kind, source.name, source.key
+        ))
+    };
+    match source.kind {
+        HolderKind::Secret => {
+            let secret = read_secret(ports, namespace, &source.name).await?;
+            read_text(&secret, &source.key).ok_or_else(missing)
+        }
+        HolderKind::ConfigMap => {
+            let api: Api<ConfigMap> = Api::namespaced(ports.client.clone(), namespace);
+            let map = ports
+                .kube(CallSite::GetConfigMap, api.get(&source.name))
+                .await?;
+            let text = map.data.and_then(|mut data| data.remove(&source.key));
+            text.map(Zeroizing::new).ok_or_else(missing)
+        }
+    }
+}
+
+pub(super) async fn read_secret(
+    ports: &Ports,
+    namespace: &str,
+    name: &str,
+) -> Result<Secret, CallError> {
+    let api: Api<Secret> = Api::namespaced(ports.client.clone(), namespace);
+    ports.kube(CallSite::GetSecret, api.get(name)).await
+}
+
+/// A key of a Secret as text.
+pub(super) fn read_text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(bytes.0.clone()).ok().map(Zeroizing::new)
+}
+
+/// The account that a spec names. Values are taken as they are: only a line end at the very end of
+/// the user name, left by an editor, is cut.
+pub(super) async fn read_account(
+    ports: &Ports,
+    namespace: &str,
+    wanted: &SecretCredentials,
+) -> Result<Credentials, CallError> {
+    let secret = read_secret(ports, namespace, &wanted.name).await?;
+    take_account(
+        &secret,
+        &wanted.name,
+        &wanted.user_key,
+        &wanted.password_key,
+    )
+}
+
+fn take_account(
+    secret: &Secret,
+    name: &str,
+    user_key: &str,
+    password_key: &str,
+) -> Result<Credentials, CallError> {
+    let take = |key: &str| {
+        read_text(secret, key).ok_or_else(|| {
+            CallError::Missing(format!("Secret {name} has no readable key {key}; add it"))
+        })
+    };
+    Ok(Credentials {
+        user: take(user_key)?.trim_end_matches(['\r', '\n']).to_owned(),
+        password: SecretString::new(take(password_key)?.as_str()),
+    })
+}
+
+async fn read_own_secret(
+    ports: &Ports,
+    namespace: &str,
+    name: &str,
+) -> Result<(Credentials, Files), CallError> {
+    let secret = read_secret(ports, namespace, name).await?;
+    let credentials = take_account(&secret, name, USER_KEY, PASSWORD_KEY)?;
+    let configs = read_text(&secret, FACTS_KEY)
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .ok_or_else(|| {
+            CallError::Missing(format!("Secret {name} is not as the operator made it"))
+        })?;
+    Ok((
+        credentials.clone(),
+        Files {
+            account: Some(credentials),
+            configs,
+        },
+    ))
+}
+
+impl TargetView {
+    /// Where the container's `config.yaml` comes from.
+    fn find_config_source(&self) -> Option<ConfigSource> {
+        find_config_source(self.template.as_ref()?, &self.container)
+    }
+
+    /// The node's address, where the template tells it literally.
+    fn find_address(&self) -> Option<String> {
+        self.template
+            .as_ref()?
+            .pointer("/spec/containers")?
+            .as_array()?
+            .iter()
+            .find(|one| one.get("name").and_then(|name| name.as_str()) == Some(&self.container))
+            .and_then(|one| read_environment(one, HOST_VARIABLE))
+            .map(str::to_owned)
+    }
+}

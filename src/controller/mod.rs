@@ -1,0 +1,20 @@
+//! The hands: observe → decide → record or perform. The only holder of a Kubernetes client.
+//!
+//! One pass reads the object anew, looks at what its step needs, asks the brain, and then either
+//! writes the status or carries out one effect. Nothing is kept between passes, so a crash is
+//! nothing but a pass that ended early.
+mod calls;
+mod exec;
+mod locate;
+mod observe;
+mod perform;
+mod ports;
+mod reconcile;
+mod record;
+mod watch;
+
+pub use calls::{CallError, CallSite};
+pub use exec::{ContainerExec, ExecError, ExecPlace, KubeExec};
+pub use ports::{AlwaysPermitted, Clock, Ports, Settings, SystemClock, WritePermit};
+pub use reconcile::{Key, Verdict, decide_from_cache, reconcile};
+pub use watch::run_controllers;

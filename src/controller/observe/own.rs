@@ -1,0 +1,411 @@
+//! Around the targets: the claim, our own Jobs, pods and Secrets, other upgrades, the namespace.
+use super::namespace_of;
+use crate::api::{JobRole, OmsUpgrade};
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::observe::TargetView;
+use crate::controller::ports::Ports;
+use crate::objects::jobs::AGENT_CONTAINER;
+use crate::objects::labels::{build_selector, is_ours};
+use crate::objects::names::{credentials_name, job_name, prepull_name};
+use crate::objects::pods::{
+    describe_end, find_problem, find_progress, find_report, is_ended, judge_prepull, read_job_end,
+    read_report,
+};
+use crate::upgrade::{
+    ClaimFacts, Fact, JobState, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, LogParams};
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// Lines of a Job's log that are read: a progress line is no longer than one of them.
+const LOG_LINES: i64 = 20;
+
+/// Everything that is not inside OMS.
+pub(super) async fn observe_around(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    needs: Needs,
+    targets: &[TargetView],
+) -> Observed {
+    let deleting = upgrade.metadata.deletion_timestamp.is_some();
+    let (namespace_terminating, rivals, claim, prepulls, job, leftovers) = futures::join!(
+        async { deleting && is_namespace_terminating(ports, upgrade).await },
+        async {
+            if needs.rivals {
+                list_rivals(ports, upgrade).await
+            } else {
+                Vec::new()
+            }
+        },
+        async {
+            if needs.claim {
+                Fact::from_result(read_claim(ports, upgrade).await)
+            } else {
+                Fact::default()
+            }
+        },
+        async {
+            if needs.prepulls {
+                look_at_prepulls(ports, upgrade, targets).await
+            } else {
+                Vec::new()
+            }
+        },
+        async {
+            match needs.job {
+                Some(role) => Fact::from_result(look_at_job(ports, upgrade, role).await),
+                None => Fact::default(),
+            }
+        },
+        async {
+            if needs.leftovers {
+                Fact::from_result(list_own(ports, upgrade).await)
+            } else {
+                Fact::default()
+            }
+        },
+    );
+    Observed {
+        namespace_terminating,
+        rivals,
+        claim,
+        prepulls,
+        job,
+        leftovers,
+        ..Observed::default()
+    }
+}
+
+/// A namespace that cannot be read counts as alive: then nothing is given up.
+async fn is_namespace_terminating(ports: &Ports, upgrade: &OmsUpgrade) -> bool {
+    let api: Api<Namespace> = Api::all(ports.client.clone());
+    let name = namespace_of(upgrade);
+    match ports.kube(CallSite::GetNamespace, api.get(&name)).await {
+        Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),
+        Err(_) => false,
+    }
+}
+
+async fn read_claim(ports: &Ports, upgrade: &OmsUpgrade) -> Result<ClaimFacts, CallError> {
+    let api: Api<PersistentVolumeClaim> =
+        Api::namespaced(ports.client.clone(), &namespace_of(upgrade));
+    let name = &upgrade.spec.backup.claim_name;
+    match ports.kube(CallSite::GetClaim, api.get(name)).await {
+        Ok(claim) => Ok(ClaimFacts {
+            exists: claim.metadata.deletion_timestamp.is_none(),
+            phase: claim
+                .status
+                .and_then(|status| status.phase)
+                .unwrap_or_default(),
+        }),
+        Err(error) if error.is_not_found() => Ok(ClaimFacts {
+            exists: false,
+            phase: String::new(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Other upgrades of the namespace that share a target and go first. Read as plain JSON, so that an
+/// object of another version of the operator hides none.
+async fn list_rivals(ports: &Ports, upgrade: &OmsUpgrade) -> Vec<String> {
+    let resource = kube::api::ApiResource::erase::<OmsUpgrade>(&());
+    let api: Api<kube::api::DynamicObject> =
+        Api::namespaced_with(ports.client.clone(), &namespace_of(upgrade), &resource);
+    let listed = ports
+        .kube(CallSite::ListUpgrades, api.list(&ListParams::default()))
+        .await;
+    match listed {
+        Ok(list) => list
+            .items
+            .iter()
+            .filter(|other| goes_first(upgrade, other))
+            .map(ResourceExt::name_any)
+            .collect(),
+        // The lock in the MetaDB is the second line.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether another upgrade of a shared target keeps this one waiting: it has begun, or both only
+/// look so far and it is the older one.
+fn goes_first(upgrade: &OmsUpgrade, other: &kube::api::DynamicObject) -> bool {
+    if other.uid() == upgrade.uid() {
+        return false;
+    }
+    let text = |pointer: &str| other.data.pointer(pointer).and_then(Value::as_str);
+    let shares = other
+        .data
+        .pointer("/spec/targets")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|target| target.get("name")?.as_str())
+        .any(|name| upgrade.spec.targets.iter().any(|mine| mine.name == name));
+    let settled = other.data.pointer("/status/settled") == Some(&Value::Bool(true));
+    if !shares || settled || text("/status/phase") == Some("Failed") {
+        return false;
+    }
+    if text("/status/startedTime").is_some() {
+        return true;
+    }
+    if text("/status/phase") == Some("Planned") {
+        return false;
+    }
+    let theirs = other.creation_timestamp().map(|time| time.0);
+    let ours = upgrade.creation_timestamp().map(|time| time.0);
+    (theirs, other.name_any()) < (ours, upgrade.name_any())
+}
+
+async fn look_at_prepulls(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    targets: &[TargetView],
+) -> Vec<PrePullFacts> {
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace_of(upgrade));
+    let uid = upgrade.uid().unwrap_or_default();
+    let looks: Vec<BoxFuture<'_, PrePullFacts>> = targets
+        .iter()
+        .map(|view| look_at_prepull(ports, &api, &uid, &view.facts.name).boxed())
+        .collect();
+    futures::future::join_all(looks).await
+}
+
+async fn look_at_prepull(ports: &Ports, api: &Api<Pod>, uid: &str, target: &str) -> PrePullFacts {
+    let name = prepull_name(uid, target);
+    let state = match ports.kube(CallSite::GetPrePullPod, api.get(&name)).await {
+        Ok(pod) => judge_prepull(&pod, uid, ports.clock.now().as_second()),
+        Err(error) if error.is_not_found() => PrePullState::Absent,
+        Err(error) => PrePullState::Unknown(error.to_string()),
+    };
+    PrePullFacts {
+        target: target.to_owned(),
+        state,
+    }
+}
+
+async fn look_at_job(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    role: JobRole,
+) -> Result<JobState, CallError> {
+    let namespace = namespace_of(upgrade);
+    let uid = upgrade.uid().unwrap_or_default();
+    let attempt = upgrade
+        .status
+        .as_ref()
+        .and_then(|status| status.jobs.iter().find(|job| job.role == role))
+        .map_or(1, |job| job.attempt);
+    let name = job_name(&uid, role, attempt);
+    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), &namespace);
+    let job = match ports.kube(CallSite::GetJob, jobs.get(&name)).await {
+        Ok(job) => job,
+        Err(error) if error.is_not_found() => return Ok(JobState::Absent),
+        Err(error) => return Err(error),
+    };
+    if !is_ours(&job.metadata, &uid) {
+        return Ok(JobState::Foreign);
+    }
+    let job_uid = job.uid().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace);
+    let selector = format!("batch.kubernetes.io/controller-uid={job_uid}");
+    let pods = ports
+        .kube(
+            CallSite::ListJobPods,
+            api.list(&ListParams::default().labels(&selector)),
+        )
+        .await?
+        .items;
+    let active = pods.iter().find(|pod| !is_ended(pod));
+    match (read_job_end(&job), active) {
+        (Some(end), None) => {
+            let report = find_job_report(ports, &api, &pods).await;
+            let why = match pods.iter().find_map(describe_end) {
+                Some(detail) => format!("{end}; {detail}"),
+                None => end,
+            };
+            Ok(JobState::Ended {
+                uid: job_uid,
+                report: report.map(Box::new),
+                why,
+            })
+        }
+        (_, active) => {
+            let progress = match active {
+                Some(pod) if is_running(pod) => read_log(ports, &api, pod)
+                    .await
+                    .ok()
+                    .and_then(|log| find_progress(&log)),
+                _ => None,
+            };
+            Ok(JobState::Running {
+                uid: job_uid,
+                progress,
+                problem: active.and_then(find_problem),
+            })
+        }
+    }
+}
+
+async fn find_job_report(
+    ports: &Ports,
+    api: &Api<Pod>,
+    pods: &[Pod],
+) -> Option<crate::agent::report::Report> {
+    if let Some(report) = pods.iter().find_map(read_report) {
+        return Some(report);
+    }
+    for pod in pods {
+        if let Ok(log) = read_log(ports, api, pod).await
+            && let Some(report) = find_report(&log)
+        {
+            return Some(report);
+        }
+    }
+    None
+}
+
+fn is_running(pod: &Pod) -> bool {
+    pod.status
+        .as_ref()
+        .is_some_and(|status| status.phase.as_deref() == Some("Running"))
+}
+
+async fn read_log(ports: &Ports, api: &Api<Pod>, pod: &Pod) -> Result<String, CallError> {
+    let how = LogParams {
+        container: Some(AGENT_CONTAINER.into()),
+        tail_lines: Some(LOG_LINES),
+        ..LogParams::default()
+    };
+    ports
+        .kube(CallSite::ReadJobLog, api.logs(&pod.name_any(), &how))
+        .await
+}
+
+/// Everything of ours that still exists. Secrets are looked for by name: listing them would need a
+/// right that shows all of them.
+async fn list_own(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Vec<OwnObject>, CallError> {
+    let namespace = namespace_of(upgrade);
+    let uid = upgrade.uid().unwrap_or_default();
+    let params = ListParams::default().labels(&build_selector(&uid));
+    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace);
+    let (jobs, pods) = futures::try_join!(
+        ports.kube(CallSite::ListOwnJobs, jobs.list(&params)),
+        ports.kube(CallSite::ListOwnPods, pods.list(&params)),
+    )?;
+    let mut own: Vec<OwnObject> = Vec::new();
+    own.extend(jobs.items.iter().map(|job| OwnObject {
+        kind: OwnKind::Job,
+        name: job.name_any(),
+        uid: job.uid().unwrap_or_default(),
+        active: read_job_end(job).is_none(),
+    }));
+    own.extend(pods.items.iter().map(|pod| OwnObject {
+        kind: OwnKind::Pod,
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        active: !is_ended(pod),
+    }));
+    if upgrade.spec.metadb.from_container.is_some() {
+        let secrets: Api<Secret> = Api::namespaced(ports.client.clone(), &namespace);
+        let name = credentials_name(&uid);
+        match ports.kube(CallSite::GetOwnSecret, secrets.get(&name)).await {
+            Ok(secret) if is_ours(&secret.metadata, &uid) => own.push(OwnObject {
+                kind: OwnKind::Secret,
+                uid: secret.uid().unwrap_or_default(),
+                name,
+                active: false,
+            }),
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(own)
+}
+
+/// Addresses of our own running Jobs: their sessions on the MetaDB are not foreign. Pods on the
+/// host's network are left out, since OMS could have the same address.
+pub(super) async fn list_own_addresses(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    needs: Needs,
+) -> Vec<IpAddr> {
+    if !needs.sessions {
+        return Vec::new();
+    }
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace_of(upgrade));
+    let uid = upgrade.uid().unwrap_or_default();
+    let params = ListParams::default().labels(&build_selector(&uid));
+    let Ok(pods) = ports.kube(CallSite::ListOwnPods, api.list(&params)).await else {
+        return Vec::new();
+    };
+    pods.items
+        .iter()
+        .filter(|pod| !is_ended(pod))
+        .filter(|pod| {
+            pod.spec
+                .as_ref()
+                .is_some_and(|spec| !spec.host_network.unwrap_or(false))
+        })
+        .filter_map(|pod| pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn upgrade(name: &str, created: &str) -> OmsUpgrade {
+        serde_json::from_value(json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
+            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
+            "spec": {"targets": [{"name": "oms"}], "image": "oms:4", "backup": {"claimName": "c"}},
+        }))
+        .unwrap()
+    }
+
+    fn other(name: &str, created: &str, target: &str, status: Value) -> kube::api::DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
+            "spec": {"targets": [{"name": target}]}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn exactly_one_of_two_goes_first() {
+        let early = "2026-01-01T00:00:00Z";
+        let late = "2026-01-01T00:00:01Z";
+        let us = upgrade("b", early);
+        let cases = [
+            (other("a", late, "oms", json!({})), false),
+            (other("a", early, "oms", json!({})), true),
+            (other("c", early, "oms", json!({})), false),
+            (other("a", early, "another", json!({})), false),
+            (other("a", early, "oms", json!({"settled": true})), false),
+            (other("a", early, "oms", json!({"phase": "Planned"})), false),
+            (
+                other(
+                    "c",
+                    late,
+                    "oms",
+                    json!({"phase": "Stopping", "startedTime": late}),
+                ),
+                true,
+            ),
+            (other("b", early, "oms", json!({})), false),
+        ];
+        for (rival, expected) in cases {
+            assert_eq!(goes_first(&us, &rival), expected, "{rival:?}");
+        }
+    }
+}

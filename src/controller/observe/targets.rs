@@ -1,0 +1,156 @@
+//! The targets: their Deployments, whole, and their pods.
+use super::namespace_of;
+use crate::api::{OmsUpgrade, Target};
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::exec::ExecPlace;
+use crate::controller::ports::Ports;
+use crate::objects::deployment::{read_containers, read_selector};
+use crate::objects::pods::{is_ended, read_pod};
+use crate::upgrade::{DeploymentFacts, Fact, PodFacts, TargetFacts};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Resource;
+use kube::api::{Api, GetParams, ListParams, Request};
+use serde_json::Value;
+
+/// One target, with what the brain does not see.
+pub(in crate::controller) struct TargetView {
+    /// For the brain.
+    pub facts: TargetFacts,
+    /// Name of the OMS container; empty when it cannot be told.
+    pub container: String,
+    /// The original template once it was recorded, the live one before.
+    pub template: Option<Value>,
+    /// The pods as read.
+    pub pods: Vec<Pod>,
+    /// Namespace.
+    pub namespace: String,
+}
+
+impl TargetView {
+    /// The live pod whose container runs, as a place for a command.
+    pub fn find_place(&self) -> Option<(ExecPlace, &PodFacts)> {
+        let pod = self.find_running()?;
+        let place = ExecPlace {
+            namespace: self.namespace.clone(),
+            pod: pod.name.clone(),
+            container: self.container.clone(),
+        };
+        Some((place, pod))
+    }
+
+    /// The live pod whose container runs.
+    pub fn find_running(&self) -> Option<&PodFacts> {
+        self.facts
+            .pods
+            .known()?
+            .iter()
+            .find(|pod| !pod.terminating && pod.container.running)
+    }
+}
+
+/// Reads a target's Deployment and pods.
+pub(in crate::controller) async fn observe_target(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    target: &Target,
+) -> TargetView {
+    let namespace = namespace_of(upgrade);
+    let original = upgrade
+        .status
+        .as_ref()
+        .and_then(|status| status.originals.as_ref())
+        .and_then(|all| all.targets.iter().find(|one| one.name == target.name));
+    let deployment = read_deployment(ports, &namespace, &target.name).await;
+    let live = match &deployment {
+        Ok(Some(facts)) => Some(&facts.object),
+        _ => None,
+    };
+    let container = original
+        .map(|original| original.container.clone())
+        .or_else(|| target.container.clone())
+        .or_else(|| live.and_then(find_only_container))
+        .unwrap_or_default();
+    let template = original
+        .and_then(|original| serde_json::from_str(&original.template).ok())
+        .or_else(|| {
+            live.and_then(|object| object.pointer("/spec/template"))
+                .cloned()
+        });
+    let pods = match live {
+        Some(object) => list_pods(ports, &namespace, object).await,
+        None => Ok(Vec::new()),
+    };
+    let facts = TargetFacts {
+        name: target.name.clone(),
+        deployment: Fact::from_result(deployment),
+        pods: match &pods {
+            Ok(pods) => Fact::Known(pods.iter().map(|pod| read_pod(pod, &container)).collect()),
+            Err(error) => Fact::Unknown(error.to_string()),
+        },
+        ..TargetFacts::default()
+    };
+    TargetView {
+        facts,
+        container,
+        template,
+        pods: pods.unwrap_or_default(),
+        namespace,
+    }
+}
+
+fn find_only_container(object: &Value) -> Option<String> {
+    match read_containers(object) {
+        [only] => only.get("name")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Reads a Deployment as the exact object of the API server: a field that our types do not know must
+/// not be lost, because templates are written back.
+async fn read_deployment(
+    ports: &Ports,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<DeploymentFacts>, CallError> {
+    let site = CallSite::GetDeployment;
+    let url = Deployment::url_path(&(), Some(namespace));
+    let request = Request::new(url)
+        .get(name, &GetParams::default())
+        .map_err(|error| CallError::Missing(error.to_string()))?;
+    let object: Value = match ports.kube(site, ports.client.request(request)).await {
+        Ok(object) => object,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Ok(Some(DeploymentFacts {
+        uid: text("/metadata/uid"),
+        resource_version: text("/metadata/resourceVersion"),
+        object,
+    }))
+}
+
+/// Pods of a Deployment by its selector. Pods that have ended hold nothing any more.
+async fn list_pods(ports: &Ports, namespace: &str, object: &Value) -> Result<Vec<Pod>, CallError> {
+    let selector = read_selector(object)
+        .ok_or_else(|| CallError::Missing("its selector cannot be read".into()))?;
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), namespace);
+    let list = ports
+        .kube(
+            CallSite::ListTargetPods,
+            api.list(&ListParams::default().labels(&selector)),
+        )
+        .await?;
+    Ok(list
+        .items
+        .into_iter()
+        .filter(|pod| !is_ended(pod))
+        .collect())
+}

@@ -1,0 +1,153 @@
+//! Effects on OMS itself: inside the containers, and through the console.
+use super::Work;
+use crate::api::{HaApi, HttpMethod};
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::exec::ExecPlace;
+use crate::controller::locate::{read_secret, read_text};
+use crate::controller::observe::find_endpoint;
+use crate::objects::names::init_attempt;
+use crate::oms::container::{
+    CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start, restart_argv,
+};
+use crate::oms::ha::{HaConfig, HaPatch};
+use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
+use crate::oms::secret::SecretString;
+use crate::upgrade::Fact;
+
+impl Work<'_> {
+    fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {
+        self.sight
+            .targets
+            .iter()
+            .find(|view| view.facts.name == target)
+            .and_then(|view| view.find_place())
+            .map(|(place, _)| place)
+            .ok_or_else(|| CallError::Missing(format!("no container of {target} runs")))
+    }
+
+    /// Whether it happened is read off the process id in the next pass.
+    pub async fn restart_console(&self, target: &str) -> Result<(), CallError> {
+        let place = self.find_place(target)?;
+        let argv = restart_argv(&[CONSOLE_PROGRAM]);
+        let site = CallSite::ExecRestartConsole;
+        let answer = self.ports.exec(site, &place, argv).await?;
+        tracing::info!(target, exit_code = ?answer.exit_code, "oms_console restarted");
+        Ok(())
+    }
+
+    /// Starts the script in the very container that was recorded, and in no other.
+    pub async fn start_init(&self, target: &str, attempt: i32) -> Result<(), CallError> {
+        let recorded = self
+            .status
+            .init_runs
+            .iter()
+            .find(|record| record.target == target && record.attempt == attempt)
+            .ok_or_else(|| {
+                CallError::Missing("the run of docker_init.sh is not recorded".into())
+            })?;
+        let same = self
+            .sight
+            .targets
+            .iter()
+            .filter(|view| view.facts.name == target)
+            .filter_map(|view| view.find_running())
+            .any(|pod| pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id);
+        if !same {
+            return Err(CallError::Missing(format!(
+                "the container of {target} is another than the one recorded; docker_init.sh was not started"
+            )));
+        }
+        let attempt = init_attempt(&self.uid, target, attempt)
+            .ok_or_else(|| CallError::Missing("the run has no usable name".into()))?;
+        let argv = InitCommand::default().start_argv(&attempt);
+        let place = self.find_place(target)?;
+        let answer = self
+            .ports
+            .exec(CallSite::ExecInitStart, &place, argv)
+            .await?;
+        match parse_init_start(&answer)? {
+            InitStart::Started | InitStart::Already => Ok(()),
+            InitStart::Busy => Err(CallError::Missing(format!(
+                "another run of docker_init.sh is still at work in {target}; waiting for its end"
+            ))),
+        }
+    }
+
+    /// The console's own call. The row in the MetaDB says in the next pass whether it worked.
+    pub async fn set_ha_by_api(&self, patch: &HaPatch) -> Result<(), CallError> {
+        let missing = |what: &str| CallError::Missing(what.into());
+        let api = self
+            .upgrade
+            .spec
+            .ha
+            .api
+            .as_ref()
+            .ok_or_else(|| missing("spec.ha.api: needed with driver OmsApi"))?;
+        let Fact::Known(row) = &self.sight.observed.metadb.ha else {
+            return Err(missing("ha.config was not read in this pass"));
+        };
+        let bad = |error: crate::oms::ha::HaError| CallError::Missing(error.to_string());
+        let config = row
+            .text()
+            .map_or_else(|| Ok(HaConfig::empty()), HaConfig::parse)
+            .and_then(|config| config.apply_patch(patch))
+            .map_err(bad)?;
+        let call = self.build_ha_call(api).await?;
+        let port = u16::try_from(api.port).map_err(|_| missing("spec.ha.api.port: no port"))?;
+        let endpoint = self
+            .sight
+            .targets
+            .iter()
+            .filter_map(|view| view.find_running())
+            .find_map(|pod| find_endpoint(pod, port))
+            .ok_or_else(|| missing("no container of a target runs"))?;
+        let site = CallSite::ConsoleWriteHa;
+        let console = self.ports.console.open(endpoint, None, site.limit());
+        self.ports
+            .call(site, console.write_ha(&call, &config))
+            .await
+    }
+
+    async fn build_ha_call(&self, api: &HaApi) -> Result<HaCall, CallError> {
+        let mut headers = Vec::new();
+        let mut secrets = Vec::new();
+        for header in &api.headers {
+            let source = match (&header.value, &header.secret_key_ref) {
+                (Some(value), _) => HeaderSource::Value(value.clone()),
+                (None, Some(wanted)) => {
+                    let secret = read_secret(self.ports, &self.namespace, &wanted.name).await?;
+                    let text = read_text(&secret, &wanted.key).ok_or_else(|| {
+                        CallError::Missing(format!(
+                            "Secret {} has no readable key {}; add it",
+                            wanted.name, wanted.key
+                        ))
+                    })?;
+                    let value = SecretString::new(text.trim_end_matches(['\r', '\n']));
+                    secrets.push((header.name.clone(), value));
+                    HeaderSource::Secret
+                }
+                (None, None) => continue,
+            };
+            headers.push(ProfileHeader {
+                name: header.name.clone(),
+                source,
+            });
+        }
+        Ok(HaCall {
+            profile: HaProfile {
+                read: None,
+                write: HaWrite {
+                    method: match api.method {
+                        HttpMethod::Post => "POST",
+                        HttpMethod::Put => "PUT",
+                    }
+                    .into(),
+                    path: api.path.clone(),
+                    body: api.body_template.clone(),
+                },
+                headers,
+            },
+            secrets,
+        })
+    }
+}

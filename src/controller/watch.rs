@@ -1,0 +1,263 @@
+//! Wires watches to passes: one controller per namespace, a few objects at a time.
+use super::calls::CallError;
+use super::ports::Ports;
+use super::reconcile::{Key, Verdict, decide_from_cache, reconcile};
+use crate::api::OmsUpgrade;
+use crate::objects::labels::{UPGRADE_ANNOTATION, UPGRADE_UID_LABEL};
+use crate::runtime::metrics::Metrics;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PartialObjectMeta};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Objects worked on at the same time.
+const AT_ONCE: u16 = 8;
+/// Events that come together are one pass.
+const DEBOUNCE: Duration = Duration::from_millis(2);
+/// Passes in a row before other objects get their turn.
+const IN_A_ROW: u32 = 64;
+/// Pause when an effect was carried out and is wanted again at once: it has not worked.
+const PAUSE_AFTER_NO_EFFECT: Duration = Duration::from_millis(500);
+/// Pause after the first failed pass; it doubles with every further one in a row.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+type Guarded = DeserializeGuard<OmsUpgrade>;
+
+struct Shared {
+    ports: Ports,
+    metrics: Arc<Metrics>,
+    /// Failed passes in a row. Only for the pauses; losing it costs nothing.
+    failures: Mutex<HashMap<Key, u32>>,
+}
+
+impl Shared {
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one controller per namespace until `stop` is called; comes back when all have ended.
+pub async fn run_controllers<F>(
+    ports: Ports,
+    metrics: Arc<Metrics>,
+    namespaces: Vec<String>,
+    stop: impl Fn() -> F,
+) where
+    F: Future<Output = ()> + Send + Sync + 'static,
+{
+    let shared = Arc::new(Shared {
+        ports,
+        metrics,
+        failures: Mutex::default(),
+    });
+    let controllers: Vec<BoxFuture<'_, ()>> = namespaces
+        .iter()
+        .map(|namespace| {
+            let run = run_controller(shared.clone(), namespace.clone(), stop());
+            Box::pin(run) as BoxFuture<'_, ()>
+        })
+        .collect();
+    futures::future::join_all(controllers).await;
+}
+
+async fn run_controller(
+    shared: Arc<Shared>,
+    namespace: String,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let client = shared.ports.client.clone();
+    let upgrades: Api<Guarded> = Api::namespaced(client.clone(), &namespace);
+    let jobs: Api<PartialObjectMeta<Job>> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &namespace);
+    let deployments: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
+    let controller = Controller::new(upgrades, watcher::Config::default())
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(AT_ONCE));
+    let of_metrics = controller.store();
+    shared.metrics.add_source(Box::new(move |take| {
+        for guarded in of_metrics.state() {
+            if let Ok(upgrade) = &guarded.0 {
+                take(upgrade);
+            }
+        }
+    }));
+    let (of_pods, of_deployments) = (controller.store(), controller.store());
+    controller
+        .watches(
+            jobs,
+            watcher::Config::default().labels(UPGRADE_UID_LABEL),
+            |job| find_maker(job.meta()),
+        )
+        // All pods of the namespace: those of targets carry no label of ours, and the moment at which
+        // the last one is gone is downtime.
+        .watches(pods, watcher::Config::default(), move |pod| {
+            find_maker(pod.meta())
+                .into_iter()
+                .chain(find_interested(
+                    &of_pods,
+                    find_deployment(pod.meta()).as_deref(),
+                ))
+                .collect::<Vec<_>>()
+        })
+        .watches(deployments, watcher::Config::default(), move |deployment| {
+            find_interested(&of_deployments, deployment.meta().name.as_deref())
+        })
+        .graceful_shutdown_on(stop)
+        .run(work, on_error, shared)
+        .for_each(|outcome| async move {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "controller");
+            }
+        })
+        .await;
+}
+
+/// The upgrade that made an object.
+fn find_maker(
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+) -> Option<ObjectRef<Guarded>> {
+    let name = metadata.annotations.as_ref()?.get(UPGRADE_ANNOTATION)?;
+    metadata.labels.as_ref()?.get(UPGRADE_UID_LABEL)?;
+    Some(ObjectRef::new(name).within(metadata.namespace.as_deref()?))
+}
+
+/// Name of the Deployment that a pod comes from: its ReplicaSet is named after it.
+fn find_deployment(
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+) -> Option<String> {
+    let owner = metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|owner| owner.kind == "ReplicaSet")?;
+    owner
+        .name
+        .rsplit_once('-')
+        .map(|(deployment, _)| deployment.to_owned())
+}
+
+/// Unsettled upgrades with this target.
+fn find_interested(store: &Store<Guarded>, deployment: Option<&str>) -> Vec<ObjectRef<Guarded>> {
+    let Some(deployment) = deployment else {
+        return Vec::new();
+    };
+    store
+        .state()
+        .iter()
+        .filter(|guarded| {
+            guarded.0.as_ref().is_ok_and(|upgrade| {
+                !upgrade.status.as_ref().is_some_and(|status| status.settled)
+                    && upgrade
+                        .spec
+                        .targets
+                        .iter()
+                        .any(|target| target.name == deployment)
+            })
+        })
+        .map(|guarded| ObjectRef::from_obj(guarded.as_ref()))
+        .collect()
+}
+
+/// Passes over one object until there is nothing to do at once.
+async fn work(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, CallError> {
+    let upgrade = match &guarded.0 {
+        Ok(upgrade) => upgrade,
+        Err(invalid) => {
+            tracing::warn!(name = invalid.metadata.name, error = %invalid.error, "an OmsUpgrade cannot be read");
+            return Ok(Action::await_change());
+        }
+    };
+    if decide_from_cache(upgrade, shared.ports.now()).is_some() {
+        return Ok(Action::await_change());
+    }
+    let key = Key {
+        namespace: upgrade.namespace().unwrap_or_default(),
+        name: upgrade.name_any(),
+    };
+    let worked = pass_over(&shared, &key).await;
+    if worked.is_ok() {
+        shared.failures().remove(&key);
+    }
+    worked
+}
+
+async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
+    let mut last = None;
+    for _ in 0..IN_A_ROW {
+        let began = Instant::now();
+        let verdict = reconcile(&shared.ports, key).await;
+        shared.metrics.count_pass(began.elapsed(), verdict.is_ok());
+        match verdict? {
+            Verdict::Recorded => {}
+            Verdict::Performed(effect) => {
+                if last.replace(effect.clone()).as_ref() == Some(&effect) {
+                    return Ok(Action::requeue(PAUSE_AFTER_NO_EFFECT));
+                }
+            }
+            Verdict::Within(time) => return Ok(Action::requeue(time)),
+            Verdict::AwaitChange => return Ok(Action::await_change()),
+        }
+    }
+    Ok(Action::requeue(Duration::ZERO))
+}
+
+fn on_error(guarded: Arc<Guarded>, error: &CallError, shared: Arc<Shared>) -> Action {
+    let key = Key {
+        namespace: guarded.namespace().unwrap_or_default(),
+        name: guarded.name_any(),
+    };
+    let pause = {
+        let mut failures = shared.failures();
+        let count = failures.entry(key.clone()).or_insert(0);
+        *count = count.saturating_add(1);
+        compute_pause(*count)
+    };
+    tracing::warn!(namespace = key.namespace, name = key.name, %error, pause_ms = pause.as_millis(), "a pass failed; it is repeated");
+    Action::requeue(pause)
+}
+
+/// Doubles with every failure in a row.
+fn compute_pause(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(10);
+    SHORTEST_PAUSE
+        .saturating_mul(1 << doublings)
+        .min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        assert_eq!(compute_pause(1), SHORTEST_PAUSE);
+        assert_eq!(compute_pause(3), SHORTEST_PAUSE * 4);
+        assert_eq!(compute_pause(u32::MAX), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn a_pod_leads_to_its_deployment() {
+        let pod = |kind: &str| {
+            serde_json::from_value(json!({"name": "x", "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": kind, "name": "oms-node-7c9d", "uid": "u"}]}))
+            .unwrap()
+        };
+        assert_eq!(
+            find_deployment(&pod("ReplicaSet")).as_deref(),
+            Some("oms-node")
+        );
+        assert_eq!(find_deployment(&pod("StatefulSet")), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! What a Job's agent is asked. Pure.
+use super::credentials::AccountSource;
+use super::names::backup_directory;
+use crate::agent::request::{
+    Lock, MetadbAddress, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
+};
+use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
+use crate::objects::labels::Owner;
+
+/// Seconds that a scratch restore may take with `verification: Auto`.
+const SCRATCH_BUDGET: u64 = 300;
+/// Seconds before its deadline at which the agent gives up by itself, with a report.
+const GRACE: u64 = 20;
+
+/// Where the MetaDB is and what its databases are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// All databases: rm, cm, every region's heartbeat database.
+    pub databases: Vec<String>,
+}
+
+/// Seconds that a Job may run.
+pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
+    let limit = match role {
+        JobRole::Probe => timeouts.preflight,
+        JobRole::Dump | JobRole::Compare => timeouts.backup,
+        JobRole::Verify => timeouts.verify,
+        JobRole::Restore => timeouts.restore,
+    };
+    std::time::Duration::from(limit).as_secs().max(1)
+}
+
+/// Builds the request of a Job.
+pub fn build_request(
+    owner: Owner<'_>,
+    spec: &OmsUpgradeSpec,
+    status: &OmsUpgradeStatus,
+    place: &Place,
+    account: &AccountSource,
+    role: JobRole,
+    attempt: i32,
+) -> Request {
+    let deadline = find_deadline(&spec.timeouts, role);
+    let restore_method = match status
+        .plan
+        .as_ref()
+        .and_then(|plan| plan.restore_method.as_deref())
+    {
+        Some("DropAndLoad") => RestoreMethod::DropAndLoad,
+        _ => RestoreMethod::Swap,
+    };
+    let mode = match spec.backup.verification {
+        Verification::Auto => ScratchMode::Auto,
+        Verification::Manifest => ScratchMode::Never,
+        Verification::ScratchRestore => ScratchMode::Always,
+    };
+    Request {
+        upgrade_uid: owner.uid.into(),
+        attempt,
+        metadb: MetadbAddress {
+            host: place.host.clone(),
+            port: place.port,
+        },
+        credentials: account.describe(),
+        databases: place.databases.clone(),
+        directory: backup_directory(owner.uid, owner.name),
+        expected_manifest_digest: match role {
+            JobRole::Probe | JobRole::Dump => None,
+            JobRole::Verify | JobRole::Compare | JobRole::Restore => status
+                .backup
+                .as_ref()
+                .map(|backup| backup.manifest_digest.clone()),
+        },
+        // The probe runs before the lock is taken.
+        lock: (role != JobRole::Probe).then(|| Lock {
+            holder: owner.uid.into(),
+            epoch: status.epoch,
+        }),
+        restore_method,
+        scratch_restore: ScratchRestore {
+            mode,
+            budget_seconds: SCRATCH_BUDGET,
+        },
+        probe: ProbeOptions::default(),
+        deadline_seconds: Some(deadline.saturating_sub(GRACE).max(deadline / 2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{BackupStatus, PlanStatus};
+    use serde_json::json;
+
+    fn spec() -> OmsUpgradeSpec {
+        serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce",
+            "backup": {"claimName": "c", "verification": "ScratchRestore"}, "timeouts": {"restore": "1h"}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_request_is_one_that_the_agent_takes() {
+        let owner = Owner {
+            namespace: "oms",
+            name: &"n".repeat(253),
+            uid: "0f7c2a1e-6a55-4c1e-9a5e-000000000001",
+        };
+        let status = OmsUpgradeStatus {
+            epoch: 3,
+            backup: Some(BackupStatus {
+                manifest_digest: "ab".repeat(32),
+                ..BackupStatus::default()
+            }),
+            plan: Some(PlanStatus {
+                restore_method: Some("DropAndLoad".into()),
+                ..PlanStatus::default()
+            }),
+            ..OmsUpgradeStatus::default()
+        };
+        let place = Place {
+            host: "metadb".into(),
+            port: 2881,
+            databases: vec!["rm".into(), "cm".into()],
+        };
+        let account = AccountSource::Keys {
+            secret: "s".into(),
+            user_key: "u".into(),
+            password_key: "p".into(),
+        };
+        for role in [
+            JobRole::Probe,
+            JobRole::Dump,
+            JobRole::Verify,
+            JobRole::Compare,
+            JobRole::Restore,
+        ] {
+            let request = build_request(owner, &spec(), &status, &place, &account, role, 2);
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(Request::parse(&text).unwrap(), request);
+            assert_eq!(request.lock.is_none(), role == JobRole::Probe);
+            assert_eq!(
+                request.expected_manifest_digest.is_some(),
+                matches!(role, JobRole::Verify | JobRole::Compare | JobRole::Restore)
+            );
+        }
+        let restore = build_request(
+            owner,
+            &spec(),
+            &status,
+            &place,
+            &account,
+            JobRole::Restore,
+            1,
+        );
+        assert_eq!(restore.restore_method, RestoreMethod::DropAndLoad);
+        assert_eq!(restore.deadline_seconds, Some(3580));
+        assert_eq!(restore.scratch_restore.mode, ScratchMode::Always);
+    }
+}

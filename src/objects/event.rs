@@ -1,0 +1,90 @@
+//! Events: one per transition, under a name that follows from it. Pure.
+use super::names::event_name;
+use crate::api::{FIELD_MANAGER, GROUP, VERSION};
+use crate::objects::labels::Owner;
+use crate::upgrade::Note;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
+
+/// Longest note that the API server takes, bytes.
+const LONGEST_NOTE: usize = 1024;
+/// Longest reason that the API server takes, bytes.
+const LONGEST_REASON: usize = 128;
+
+/// Builds the event about a note. `resource_version` is that of the status which the note explains.
+pub fn build_event(
+    owner: Owner<'_>,
+    resource_version: &str,
+    note: &Note,
+    reporter: &str,
+    now: &Time,
+) -> Event {
+    Event {
+        metadata: ObjectMeta {
+            name: Some(event_name(owner.uid, resource_version, &note.reason)),
+            namespace: Some(owner.namespace.into()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(now.0)),
+        reporting_controller: Some(FIELD_MANAGER.into()),
+        reporting_instance: Some(cut(reporter, LONGEST_REASON)),
+        action: Some("Upgrade".into()),
+        reason: Some(cut(&note.reason, LONGEST_REASON)),
+        note: Some(cut(&note.message, LONGEST_NOTE)),
+        type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
+        regarding: Some(ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some("OmsUpgrade".into()),
+            name: Some(owner.name.into()),
+            namespace: Some(owner.namespace.into()),
+            uid: Some(owner.uid.into()),
+            ..ObjectReference::default()
+        }),
+        ..Event::default()
+    }
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let mut end = limit - '…'.len_utf8();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::jiff::Timestamp;
+
+    #[test]
+    fn notes_are_cut_on_a_character_border() {
+        let owner = Owner {
+            namespace: "oms",
+            name: "up",
+            uid: "u",
+        };
+        let now = Time(Timestamp::UNIX_EPOCH);
+        let note = Note {
+            reason: "BackingUp".into(),
+            message: "ä".repeat(2000),
+            warning: true,
+        };
+        let event = build_event(owner, "7", &note, "pod-1", &now);
+        let text = event.note.unwrap();
+        assert!(text.len() <= 1024 && text.ends_with('…'), "{}", text.len());
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+        assert_eq!(
+            build_event(owner, "7", &note, "pod-2", &now).metadata.name,
+            event.metadata.name
+        );
+        assert_ne!(
+            build_event(owner, "8", &note, "pod-1", &now).metadata.name,
+            event.metadata.name
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! The Jobs that the agent runs in. Pure.
+//!
+//! One attempt per Job (`backoffLimit: 0`, `podReplacementPolicy: Failed`), so that two dumps or two
+//! restores never run at once; no TTL, because the brain must see the end; no ownerReference and no
+//! token. The pod meets the *restricted* Pod Security Standard.
+use super::credentials::{AccountSource, CREDENTIALS_MOUNT};
+use super::labels::{Owner, build_annotations, build_labels, build_metadata};
+use super::names::{BACKUP_MOUNT, job_name, role_word};
+use crate::agent::request::Request;
+use crate::api::JobRole;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EmptyDirVolumeSource, LocalObjectReference,
+    PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec,
+    ResourceRequirements, SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// User and group of our pods: a number that no image needs to know.
+pub const POD_USER: i64 = 65532;
+/// Name of the agent's container.
+pub const AGENT_CONTAINER: &str = "agent";
+
+/// What the installation says about the pods of Jobs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PodSettings {
+    /// Secrets to pull the agent's image with.
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Nodes that the pods may run on.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pods tolerate.
+    pub tolerations: Vec<Toleration>,
+    /// Requests and limits of the agent.
+    pub resources: Option<ResourceRequirements>,
+    /// `imagePullPolicy`; the API server's default when absent.
+    pub image_pull_policy: Option<String>,
+}
+
+/// Everything a Job is made of.
+#[derive(Clone, Debug)]
+pub struct JobOrder<'a> {
+    /// For whom.
+    pub owner: Owner<'a>,
+    /// What it is for.
+    pub role: JobRole,
+    /// Attempt.
+    pub attempt: i32,
+    /// Image with the agent and the dump client.
+    pub image: &'a str,
+    /// Claim for the backup.
+    pub claim: &'a str,
+    /// Where the account lies.
+    pub account: &'a AccountSource,
+    /// What the agent is asked.
+    pub request: &'a Request,
+    /// Seconds after which Kubernetes ends it.
+    pub deadline: u64,
+    /// Settings of the installation.
+    pub settings: &'a PodSettings,
+}
+
+/// Builds a Job.
+pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
+    let word = role_word(order.role);
+    let name = job_name(order.owner.uid, order.role, order.attempt);
+    let pod = build_pod(order, serde_json::to_string(order.request)?);
+    Ok(Job {
+        metadata: build_metadata(order.owner, name, word, Some(order.attempt)),
+        spec: Some(JobSpec {
+            backoff_limit: Some(0),
+            completions: Some(1),
+            parallelism: Some(1),
+            pod_replacement_policy: Some("Failed".into()),
+            active_deadline_seconds: Some(i64::try_from(order.deadline).unwrap_or(i64::MAX)),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(build_labels(order.owner, word, Some(order.attempt))),
+                    annotations: Some(build_annotations(order.owner)),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod),
+            },
+            ..JobSpec::default()
+        }),
+        status: None,
+    })
+}
+
+fn build_pod(order: &JobOrder<'_>, request: String) -> PodSpec {
+    let settings = order.settings;
+    PodSpec {
+        containers: vec![Container {
+            name: AGENT_CONTAINER.into(),
+            image: Some(order.image.into()),
+            image_pull_policy: settings.image_pull_policy.clone(),
+            args: Some(vec![
+                "agent".into(),
+                role_word(order.role).into(),
+                "--request".into(),
+                request,
+            ]),
+            resources: Some(settings.resources.clone().unwrap_or_else(default_resources)),
+            security_context: Some(build_security_context()),
+            termination_message_policy: Some("File".into()),
+            volume_mounts: Some(vec![
+                mount("backup", BACKUP_MOUNT, false),
+                mount("credentials", CREDENTIALS_MOUNT, true),
+                mount("tmp", "/tmp", false),
+            ]),
+            ..Container::default()
+        }],
+        volumes: Some(vec![
+            Volume {
+                name: "backup".into(),
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: order.claim.into(),
+                    read_only: None,
+                }),
+                ..Volume::default()
+            },
+            order.account.build_volume("credentials"),
+            Volume {
+                name: "tmp".into(),
+                empty_dir: Some(EmptyDirVolumeSource {
+                    size_limit: Some(Quantity("64Mi".into())),
+                    ..EmptyDirVolumeSource::default()
+                }),
+                ..Volume::default()
+            },
+        ]),
+        image_pull_secrets: Some(settings.image_pull_secrets.clone()).filter(|all| !all.is_empty()),
+        node_selector: Some(settings.node_selector.clone()).filter(|all| !all.is_empty()),
+        tolerations: Some(settings.tolerations.clone()).filter(|all| !all.is_empty()),
+        restart_policy: Some("Never".into()),
+        termination_grace_period_seconds: Some(30),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(build_pod_security()),
+        ..PodSpec::default()
+    }
+}
+
+fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}
+
+fn default_resources() -> ResourceRequirements {
+    let quantity = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
+    ResourceRequirements {
+        requests: Some(BTreeMap::from([
+            quantity("cpu", "100m"),
+            quantity("memory", "128Mi"),
+        ])),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// Pod-wide security of everything that we start.
+pub fn build_pod_security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(POD_USER),
+        run_as_group: Some(POD_USER),
+        fs_group: Some(POD_USER),
+        fs_group_change_policy: Some("OnRootMismatch".into()),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".into(),
+            localhost_profile: None,
+        }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// Security of every container that we start.
+pub fn build_security_context() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities {
+            add: None,
+            drop: Some(vec!["ALL".into()]),
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::request::{Credentials, MetadbAddress, ProbeOptions};
+    use serde_json::json;
+
+    #[test]
+    fn builds_the_whole_job() {
+        let owner = Owner {
+            namespace: "oms",
+            name: "to-4-0-0",
+            uid: "0f7c2a1e-6a55-4c1e-9a5e-000000000001",
+        };
+        let account = AccountSource::Keys {
+            secret: "metadb".into(),
+            user_key: "user".into(),
+            password_key: "password".into(),
+        };
+        let request = Request {
+            upgrade_uid: owner.uid.into(),
+            attempt: 2,
+            metadb: MetadbAddress {
+                host: "db".into(),
+                port: 2881,
+            },
+            credentials: Credentials::ConfigYaml { path: "/x".into() },
+            databases: vec!["rm".into()],
+            directory: "/backup/x".into(),
+            expected_manifest_digest: None,
+            lock: None,
+            restore_method: Default::default(),
+            scratch_restore: Default::default(),
+            probe: ProbeOptions::default(),
+            deadline_seconds: None,
+        };
+        let settings = PodSettings {
+            image_pull_policy: Some("IfNotPresent".into()),
+            ..PodSettings::default()
+        };
+        let job = build_job(&JobOrder {
+            owner,
+            role: JobRole::Dump,
+            attempt: 2,
+            image: "tools:1",
+            claim: "oms-backup",
+            account: &account,
+            request: &request,
+            deadline: 3600,
+            settings: &settings,
+        })
+        .unwrap();
+        let labels = json!({
+            "app.kubernetes.io/managed-by": "oms-operator",
+            "oms.oceanbase.com/upgrade-uid": owner.uid,
+            "oms.oceanbase.com/role": "dump",
+            "oms.oceanbase.com/attempt": "2",
+        });
+        let annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0"});
+        assert_eq!(
+            serde_json::to_value(&job).unwrap(),
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": job_name(owner.uid, JobRole::Dump, 2), "namespace": "oms", "labels": labels, "annotations": annotations},
+                "spec": {
+                    "backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed", "activeDeadlineSeconds": 3600,
+                    "template": {
+                        "metadata": {"labels": labels, "annotations": annotations},
+                        "spec": {
+                            "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
+                            "automountServiceAccountToken": false, "enableServiceLinks": false,
+                            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
+                                "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}},
+                            "containers": [{
+                                "name": "agent", "image": "tools:1", "imagePullPolicy": "IfNotPresent",
+                                "args": ["agent", "dump", "--request", serde_json::to_string(&request).unwrap()],
+                                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+                                "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}},
+                                "terminationMessagePolicy": "File",
+                                "volumeMounts": [
+                                    {"name": "backup", "mountPath": "/backup"},
+                                    {"name": "credentials", "mountPath": "/credentials", "readOnly": true},
+                                    {"name": "tmp", "mountPath": "/tmp"},
+                                ],
+                            }],
+                            "volumes": [
+                                {"name": "backup", "persistentVolumeClaim": {"claimName": "oms-backup"}},
+                                {"name": "credentials", "secret": {"secretName": "metadb", "defaultMode": 0o440, "optional": false,
+                                    "items": [{"key": "user", "path": "user"}, {"key": "password", "path": "password"}]}},
+                                {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+                            ],
+                        },
+                    },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn settings_are_closed() {
+        assert!(serde_json::from_value::<PodSettings>(json!({"nodeSelector": {"a": "b"}})).is_ok());
+        assert!(serde_json::from_value::<PodSettings>(json!({"nodeSelectr": {}})).is_err());
+    }
+}

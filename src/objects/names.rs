@@ -1,0 +1,145 @@
+//! Names of the objects that we make. Pure.
+//!
+//! A name follows from the uid of the `OmsUpgrade`, so a crash between "made" and "remembered" finds
+//! it again, and an upgrade of the same name that was deleted before can never be mistaken for this
+//! one. The name of the `OmsUpgrade` itself may have 253 characters and stands in an annotation.
+use crate::api::JobRole;
+use crate::oms::container::AttemptId;
+use sha2::{Digest, Sha256};
+
+/// Longest name that we make. A Job's pods get eleven characters more, and a name may have 63.
+pub const LONGEST_NAME: usize = 52;
+/// Where the claim is mounted in the Jobs.
+pub const BACKUP_MOUNT: &str = "/backup";
+/// Characters of an upgrade's name in the name of its backup directory.
+const NAME_IN_DIRECTORY: usize = 60;
+
+/// Hexadecimal digits of a hash over some text.
+fn shorten(text: &str, digits: usize) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.truncate(digits);
+    hex
+}
+
+/// Short form of an upgrade's uid: ten hexadecimal digits.
+pub fn shorten_uid(uid: &str) -> String {
+    shorten(uid, 10)
+}
+
+/// The word of a role: the agent's subcommand, also part of names and labels.
+pub fn role_word(role: JobRole) -> &'static str {
+    match role {
+        JobRole::Probe => "probe",
+        JobRole::Dump => "dump",
+        JobRole::Verify => "verify",
+        JobRole::Compare => "compare",
+        JobRole::Restore => "restore",
+    }
+}
+
+/// Name of a Job.
+pub fn job_name(uid: &str, role: JobRole, attempt: i32) -> String {
+    format!("oms-{}-{}-{attempt}", shorten_uid(uid), role_word(role))
+}
+
+/// Name of the pod that pulls an image on a target's node.
+pub fn prepull_name(uid: &str, target: &str) -> String {
+    format!("oms-{}-prepull-{}", shorten_uid(uid), shorten(target, 10))
+}
+
+/// Name of the Secret with the account that was read from a container.
+pub fn credentials_name(uid: &str) -> String {
+    format!("oms-{}-credentials", shorten_uid(uid))
+}
+
+/// Name of the event about one transition: the same transition never gives two events.
+pub fn event_name(uid: &str, resource_version: &str, reason: &str) -> String {
+    format!(
+        "oms-{}-{}",
+        shorten_uid(uid),
+        shorten(&format!("{resource_version} {reason}"), 16)
+    )
+}
+
+/// Name of a run of `docker_init.sh`; `None` cannot happen for names made here.
+pub fn init_attempt(uid: &str, target: &str, attempt: i32) -> Option<AttemptId> {
+    AttemptId::new(&format!(
+        "{}-{}-{attempt}",
+        shorten_uid(uid),
+        shorten(target, 8)
+    ))
+}
+
+/// Directory of an upgrade's backups as its Jobs see it.
+pub fn backup_directory(uid: &str, upgrade: &str) -> String {
+    let readable: String = upgrade.chars().take(NAME_IN_DIRECTORY).collect();
+    format!(
+        "{BACKUP_MOUNT}/{}-{}",
+        readable.trim_end_matches(['.', '-']),
+        shorten_uid(uid)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const ROLES: [JobRole; 5] = [
+        JobRole::Probe,
+        JobRole::Dump,
+        JobRole::Verify,
+        JobRole::Compare,
+        JobRole::Restore,
+    ];
+
+    fn is_dns_label(name: &str) -> bool {
+        name.len() <= LONGEST_NAME
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && !name.ends_with('-')
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_a_short_dns_label(uid in ".{0,253}", target in "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", attempt in 1..100_000i32) {
+            for role in ROLES {
+                prop_assert!(is_dns_label(&job_name(&uid, role, attempt)));
+            }
+            prop_assert!(is_dns_label(&prepull_name(&uid, &target)));
+            prop_assert!(is_dns_label(&credentials_name(&uid)));
+            prop_assert!(is_dns_label(&event_name(&uid, "12345", &target)));
+            prop_assert!(init_attempt(&uid, &target, attempt).is_some());
+            let directory = backup_directory(&uid, &target);
+            let last = directory.rsplit('/').next().unwrap_or_default();
+            prop_assert!(last.len() <= 80 && directory.starts_with("/backup/") && !directory.contains(".."), "{directory}");
+        }
+    }
+
+    #[test]
+    fn names_of_different_things_differ() {
+        let mut seen = BTreeSet::new();
+        for uid in ["a", "b"] {
+            for role in ROLES {
+                for attempt in 1..20 {
+                    assert!(seen.insert(job_name(uid, role, attempt)));
+                }
+            }
+            for target in ["oms-a", "oms-b"] {
+                assert!(seen.insert(prepull_name(uid, target)));
+            }
+            assert!(seen.insert(credentials_name(uid)));
+        }
+    }
+
+    #[test]
+    fn names_stay_as_they_are_across_versions() {
+        // A new version of the operator must find what an older one made.
+        let uid = "0f7c2a1e-6a55-4c1e-9a5e-000000000001";
+        assert_eq!(job_name(uid, JobRole::Dump, 2), "oms-d0d0d0d0d0-dump-2");
+    }
+}

@@ -1,0 +1,250 @@
+//! Reads pods and Jobs as the API server shows them. Pure.
+use super::labels::is_ours;
+use crate::agent::report::{OutputLine, Progress, Report};
+use crate::upgrade::{ContainerFacts, PodFacts, PrePullState};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+
+/// Seconds that an image may fail to be pulled before the pre-pull counts as failed: a hiccup of a
+/// registry is shorter.
+const PULL_PATIENCE: i64 = 20;
+
+/// Whether a pod has ended: no container of it runs or will run again.
+pub fn is_ended(pod: &Pod) -> bool {
+    matches!(read_phase(pod), "Succeeded" | "Failed")
+}
+
+fn read_phase(pod: &Pod) -> &str {
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+fn list_containers(pod: &Pod) -> &[ContainerStatus] {
+    pod.status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_deref())
+        .unwrap_or_default()
+}
+
+/// Reads a target's pod; `container` names the one that runs OMS.
+pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
+    PodFacts {
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        ip: pod
+            .status
+            .as_ref()
+            .and_then(|status| status.pod_ip.clone())
+            .filter(|ip| !ip.is_empty()),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        created: pod
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(0, |time| time.0.as_second()),
+        unschedulable: read_unschedulable(pod),
+        container: list_containers(pod)
+            .iter()
+            .find(|status| status.name == container)
+            .map(read_container)
+            .unwrap_or_default(),
+    }
+}
+
+fn read_unschedulable(pod: &Pod) -> Option<String> {
+    pod.status
+        .as_ref()?
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| {
+            condition.type_ == "PodScheduled"
+                && condition.status == "False"
+                && condition.reason.as_deref() == Some("Unschedulable")
+        })
+        .map(|condition| condition.message.clone().unwrap_or_default())
+}
+
+fn read_container(status: &ContainerStatus) -> ContainerFacts {
+    let state = status.state.as_ref();
+    ContainerFacts {
+        running: state.is_some_and(|state| state.running.is_some()),
+        ready: status.ready,
+        id: status.container_id.clone().unwrap_or_default(),
+        image_id: status.image_id.clone(),
+        restart_count: status.restart_count,
+        waiting: read_waiting(status),
+    }
+}
+
+/// Why a container waits, unless that is the normal course of things.
+fn read_waiting(status: &ContainerStatus) -> Option<String> {
+    status
+        .state
+        .as_ref()?
+        .waiting
+        .as_ref()?
+        .reason
+        .clone()
+        .filter(|reason| reason != "ContainerCreating" && reason != "PodInitializing")
+}
+
+/// Whether the image of a pre-pull pod has arrived. `now` in Unix seconds.
+pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
+    if !is_ours(&pod.metadata, uid) {
+        return PrePullState::Failed(
+            "a pod with the name of our pre-pull pod exists and is not ours; delete or rename it"
+                .into(),
+        );
+    }
+    let reason = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.reason.clone())
+        .unwrap_or_default();
+    let Some(status) = list_containers(pod).first() else {
+        return if is_ended(pod) {
+            PrePullState::Failed(format!("the pod was not started: {reason}"))
+        } else {
+            PrePullState::Pending
+        };
+    };
+    let state = status.state.as_ref();
+    let never_ran = status.container_id.is_none();
+    match state
+        .and_then(|state| state.waiting.as_ref())
+        .and_then(|waiting| waiting.reason.as_deref())
+    {
+        Some(wrong @ ("InvalidImageName" | "ErrImageNeverPull")) => {
+            PrePullState::Failed(wrong.into())
+        }
+        Some(wrong @ ("ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable")) => {
+            let created = pod
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(now, |time| time.0.as_second());
+            if now.saturating_sub(created) < PULL_PATIENCE {
+                PrePullState::Pending
+            } else {
+                PrePullState::Failed(wrong.into())
+            }
+        }
+        Some("ContainerCreating" | "PodInitializing") => PrePullState::Pending,
+        // Whatever goes wrong after the pull does not concern the image.
+        Some(_) => PrePullState::Pulled,
+        None if is_ended(pod) && never_ran => {
+            PrePullState::Failed(format!("the pod was not started: {reason}"))
+        }
+        None if state.is_some() => PrePullState::Pulled,
+        None => PrePullState::Pending,
+    }
+}
+
+/// What a finished Job says; `None` while it has not finished.
+pub fn read_job_end(job: &Job) -> Option<String> {
+    job.status
+        .as_ref()?
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| {
+            condition.status == "True" && matches!(condition.type_.as_str(), "Complete" | "Failed")
+        })
+        .map(|condition| {
+            let parts = [
+                Some(condition.type_.clone()),
+                condition.reason.clone(),
+                condition.message.clone(),
+            ];
+            let parts: Vec<String> = parts
+                .into_iter()
+                .flatten()
+                .filter(|p| !p.is_empty())
+                .collect();
+            parts.join(": ")
+        })
+}
+
+/// The agent's report from its termination message.
+pub fn read_report(pod: &Pod) -> Option<Report> {
+    list_containers(pod).iter().find_map(|status| {
+        let message = status
+            .state
+            .as_ref()?
+            .terminated
+            .as_ref()?
+            .message
+            .as_deref()?;
+        parse_report(message)
+    })
+}
+
+/// A report written bare or as a line of output.
+fn parse_report(text: &str) -> Option<Report> {
+    let text = text.trim();
+    match serde_json::from_str::<OutputLine>(text) {
+        Ok(OutputLine::Report(report)) => Some(*report),
+        Ok(OutputLine::Progress(_)) => None,
+        Err(_) => serde_json::from_str(text).ok(),
+    }
+}
+
+/// The report among the last lines of a log: for a termination message that was lost.
+pub fn find_report(log: &str) -> Option<Report> {
+    log.lines().rev().find_map(parse_report)
+}
+
+/// The newest progress line of a log.
+pub fn find_progress(log: &str) -> Option<Progress> {
+    log.lines()
+        .rev()
+        .find_map(|line| match serde_json::from_str(line.trim()) {
+            Ok(OutputLine::Progress(progress)) => Some(progress),
+            _ => None,
+        })
+}
+
+/// Why a Job's pod does not run, when something is wrong with it.
+pub fn find_problem(pod: &Pod) -> Option<String> {
+    if let Some(reason) = read_unschedulable(pod) {
+        return Some(format!("it cannot be scheduled: {reason}"));
+    }
+    list_containers(pod).iter().find_map(|status| {
+        let reason = read_waiting(status)?;
+        let message = status
+            .state
+            .as_ref()
+            .and_then(|state| state.waiting.as_ref())
+            .and_then(|waiting| waiting.message.clone())
+            .unwrap_or_default();
+        Some(format!("{reason} {message}").trim().to_owned())
+    })
+}
+
+/// Why a pod ended without a report: what the kubelet says.
+pub fn describe_end(pod: &Pod) -> Option<String> {
+    let of_container = list_containers(pod).iter().find_map(|status| {
+        let end = status.state.as_ref()?.terminated.as_ref()?;
+        let reason = end.reason.clone().unwrap_or_default();
+        Some(format!("{reason}, exit code {}", end.exit_code))
+    });
+    let of_pod = pod.status.as_ref().and_then(|status| {
+        let reason = status.reason.clone()?;
+        Some(format!(
+            "{reason} {}",
+            status.message.clone().unwrap_or_default()
+        ))
+    });
+    match (of_pod, of_container) {
+        (Some(pod), Some(container)) => Some(format!("{}; {container}", pod.trim())),
+        (pod, container) => pod.or(container),
+    }
+}
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;

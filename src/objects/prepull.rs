@@ -1,0 +1,112 @@
+//! The pod that pulls the new image on a target's node before anything is touched. Pure.
+//!
+//! It runs a program that does nothing, with no mounts, no environment and no rights.
+use super::jobs::{build_pod_security, build_security_context};
+use super::labels::{Owner, build_metadata};
+use super::names::prepull_name;
+use k8s_openapi::api::core::v1::{
+    Container, LocalObjectReference, Pod, PodSpec, ResourceRequirements, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+/// Role of a pre-pull pod.
+pub const PREPULL_ROLE: &str = "prepull";
+
+/// What is taken over from the target's pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrePullSite {
+    /// Node that the target's pod runs on.
+    pub node: String,
+    /// Secrets that its images are pulled with.
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Taints that it tolerates.
+    pub tolerations: Vec<Toleration>,
+    /// Service account, which may bring further pull secrets.
+    pub service_account: Option<String>,
+}
+
+/// Builds the pod.
+pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &PrePullSite) -> Pod {
+    let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
+    Pod {
+        metadata: build_metadata(owner, prepull_name(owner.uid, target), PREPULL_ROLE, None),
+        spec: Some(PodSpec {
+            node_name: Some(site.node.clone()),
+            containers: vec![Container {
+                name: "pull".into(),
+                image: Some(image.into()),
+                image_pull_policy: Some("IfNotPresent".into()),
+                command: Some(vec!["/bin/true".into()]),
+                resources: Some(ResourceRequirements {
+                    requests: Some(BTreeMap::from([small("cpu", "1m"), small("memory", "4Mi")])),
+                    ..ResourceRequirements::default()
+                }),
+                security_context: Some(build_security_context()),
+                ..Container::default()
+            }],
+            image_pull_secrets: Some(site.image_pull_secrets.clone()).filter(|all| !all.is_empty()),
+            tolerations: Some(site.tolerations.clone()).filter(|all| !all.is_empty()),
+            service_account_name: site.service_account.clone(),
+            restart_policy: Some("Never".into()),
+            termination_grace_period_seconds: Some(1),
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            security_context: Some(build_pod_security()),
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Reads from a target's pod what the pre-pull pod takes over; `None` while it has no node.
+pub fn read_site(pod: &Pod) -> Option<PrePullSite> {
+    let spec = pod.spec.as_ref()?;
+    Some(PrePullSite {
+        node: spec.node_name.clone()?,
+        image_pull_secrets: spec.image_pull_secrets.clone().unwrap_or_default(),
+        tolerations: spec.tolerations.clone().unwrap_or_default(),
+        service_account: spec.service_account_name.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn builds_the_whole_pod() {
+        let owner = Owner {
+            namespace: "oms",
+            name: "up",
+            uid: "u-1",
+        };
+        let source: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "oms-1"},
+            "spec": {"nodeName": "n1", "containers": [], "imagePullSecrets": [{"name": "pull"}], "serviceAccountName": "oms",
+                "tolerations": [{"key": "k", "operator": "Exists"}], "volumes": [{"name": "secret"}]},
+        }))
+        .unwrap();
+        let pod = build_prepull_pod(owner, "oms", "oms:4", &read_site(&source).unwrap());
+        assert_eq!(
+            serde_json::to_value(&pod).unwrap(),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": prepull_name("u-1", "oms"), "namespace": "oms",
+                    "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull"},
+                    "annotations": {"oms.oceanbase.com/upgrade": "up"}},
+                "spec": {
+                    "nodeName": "n1", "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
+                    "automountServiceAccountToken": false, "enableServiceLinks": false, "serviceAccountName": "oms",
+                    "imagePullSecrets": [{"name": "pull"}], "tolerations": [{"key": "k", "operator": "Exists"}],
+                    "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
+                        "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}},
+                    "containers": [{"name": "pull", "image": "oms:4", "imagePullPolicy": "IfNotPresent", "command": ["/bin/true"],
+                        "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
+                        "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}}}],
+                },
+            })
+        );
+    }
+}

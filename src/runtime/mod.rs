@@ -1,0 +1,10 @@
+//! What keeps the operator running: lease, health, metrics, logs, shutdown.
+pub mod lease;
+pub mod metrics;
+mod options;
+mod run;
+mod server;
+mod telemetry;
+
+pub use options::RunOptions;
+pub use run::run_operator;
