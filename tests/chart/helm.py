@@ -1,5 +1,7 @@
 """Runs Helm and reads what it renders."""
 
+import copy
+import functools
 import json
 import os
 import subprocess
@@ -19,8 +21,13 @@ def run(*arguments):
 
 def render(values=None, namespace="here", release="oms-operator"):
     """The objects that a release with these values consists of."""
+    return copy.deepcopy(_render(json.dumps(values or {}), namespace, release))
+
+
+@functools.cache
+def _render(values, namespace, release):
     result = subprocess.run([HELM, "template", release, CHART, "--namespace", namespace, "--values", "-"],
-                            input=json.dumps(values or {}), capture_output=True, text=True, timeout=120)
+                            input=values, capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
         raise AssertionError(result.stderr)
     return [document for document in yaml.safe_load_all(result.stdout) if document]

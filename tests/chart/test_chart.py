@@ -1,6 +1,8 @@
 """The chart renders what it promises and refuses what it does not know."""
 
+import json
 import os
+import re
 import unittest
 
 import helm
@@ -11,6 +13,19 @@ CRD = "omsupgrades.oms.oceanbase.com"
 
 def pod_of(objects):
     return helm.pick(objects, "Deployment")[0]["spec"]["template"]["spec"]
+
+
+class Alerts(unittest.TestCase):
+    def test_every_metric_exists(self):
+        [rule] = helm.pick(helm.render({"metrics": {"prometheusRule": {"enabled": True}}}), "PrometheusRule")
+        used = {name for alert in rule["spec"]["groups"][0]["rules"]
+                for name in re.findall(r"\boms_(upgrade|operator)_([a-z_]+)", alert["expr"])}
+        self.assertTrue(used)
+        with open(os.path.join(helm.ROOT, "src", "runtime", "metrics.rs"), encoding="utf-8") as file:
+            source = file.read()
+        for prefix, name in used:
+            registered = name if prefix == "operator" else f"upgrade_{name}"
+            self.assertIn(f'"{registered}"', source)
 
 
 class Lint(unittest.TestCase):
@@ -119,8 +134,13 @@ class Pod(unittest.TestCase):
         self.assertEqual((chart["version"], chart["appVersion"]), (version, version))
 
     def test_no_secret_is_read_from_the_environment(self):
-        for variable in pod_of(helm.render())["containers"][0]["env"]:
-            self.assertNotIn("secretKeyRef", variable.get("valueFrom", {}))
+        self.assertNotIn("env", pod_of(helm.render())["containers"][0])
+
+    def test_settings_of_jobs(self):
+        self.assertFalse([a for a in pod_of(helm.render())["containers"][0]["args"] if a.startswith("--job-pods")])
+        wanted = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "k", "operator": "Exists"}]}
+        [argument] = [a for a in pod_of(helm.render({"jobs": wanted}))["containers"][0]["args"] if a.startswith("--job-pods")]
+        self.assertEqual(json.loads(argument.split("=", 1)[1]), wanted)
 
 
 class Options(unittest.TestCase):
