@@ -1,0 +1,177 @@
+"""One cluster with the OMS stand-in and the operator, made as a user would make them, and made anew when a scenario
+left it in another state. May touch: the cluster it is given, .cache.
+"""
+
+import glob
+import json
+import os
+import shutil
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tests", "demo"), os.path.join(ROOT, "tests", "standin")]
+
+import installation  # noqa: E402
+from ctl import manifests  # noqa: E402
+
+from api import Api, upgrades_path  # noqa: E402
+from audit import Audit  # noqa: E402
+from processes import poll  # noqa: E402
+
+RELEASE = "oms.oceanbase.com/release=i-accept-the-current-state"
+OPERATOR = "system:serviceaccount:oms-operator:oms-operator"
+# Databases of the product itself; none may be left but safety copies of a restore, which are kept on purpose.
+OWN_DATABASES = ("oms_operator_lock", "__omsrestore_", "__omsverify_", "__omsprobe_")
+
+
+class Lab(installation.Demo):
+    """One cluster with one installation of OMS and one of the operator."""
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.api = Api(self.kubectl_base[0], self.kubeconfig)
+        self.audit = Audit(cluster)
+        self.engine, self.nodes, self.clean, self.operator = None, 1, False, False
+        self.verbose = False
+
+    # Clients
+
+    def try_kubectl(self, *arguments, stdin=None):
+        """(exit status, output and errors) of a kubectl call that may fail."""
+        import subprocess
+        result = subprocess.run([*self.kubectl_base, *arguments], input=stdin, capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr
+
+    def helm(self, *arguments):
+        """helm, with its output in the log."""
+        installation.run_logged(os.path.join(installation.BIN, "helm"), "--kubeconfig", self.kubeconfig, *arguments)
+
+    def sql(self, statement):
+        """Rows of one statement, by the observer's account."""
+        return json.loads(self.standin("sql", self.namespace, statement))["rows"]
+
+    def journal(self):
+        """The stand-in's journal."""
+        return json.loads(self.standin("journal", self.namespace, "--json", allowed=(0, 1)))
+
+    def bad_day(self, *words):
+        """Sets or ends a bad day."""
+        self.standin("bad-day", self.namespace, *words)
+
+    def in_eye(self, *command, stdin=None):
+        """Output of a command in the observer's pod."""
+        interactive = ["-i"] if stdin is not None else []
+        return self.kubectl("exec", *interactive, "oms-standin-eye", "--", *command, stdin=stdin)
+
+    def operator_pod(self):
+        """The running pod of the operator, None when there is none."""
+        pods = self.api.get(f"/api/v1/namespaces/{self.operator_namespace}/pods")["items"]
+        for pod in pods:
+            statuses = pod["status"].get("containerStatuses", [])
+            if not pod["metadata"].get("deletionTimestamp") and statuses and "running" in statuses[0]["state"]:
+                return pod
+        return None
+
+    def operator_calls(self, since):
+        """What the operator called since a mark."""
+        return list(self.audit.calls(since, OPERATOR))
+
+    # Installation
+
+    def prepare(self, engine, nodes, fresh):
+        """Old version, HA on, projects running, clean journal, operator waiting. Whether anything had to be made."""
+        if not self.operator:
+            self.install_operator()
+        if self.clean and not fresh and (self.engine, self.nodes) == (engine, nodes):
+            return False
+        if self.engine is not None and (self.engine, self.nodes) != (engine, nodes):
+            self.uninstall()
+        self.remove_oms()
+        names = ["--nodes", ",".join(f"node{number + 1}" for number in range(nodes))] if nodes > 1 else []
+        installation.run_logged("tests/standin/standinctl", "--kubeconfig", self.kubeconfig, "install", "-n", self.namespace,
+                                "--engine", engine, "--fast", "--size-mb", "4", *names)
+        self.engine, self.nodes, self.clean = engine, nodes, True
+        return True
+
+    def install_operator(self):
+        """helm upgrade --install; the namespace that it watches must be there before."""
+        self.apply(manifests.namespace(self.namespace))
+        installation.install_operator(self)
+        self.operator = True
+
+    def remove_oms(self):
+        """OMS, its upgrades, what they left in the MetaDB, and what its volumes hold; the MetaDB stays."""
+        self.remove_upgrades()
+        found, _ = self.try_kubectl("get", "namespace", self.namespace)
+        if found != 0:
+            self.install_operator()
+            return
+        self.kubectl("delete", "deployments", "-l", "app=oms", "--cascade=foreground", "--wait", "--timeout=120s")
+        self.kubectl("delete", "jobs,pods,secrets", "-l", "app.kubernetes.io/managed-by=oms-operator", "--wait")
+        poll("pods of OMS gone", lambda: not self.get("pods", "-l", "app=oms")["items"], 60)
+        for volume in self.get("pv")["items"]:
+            claim = volume["spec"].get("claimRef", {})
+            if claim.get("namespace") == self.namespace and claim["name"].startswith("oms"):
+                empty(volume["spec"]["hostPath"]["path"])
+        if self.try_kubectl("exec", "oms-standin-eye", "--", "true")[0] == 0:
+            for row in self.sql("SELECT schema_name AS name FROM information_schema.schemata"):
+                if "__oms" in row["name"] or row["name"] == "oms_operator_lock":
+                    self.sql(f"DROP DATABASE `{row['name']}`")
+
+    def remove_upgrades(self):
+        """Every OmsUpgrade, finished or not."""
+        listed = self.api.get(upgrades_path(self.namespace)) or {"items": []}
+        for item in listed["items"]:
+            name = item["metadata"]["name"]
+            if not item.get("status", {}).get("settled"):
+                self.try_kubectl("annotate", "omsup", name, "--overwrite", RELEASE)
+            self.kubectl("delete", "omsup", name, "--ignore-not-found", "--timeout=60s")
+
+    def uninstall(self):
+        """The namespace with everything in it; the operator's Role goes with it and is made again."""
+        self.remove_upgrades()
+        self.standin("uninstall", self.namespace)
+        self.engine, self.clean = None, False
+        self.install_operator()
+
+    def wait_replicating(self, seconds=60):
+        """Every live link runs and is close to now."""
+        poll("every live link of a project close to now", lambda: installation.replicates(self.state()), seconds)
+
+    def wait_serving(self, seconds=120):
+        """OMS is rolled out and replicates."""
+        for item in self.get("deployments", "-l", "app=oms")["items"]:
+            self.kubectl("rollout", "status", f"deployment/{item['metadata']['name']}", f"--timeout={seconds}s")
+        self.wait_replicating()
+
+
+def empty(directory):
+    """Removes what a volume holds, but not the volume."""
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+def bring_up(cluster, nodes, engines, build):
+    """Builds what is missing and starts the cluster; the arguments of scripts/build-images.sh come from the caller."""
+    os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
+    installation.LOG = os.path.join(ROOT, ".cache", "e2e.log")
+    open(installation.LOG, "a", encoding="utf-8").close()
+    began = time.monotonic()
+    installation.run_logged("tests/standin/standinctl", "build")
+    installation.run_logged("scripts/build-images.sh", *build)
+    archives = set()
+    for engine in engines:
+        archives.update(installation.archives(engine))
+    installation.run_logged(installation.CLUSTER, "up", "--name", cluster, "--nodes", str(nodes), *sorted(archives))
+    print(f"{time.monotonic() - began:6.1f} s  cluster {cluster} with {nodes} node(s) and the images", flush=True)
+    return Lab(cluster)
+
+
+def archive_names():
+    """Image archives there are, for messages."""
+    return sorted(os.path.basename(path) for path in glob.glob(os.path.join(installation.IMAGES, "*.tar")))
