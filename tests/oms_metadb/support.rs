@@ -232,52 +232,22 @@ fn start_seekdb(folder: &Path, port: u16) -> Child {
         .unwrap()
 }
 
-/// seekdb's program from its Python wheel, fetched once into the project's cache.
+/// seekdb's program, in the project's cache. `tests/engines/setup.sh` puts it there on a fresh machine.
 fn find_seekdb() -> PathBuf {
-    const VERSION: &str = "1.4.0.post1";
-    let folder = root().join(".cache/seekdb").join(VERSION);
-    let program = folder.join("pylibseekdb/seekdb");
-    if !program.exists() {
-        let part = root().join(".cache/seekdb/part");
-        std::fs::create_dir_all(&part).unwrap();
-        let run = |args: &[&str]| {
-            let status = Command::new("python3")
-                .args(args)
-                .current_dir(&part)
-                .status()
-                .unwrap();
-            assert!(status.success(), "python3 {args:?}");
-        };
-        let wheel = format!("pylibseekdb=={VERSION}");
-        run(&[
-            "-m",
-            "pip",
-            "-q",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--implementation",
-            "cp",
-            "--python-version",
-            "3.11",
-            "--platform",
-            "manylinux_2_28_x86_64",
-            "-d",
-            ".",
-            &wheel,
-        ]);
-        run(&[
-            "-c",
-            "import glob,zipfile; zipfile.ZipFile(glob.glob('*.whl')[0]).extractall('x')",
-        ]);
-        let status = Command::new("chmod")
-            .arg("+x")
-            .arg(part.join("x/pylibseekdb/seekdb"))
-            .status()
-            .unwrap();
-        assert!(status.success());
-        std::fs::rename(part.join("x"), &folder).unwrap();
-        std::fs::remove_dir_all(&part).unwrap();
+    let setup = root().join("tests/engines/setup.sh");
+    if setup.exists() {
+        assert!(
+            Command::new(&setup).status().unwrap().success(),
+            "{} failed",
+            setup.display()
+        );
     }
+    let program = root().join(".cache/seekdb-1.4.0.post1/seekdb");
+    assert!(
+        program.exists(),
+        "{} is missing: run {}",
+        program.display(),
+        setup.display()
+    );
     program
 }
