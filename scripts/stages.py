@@ -1,6 +1,11 @@
 """The stages of `make test` and `make test-all`: what runs, in which order, how long it may take."""
 
+import os
 from dataclasses import dataclass
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Integration tests by the beginning of their names; those that begin otherwise run in the stage `other`.
+GROUPS = ("brain", "agent", "oms", "explorer")
 
 
 @dataclass(frozen=True)
@@ -14,14 +19,46 @@ class Stage:
     everything: str = ""
 
 
+def find_tests():
+    """Integration tests of the crate: group → names. No file of tests/ can be forgotten."""
+    names = sorted(file[:-3] for file in os.listdir(os.path.join(ROOT, "tests")) if file.endswith(".rs"))
+    found = {group: [] for group in (*GROUPS, "other")}
+    for name in names:
+        found[next((group for group in GROUPS if name.startswith(group)), "other")].append(name)
+    return found
+
+
+def cargo_test(names, *arguments):
+    """cargo's command for some integration tests."""
+    chosen = " ".join(f"--test {name}" for name in names)
+    return f"cargo test --quiet --locked --no-fail-fast {chosen}" + (" -- " + " ".join(arguments) if arguments else "")
+
+
+TESTS = find_tests()
+
+
+def rust(group, about, minutes, *arguments):
+    """The stage of a group of integration tests; none when there are no such tests."""
+    return [Stage(group, about, minutes, cargo_test(TESTS[group], *arguments))] if TESTS[group] else []
+
+
 STAGES = [
-    Stage("setup", "the machine is ready", 25, "scripts/setup.sh"),
+    Stage("setup", "the machine is ready", 30, "scripts/setup.sh"),
     Stage("format", "rustfmt", 2, "cargo fmt --check"),
-    Stage("clippy", "no warnings", 15, "nice cargo clippy --quiet --locked --all-targets -- -D warnings"),
-    Stage("rust", "unit tests, properties, drift of the definition", 20, "nice cargo test --quiet --locked"),
+    Stage("clippy", "no warnings", 15, "cargo clippy --quiet --locked --all-targets -- -D warnings"),
+    Stage("unit", "unit tests and properties", 15, "cargo test --quiet --locked --lib --bins"),
+    *rust("brain", "the procedure, walked in a small world", 10),
+    *rust("explorer", "every call fails in every way, to a fixpoint", 15),
+    *rust("oms", "OMS seen from outside: seekdb, MariaDB, HTTP, container scripts", 10),
+    *rust("agent", "backup, proof and restore against seekdb and MariaDB", 10),
+    *rust("other", "other tests of the crate", 10),
     Stage("deny", "licences, banned packages, sources", 5,
           ".cache/cargo-deny/bin/cargo-deny --offline --locked check bans licenses sources"),
-    Stage("images", "the images of operator and tools", 20, "scripts/build-images.sh"),
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
-    Stage("chart", "lint, schema, rendering, pod security, roles, samples", 5, "tests/chart/run"),
+    Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents", 5, "tests/chart/run"),
+    Stage("cluster", "the test cluster", 20, "tests/cluster/test.sh"),
+    Stage("standin", "the OMS stand-in: rules, bad days, the right procedure", 20,
+          "tests/standin/standinctl build && tests/standin/tests/run"),
+    Stage("end-to-end", "upgrades and ways back on a real cluster", 30,
+          "tests/e2e/run --profile dev", "tests/e2e/run --all && tests/e2e/run --all --engine mariadb"),
 ]
