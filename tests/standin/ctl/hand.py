@@ -70,7 +70,7 @@ class Hand:
     def _online(self):
         state = self.kube.eye("state")
         return (all(host["host_status"] == "ONLINE" for host in state["hosts"])
-                and all(beat["age"] <= 3 for beat in state["heart_beats"]))
+                and all(beat["age"] <= 10 for beat in state["heart_beats"]))
 
     def patch(self, operations):
         """One JSON patch on every Deployment."""

@@ -97,7 +97,7 @@ class Case(unittest.TestCase):
         def online():
             state = self.state()
             return (all(host["host_status"] == "ONLINE" for host in state["hosts"])
-                    and all(beat["age"] <= 3 for beat in state["heart_beats"]))
+                    and all(beat["age"] <= 10 for beat in state["heart_beats"]))
         wait_for("hosts online", online, 60)
 
     def assert_rules(self, *expected):
