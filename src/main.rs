@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[command(version)]
 enum Cli {
     /// Run the operator.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
     Agent(agent::Command),
@@ -20,7 +20,7 @@ enum Cli {
 
 fn main() -> ExitCode {
     match Cli::parse() {
-        Cli::Run(options) => run_operator(options),
+        Cli::Run(options) => run_operator(*options),
         Cli::Agent(command) => agent::run_command(&command),
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {
