@@ -128,16 +128,11 @@ func up(ctx context.Context, name string, nodes int, archives []string) error {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%5.1f s  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}
-	c, err := cluster.Up(ctx, name, nodes, say)
+	c, err := cluster.Up(ctx, name, nodes, archives, say)
 	if err != nil {
 		return err
 	}
-	if len(archives) > 0 {
-		if err := c.LoadImages(ctx, archives); err != nil {
-			return err
-		}
-		say("images are imported")
-	}
+	say("%d images are there", len(archives))
 	fmt.Println(c.Kubeconfig())
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -148,6 +149,50 @@ func TestKilledToolLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// TestKilledImportLeavesNothingBehind kills the tool while it unpacks images
+// for the first time.
+func TestKilledImportLeavesNothingBehind(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "store")
+	t.Setenv("TESTCLUSTER_STORE", store)
+	up := exec.Command(filepath.Join(binDir, "testcluster"), "up", "--name", "suite-c", filepath.Join(imageDir, "mariadb_10.11.tar"))
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the store's containerd", func() error {
+		_, err := command("test", "-e", filepath.Join(store, "root/io.containerd.metadata.v1.bolt/meta.db"))
+		return err
+	})
+	if err := up.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := up.Wait(); err == nil {
+		t.Fatal("up ended before it was killed")
+	}
+	if traces := callers(t, store); len(traces) == 0 {
+		t.Error("containerd did not outlive the tool, so this proves nothing")
+	}
+	removed(t, "suite-c", nil)
+	if traces := callers(t, store); len(traces) > 0 {
+		t.Errorf("left after down: %s", traces)
+	}
+}
+
+// callers are the processes that were called with a path.
+func callers(t *testing.T, path string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, file := range files {
+		if data, _ := os.ReadFile(file); has(string(data), path) {
+			found = append(found, file)
+		}
+	}
+	return found
+}
+
 func TestInterruptedUpIsContinued(t *testing.T) {
 	up := exec.Command(filepath.Join(binDir, "testcluster"), "up", "--name", "suite-c")
 	if err := up.Start(); err != nil {
@@ -162,6 +207,6 @@ func TestInterruptedUpIsContinued(t *testing.T) {
 	}
 	up.Wait()
 	c := start(t, "suite-c", "1")
-	c.waitFor("default", "node/node1", "{.spec.podCIDR}{.metadata.name}", "node1")
+	c.kubectl("wait", "node/node1", "--for=condition=Ready", "--timeout", limit.String())
 	removed(t, "suite-c", namespaces(t, "suite-c"))
 }

@@ -22,6 +22,10 @@ func Down(name string) error {
 	if err != nil {
 		return err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	// Everything below derives from the name alone, so this works even when
 	// nothing of the state can be read.
 	c := &Cluster{Name: name}
@@ -31,6 +35,7 @@ func Down(name string) error {
 	}{
 		{"end its processes", func() error { return groups.kill(c.group()) }},
 		{"remove its links", c.removeLinks},
+		{"end an interrupted import", func() error { return groups.cleanStore(storeOf(self)) }},
 		{"remove its control groups", func() error { return groups.remove(c.group()) }},
 		{"remove its files", c.removeState},
 	}

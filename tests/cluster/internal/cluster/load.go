@@ -16,10 +16,14 @@ import (
 
 // ctr runs containerd's own client against node n.
 func (c *Cluster) ctr(ctx context.Context, n int, args ...string) (string, error) {
-	all := append([]string{"--address", c.ContainerdSocket(n), "--namespace", "k8s.io"}, args...)
+	return ctr(ctx, c.ContainerdSocket(n), args...)
+}
+
+func ctr(ctx context.Context, socket string, args ...string) (string, error) {
+	all := append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)
 	output, err := exec.CommandContext(ctx, "ctr", all...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("ctr %s on %s: %w: %s", args[0], c.NodeName(n), err, strings.TrimSpace(string(output)))
+		return "", fmt.Errorf("ctr %s at %s: %w: %s", args[0], socket, err, strings.TrimSpace(string(output)))
 	}
 	return string(output), nil
 }
@@ -112,8 +116,8 @@ func readArchive(path string) (archivedImage, error) {
 }
 
 // listed says whether containerd's list of images has all tags on the digest
-// that goes by the image's id. The CRI plug-in keeps that second name for
-// every image it knows.
+// that goes by the image's id: the CRI plug-in keeps such a second name for
+// every image that is imported, and the store another.
 func (i archivedImage) listed(listing string) bool {
 	digests := map[string]string{}
 	for _, line := range strings.Split(listing, "\n") {
@@ -122,6 +126,9 @@ func (i archivedImage) listed(listing string) bool {
 		}
 	}
 	want, known := digests["sha256:"+i.ID]
+	if !known {
+		want, known = digests[keepPrefix+i.ID]
+	}
 	for _, tag := range i.Tags {
 		if digests[tag] != want {
 			return false

@@ -130,6 +130,9 @@ func (b *builder) isolate(n int) error {
 			return fmt.Errorf("cover %s: %w", dir, err)
 		}
 	}
+	if err := b.store.attach("/var/lib/containerd", b.cluster.NodePath(n, "layers")); err != nil {
+		return fmt.Errorf("images: %w", err)
+	}
 	if err := unix.Mount("small", small, "tmpfs", 0, fmt.Sprintf("size=%d,mode=1777", smallVolumeBytes)); err != nil {
 		return fmt.Errorf("mount %s: %w", small, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,14 +26,16 @@ type builder struct {
 	self string
 	// pause is the program that holds a node's namespaces.
 	pause string
+	// store is what new nodes get their images from.
+	store imageStore
 	// say reports progress.
 	say func(format string, args ...any)
 }
 
-// Up starts the named cluster with at least the given number of nodes and
-// waits until all of them are Ready. What runs already is left alone, what
-// died is started again.
-func Up(ctx context.Context, name string, nodes int, say func(string, ...any)) (*Cluster, error) {
+// Up starts the named cluster with at least the given number of nodes, waits
+// until all of them are Ready, and imports image archives. What runs already is
+// left alone, what died is started again.
+func Up(ctx context.Context, name string, nodes int, archives []string, say func(string, ...any)) (*Cluster, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -55,18 +56,31 @@ func Up(ctx context.Context, name string, nodes int, say func(string, ...any)) (
 	if b.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
+	if b.self, err = filepath.EvalSymlinks(b.self); err != nil {
+		return nil, err
+	}
+	b.store = storeOf(b.self)
 	b.pause = filepath.Join(filepath.Dir(b.self), "pause")
 	if b.cluster, err = claim(name, nodes); err != nil {
 		return nil, err
 	}
-	if err := b.start(ctx); err != nil {
+	if err := b.start(ctx, archives); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w; logs are in %s, `testcluster down --name %s` removes it", name, err, b.cluster.NodePath(1, "log"), name)
 	}
 	return b.cluster, nil
 }
 
-func (b *builder) start(ctx context.Context) error {
+func (b *builder) start(ctx context.Context, archives []string) error {
 	c := b.cluster
+	archives = append([]string{filepath.Join(filepath.Dir(b.self), "..", "images", "pause_1.tar")}, archives...)
+	for _, archive := range archives {
+		if _, err := os.Stat(archive); err != nil {
+			return fmt.Errorf("%w; the cluster's own images are made by tests/cluster/setup.sh", err)
+		}
+	}
+	if err := b.fill(ctx, archives); err != nil {
+		return err
+	}
 	tokens, err := c.makeIdentities()
 	if err != nil {
 		return err
@@ -120,7 +134,11 @@ func (b *builder) start(ctx context.Context) error {
 	}
 	b.say("API server is ready")
 	for n := 1; n <= c.Nodes; n++ {
-		if err := b.loadPause(ctx, n); err != nil {
+		if err := c.waitForContainerd(ctx, n); err != nil {
+			return err
+		}
+		// A new node has it from the store; then this only looks.
+		if err := c.loadOn(ctx, n, archives[0]); err != nil {
 			return err
 		}
 		if err := b.ensureAll(n, sandboxes[n], perNode[n][1:]); err != nil {
@@ -133,7 +151,10 @@ func (b *builder) start(ctx context.Context) error {
 	if err := c.applyDefaults(ctx, client); err != nil {
 		return err
 	}
-	return b.waitForNodes(ctx, client)
+	if err := b.waitForNodes(ctx, client); err != nil {
+		return err
+	}
+	return c.LoadImages(ctx, archives)
 }
 
 func (b *builder) ensureAll(n int, s sandbox, components []component) error {
@@ -143,18 +164,6 @@ func (b *builder) ensureAll(n int, s sandbox, components []component) error {
 		}
 	}
 	return nil
-}
-
-// loadPause imports the image of the pods' sandbox process.
-func (b *builder) loadPause(ctx context.Context, n int) error {
-	archive := filepath.Join(filepath.Dir(b.self), "..", "images", "pause_1.tar")
-	if _, err := os.Stat(archive); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is missing; run tests/cluster/setup.sh", archive)
-	}
-	if err := b.cluster.waitForContainerd(ctx, n); err != nil {
-		return err
-	}
-	return b.cluster.loadOn(ctx, n, archive)
 }
 
 // Client makes a client that is not held back by a rate limit.
