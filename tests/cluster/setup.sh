@@ -28,6 +28,7 @@ missing=()
 for pair in "${need[@]}"; do
   command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
+python3 -c 'import pip' 2>/dev/null || missing+=(python3 python3-pip)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "setup: installing ${missing[*]}" >&2
   apt-get update -qq
@@ -42,13 +43,13 @@ fi
 
 # build STAMP SOURCE... -- COMMAND...: runs the command unless the sources are the ones of the last success
 build() {
-  local stamp=$bin/.$1.sources sources=() digest
+  local name=$1 stamp=$bin/.$1.sources sources=() digest
   shift
   while [ "$1" != -- ]; do sources+=("$1"); shift; done
   shift
   digest=$({ go version; find "${sources[@]}" -type f -print0 | sort -z | xargs -0 sha256sum; echo "$*"; } | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
-  echo "setup: building ${stamp##*/.}" >&2
+  echo "setup: building $name" >&2
   rm -f "$stamp"
   "$@"
   echo "$digest" >"$stamp"

@@ -36,8 +36,18 @@ func served(t *testing.T, url, want string) {
 	})
 }
 
+// settings are the machine's own kernel settings that a kubelet would change.
+func settings(t *testing.T) string {
+	t.Helper()
+	text, err := command("sysctl", "vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops", "net.ipv4.ip_forward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestUpAndDownAreIdempotent(t *testing.T) {
-	before := firewall(t)
+	before := firewall(t) + settings(t)
 	first := start(t, "suite-c", "1")
 	running, err := testcluster("status", "--name", "suite-c")
 	if err != nil {
@@ -61,8 +71,8 @@ func TestUpAndDownAreIdempotent(t *testing.T) {
 	}
 	removed(t, "suite-c", netns)
 	removed(t, "suite-c", netns)
-	if after := firewall(t); before != after {
-		t.Errorf("the machine's firewall changed:\n%s\n%s", before, after)
+	if after := firewall(t) + settings(t); before != after {
+		t.Errorf("the machine's firewall or kernel settings changed:\n%s\n%s", before, after)
 	}
 }
 

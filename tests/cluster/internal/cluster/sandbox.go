@@ -24,6 +24,17 @@ var privateDirs = []string{
 	"/var/log/pods",
 }
 
+// kernelSettings are what the kubelet insists on. Each node covers them with
+// files that hold these values, because the real ones are the machine's.
+var kernelSettings = map[string]string{
+	"kernel/keys/root_maxbytes": "25000000",
+	"kernel/keys/root_maxkeys":  "1000000",
+	"kernel/panic":              "10",
+	"kernel/panic_on_oops":      "1",
+	"vm/overcommit_memory":      "1",
+	"vm/panic_on_oom":           "0",
+}
+
 // smallVolumeBytes is the size of the file system behind the StorageClass
 // "small", made for tests of full disks.
 const smallVolumeBytes = 32 << 20
@@ -128,6 +139,16 @@ func (b *builder) isolate(n int) error {
 	for _, dir := range privateDirs {
 		if err := unix.Mount(b.cluster.NodePath(n, "root", dir), dir, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("cover %s: %w", dir, err)
+		}
+	}
+	for setting, value := range kernelSettings {
+		cover := b.cluster.NodePath(n, "sysctl", setting)
+		if err := writeFile(cover, []byte(value+"\n"), 0o644); err != nil {
+			return err
+		}
+		err := unix.Mount(cover, filepath.Join("/proc/sys", setting), "", unix.MS_BIND, "")
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("cover the kernel setting %s: %w", setting, err)
 		}
 	}
 	if err := b.store.attach("/var/lib/containerd", b.cluster.NodePath(n, "layers")); err != nil {
