@@ -30,7 +30,7 @@ class View:
         """Prints what changed since the last call."""
         status = upgrade.get("status", {})
         step = (status.get("phase"), status.get("step"), status.get("direction"))
-        if step != self.step:
+        if step != self.step and step[0]:
             self.step = step
             ready = read_conditions(upgrade).get("Ready", ("", "", ""))[2]
             self.line(f"{step[0]}" + (f" / {step[1]}" if step[1] != step[0] else ""), ready)
