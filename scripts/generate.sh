@@ -45,7 +45,8 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 YAML
-  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --set 'watchNamespaces={oms}'
+  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --set 'watchNamespaces={oms}' |
+    sed -e '/^ *helm.sh\/chart: /d' -e '/^ *app.kubernetes.io\/managed-by: Helm$/d'
 } >"$fresh/deploy/install.yaml"
 
 status=0
