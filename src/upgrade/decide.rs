@@ -287,7 +287,6 @@ pub(super) fn turn_back(
     cause: Cause,
 ) {
     draft.cause = Some(cause);
-    draft.direction = Some(direction);
     draft.epoch += 1;
     draft.content_proof = None;
     draft.stall = None;
@@ -298,5 +297,7 @@ pub(super) fn turn_back(
         project.resumed_at = None;
         project.recovered = false;
     }
+    // The step that ends here belongs to the former direction.
     enter(cx, draft, Step::StoppingJobs);
+    draft.direction = Some(direction);
 }
