@@ -132,6 +132,32 @@ func TestCrashedClusterIsRepairedAndRemoved(t *testing.T) {
 	removed(t, "suite-c", namespaces(t, "suite-c"))
 }
 
+// TestClusterSurvivesAPowerCut kills everything at once; up then starts the
+// cluster with the objects it had.
+func TestClusterSurvivesAPowerCut(t *testing.T) {
+	c := start(t, "suite-c", "1")
+	c.namespace("power")
+	c.kubectl("create", "--namespace", "power", "deployment", "web", "--image=localhost/probe:1", "--", "/probe", "serve", "8080")
+	c.kubectl("wait", "--namespace", "power", "deployment/web", "--for=condition=Available", "--timeout", limit.String())
+	groups, err := filepath.Glob("/sys/fs/cgroup/testcluster/suite-c")
+	if err != nil || len(groups) == 0 {
+		groups = []string{"/sys/fs/cgroup/unified/testcluster/suite-c"}
+	}
+	if err := os.WriteFile(filepath.Join(groups[0], "cgroup.kill"), []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	start(t, "suite-c", "1")
+	c.eventually("the pod after the power cut", func() error {
+		address, err := c.try("get", "--namespace", "power", "pods", "--output", "jsonpath={.items[0].status.podIP}")
+		if err != nil {
+			return err
+		}
+		_, err = fetch("http://" + address + ":8080")
+		return err
+	})
+	removed(t, "suite-c", namespaces(t, "suite-c"))
+}
+
 // TestKilledToolLeavesNothingBehind kills the tool at different moments of up:
 // each time something else has been made already.
 func TestKilledToolLeavesNothingBehind(t *testing.T) {

@@ -114,6 +114,11 @@ func (b *builder) sandboxOf(n int) (sandbox, error) {
 
 // isolate gives the calling thread new namespaces and prepares them for node n.
 func (b *builder) isolate(n int) error {
+	// What containerd remembers of running containers does not outlive a
+	// machine's restart, and none of them lives any more.
+	if err := os.RemoveAll(b.cluster.NodePath(n, "root", "/run/containerd")); err != nil {
+		return err
+	}
 	for _, dir := range privateDirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
