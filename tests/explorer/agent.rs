@@ -1,0 +1,197 @@
+//! The agent in its Jobs, as far as the databases and the claim are concerned: it can be killed at
+//! any moment, and its report is the only proof of what it did.
+use super::world::{Artefact, Schema, World};
+use oms_operator::agent::report::{
+    CommandResult, CompareReport, DumpReport, Engine, OutputLine, Outcome, ProbeReport, Progress, Reason, Report,
+    RestoreReport, Trial, VerifyReport,
+};
+use oms_operator::agent::request::Request;
+use serde_json::{Value, json};
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    /// Killed: no report.
+    Killed,
+    /// Killed after the work, so that nobody hears of it.
+    DoneUnheard,
+    Fails(Reason),
+}
+
+impl World {
+    fn read_request(&self, job: &str) -> Option<(String, Request)> {
+        let container = self.get("jobs", job)?.pointer("/spec/template/spec/containers/0")?;
+        let args: Vec<&str> = container["args"].as_array()?.iter().filter_map(Value::as_str).collect();
+        match args.as_slice() {
+            ["agent", command, "--request", request] => Some(((*command).to_owned(), Request::parse(request).ok()?)),
+            _ => None,
+        }
+    }
+
+    /// The agent's pod goes from pending to running, and from running to its end.
+    pub fn step_job_pod(&mut self, pod: &str, job: &str) {
+        if self.phase_of(pod) != "Running" {
+            self.edit("pods", pod, |pod| {
+                pod["status"]["phase"] = json!("Running");
+                pod["status"]["containerStatuses"] = json!([{"name": "agent", "ready": true, "restartCount": 0, "image": "", "imageID": "a",
+                    "containerID": "containerd://agent", "state": {"running": {}}}]);
+            });
+            self.begin_agent(job);
+        } else {
+            self.finish_agent(pod, job, End::Done);
+        }
+    }
+
+    /// The agent begins: from here on it can be caught half way.
+    fn begin_agent(&mut self, job: &str) {
+        let Some((command, request)) = self.read_request(job) else {
+            self.break_rule(format!("Job {job} does not say what is asked in a way that the agent takes"));
+            return;
+        };
+        self.check_agent_start(&command);
+        let attempt = i64::from(request.attempt);
+        match command.as_str() {
+            "dump" if self.holds_lock(&request) => {
+                if self.claim.get(&attempt).is_some_and(|artefact| artefact.complete) {
+                    self.break_rule(format!("I13: dump attempt {attempt} overwrites a complete one"));
+                }
+                let artefact = Artefact { complete: false, verified: false, schema: self.db.schema, content: self.db.content, ha: self.db.ha.clone() };
+                self.claim.insert(attempt, artefact);
+            }
+            "restore" if self.holds_lock(&request) => {
+                if let Some((_, artefact)) = self.find_artefact(&request)
+                    && (artefact.content != self.db.content || artefact.schema != self.db.schema)
+                {
+                    self.db.schema = Schema::Torn;
+                    self.write_content();
+                }
+            }
+            _ => {}
+        }
+        self.touched = true;
+    }
+
+    /// The agent refuses to work under a lock that is not its own any more.
+    fn holds_lock(&self, request: &Request) -> bool {
+        match (&request.lock, &self.db.lock) {
+            (None, _) => true,
+            (Some(wanted), Some((holder, epoch))) => wanted.holder == *holder && u64::try_from(wanted.epoch).is_ok_and(|mine| mine == *epoch),
+            (Some(_), None) => false,
+        }
+    }
+
+    fn find_artefact(&self, request: &Request) -> Option<(i64, Artefact)> {
+        let digest = request.expected_manifest_digest.as_deref()?;
+        self.claim.iter().find(|(attempt, artefact)| artefact.complete && digest_of(**attempt) == digest).map(|(attempt, artefact)| (*attempt, artefact.clone()))
+    }
+
+    /// The agent's run ends, its pod too.
+    pub fn finish_agent(&mut self, pod: &str, job: &str, end: End) {
+        let Some((command, request)) = self.read_request(job) else {
+            return self.terminate(pod, false, None);
+        };
+        let report = match end {
+            End::Killed => return self.terminate(pod, false, None),
+            End::Fails(reason) => Err(reason),
+            End::Done | End::DoneUnheard => self.work(&command, &request),
+        };
+        if end == End::DoneUnheard {
+            return self.terminate(pod, false, None);
+        }
+        let (outcome, reason, digest, result) = match report {
+            Ok((digest, result)) => (Outcome::Succeeded, Reason::Completed, digest, Some(result)),
+            Err(reason) => (Outcome::Failed, reason, None, None),
+        };
+        let report = Report {
+            command, upgrade_uid: request.upgrade_uid, attempt: request.attempt, outcome, reason, message: "as asked".into(),
+            manifest_digest: digest, seconds: 1, result,
+        };
+        self.terminate(pod, outcome == Outcome::Succeeded, Some(report.to_line()));
+    }
+
+    fn work(&mut self, command: &str, request: &Request) -> Result<(Option<String>, CommandResult), Reason> {
+        self.touched = true;
+        if !self.holds_lock(request) {
+            return Err(Reason::LockLost);
+        }
+        let attempt = i64::from(request.attempt);
+        match command {
+            "probe" => Ok((None, CommandResult::Probe(build_probe()))),
+            "dump" => {
+                let artefact = self.claim.get_mut(&attempt).ok_or(Reason::Internal)?;
+                if artefact.content != self.db.content {
+                    return Err(Reason::ChangedWhileDumping);
+                }
+                artefact.complete = true;
+                let dump = DumpReport { directory: format!("{}/attempt-{attempt}", request.directory), ..DumpReport::default() };
+                Ok((Some(digest_of(attempt)), CommandResult::Dump(dump)))
+            }
+            "verify" => {
+                let (found, _) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
+                if let Some(artefact) = self.claim.get_mut(&found) {
+                    artefact.verified = true;
+                }
+                let verify = VerifyReport { files: 3, rows: 1, stored_bytes: 1, scratch_restore: Trial::Works };
+                Ok((Some(digest_of(found)), CommandResult::Verify(verify)))
+            }
+            "compare" => {
+                let (found, artefact) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
+                let equal = artefact.content == self.db.content && artefact.schema == self.db.schema && artefact.ha == self.db.ha;
+                let compare = if equal { CompareReport::Equal } else { CompareReport::Different { summary: "x".into(), objects: 1 } };
+                Ok((Some(digest_of(found)), CommandResult::Compare(compare)))
+            }
+            "restore" => {
+                let (found, artefact) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
+                self.check_restore();
+                self.db.schema = artefact.schema;
+                self.db.content = artefact.content;
+                self.db.ha = artefact.ha;
+                Ok((Some(digest_of(found)), CommandResult::Restore(RestoreReport::default())))
+            }
+            _ => Err(Reason::InvalidRequest),
+        }
+    }
+
+    fn terminate(&mut self, pod: &str, succeeded: bool, message: Option<String>) {
+        self.edit("pods", pod, |pod| {
+            pod["status"]["phase"] = json!(if succeeded { "Succeeded" } else { "Failed" });
+            pod["status"]["containerStatuses"] = json!([{"name": "agent", "ready": false, "restartCount": 0, "image": "", "imageID": "a", "containerID": "containerd://agent",
+                "state": {"terminated": {"exitCode": if succeeded { 0 } else { 1 }, "reason": if succeeded { "Completed" } else { "Error" }, "message": message}}}]);
+        });
+        self.touched = true;
+    }
+
+    /// The pod of a Job is removed: whatever the agent was at stays half way.
+    pub fn end_agent(&mut self, _job: &str) {}
+
+    /// Log of a pod: progress of the agent.
+    pub fn read_log(&self, _pod: &str) -> String {
+        let line = OutputLine::Progress(Progress { bytes_done: 512, bytes_total: Some(1024), bytes_per_second: 512, ..Progress::default() });
+        format!("{}\n", serde_json::to_string(&line).unwrap_or_default())
+    }
+}
+
+fn digest_of(attempt: i64) -> String {
+    format!("{attempt:02}").repeat(32)
+}
+
+fn build_probe() -> ProbeReport {
+    ProbeReport {
+        engine: Engine::OceanBase,
+        server_version: "1".into(),
+        client_version: "1".into(),
+        free_bytes: 1 << 40,
+        claim: Trial::Works,
+        privileges: vec![],
+        rename_across_databases: Trial::Works,
+        ob_query_timeout_micros: Some(super::world::QUERY_TIMEOUT),
+        may_set_ob_query_timeout: Some(true),
+        estimated_bytes: 1,
+        heartbeat_sequence_rows: 1,
+        dump_seconds: 1,
+        restore_seconds: 1,
+        unsupported_objects: vec![],
+        missing_databases: vec![],
+    }
+}

@@ -1,0 +1,248 @@
+//! The cluster that moves by itself: Deployment controller (with `Recreate`), Job controller,
+//! kubelet. Each function is one move; between any two of them the operator may act.
+use super::world::{NAMESPACE, NEW_IMAGE, OLD_IMAGE, Version, World, place, token};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub const AGENT: &str = "agent";
+
+/// What a pod is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodKind {
+    /// Runs OMS for this target.
+    Target(String),
+    /// Runs the agent for this Job.
+    Job(String),
+    /// Pulls an image.
+    PrePull,
+}
+
+impl World {
+    pub fn kind_of(&self, pod: &str) -> PodKind {
+        let object = self.get("pods", pod).cloned().unwrap_or_default();
+        if let Some(app) = object.pointer("/metadata/labels/app").and_then(Value::as_str) {
+            return PodKind::Target(app.into());
+        }
+        match object.pointer("/metadata/labels").and_then(|labels| labels.get("batch.kubernetes.io/job-name")).and_then(Value::as_str) {
+            Some(job) => PodKind::Job(job.into()),
+            None => PodKind::PrePull,
+        }
+    }
+
+    /// Pods of a target, terminating ones included.
+    pub fn find_pods(&self, target: &str) -> Vec<String> {
+        self.list("pods").into_iter().filter(|pod| self.kind_of(pod) == PodKind::Target(target.into())).collect()
+    }
+
+    pub fn find_job_pods(&self, job: &str) -> Vec<String> {
+        self.list("pods").into_iter().filter(|pod| self.kind_of(pod) == PodKind::Job(job.into())).collect()
+    }
+
+    pub fn is_terminating(&self, pod: &str) -> bool {
+        self.get("pods", pod).is_some_and(|pod| pod.pointer("/metadata/deletionTimestamp").is_some_and(Value::is_string))
+    }
+
+    pub fn phase_of(&self, pod: &str) -> &str {
+        self.get("pods", pod).and_then(|pod| pod.pointer("/status/phase")).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// One round of the Deployment controller for a target.
+    pub fn run_deployment_controller(&mut self, target: &str) {
+        let Some(deployment) = self.get("deployments", target).cloned() else {
+            return;
+        };
+        let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+        let template = deployment["spec"]["template"].clone();
+        let pods = self.find_pods(target);
+        let mut active = 0;
+        for pod in &pods {
+            let same = self.get("pods", pod).is_some_and(|pod| pod["spec"]["containers"] == template["spec"]["containers"]);
+            if self.is_terminating(pod) {
+                continue;
+            }
+            if wanted == 0 || !same {
+                self.delete_object("pods", pod, None);
+            } else {
+                active += 1;
+            }
+        }
+        // Recreate: no new pod beside an old one.
+        if wanted > 0 && self.find_pods(target).is_empty() {
+            self.make_pod(target, &template);
+            active = 1;
+        }
+        self.edit("deployments", target, |object| {
+            object["status"] = json!({"observedGeneration": deployment["metadata"]["generation"], "replicas": active});
+        });
+    }
+
+    fn make_pod(&mut self, target: &str, template: &Value) {
+        let id = self.take_id();
+        let name = format!("{target}-{}", token(id));
+        let pod = json!({
+            "kind": "Pod", "apiVersion": "v1",
+            "metadata": {"name": name, "namespace": NAMESPACE, "uid": format!("00000000-0000-4000-8000-{}", token(id)),
+                "labels": template["metadata"]["labels"], "creationTimestamp": self.now(), "resourceVersion": self.take_version()},
+            "spec": {"nodeName": "node-1", "containers": template["spec"]["containers"], "hostNetwork": true},
+            "status": {"phase": "Pending", "podIP": "10.0.0.1", "containerStatuses": [
+                {"name": "oms", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": {"waiting": {"reason": "ContainerCreating"}}}]}
+        });
+        self.objects.insert(place("pods", &name), Arc::new(pod));
+        self.touched = true;
+        if self.image_of(&name) == NEW_IMAGE {
+            self.check_new_start();
+        }
+    }
+
+    pub fn image_of(&self, pod: &str) -> String {
+        self.get("pods", pod).and_then(|pod| pod.pointer("/spec/containers/0/image")).and_then(Value::as_str).unwrap_or_default().into()
+    }
+
+    /// Whether a pod has a next move of its own.
+    pub fn can_step(&self, pod: &str) -> bool {
+        if self.is_terminating(pod) {
+            return true;
+        }
+        match self.kind_of(pod) {
+            PodKind::Target(_) => match self.oms.get(pod) {
+                None => !(self.is_unpullable(pod) && self.is_waiting_for_image(pod)),
+                Some(oms) => !oms.up && self.can_come_up(pod),
+            },
+            PodKind::Job(_) => matches!(self.phase_of(pod), "Pending" | "Running" | ""),
+            PodKind::PrePull => !matches!(self.phase_of(pod), "Succeeded" | "Failed"),
+        }
+    }
+
+    fn is_unpullable(&self, pod: &str) -> bool {
+        self.trouble.unpullable && self.image_of(pod) == NEW_IMAGE
+    }
+
+    fn is_waiting_for_image(&self, pod: &str) -> bool {
+        self.get("pods", pod).and_then(|pod| pod.pointer("/status/containerStatuses/0/state/waiting/reason")) == Some(&json!("ImagePullBackOff"))
+    }
+
+    /// The next move of a pod: gone when it terminates, else one step further in its life.
+    pub fn step_pod(&mut self, pod: &str) {
+        if self.is_terminating(pod) {
+            self.end_pod(pod);
+            return;
+        }
+        match self.kind_of(pod) {
+            PodKind::Target(_) if !self.oms.contains_key(pod) => {
+                if self.is_unpullable(pod) {
+                    self.edit("pods", pod, |pod| {
+                        pod["status"]["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "ImagePullBackOff"}});
+                    });
+                } else {
+                    self.start_container(pod, 0);
+                }
+            }
+            PodKind::Target(_) => self.bring_up(pod),
+            PodKind::Job(job) => self.step_job_pod(pod, &job),
+            PodKind::PrePull => {
+                self.edit("pods", pod, |pod| {
+                    pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{"name": "pull", "ready": false, "restartCount": 0, "image": "", "imageID": "x",
+                        "containerID": "containerd://pull", "state": {"terminated": {"exitCode": 0}}}]});
+                });
+            }
+        }
+    }
+
+    /// A container starts in a pod, for the first time or again.
+    pub fn start_container(&mut self, pod: &str, restarts: i64) {
+        let id = self.take_id();
+        let image = self.image_of(pod);
+        self.edit("pods", pod, |pod| {
+            pod["status"]["phase"] = json!("Running");
+            pod["status"]["containerStatuses"] = json!([{"name": "oms", "ready": false, "restartCount": restarts, "image": image,
+                "imageID": format!("{image}@sha256:0"), "containerID": format!("containerd://{}", token(id)), "state": {"running": {}}}]);
+        });
+        self.begin_oms(pod);
+    }
+
+    fn end_pod(&mut self, pod: &str) {
+        match self.kind_of(pod) {
+            PodKind::Target(_) => self.end_oms(pod),
+            PodKind::Job(job) => self.end_agent(&job),
+            PodKind::PrePull => {}
+        }
+        self.objects.remove(&place("pods", pod));
+        self.touched = true;
+    }
+
+    /// One round of the Job controller.
+    pub fn run_job_controller(&mut self, job: &str) {
+        let pods = self.find_job_pods(job);
+        match pods.first() {
+            None => {
+                let Some(object) = self.get("jobs", job).cloned() else {
+                    return;
+                };
+                let id = self.take_id();
+                let name = format!("{job}-{}", token(id));
+                let mut labels = object["spec"]["template"]["metadata"]["labels"].clone();
+                labels["batch.kubernetes.io/job-name"] = json!(job);
+                labels["batch.kubernetes.io/controller-uid"] = object["metadata"]["uid"].clone();
+                let pod = json!({
+                    "kind": "Pod", "apiVersion": "v1",
+                    "metadata": {"name": name, "namespace": NAMESPACE, "uid": format!("00000000-0000-4000-8000-{}", token(id)), "labels": labels,
+                        "annotations": object["spec"]["template"]["metadata"]["annotations"], "creationTimestamp": self.now(), "resourceVersion": self.take_version(),
+                        "ownerReferences": [{"kind": "Job", "apiVersion": "batch/v1", "name": job, "uid": object["metadata"]["uid"], "controller": true}]},
+                    "spec": object["spec"]["template"]["spec"], "status": {"phase": "Pending", "podIP": "10.1.0.9"}
+                });
+                let mut pod = pod;
+                pod["spec"]["nodeName"] = json!("node-1");
+                self.objects.insert(place("pods", &name), Arc::new(pod));
+                self.touched = true;
+                // With one attempt and `podReplacementPolicy: Failed` there is never a second pod.
+                self.edit("jobs", job, |job| job["status"]["active"] = json!(1));
+            }
+            Some(pod) => {
+                let (type_, reason) = match self.phase_of(pod) {
+                    "Succeeded" => ("Complete", "CompletionsReached"),
+                    _ => ("Failed", "BackoffLimitExceeded"),
+                };
+                self.finish_job(job, type_, reason);
+            }
+        }
+    }
+
+    pub fn finish_job(&mut self, job: &str, type_: &str, reason: &str) {
+        self.edit("jobs", job, |job| {
+            job["status"] = json!({"conditions": [{"type": type_, "status": "True", "reason": reason, "message": ""}]});
+        });
+    }
+
+    pub fn is_job_over(&self, job: &str) -> bool {
+        self.get("jobs", job).is_some_and(|job| job.pointer("/status/conditions/0").is_some())
+    }
+
+    /// Whether the Job controller has something to do.
+    pub fn can_run_job(&self, job: &str) -> bool {
+        if self.is_job_over(job) {
+            return false;
+        }
+        let made = self.get("jobs", job).is_some_and(|job| job.pointer("/status/active").is_some());
+        match self.find_job_pods(job).first() {
+            None => true,
+            Some(pod) => made && matches!(self.phase_of(pod), "Succeeded" | "Failed"),
+        }
+    }
+
+    /// The pod of a Job vanished before it ended: the Job fails.
+    pub fn has_lost_pod(&self, job: &str) -> bool {
+        let made = self.get("jobs", job).is_some_and(|job| job.pointer("/status/active").is_some());
+        made && !self.is_job_over(job) && self.find_job_pods(job).is_empty()
+    }
+
+    /// Versions of OMS whose containers run, ghosts included.
+    pub fn running_versions(&self) -> Vec<Version> {
+        let mut all: Vec<Version> = self.oms.values().map(|oms| oms.version).collect();
+        all.extend(&self.ghosts);
+        all
+    }
+
+    pub fn version_of(&self, pod: &str) -> Version {
+        if self.image_of(pod) == OLD_IMAGE { Version::Old } else { Version::New }
+    }
+}

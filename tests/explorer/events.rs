@@ -1,0 +1,241 @@
+//! What can happen in a world without the operator: the cluster's own moves, people, bad luck, time.
+use super::agent::End;
+use super::cluster::PodKind;
+use super::world::{UPGRADE, Version, World};
+use oms_operator::agent::report::Reason;
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A round of the Deployment controller.
+    Controller(String),
+    /// A pod's own next move.
+    Pod(String),
+    /// A round of the Job controller.
+    Job(String),
+    /// `docker_init.sh` comes to its end.
+    Init((String, String)),
+    /// The project's checkpoint advances.
+    Replicate,
+    /// A container that outlived its pod ends at last.
+    GhostsEnd,
+    /// A little time passes: short patience is over.
+    Tick,
+    /// Much time passes: every deadline is over.
+    Late,
+    /// The container of a pod is killed and started again.
+    ContainerRestarts(String),
+    /// Somebody deletes a pod.
+    PodDeleted(String),
+    /// The node of a pod is lost: the pod is taken out of the API, its container still runs.
+    NodeLost(String),
+    /// The agent's pod ends badly.
+    AgentEnds(String, End),
+    /// Somebody deletes a Job of ours.
+    JobDeleted(String),
+    /// Somebody scales a target up.
+    Reverted(String),
+    /// Somebody drops the lock.
+    LockLost,
+    /// A person asks.
+    Ask(&'static str),
+    /// A person starts the components of the project by hand.
+    Helped,
+}
+
+impl Event {
+    /// Bad luck, of which there is a limited amount; everything else happens for free.
+    pub fn is_mishap(&self) -> bool {
+        matches!(
+            self,
+            Self::ContainerRestarts(_) | Self::PodDeleted(_) | Self::NodeLost(_) | Self::AgentEnds(..) | Self::JobDeleted(_) | Self::Reverted(_) | Self::LockLost
+        )
+    }
+
+    /// Part of the normal course of things: what a fault-free way to an end may rely on.
+    pub fn is_progress(&self) -> bool {
+        !self.is_mishap() && !matches!(self, Self::Ask(_) | Self::Helped)
+    }
+}
+
+impl World {
+    /// Everything that may happen now, time apart.
+    pub fn list_events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for target in self.list("deployments") {
+            let mut after = self.clone();
+            after.run_deployment_controller(&target);
+            if after.objects != self.objects {
+                events.push(Event::Controller(target));
+            }
+        }
+        for pod in self.list("pods") {
+            if self.can_step(&pod) {
+                events.push(Event::Pod(pod));
+            }
+        }
+        for job in self.list("jobs") {
+            if self.can_run_job(&job) || self.has_lost_pod(&job) {
+                events.push(Event::Job(job));
+            }
+        }
+        events.extend(self.list_live_inits().into_iter().map(Event::Init));
+        if self.stopped && self.is_replicating() && self.wants_replication() {
+            events.push(Event::Replicate);
+        }
+        if !self.ghosts.is_empty() {
+            events.push(Event::GhostsEnd);
+        }
+        if self.status_text("/stall/reason") == "ReplicationNotRecovered" && self.wants_replication() && self.oms.values().all(|oms| oms.up) {
+            events.push(Event::Helped);
+        }
+        if self.mishaps > 0 && !self.is_settled() && self.status("/step").is_some() {
+            self.list_mishaps(&mut events);
+        }
+        self.list_asks(&mut events);
+        events
+    }
+
+    fn wants_replication(&self) -> bool {
+        let number = |pointer: &str| self.status(pointer).and_then(Value::as_i64);
+        let open = self.status("/projects/0").is_some() && self.status("/projects/0/recovered") != Some(&Value::Bool(true));
+        let reached = number("/projects/0/checkpoint").max(number("/projects/0/resumedAt")).unwrap_or(0);
+        open && self.checkpoint <= reached
+    }
+
+    fn list_mishaps(&self, events: &mut Vec<Event>) {
+        for pod in self.list("pods") {
+            match self.kind_of(&pod) {
+                PodKind::Target(_) if !self.is_terminating(&pod) => {
+                    if self.oms.contains_key(&pod) {
+                        if self.restarts_of(&pod) == 0 {
+                            events.push(Event::ContainerRestarts(pod.clone()));
+                        }
+                        events.push(Event::NodeLost(pod.clone()));
+                    }
+                    events.push(Event::PodDeleted(pod));
+                }
+                PodKind::Job(_) if self.phase_of(&pod) == "Running" => {
+                    for end in [End::Killed, End::DoneUnheard, End::Fails(Reason::ConnectionLost), End::Fails(Reason::NoSpace)] {
+                        events.push(Event::AgentEnds(pod.clone(), end));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for job in self.list("jobs") {
+            events.push(Event::JobDeleted(job));
+        }
+        for target in self.list("deployments") {
+            if self.get("deployments", &target).is_some_and(|one| one["spec"]["replicas"] == 0) {
+                events.push(Event::Reverted(target));
+            }
+        }
+        if self.db.lock.is_some() {
+            events.push(Event::LockLost);
+        }
+    }
+
+    fn list_asks(&self, events: &mut Vec<Event>) {
+        let Some(upgrade) = self.upgrade() else {
+            return;
+        };
+        let begun = self.status("/step").is_some();
+        let asks = self.asks;
+        if asks.abort && begun {
+            events.push(Event::Ask("Abort"));
+        }
+        if asks.roll_back && begun {
+            events.push(Event::Ask("RollBack"));
+        }
+        if asks.delete && upgrade["metadata"]["deletionTimestamp"].is_null() {
+            events.push(Event::Ask("Delete"));
+        }
+        if asks.retry && self.status("/stall").is_some_and(Value::is_object) {
+            events.push(Event::Ask("Retry"));
+        }
+    }
+
+    /// Time can pass: a little once per step, then much.
+    pub fn list_times(&self) -> Option<Event> {
+        match self.step_age() {
+            ..20 => Some(Event::Tick),
+            20..50_000 => Some(Event::Late),
+            _ => None,
+        }
+    }
+
+    /// The world after an event.
+    pub fn after(&self, event: &Event) -> World {
+        let mut world = self.clone();
+        if event.is_mishap() {
+            world.mishaps -= 1;
+        }
+        world.happen(event);
+        world.touched = false;
+        world.check_always();
+        world
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match event {
+            Event::Controller(target) => self.run_deployment_controller(target),
+            Event::Pod(pod) => self.step_pod(pod),
+            Event::Job(job) if self.has_lost_pod(job) => self.finish_job(job, "Failed", "PodVanished"),
+            Event::Job(job) => self.run_job_controller(job),
+            Event::Init(key) => self.finish_init(key),
+            Event::Replicate | Event::Helped => {
+                self.resumed = true;
+                self.checkpoint += 10;
+            }
+            Event::GhostsEnd => {
+                self.ghosts.clear();
+                self.write_content();
+            }
+            Event::Tick => self.clock += 100,
+            Event::Late => self.clock += 100_000,
+            Event::ContainerRestarts(pod) => self.restart_container(pod),
+            Event::PodDeleted(pod) => self.delete_object("pods", pod, None),
+            Event::NodeLost(pod) => {
+                let version = self.oms.remove(pod).map_or(Version::Old, |oms| oms.version);
+                self.ghosts.push(version);
+                self.objects.remove(&super::world::place("pods", pod));
+            }
+            Event::AgentEnds(pod, end) => {
+                if let PodKind::Job(job) = self.kind_of(pod) {
+                    self.finish_agent(pod, &job, *end);
+                }
+            }
+            Event::JobDeleted(job) => self.delete_object("jobs", job, Some("Background")),
+            Event::Reverted(target) => {
+                let now = self.now();
+                self.edit("deployments", target, |object| {
+                    object["spec"]["replicas"] = json!(1);
+                    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
+                        entries.push(json!({"manager": "argocd-controller", "operation": "Update", "apiVersion": "apps/v1", "time": now,
+                            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}));
+                    }
+                });
+            }
+            Event::LockLost => self.db.lock = None,
+            Event::Ask(what) => self.ask(what),
+        }
+    }
+
+    fn ask(&mut self, what: &str) {
+        match what {
+            "Delete" => {
+                self.asks = super::world::Asks::default();
+                self.delete_object("omsupgrades", UPGRADE, Some("Background"));
+            }
+            "Retry" => {
+                self.asks.retry = false;
+                self.edit("omsupgrades", UPGRADE, |one| one["spec"]["retries"] = json!(1));
+            }
+            action => {
+                self.asks = super::world::Asks { retry: self.asks.retry, ..Default::default() };
+                self.edit("omsupgrades", UPGRADE, |one| one["spec"]["action"] = json!(action));
+            }
+        }
+    }
+}

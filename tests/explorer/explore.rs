@@ -1,0 +1,332 @@
+//! Walks over all worlds that can be reached, to a fixpoint.
+//!
+//! Nothing of a pass survives it, so paths need not be enumerated: from every durable world, one pass
+//! without a fault, one pass per call and fault, and every event; each world that comes out of it,
+//! also in the middle of a pass, is looked at once.
+use super::events::Event;
+use super::gate::{Fault, Gate, Matrix, Stage, list_faults};
+use super::http::build_client;
+use super::inside::{ClockDouble, ConsoleDouble, ExecDouble};
+use super::metadb::SqlDouble;
+use super::world::{NAMESPACE, UPGRADE, World};
+use oms_operator::controller::{AlwaysPermitted, CallSite, Key, Ports, Settings, reconcile};
+use oms_operator::objects::jobs::PodSettings;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Runs passes; one per thread.
+pub struct Runner(tokio::runtime::Runtime);
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self(tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap())
+    }
+}
+
+/// What came out of one pass.
+pub struct Outcome {
+    pub world: World,
+    pub calls: Vec<CallSite>,
+    pub steps: Vec<(CallSite, World)>,
+    pub error: Option<String>,
+    pub injected: bool,
+}
+
+impl Runner {
+    /// One pass of the real controller.
+    pub fn run(&self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
+        let gate = Gate::new(world.clone(), plan);
+        let error = self.0.block_on(async {
+            let ports = Ports {
+                client: build_client(&gate),
+                metadb: Arc::new(SqlDouble(gate.clone())),
+                console: Arc::new(ConsoleDouble(gate.clone())),
+                exec: Arc::new(ExecDouble(gate.clone())),
+                clock: Arc::new(ClockDouble(gate.clone())),
+                permit: Arc::new(AlwaysPermitted),
+                settings: Arc::new(Settings { tools_image: "tools".into(), pods: PodSettings::default(), reporter: "explorer".into() }),
+            };
+            let key = Key { namespace: NAMESPACE.into(), name: UPGRADE.into() };
+            let mut pass = pin!(reconcile(&ports, &key));
+            let gate = gate.clone();
+            std::future::poll_fn(move |context| match pass.as_mut().poll(context) {
+                Poll::Ready(result) => Poll::Ready(result.err().map(|error| error.to_string())),
+                // Dead: the future is dropped where it stands.
+                Poll::Pending if gate.lock().dead => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        });
+        let mut stage = gate.lock();
+        let Stage { world, calls, steps, injected, .. } = &mut *stage;
+        Outcome { world: world.clone(), calls: std::mem::take(calls), steps: std::mem::take(steps), error, injected: *injected }
+    }
+}
+
+/// How far an exploration goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Worlds looked at before it stops; none: the fixpoint.
+    pub worlds: Option<usize>,
+    /// Every call of every world is hit by every fault. Otherwise each fault hits each reading call
+    /// once per step, and each writing call once per step and intent.
+    pub every_fault: bool,
+}
+
+/// What an exploration has found.
+#[derive(Default)]
+pub struct Findings {
+    pub worlds: usize,
+    pub runs: u64,
+    pub calls: u64,
+    pub matrix: Matrix,
+    /// Broken rules with the way that led there.
+    pub broken: Vec<String>,
+    /// Worlds from which no end can be reached without a fault.
+    pub stuck: Vec<String>,
+    /// How many worlds ended in each phase.
+    pub ends: BTreeMap<String, usize>,
+    /// The frontier was emptied.
+    pub complete: bool,
+}
+
+struct Node {
+    parent: Option<usize>,
+    label: String,
+    /// A short word about the world, for traces.
+    place: String,
+    end: bool,
+    expanded: bool,
+    /// Worlds that follow without fault, mishap or request.
+    next: Vec<usize>,
+}
+
+pub struct Explorer {
+    runner: Runner,
+    limits: Limits,
+    nodes: Vec<Node>,
+    known: HashMap<u128, usize>,
+    frontier: VecDeque<(usize, World)>,
+    /// Situations in which a fault has hit a call.
+    classes: HashSet<(String, CallSite, Fault)>,
+    pub findings: Findings,
+}
+
+/// Broken rules that are told in full.
+const MOST_TOLD: usize = 20;
+
+impl Explorer {
+    pub fn new(limits: Limits) -> Self {
+        Self { runner: Runner::default(), limits, nodes: vec![], known: HashMap::new(), frontier: VecDeque::new(), classes: HashSet::new(), findings: Findings::default() }
+    }
+
+    /// Adds a world; tells its number.
+    pub fn add(&mut self, mut world: World, parent: Option<usize>, label: impl FnOnce() -> String) -> usize {
+        if !world.broken.is_empty() {
+            let broken = std::mem::take(&mut world.broken);
+            if self.findings.broken.len() < MOST_TOLD {
+                let trace = self.trace(parent, &label());
+                self.findings.broken.push(format!("{}\n{trace}", broken.join("\n")));
+            }
+            // Nothing is concluded from a world that cannot be.
+            return usize::MAX;
+        }
+        let name = world.fingerprint();
+        if let Some(known) = self.known.get(&name) {
+            return *known;
+        }
+        let number = self.nodes.len();
+        self.nodes.push(Node { parent, label: label(), place: describe_place(&world), end: is_end(&world), expanded: false, next: vec![] });
+        self.known.insert(name, number);
+        self.frontier.push_back((number, world));
+        number
+    }
+
+    fn trace(&self, from: Option<usize>, last: &str) -> String {
+        let mut lines = vec![format!("   -> {last}")];
+        let mut at = from;
+        while let Some(number) = at {
+            let Some(node) = self.nodes.get(number) else { break };
+            lines.push(format!("   {} [{}]", node.label, node.place));
+            at = node.parent;
+        }
+        lines.reverse();
+        lines.join("\n")
+    }
+
+    /// Works off the frontier.
+    pub fn explore(&mut self) {
+        while let Some((number, world)) = self.frontier.pop_front() {
+            if self.limits.worlds.is_some_and(|most| self.findings.worlds >= most) {
+                self.check_ends(false);
+                return;
+            }
+            self.findings.worlds += 1;
+            if std::env::var_os("EXPLORER_TALK").is_some() && self.findings.worlds % 50 == 0 {
+                println!("{} worlds, {} waiting, {} passes, {} calls; {}", self.findings.worlds, self.frontier.len(), self.findings.runs, self.findings.calls, describe_place(&world));
+            }
+            self.expand(number, &world);
+            if self.findings.broken.len() >= MOST_TOLD {
+                return;
+            }
+        }
+        self.findings.complete = true;
+        self.check_ends(true);
+    }
+
+    fn expand(&mut self, number: usize, world: &World) {
+        self.nodes[number].expanded = true;
+        let mut next = Vec::new();
+        let clean = self.run(world, None);
+        let moved = !clean.steps.is_empty();
+        if let Some(error) = &clean.error
+            && self.findings.broken.len() < MOST_TOLD
+            && !is_expected_error(error)
+        {
+            let trace = self.trace(Some(number), "a pass without faults");
+            self.findings.broken.push(format!("a pass without any fault fails: {error}\n{trace}"));
+        }
+        self.check_rest(number, world, &clean);
+        let parent = Some(number);
+        for (site, step) in &clean.steps {
+            let id = self.add(step.clone(), parent, || format!("pass until {site:?}"));
+            next.push(id);
+        }
+        let id = self.add(clean.world, parent, || "pass".into());
+        next.push(id);
+        for (index, site) in clean.calls.iter().enumerate() {
+            let faults = list_faults(*site);
+            // Dying before or after a call leaves one of the worlds that the pass without faults went
+            // through; those are in the list already, so doing it for real once per class is enough.
+            for (kind, fault) in faults.into_iter().enumerate() {
+                let class = (describe_class(world, *site), *site, fault);
+                if self.classes.insert(class) || (self.limits.every_fault && kind >= 2) {
+                    self.hit(number, world, index, *site, fault);
+                }
+            }
+        }
+        let events = world.list_events();
+        let idle = !moved && !events.iter().any(Event::is_progress);
+        for event in &events {
+            let id = self.add(world.after(event), parent, || format!("{event:?}"));
+            if event.is_progress() {
+                next.push(id);
+            }
+        }
+        // Time passes by itself when nothing else moves, and by bad luck before.
+        if let Some(event) = world.list_times()
+            && !is_end(world)
+            && (idle || world.mishaps > 0 && world.status("/step").is_some())
+        {
+            let mut after = world.clone();
+            if !idle {
+                after.mishaps -= 1;
+            }
+            let id = self.add(after.after(&event), parent, || format!("{event:?}"));
+            if idle {
+                next.push(id);
+            }
+        }
+        next.retain(|id| *id != usize::MAX && *id != number);
+        self.nodes[number].next = next;
+    }
+
+    fn run(&mut self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
+        let outcome = self.runner.run(world, plan);
+        self.findings.runs += 1;
+        self.findings.calls += outcome.calls.len() as u64;
+        outcome
+    }
+
+    fn hit(&mut self, number: usize, world: &World, index: usize, site: CallSite, fault: Fault) {
+        let outcome = self.run(world, Some((index, fault)));
+        if outcome.injected {
+            *self.findings.matrix.entry(site).or_default().entry(fault).or_default() += 1;
+        }
+        for (at, step) in outcome.steps {
+            self.add(step, Some(number), || format!("pass with {fault:?} in {site:?}, until {at:?}"));
+        }
+        self.add(outcome.world, Some(number), || format!("pass with {fault:?} in {site:?}"));
+    }
+
+    /// A settled world is as promised, and costs nothing.
+    fn check_rest(&mut self, number: usize, world: &World, clean: &Outcome) {
+        if !world.is_settled() {
+            return;
+        }
+        let mut judged = world.clone();
+        judged.check_settled();
+        let deleting = world.upgrade().is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
+        let quiet = super::reads_as_quiet(world);
+        if quiet && !deleting && clean.calls.len() > 1 {
+            judged.break_rule(format!("I8: a settled object costs calls: {:?}", clean.calls));
+        }
+        if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
+            let trace = self.trace(Some(number), "settled");
+            self.findings.broken.push(format!("{}\n{trace}", judged.broken.join("\n")));
+        }
+    }
+
+    /// From every world an end must be in reach without a fault.
+    fn check_ends(&mut self, complete: bool) {
+        let mut before: Vec<Vec<usize>> = vec![vec![]; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate() {
+            for next in &node.next {
+                before[*next].push(number);
+            }
+        }
+        let good = |node: &Node| node.end || (!complete && !node.expanded);
+        let mut reached: Vec<bool> = self.nodes.iter().map(good).collect();
+        let mut open: Vec<usize> = (0..reached.len()).filter(|number| reached[*number]).collect();
+        while let Some(number) = open.pop() {
+            for earlier in &before[number] {
+                if !reached[*earlier] {
+                    reached[*earlier] = true;
+                    open.push(*earlier);
+                }
+            }
+        }
+        for (number, node) in self.nodes.iter().enumerate() {
+            if node.end {
+                *self.findings.ends.entry(node.place.clone()).or_default() += 1;
+            }
+            if !reached[number] && self.findings.stuck.len() < MOST_TOLD {
+                self.findings.stuck.push(self.trace(Some(number), "no way to an end from here"));
+            }
+        }
+    }
+}
+
+/// A pass may end with an error that says what it waits for; the next pass looks again.
+fn is_expected_error(error: &str) -> bool {
+    error.contains("docker_init.sh is still at work") || error.contains("is another than the one recorded")
+}
+
+/// Settled, gone, or waiting for a person.
+fn is_end(world: &World) -> bool {
+    match world.upgrade() {
+        None => true,
+        Some(upgrade) => {
+            let deleting = upgrade["metadata"]["deletionTimestamp"].is_string();
+            world.is_settled() && !deleting || world.status("/stall").is_some_and(serde_json::Value::is_object) || world.status_text("/step") == "Planned"
+        }
+    }
+}
+
+/// What a pass is about.
+fn describe_class(world: &World, site: CallSite) -> String {
+    let intent = if site.is_write() { world.status_text("/intent/effect") } else { "" };
+    format!("{}{}{intent}", world.status_text("/step"), world.status_text("/direction"))
+}
+
+fn describe_place(world: &World) -> String {
+    if world.upgrade().is_none() {
+        return "gone".into();
+    }
+    let stall = world.status_text("/stall/reason");
+    let cause = world.status_text("/cause/reason");
+    format!("{} {} {}{}", world.status_text("/phase"), world.status_text("/step"), if stall.is_empty() { String::new() } else { format!("stalled {stall} ") }, cause)
+}

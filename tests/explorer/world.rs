@@ -1,0 +1,358 @@
+//! The world that the operator acts on: the objects of an API server, a MetaDB, OMS containers, a
+//! volume with backups. Plain data that can be cloned and compared. No I/O.
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub const OLD_IMAGE: &str = "registry.example.com/oms:feature_3.3.1-ce";
+pub const NEW_IMAGE: &str = "registry.example.com/oms:feature_4.0.0-ce";
+pub const NAMESPACE: &str = "oms";
+pub const UPGRADE: &str = "up";
+/// A password that must be seen nowhere but in its Secret.
+pub const CANARY: &str = "canary-7f3a'\"#%ü 9";
+/// Start of the world's clock, Unix seconds.
+pub const EPOCH: i64 = 1_800_000_000;
+/// Raised `ob_query_timeout` goes back to this, microseconds.
+pub const QUERY_TIMEOUT: u64 = 10_000_000;
+pub const HA_ON: &str = r#"{"enable":true,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
+pub const HA_OFF: &str = r#"{"enable":false,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
+
+/// One object of the API server: plural resource and name. Everything lives in one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub resource: &'static str,
+    pub name: String,
+}
+
+pub fn place(resource: &'static str, name: &str) -> Place {
+    Place {
+        resource,
+        name: name.into(),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    Old,
+    New,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Schema {
+    Old,
+    /// `docker_init.sh` is, or was left, half way.
+    Half,
+    New,
+    /// A restore is, or was left, half way.
+    Torn,
+}
+
+/// The MetaDB.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    pub schema: Schema,
+    /// Names the content: every write of OMS gives another one, a restore brings an earlier one back.
+    pub content: u64,
+    pub ha: Option<String>,
+    pub lock: Option<(String, u64)>,
+    pub query_timeout: u64,
+}
+
+/// What runs inside the OMS container of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Oms {
+    pub version: Version,
+    /// Started with `IS_UPGRADE=true`: the console waits for `docker_init.sh`.
+    pub upgrade_start: bool,
+    /// All programs run.
+    pub up: bool,
+    pub console_pid: u64,
+    /// Whether the console, when it read `ha.config`, saw HA on.
+    pub console_ha: bool,
+}
+
+/// A run of `docker_init.sh`, recorded on the logs volume of a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitRun {
+    /// Container that it runs in.
+    pub container: String,
+    pub end: Option<bool>,
+}
+
+/// One dump on the claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Artefact {
+    pub complete: bool,
+    pub verified: bool,
+    pub schema: Schema,
+    pub content: u64,
+    pub ha: Option<String>,
+}
+
+/// What is wrong with this world from the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Trouble {
+    /// The new image cannot be pulled any more once preflight is over.
+    pub unpullable: bool,
+    /// `docker_init.sh` ends without its banner.
+    pub init_fails: bool,
+    /// The container is killed while `docker_init.sh` runs.
+    pub init_kills: bool,
+    /// The new console never comes up.
+    pub console_dead: bool,
+    /// After a normal start the new programs wait for `docker_init.sh` once more.
+    pub programs_need_init: bool,
+    /// A console writes its cached HA parameter back when it stops.
+    pub write_back: bool,
+}
+
+/// What people may still ask for in this world.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Asks {
+    pub abort: bool,
+    pub roll_back: bool,
+    pub delete: bool,
+    pub retry: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    pub objects: BTreeMap<Place, Arc<Value>>,
+    pub db: Database,
+    /// By pod name.
+    pub oms: BTreeMap<String, Oms>,
+    /// Containers that still run although their pod is gone (a lost node).
+    pub ghosts: Vec<Version>,
+    /// By target and name of the attempt.
+    pub inits: BTreeMap<(String, String), InitRun>,
+    /// By attempt.
+    pub claim: BTreeMap<i64, Artefact>,
+    /// Checkpoint of the one project since OMS was stopped, Unix seconds.
+    pub checkpoint: i64,
+    pub clock: i64,
+    pub versions: u64,
+    pub ids: u64,
+    pub trouble: Trouble,
+    pub asks: Asks,
+    /// Bad things that may still happen.
+    pub mishaps: u8,
+    /// OMS was stopped on purpose: from then on only HA starts the components of projects.
+    pub stopped: bool,
+    /// The components were started again since.
+    pub resumed: bool,
+    /// The new version ran, and the databases were not proven to suit the old one since.
+    pub new_ran: bool,
+    /// Something durable changed since this was cleared.
+    pub touched: bool,
+    /// Rules that a single act has broken.
+    pub broken: Vec<String>,
+}
+
+/// A token that stands for a number given out once; canonical forms rename it by order of appearance.
+pub fn token(number: u64) -> String {
+    format!("z{number:05}")
+}
+
+impl World {
+    /// An installation of so many nodes, up and replicating, with an `OmsUpgrade` that nobody has
+    /// looked at yet.
+    pub fn new(targets: usize, ha_on: bool, trouble: Trouble) -> Self {
+        let ha = if ha_on { HA_ON } else { HA_OFF };
+        let mut world = Self {
+            objects: BTreeMap::new(),
+            db: Database {
+                schema: Schema::Old,
+                content: 1,
+                ha: Some(ha.into()),
+                lock: None,
+                query_timeout: QUERY_TIMEOUT,
+            },
+            oms: BTreeMap::new(),
+            ghosts: vec![],
+            inits: BTreeMap::new(),
+            claim: BTreeMap::new(),
+            checkpoint: EPOCH,
+            clock: EPOCH,
+            versions: 100,
+            ids: 1,
+            trouble,
+            asks: Asks::default(),
+            mishaps: 0,
+            stopped: false,
+            resumed: false,
+            new_ran: false,
+            touched: false,
+            broken: vec![],
+        };
+        let names: Vec<String> = (1..=targets).map(|n| format!("oms-{n}")).collect();
+        world.insert("namespaces", "oms", json!({"kind": "Namespace", "apiVersion": "v1", "status": {"phase": "Active"}}));
+        world.insert(
+            "persistentvolumeclaims",
+            "oms-backup",
+            json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "status": {"phase": "Bound"}}),
+        );
+        world.insert("secrets", "oms-config", build_config_secret(targets));
+        world.insert(
+            "omsupgrades",
+            UPGRADE,
+            json!({"kind": "OmsUpgrade", "apiVersion": "oms.oceanbase.com/v1alpha1",
+                "spec": build_spec(&names), "status": {"observedGeneration": -1}}),
+        );
+        for (index, name) in names.iter().enumerate() {
+            world.insert("deployments", name, build_deployment(name, index + 1));
+            world.run_deployment_controller(name);
+            let pod = world.find_pods(name)[0].clone();
+            world.step_pod(&pod);
+            world.step_pod(&pod);
+            world.run_deployment_controller(name);
+        }
+        world.db.content = 1;
+        for oms in world.oms.values_mut() {
+            oms.console_ha = ha_on;
+        }
+        world.touched = false;
+        world
+    }
+
+    /// An object that was there before.
+    fn insert(&mut self, resource: &'static str, name: &str, mut object: Value) {
+        let id = self.take_id();
+        object["metadata"]["name"] = json!(name);
+        if resource != "namespaces" {
+            object["metadata"]["namespace"] = json!(NAMESPACE);
+        }
+        object["metadata"]["uid"] = json!(format!("00000000-0000-4000-8000-{}", token(id)));
+        object["metadata"]["generation"] = json!(1);
+        object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["resourceVersion"] = json!(self.take_version());
+        self.objects.insert(place(resource, name), Arc::new(object));
+    }
+
+    pub fn take_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    pub fn take_version(&mut self) -> String {
+        self.versions += 1;
+        self.versions.to_string()
+    }
+
+    pub fn now(&self) -> String {
+        Timestamp::from_second(self.clock).unwrap().to_string()
+    }
+
+    pub fn get(&self, resource: &'static str, name: &str) -> Option<&Value> {
+        self.objects.get(&place(resource, name)).map(|object| &**object)
+    }
+
+    /// Changes an object in place, as a controller of the cluster does.
+    pub fn edit(&mut self, resource: &'static str, name: &str, change: impl FnOnce(&mut Value)) {
+        let version = self.take_version();
+        let Some(object) = self.objects.get_mut(&place(resource, name)) else {
+            return;
+        };
+        let before = object.clone();
+        let object = Arc::make_mut(object);
+        change(object);
+        if *object != *before {
+            object["metadata"]["resourceVersion"] = json!(version);
+            if object["spec"] != before["spec"] {
+                let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
+                object["metadata"]["generation"] = json!(generation + 1);
+            }
+            self.touched = true;
+        }
+    }
+
+    /// Names of the objects of a resource.
+    pub fn list(&self, resource: &'static str) -> Vec<String> {
+        self.objects
+            .keys()
+            .filter(|place| place.resource == resource)
+            .map(|place| place.name.clone())
+            .collect()
+    }
+
+    pub fn upgrade(&self) -> Option<&Value> {
+        self.get("omsupgrades", UPGRADE)
+    }
+
+    /// A field of the status.
+    pub fn status(&self, pointer: &str) -> Option<&Value> {
+        self.upgrade()?.get("status")?.pointer(pointer)
+    }
+
+    pub fn status_text(&self, pointer: &str) -> &str {
+        self.status(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.status("/settled") == Some(&Value::Bool(true))
+    }
+
+    /// Seconds that the present step has lasted; in worlds that can be told apart: 0, 100, very long.
+    pub fn step_age(&self) -> i64 {
+        match self.status_text("/stepStartedTime").parse::<Timestamp>() {
+            Ok(since) => self.clock - since.as_second(),
+            Err(_) => 0,
+        }
+    }
+
+    pub fn ha_enabled(&self) -> bool {
+        self.db.ha.as_deref().is_some_and(|text| {
+            serde_json::from_str::<Value>(text).is_ok_and(|value| value["enable"] == true)
+        })
+    }
+
+    /// OMS writes to its databases.
+    pub fn write_content(&mut self) {
+        self.db.content = self.take_id();
+        self.touched = true;
+    }
+
+    pub fn break_rule(&mut self, rule: impl Into<String>) {
+        self.broken.push(rule.into());
+    }
+}
+
+fn build_spec(names: &[String]) -> Value {
+    let targets: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"kind": "Deployment", "name": name}))
+        .collect();
+    json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false, "retries": 0})
+}
+
+fn build_config_secret(targets: usize) -> Value {
+    use k8s_openapi::ByteString;
+    let nodes: String = (1..=targets).map(|n| format!(" - 10.0.0.{n}\n")).collect();
+    let password = CANARY.replace('\'', "''");
+    let text = format!(
+        "oms_meta_host: metadb.oms.svc\noms_meta_port: 2881\noms_meta_user: root@metadb\noms_meta_password: '{password}'\n\
+         drc_user: drc\ndrc_password: drc-{CANARY_PLAIN}\ndrc_rm_db: oms_rm\ndrc_cm_db: oms_cm\ndrc_cm_heartbeat_db: oms_cm_hb\n\
+         cm_url: http://10.0.0.1:8088\ncm_location: 0\ncm_region: cn-a\ncm_is_default: true\ncm_nodes:\n{nodes}",
+        CANARY_PLAIN = "canary-plain",
+    );
+    let data = serde_json::to_value(ByteString(text.into_bytes())).unwrap();
+    json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque", "data": {"config.yaml": data}})
+}
+
+pub fn build_deployment(name: &str, number: usize) -> Value {
+    json!({
+        "kind": "Deployment", "apiVersion": "apps/v1",
+        "metadata": {"managedFields": [
+            {"manager": "helm", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z",
+             "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "strategy": {"type": "Recreate"},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {
+                "containers": [{"name": "oms", "image": OLD_IMAGE,
+                    "env": [{"name": "OMS_HOST_IP", "value": format!("10.0.0.{number}")}],
+                    "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
+                    "readinessProbe": {"tcpSocket": {"port": 8089}},
+                    "volumeMounts": [{"name": "conf", "mountPath": "/home/admin/conf/config.yaml", "subPath": "config.yaml"}]}],
+                "volumes": [{"name": "conf", "secret": {"secretName": "oms-config"}}]}}},
+        "status": {}
+    })
+}
