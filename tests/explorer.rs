@@ -30,7 +30,7 @@ mod store;
 mod world;
 
 use explore::{Explorer, Limits};
-use world::{Asks, Trouble, World};
+use world::{ConfigFrom, Setup, Trouble, World};
 
 /// Whether an object asks for nothing, by its own content.
 fn reads_as_quiet(world: &World) -> bool {
@@ -66,9 +66,69 @@ fn explore(name: &str, start: World, limits: Limits) -> explore::Findings {
     findings
 }
 
+/// Passes and moves of the cluster in turn, until the step begins.
+fn walk_until(mut world: World, step: &str) -> World {
+    let runner = explore::Runner::default();
+    for _ in 0..600 {
+        if world.status_text("/step") == step {
+            return world;
+        }
+        let outcome = runner.run(&world, None);
+        assert!(outcome.world.broken.is_empty(), "{:?}", outcome.world.broken);
+        let moved = !outcome.steps.is_empty();
+        world = outcome.world;
+        match world.list_events().iter().find(|event| event.is_progress()) {
+            Some(event) => world = world.after(event),
+            None if moved => {}
+            None => {
+                let event = world.list_times().unwrap_or_else(|| panic!("nothing moves in {}", world.status_text("/step")));
+                world = world.after(&event);
+            }
+        }
+    }
+    panic!("{step} is not reached; at {} {}", world.status_text("/step"), world.status_text("/stall/message"));
+}
+
+fn walk_until_settled(world: World) -> World {
+    let mut world = walk_until(world, "Settling");
+    let runner = explore::Runner::default();
+    for _ in 0..100 {
+        if world.is_settled() {
+            return world;
+        }
+        world = runner.run(&world, None).world;
+        if let Some(event) = world.list_events().iter().find(|event| event.is_progress()) {
+            world = world.after(event);
+        }
+    }
+    panic!("it does not settle: {}", world.status_text("/waiting/message"));
+}
+
+/// Every way from here, each kind of fault once for each call of each step.
+const SAMPLE: Limits = Limits { worlds: Some(1500), every_fault: false };
+
+fn setup(trouble: Trouble) -> Setup {
+    Setup { trouble, ..Setup::default() }
+}
+
 #[test]
-fn quick() {
-    let world = World::new(1, true, Trouble::default());
-    explore("success", world, Limits { worlds: std::env::var("WORLDS").ok().and_then(|n| n.parse().ok()), every_fault: false });
-    let _ = Asks::default();
+fn sample_of_success() {
+    let findings = explore("success", World::new(1, Setup::default()), SAMPLE);
+    assert!(findings.complete && findings.worlds > 150);
+    assert!(findings.ends.keys().all(|end| end.starts_with("Succeeded Settling")), "{:?}", findings.ends);
+}
+
+#[test]
+fn sample_of_success_without_ha_from_a_container_by_api() {
+    let setup = Setup { ha_off: true, config: ConfigFrom::Container, by_api: true, ..Setup::default() };
+    let findings = explore("success by API", World::new(1, setup), SAMPLE);
+    assert!(findings.complete);
+}
+
+#[test]
+fn sample_of_rollback() {
+    let world = walk_until(World::new(1, setup(Trouble { init_fails: true, ..Trouble::default() })), "StoppingJobs");
+    let findings = explore("rollback", world, SAMPLE);
+    assert!(findings.complete);
+    assert!(findings.ends.keys().all(|end| end.starts_with("RolledBack Settling")), "{:?}", findings.ends);
 }

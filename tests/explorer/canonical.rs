@@ -30,7 +30,12 @@ impl World {
         for (place, object) in &self.objects {
             match place.resource {
                 // Written and never read by the operator.
-                "events" | "namespaces" | "secrets" | "persistentvolumeclaims" => continue,
+                "events" | "namespaces" | "persistentvolumeclaims" | "configmaps" => continue,
+                // What it holds never changes; that it exists may.
+                "secrets" => {
+                    let _ = write!(text, "secrets/{}={}", place.name, object["metadata"]["uid"]);
+                    continue;
+                }
                 resource => {
                     let _ = write!(text, "{resource}/{}=", place.name);
                 }

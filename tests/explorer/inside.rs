@@ -151,7 +151,7 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
     let stdout = match command {
         Command::Programs => world.describe_programs(pod),
         Command::Cgroup => "tmpfs\n".into(),
-        Command::Config => String::new(),
+        Command::Config => super::world::build_config(world.list("deployments").len()),
         Command::RestartConsole => {
             world.check_intent(&["RestartConsole"], None);
             world.restart_console(pod);

@@ -107,6 +107,26 @@ pub struct Trouble {
     pub write_back: bool,
 }
 
+/// Where `config.yaml` comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ConfigFrom {
+    #[default]
+    Secret,
+    ConfigMap,
+    /// A file of the node: read from the container, because the spec allows it.
+    Container,
+}
+
+/// How an installation and its `OmsUpgrade` differ from the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Setup {
+    pub ha_off: bool,
+    pub config: ConfigFrom,
+    /// HA is written through the console's own call.
+    pub by_api: bool,
+    pub trouble: Trouble,
+}
+
 /// What people may still ask for in this world.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Asks {
@@ -133,6 +153,7 @@ pub struct World {
     pub clock: i64,
     pub versions: u64,
     pub ids: u64,
+    pub config: ConfigFrom,
     pub trouble: Trouble,
     pub asks: Asks,
     /// Bad things that may still happen.
@@ -157,8 +178,9 @@ pub fn token(number: u64) -> String {
 impl World {
     /// An installation of so many nodes, up and replicating, with an `OmsUpgrade` that nobody has
     /// looked at yet.
-    pub fn new(targets: usize, ha_on: bool, trouble: Trouble) -> Self {
-        let ha = if ha_on { HA_ON } else { HA_OFF };
+    pub fn new(targets: usize, setup: Setup) -> Self {
+        let trouble = setup.trouble;
+        let ha = if setup.ha_off { HA_OFF } else { HA_ON };
         let mut world = Self {
             objects: BTreeMap::new(),
             db: Database {
@@ -176,6 +198,7 @@ impl World {
             clock: EPOCH,
             versions: 100,
             ids: 1,
+            config: setup.config,
             trouble,
             asks: Asks::default(),
             mishaps: 0,
@@ -192,15 +215,23 @@ impl World {
             "oms-backup",
             json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "status": {"phase": "Bound"}}),
         );
-        world.insert("secrets", "oms-config", build_config_secret(targets));
+        match setup.config {
+            ConfigFrom::Secret => world.insert("secrets", "oms-config", build_config_secret(targets)),
+            ConfigFrom::ConfigMap => world.insert(
+                "configmaps",
+                "oms-config",
+                json!({"kind": "ConfigMap", "apiVersion": "v1", "data": {"config.yaml": build_config(targets)}}),
+            ),
+            ConfigFrom::Container => {}
+        }
         world.insert(
             "omsupgrades",
             UPGRADE,
             json!({"kind": "OmsUpgrade", "apiVersion": "oms.oceanbase.com/v1alpha1",
-                "spec": build_spec(&names), "status": {"observedGeneration": -1}}),
+                "spec": build_spec(&names, setup), "status": {"observedGeneration": -1}}),
         );
         for (index, name) in names.iter().enumerate() {
-            world.insert("deployments", name, build_deployment(name, index + 1));
+            world.insert("deployments", name, build_deployment(name, index + 1, setup.config));
             world.run_deployment_controller(name);
             let pod = world.find_pods(name)[0].clone();
             world.step_pod(&pod);
@@ -209,7 +240,7 @@ impl World {
         }
         world.db.content = 1;
         for oms in world.oms.values_mut() {
-            oms.console_ha = ha_on;
+            oms.console_ha = !setup.ha_off;
         }
         world.touched = false;
         world
@@ -317,29 +348,45 @@ impl World {
     }
 }
 
-fn build_spec(names: &[String]) -> Value {
+fn build_spec(names: &[String], setup: Setup) -> Value {
     let targets: Vec<Value> = names
         .iter()
         .map(|name| json!({"kind": "Deployment", "name": name}))
         .collect();
-    json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false, "retries": 0})
+    let mut spec = json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false, "retries": 0});
+    if setup.config == ConfigFrom::Container {
+        spec["metadb"] = json!({"fromContainer": {}});
+    }
+    if setup.by_api {
+        spec["ha"] = json!({"driver": "OmsApi", "api": {"method": "POST", "path": "/config", "bodyTemplate": "{\"value\":${config:string}}",
+            "headers": [{"name": "Content-Type", "value": "application/json"}]}});
+    }
+    spec
 }
 
-fn build_config_secret(targets: usize) -> Value {
-    use k8s_openapi::ByteString;
+/// OMS's `config.yaml`.
+pub fn build_config(targets: usize) -> String {
     let nodes: String = (1..=targets).map(|n| format!(" - 10.0.0.{n}\n")).collect();
     let password = CANARY.replace('\'', "''");
-    let text = format!(
+    format!(
         "oms_meta_host: metadb.oms.svc\noms_meta_port: 2881\noms_meta_user: root@metadb\noms_meta_password: '{password}'\n\
          drc_user: drc\ndrc_password: drc-{CANARY_PLAIN}\ndrc_rm_db: oms_rm\ndrc_cm_db: oms_cm\ndrc_cm_heartbeat_db: oms_cm_hb\n\
          cm_url: http://10.0.0.1:8088\ncm_location: 0\ncm_region: cn-a\ncm_is_default: true\ncm_nodes:\n{nodes}",
         CANARY_PLAIN = "canary-plain",
-    );
-    let data = serde_json::to_value(ByteString(text.into_bytes())).unwrap();
+    )
+}
+
+fn build_config_secret(targets: usize) -> Value {
+    let data = serde_json::to_value(k8s_openapi::ByteString(build_config(targets).into_bytes())).unwrap();
     json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque", "data": {"config.yaml": data}})
 }
 
-pub fn build_deployment(name: &str, number: usize) -> Value {
+pub fn build_deployment(name: &str, number: usize, config: ConfigFrom) -> Value {
+    let volume = match config {
+        ConfigFrom::Secret => json!({"name": "conf", "secret": {"secretName": "oms-config"}}),
+        ConfigFrom::ConfigMap => json!({"name": "conf", "configMap": {"name": "oms-config"}}),
+        ConfigFrom::Container => json!({"name": "conf", "hostPath": {"path": "/oms/config.yaml"}}),
+    };
     json!({
         "kind": "Deployment", "apiVersion": "apps/v1",
         "metadata": {"managedFields": [
@@ -352,7 +399,7 @@ pub fn build_deployment(name: &str, number: usize) -> Value {
                     "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
                     "readinessProbe": {"tcpSocket": {"port": 8089}},
                     "volumeMounts": [{"name": "conf", "mountPath": "/home/admin/conf/config.yaml", "subPath": "config.yaml"}]}],
-                "volumes": [{"name": "conf", "secret": {"secretName": "oms-config"}}]}}},
+                "volumes": [volume]}}},
         "status": {}
     })
 }
