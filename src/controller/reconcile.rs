@@ -71,9 +71,9 @@ fn describe_pass(upgrade: &OmsUpgrade) -> tracing::Span {
         Some(job.attempt)
     });
     tracing::info_span!(
-        "upgrade",
+        "pass",
         namespace = namespace_of(upgrade),
-        name = upgrade.name_any(),
+        upgrade = upgrade.name_any(),
         uid = upgrade.uid(),
         step = status
             .and_then(|status| status.step)

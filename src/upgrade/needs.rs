@@ -82,7 +82,10 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             lock: true,
             ..base
         },
-        Step::StartingNew => base,
+        Step::StartingNew => Needs {
+            programs: true,
+            ..base
+        },
         Step::Initializing => Needs { init: true, ..base },
         Step::StartingFinal => Needs {
             programs: true,

@@ -22,6 +22,26 @@ pub(super) fn decide_starting_new(cx: &Context<'_>, _draft: &mut OmsUpgradeStatu
             Ok(_) => {}
             Err(next) => return next,
         }
+        // A container runs before its own start is done; `docker_init.sh` in the middle of that fails.
+        // supervisord is the last thing that the start brings up.
+        let name = &target.original.name;
+        match &target.facts.programs {
+            Fact::Known(programs) if !programs.is_empty() => {}
+            Fact::Known(_) => {
+                return Next::trouble(
+                    1,
+                    "SupervisorStarting",
+                    format!("supervisord of {name} does not answer yet"),
+                );
+            }
+            Fact::Unknown(reason) => {
+                return Next::trouble(
+                    1,
+                    "ProgramsUnseen",
+                    format!("the programs of {name} cannot be read: {reason}"),
+                );
+            }
+        }
     }
     Next::Go(Step::Initializing)
 }
