@@ -74,7 +74,7 @@ def deployment(name, node, address, image):
         "startupProbe": _probe(1, 60), "livenessProbe": _probe(10, 3), "readinessProbe": _probe(2, 3),
         "volumeMounts": mounts}
     pod = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet", "enableServiceLinks": False,
-           "nodeSelector": {"kubernetes.io/hostname": node}, "terminationGracePeriodSeconds": 30,
+           "nodeSelector": {"kubernetes.io/hostname": node}, "terminationGracePeriodSeconds": 60,
            "automountServiceAccountToken": False, "containers": [container], "volumes": volumes}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _meta(name, labels),
             "spec": {"replicas": 1, "strategy": {"type": "Recreate"}, "revisionHistoryLimit": 5,

@@ -109,6 +109,19 @@ class Rules(Case):
         self.ground.start(OLD)
         self.wait_rule("WriteAfterStop")
 
+    def test_restore_after_a_kill_is_not_judged(self):
+        """Nobody recorded what a killed container left behind."""
+        container = self.start_old()
+        self.set_ha(container, enable=False)
+        container.kill()
+        self.ground.dump()
+        container = self.start_upgrade()
+        self.init(container)
+        container.stop()
+        self.ground.restore()
+        self.ground.start(OLD).wait_healthy()
+        self.assert_rules()
+
     def test_trimming_and_ha_by_sql_are_no_writes(self):
         self.start_old().stop()
         newest = self.ground.sql("SELECT MAX(id) AS id FROM {hb}.heatbeat_sequence")[0]["id"]

@@ -114,6 +114,8 @@ def check_rest(db, journal, instance):
     latest = {}
     for row in last:
         latest.setdefault(row["version"], row["digest"])
+    if latest.get(journal.version, "never ran") is None:
+        return  # a restore would bring back a state that nobody recorded
     accepted = [json.loads(text) for text in latest.values() if text]
     now = digest.digest_at_rest(db)
     if accepted and now not in accepted:
