@@ -15,7 +15,7 @@ pub async fn drop_safety_copies(run: &Run) -> Result<Done, Failure> {
     let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
-    record::refuse_unfinished(&mut connection).await?;
+    record::refuse_unfinished(record::read(&mut connection).await?.as_ref(), None)?;
     run.meter.begin(ProgressPhase::CleaningUp, None);
     let mut dropped = Vec::new();
     for kind in [

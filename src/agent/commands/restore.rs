@@ -51,17 +51,14 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;
-    record::prepare(&mut connection).await?;
-    record::refuse_unfinished_of_others(&mut connection, &run.request.upgrade_uid).await?;
+    let before = record::read(&mut connection).await?;
+    record::refuse_unfinished(before.as_ref(), Some(&run.request.upgrade_uid))?;
+    let before = before.filter(|record| record.upgrade_uid == run.request.upgrade_uid);
     let digest = run
         .request
         .expected_manifest_digest
         .clone()
         .unwrap_or_default();
-    let before = record::read_all(&mut connection)
-        .await?
-        .into_iter()
-        .find(|r| r.upgrade_uid == run.request.upgrade_uid);
     let mut restore = Restore {
         run,
         metadb,

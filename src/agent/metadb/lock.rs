@@ -1,5 +1,8 @@
-//! Who may work on the MetaDB: the operator's lock row, and one agent at a time. Owns the schema
-//! `oms_operator_lock` together with the operator.
+//! Who may work on the MetaDB: the operator's lock row, and one agent at a time.
+//!
+//! The table `oms_operator_lock.upgrade_lock` belongs to the operator, which makes it, keeps its claim in row 1
+//! and drops it in the end. Rows 2 and 3 are the agent's: the lock that keeps agents apart, and the record of
+//! a restore. No table of our own, so that nothing outlives the operator's clean-up.
 //!
 //! Two agents are kept apart by a row lock in an open transaction, not by `GET_LOCK`: on OceanBase's engine a
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
@@ -17,6 +20,15 @@ use tokio::sync::oneshot;
 /// Database of the operator on the MetaDB.
 pub const SCHEMA: &str = "oms_operator_lock";
 
+/// The operator's table in it.
+pub const TABLE: &str = "oms_operator_lock.upgrade_lock";
+
+/// The row that agents lock against each other. The operator's claim is row 1.
+const AGENT_ROW: u8 = 2;
+
+/// The row that tells how far a restore has come.
+pub const RESTORE_ROW: u8 = 3;
+
 /// How long a former attempt that is just dying is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,7 +41,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// `LockLost` when the row is another one or missing.
 pub async fn check_fence(connection: &mut Conn, lock: &Lock) -> Result<(), Failure> {
     let rows: Vec<(String, i64)> = match connection
-        .query(format!("SELECT holder, epoch FROM {SCHEMA}.upgrade_lock"))
+        .query(format!("SELECT holder, epoch FROM {TABLE} WHERE id = 1"))
         .await
     {
         Ok(rows) => rows,
@@ -81,19 +93,17 @@ pub async fn take_exclusive(
     let doing = "taking the lock that keeps agents apart";
     let mut connection = metadb.connect().await?;
     let failed = |error: &mysql_async::Error| Failure::from_sql(doing, error);
-    connection
-        .query_drop(format!(
-            "CREATE TABLE IF NOT EXISTS {SCHEMA}.agent_lock (id TINYINT PRIMARY KEY)"
-        ))
-        .await
-        .map_err(|e| match server_code(&e) {
-            Some(1049) => lost("the database oms_operator_lock is missing"),
-            _ => failed(&e),
-        })?;
-    connection
-        .query_drop(format!("INSERT IGNORE INTO {SCHEMA}.agent_lock VALUES (1)"))
+    // A plain read first: an INSERT that meets the row while it is locked would wait for the lock itself.
+    let known: Option<u8> = connection
+        .query_first(format!("SELECT id FROM {TABLE} WHERE id = {AGENT_ROW}"))
         .await
         .map_err(|e| failed(&e))?;
+    if known.is_none() {
+        let sql = format!(
+            "INSERT IGNORE INTO {TABLE} (id, holder, epoch, note) VALUES ({AGENT_ROW}, 'agent', 0, '')"
+        );
+        connection.query_drop(sql).await.map_err(|e| failed(&e))?;
+    }
     connection
         .query_drop("START TRANSACTION")
         .await
@@ -103,7 +113,7 @@ pub async fn take_exclusive(
     loop {
         let taken: Result<Option<Row>, _> = connection
             .query_first(format!(
-                "SELECT id FROM {SCHEMA}.agent_lock WHERE id = 1 FOR UPDATE{clause}"
+                "SELECT id FROM {TABLE} WHERE id = {AGENT_ROW} FOR UPDATE{clause}"
             ))
             .await;
         match taken.as_ref().map_err(server_code) {
@@ -126,9 +136,10 @@ pub async fn take_exclusive(
                 ));
             }
             _ => {
-                let text = taken
-                    .err()
-                    .map_or_else(|| lost("the row of agent_lock is missing"), |e| failed(&e));
+                let text = taken.err().map_or_else(
+                    || lost("the agents' row of upgrade_lock is missing"),
+                    |e| failed(&e),
+                );
                 return Err(text);
             }
         }

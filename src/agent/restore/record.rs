@@ -1,10 +1,11 @@
-//! How far a restore has come, kept in the operator's own schema on the MetaDB.
+//! How far a restore has come, kept in a row of the operator's own table on the MetaDB: `holder` is the upgrade,
+//! `epoch` the attempt, `note` holds step, suffix and manifest digest.
 //!
 //! Without it, a half-done swap could not be told from a database that never was complete. Written before the
 //! step that it names, so that a killed attempt is always found at that step or before it.
 
 use crate::agent::failure::Failure;
-use crate::agent::metadb::lock::SCHEMA;
+use crate::agent::metadb::lock::{RESTORE_ROW, TABLE};
 use crate::agent::report::Reason;
 use crate::agent::sql::names::literal;
 use mysql_async::Conn;
@@ -64,55 +65,61 @@ pub struct RestoreRecord {
     pub suffix: String,
 }
 
-/// Creates the table.
-///
-/// # Errors
-/// Of the server.
-pub async fn prepare(connection: &mut Conn) -> Result<(), Failure> {
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {SCHEMA}.restore_progress (upgrade_uid VARCHAR(64) PRIMARY KEY, attempt INT NOT NULL, \
-         manifest_digest VARCHAR(64) NOT NULL, step VARCHAR(16) NOT NULL, suffix VARCHAR(32) NOT NULL)"
-    );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(|e| Failure::from_sql("preparing the record of the restore", &e))
-}
-
-/// Reads all rows.
+/// Reads the row, if there is one.
 ///
 /// # Errors
 /// Of the server; `Internal` for a row that this agent does not understand.
-pub async fn read_all(connection: &mut Conn) -> Result<Vec<RestoreRecord>, Failure> {
-    let rows: Vec<(String, i32, String, String, String)> = connection
-        .query(format!("SELECT upgrade_uid, attempt, manifest_digest, step, suffix FROM {SCHEMA}.restore_progress"))
+pub async fn read(connection: &mut Conn) -> Result<Option<RestoreRecord>, Failure> {
+    let row: Option<(String, i32, String)> = connection
+        .query_first(format!(
+            "SELECT holder, epoch, note FROM {TABLE} WHERE id = {RESTORE_ROW}"
+        ))
         .await
         .map_err(|e| Failure::from_sql("reading the record of the restore", &e))?;
-    rows.into_iter()
-        .map(|(upgrade_uid, attempt, manifest_digest, step, suffix)| {
-            let step = Step::from_text(&step).ok_or_else(|| {
-                Failure::new(
-                    Reason::Internal,
-                    format!("The record of a restore names step {step:?}, which this version does not know. Nothing was touched; use the version that began the restore."),
-                )
-            })?;
-            Ok(RestoreRecord { upgrade_uid, attempt, manifest_digest, step, suffix })
-        })
-        .collect()
+    let Some((upgrade_uid, attempt, note)) = row else {
+        return Ok(None);
+    };
+    let mut words = note.split(' ');
+    let parts = (
+        words.next().and_then(Step::from_text),
+        words.next(),
+        words.next(),
+    );
+    let (Some(step), Some(suffix), Some(digest)) = parts else {
+        return Err(Failure::new(
+            Reason::Internal,
+            format!(
+                "The record of a restore reads {note:?}, which this version does not understand. Nothing was touched; \
+                 use the version that began the restore."
+            ),
+        ));
+    };
+    let (suffix, manifest_digest) = (suffix.to_owned(), digest.to_owned());
+    Ok(Some(RestoreRecord {
+        upgrade_uid,
+        attempt,
+        manifest_digest,
+        step,
+        suffix,
+    }))
 }
 
-/// Writes the row of an upgrade.
+/// Writes the row.
 ///
 /// # Errors
 /// Of the server.
 pub async fn write(connection: &mut Conn, record: &RestoreRecord) -> Result<(), Failure> {
+    let note = format!(
+        "{} {} {}",
+        record.step.to_text(),
+        record.suffix,
+        record.manifest_digest
+    );
     let sql = format!(
-        "REPLACE INTO {SCHEMA}.restore_progress (upgrade_uid, attempt, manifest_digest, step, suffix) VALUES ({}, {}, {}, {}, {})",
+        "REPLACE INTO {TABLE} (id, holder, epoch, note) VALUES ({RESTORE_ROW}, {}, {}, {})",
         literal(&record.upgrade_uid),
         record.attempt,
-        literal(&record.manifest_digest),
-        literal(record.step.to_text()),
-        literal(&record.suffix)
+        literal(&note)
     );
     connection
         .query_drop(sql)
@@ -120,44 +127,30 @@ pub async fn write(connection: &mut Conn, record: &RestoreRecord) -> Result<(), 
         .map_err(|e| Failure::from_sql("recording how far the restore is", &e))
 }
 
-/// Refuses while any restore stands in the middle of replacing live databases.
+/// Refuses while a restore of an upgrade other than `except` stands in the middle of replacing live databases:
+/// its databases aside may hold the only complete content.
 ///
 /// # Errors
-/// `InvalidRequest` then, or of the server.
-pub async fn refuse_unfinished(connection: &mut Conn) -> Result<(), Failure> {
-    prepare(connection).await?;
-    refuse_unfinished_where(connection, |_| true).await
-}
-
-/// The same for restores of other upgrades: their databases aside may hold the only complete content.
-///
-/// # Errors
-/// As [`refuse_unfinished`].
-pub async fn refuse_unfinished_of_others(
-    connection: &mut Conn,
-    upgrade_uid: &str,
+/// `InvalidRequest` then.
+pub fn refuse_unfinished(
+    record: Option<&RestoreRecord>,
+    except: Option<&str>,
 ) -> Result<(), Failure> {
-    refuse_unfinished_where(connection, |record| record.upgrade_uid != upgrade_uid).await
-}
-
-async fn refuse_unfinished_where(
-    connection: &mut Conn,
-    concerned: impl Fn(&RestoreRecord) -> bool,
-) -> Result<(), Failure> {
-    let unfinished = read_all(connection)
-        .await?
-        .into_iter()
-        .find(|record| matches!(record.step, Step::Swapping | Step::Dropping) && concerned(record));
-    match unfinished {
-        None => Ok(()),
-        Some(record) => Err(Failure::new(
-            Reason::InvalidRequest,
-            format!(
-                "The restore of upgrade {} (attempt {}) replaced only a part of the live databases. Nothing was touched. \
-                 Finish that restore with another attempt first.",
-                record.upgrade_uid, record.attempt
-            ),
-        )),
+    match record {
+        Some(record)
+            if matches!(record.step, Step::Swapping | Step::Dropping)
+                && except != Some(record.upgrade_uid.as_str()) =>
+        {
+            Err(Failure::new(
+                Reason::InvalidRequest,
+                format!(
+                    "The restore of upgrade {} (attempt {}) replaced only a part of the live databases. Nothing was touched. \
+                     Finish that restore with another attempt first.",
+                    record.upgrade_uid, record.attempt
+                ),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -178,5 +171,25 @@ mod tests {
             assert!(step.to_text().len() <= 16);
         }
         assert_eq!(Step::from_text("Other"), None);
+    }
+
+    #[test]
+    fn only_a_half_done_replacement_of_others_is_in_the_way() {
+        let record = |step| RestoreRecord {
+            upgrade_uid: "u".into(),
+            attempt: 1,
+            manifest_digest: "d".into(),
+            step,
+            suffix: "1".into(),
+        };
+        assert!(refuse_unfinished(None, None).is_ok());
+        for step in [Step::Loading, Step::Done, Step::Differed] {
+            assert!(refuse_unfinished(Some(&record(step)), None).is_ok());
+        }
+        for step in [Step::Swapping, Step::Dropping] {
+            assert!(refuse_unfinished(Some(&record(step)), Some("u")).is_ok());
+            assert!(refuse_unfinished(Some(&record(step)), Some("v")).is_err());
+            assert!(refuse_unfinished(Some(&record(step)), None).is_err());
+        }
     }
 }
