@@ -1,0 +1,159 @@
+//! A TCP proxy between agent and server that knows the MySQL protocol just well enough to count statements, and
+//! to strike at a chosen one.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What to do at the chosen statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    /// Nothing, only count.
+    Count,
+    /// `kill -9` the agent before the server gets the statement.
+    KillBefore,
+    /// Let the server have it, then `kill -9` the agent.
+    KillAfter,
+    /// Break all connections before the server gets it.
+    Cut,
+}
+
+struct Shared {
+    strike: Strike,
+    at: usize,
+    count: AtomicUsize,
+    struck: AtomicBool,
+    victim: AtomicU32,
+    statements: Mutex<Vec<String>>,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+/// The proxy; stops listening with its process, which is a test.
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// Listens on a free port and forwards to `server`; strikes at the statement with number `at`, from 0.
+    pub fn start(server: u16, strike: Strike, at: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            strike,
+            at,
+            count: AtomicUsize::new(0),
+            struck: AtomicBool::new(false),
+            victim: AtomicU32::new(0),
+            statements: Mutex::default(),
+            open: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else {
+                    continue;
+                };
+                forward(&accepting, client, upstream);
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Whom to kill.
+    pub fn aim_at(&self, pid: u32) {
+        self.shared.victim.store(pid, Ordering::SeqCst);
+    }
+
+    /// Whether the chosen statement came.
+    pub fn has_struck(&self) -> bool {
+        self.shared.struck.load(Ordering::SeqCst)
+    }
+
+    /// The statements that went by.
+    pub fn statements(&self) -> Vec<String> {
+        self.shared.statements.lock().unwrap().clone()
+    }
+}
+
+fn forward(shared: &Arc<Shared>, client: TcpStream, upstream: TcpStream) {
+    for stream in [&client, &upstream] {
+        let _ = stream.set_nodelay(true);
+        shared
+            .open
+            .lock()
+            .unwrap()
+            .push(stream.try_clone().unwrap());
+    }
+    let (mut down_from, mut down_to) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut down_from, &mut down_to);
+        let _ = down_to.shutdown(Shutdown::Both);
+    });
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || {
+        let (mut client, mut upstream) = (client, upstream);
+        let _ = pass_packets(&shared, &mut client, &mut upstream);
+        let _ = upstream.shutdown(Shutdown::Both);
+    });
+}
+
+/// Passes packet by packet; a packet with sequence number 0 and first byte 3 is a statement.
+fn pass_packets(
+    shared: &Shared,
+    client: &mut TcpStream,
+    upstream: &mut TcpStream,
+) -> std::io::Result<()> {
+    let mut head = [0; 4];
+    loop {
+        client.read_exact(&mut head)?;
+        let length = u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize;
+        let mut body = vec![0; length];
+        client.read_exact(&mut body)?;
+        let is_statement = head[3] == 0 && body.first() == Some(&3);
+        let is_chosen = is_statement && {
+            let text: String = String::from_utf8_lossy(&body[1..])
+                .chars()
+                .take(160)
+                .collect();
+            shared.statements.lock().unwrap().push(text);
+            shared.count.fetch_add(1, Ordering::SeqCst) == shared.at
+        };
+        let struck_before = shared.struck.load(Ordering::SeqCst);
+        if (is_chosen && shared.strike != Strike::KillAfter && shared.strike != Strike::Count)
+            || (struck_before && shared.strike != Strike::Count)
+        {
+            strike(shared);
+            return Ok(());
+        }
+        upstream.write_all(&head)?;
+        upstream.write_all(&body)?;
+        if is_chosen && shared.strike == Strike::KillAfter {
+            strike(shared);
+            return Ok(());
+        }
+    }
+}
+
+fn strike(shared: &Shared) {
+    shared.struck.store(true, Ordering::SeqCst);
+    match shared.strike {
+        Strike::Count => {}
+        Strike::KillBefore | Strike::KillAfter => {
+            // The victim is known as soon as its process runs; its first statement may be faster.
+            while shared.victim.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            let pid = shared.victim.load(Ordering::SeqCst).to_string();
+            let _ = std::process::Command::new("kill")
+                .args(["-9", &pid])
+                .status();
+        }
+        Strike::Cut => {
+            for stream in shared.open.lock().unwrap().iter() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
