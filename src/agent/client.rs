@@ -226,8 +226,11 @@ pub async fn run_dump(
             format!("The dump client cannot be waited for: {e}."),
         )
     })?;
-    let _ = finished.send(status.success());
-    if status.success() {
+    // MariaDB's client has been seen to end with status 0, header and trailer, and without a single table, after
+    // the server had cut one of its questions about the schema. It only complained on stderr.
+    let ended_well = status.success() && !words.lines().any(is_complaint);
+    let _ = finished.send(ended_well);
+    if ended_well {
         return Ok(());
     }
     Err(judge(
@@ -275,18 +278,20 @@ fn redact(text: &str, account: &Account) -> String {
 /// Turns the words of the client into a reason. They come in these forms: `Error 4012: …`,
 /// `Got error: 1049: …`, `Couldn't execute '…': … (1142)`.
 fn judge(database: &str, status: &str, words: &str) -> Failure {
-    let reason = words
+    let by_number = words
         .lines()
         .rev()
         .find_map(error_number)
         .map(reason_of_code);
-    let reason = match reason {
+    let reason = match by_number {
+        // Some messages come without their number.
+        _ if words.contains("query timeout") => Reason::QueryTimeout,
         None | Some(Reason::ServerError) => Reason::ClientFailed,
         Some(reason) => reason,
     };
     let line: String = words
         .lines()
-        .rfind(|line| line.contains("rror") || line.contains("Couldn't"))
+        .rfind(|line| is_complaint(line))
         .unwrap_or_default()
         .chars()
         .take(300)
@@ -298,6 +303,11 @@ fn judge(database: &str, status: &str, words: &str) -> Failure {
             hint(reason)
         ),
     )
+}
+
+/// Whether the client complains in this line; warnings and notes about deprecated names are none.
+fn is_complaint(line: &str) -> bool {
+    line.contains("rror") || line.contains("Couldn't") || line.contains("imeout")
 }
 
 fn error_number(line: &str) -> Option<u16> {
@@ -402,6 +412,10 @@ mod tests {
             ),
             (
                 "mysqldump: Error 3024: Query execution was interrupted, maximum statement execution time exceeded",
+                Reason::QueryTimeout,
+            ),
+            (
+                "mariadb-dump: Error: 'Timeout, query has reached the maximum query timeout: 3000(us)' when trying to dump tablespaces",
                 Reason::QueryTimeout,
             ),
             ("", Reason::ClientFailed),

@@ -279,6 +279,8 @@ fn start_mariadb(directory: &Path, port: u16) -> Child {
             "--max-allowed-packet=64M",
         ])
         .arg(format!("--datadir={}", data.display()))
+        // A server removes temporary files of others from a directory that it shares when it starts.
+        .arg(format!("--tmpdir={}", directory.display()))
         .arg(format!("--port={port}"))
         .arg(format!("--socket={}", directory.join("m.sock").display()))
         .arg(format!("--pid-file={}", directory.join("m.pid").display()));

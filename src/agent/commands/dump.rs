@@ -2,14 +2,16 @@
 
 use crate::agent::client::{Client, find_client, run_dump};
 use crate::agent::digest::ContentRecord;
-use crate::agent::failure::Failure;
+use crate::agent::failure::{Failure, hint};
 use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
 use crate::agent::metadb::catalogue::{describe_database, estimate_size};
 use crate::agent::metadb::content::read_database;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
-use crate::agent::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
+use crate::agent::report::{
+    CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
+};
 use crate::agent::run::{Done, Run};
 use crate::agent::volume::attempt::{file_name_of, prepare, store_manifest};
 use crate::agent::volume::writer::{Stored, store_stream};
@@ -48,10 +50,9 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
 
     let began = Instant::now();
     run.meter.begin(ProgressPhase::Dumping, total);
-    let mut records = Vec::new();
-    for (shape, content) in before.iter().zip(contents) {
-        let stored = dump_database(run, &client, &directory, &shape.name).await?;
-        records.push(record_of(shape, content, stored)?);
+    let mut files = Vec::new();
+    for shape in &before {
+        files.push(dump_database(run, &client, &directory, &shape.name).await?);
     }
     let dump_seconds = began.elapsed().as_secs();
 
@@ -61,6 +62,10 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
             "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
              Stop whatever changed them, then try again.",
         ));
+    }
+    let mut records = Vec::new();
+    for ((shape, content), stored) in before.iter().zip(contents).zip(files) {
+        records.push(record_of(metadb.engine, shape, content, stored)?);
     }
     require_still_quiet(&metadb, &mut connection, &run.request.databases).await?;
     run.check_fence(&mut connection).await?;
@@ -185,6 +190,7 @@ async fn dump_database(
 }
 
 fn record_of(
+    engine: Engine,
     shape: &DatabaseShape,
     mut content: BTreeMap<String, ContentRecord>,
     stored: Stored,
@@ -193,13 +199,7 @@ fn record_of(
     for table in &shape.tables {
         let known = stored.created.contains(&table.name);
         let (true, Some(content)) = (known, content.remove(&table.name)) else {
-            return Err(Failure::new(
-                Reason::ChangedWhileDumping,
-                format!(
-                    "Table {}.{} exists and is not in the dump. The dump is no backup; try again.",
-                    shape.name, table.name
-                ),
-            ));
+            return Err(left_out(engine, &shape.name, &table.name));
         };
         tables.push(TableRecord {
             shape: table.clone(),
@@ -214,4 +214,22 @@ fn record_of(
         tables,
         views: shape.views.clone(),
     })
+}
+
+/// The table was there before and after, and the client passed over it without a word. MariaDB's client does that
+/// when OceanBase cuts its SHOW TABLES: status 0, header, trailer, no tables, nothing on stderr (seen on seekdb).
+fn left_out(engine: Engine, database: &str, table: &str) -> Failure {
+    let reason = if engine == Engine::OceanBase {
+        Reason::QueryTimeout
+    } else {
+        Reason::ClientFailed
+    };
+    Failure::new(
+        reason,
+        format!(
+            "Table {database}.{table} exists and the dump client left it out without an error. The dump is no backup; \
+             the databases were not touched.{}",
+            hint(reason)
+        ),
+    )
 }

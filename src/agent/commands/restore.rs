@@ -17,7 +17,6 @@ use crate::agent::restore::record::{self, RestoreRecord, Step};
 use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::names::{Beside, quote};
-use crate::agent::volume::reader::check_file;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::path::Path;
@@ -109,10 +108,9 @@ impl<'r> Restore<'r> {
     }
 
     async fn load_and_swap(&mut self) -> Result<Done, Failure> {
-        // Hashes first: a damaged file is found in seconds, not after an hour of loading.
-        for database in &self.manifest.databases {
-            check_file(self.directory, database)?;
-        }
+        // The files first: damage is found in seconds, not after an hour of loading. Views are proven only here;
+        // they cannot be loaded aside.
+        prove_files(self.run, self.directory, self.manifest).await?;
         let suffix = self.free_suffix().await?;
         let mut record = self.record(Step::Loading, suffix);
         record::write(&mut self.connection, &record).await?;

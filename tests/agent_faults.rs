@@ -1,0 +1,668 @@
+//! What goes wrong, and that it is never taken for a backup or a restore.
+
+mod engines;
+
+use engines::Kind;
+use engines::proxy::{Proxy, Strike};
+use engines::world::{DATABASES, World};
+use oms_operator::agent::report::{CommandResult, PrivilegeState, Reason, Trial};
+use serde_json::json;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// No complete backup may lie on the claim.
+fn assert_no_backup(world: &World) {
+    let found = std::fs::read_dir(world.directory()).map(|entries| {
+        entries
+            .flatten()
+            .filter(|e| e.path().join("manifest.json").exists())
+            .count()
+    });
+    assert_eq!(found.unwrap_or(0), 0);
+}
+
+#[test]
+fn a_missing_database_is_named() {
+    let world = World::small(Kind::MariaDb);
+    let before = world.text();
+    world.server.sql("DROP DATABASE oms_cm_hb");
+    let ended = world.run("dump", &world.request(1));
+    assert!(
+        ended
+            .failed(Reason::DatabaseMissing)
+            .message
+            .contains("oms_cm_hb")
+    );
+    assert_no_backup(&world);
+    let CommandResult::Probe(found) = world
+        .run("probe", &world.request(1))
+        .succeeded()
+        .result
+        .clone()
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(found.missing_databases, ["oms_cm_hb"]);
+    assert!(before.contains("heart_beat"));
+}
+
+#[test]
+fn a_wrong_password_and_a_dead_server_are_told_apart() {
+    let world = World::small(Kind::MariaDb);
+    world.set_account("nobody", "wrong");
+    for command in ["probe", "dump"] {
+        world
+            .run(command, &world.request(1))
+            .failed(Reason::AccessDenied);
+    }
+    let mut request = world.request(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    request["metadb"]["port"] = json!(listener.local_addr().unwrap().port());
+    drop(listener);
+    world.run("dump", &request).failed(Reason::ConnectionLost);
+    std::fs::remove_file(world.secret.path().join("password")).unwrap();
+    let ended = world.run("dump", &world.request(1));
+    assert!(
+        ended
+            .failed(Reason::CredentialsUnreadable)
+            .message
+            .contains("password")
+    );
+    assert_no_backup(&world);
+}
+
+/// The most dangerous trap: OceanBase's ten seconds cut a dump, and the stump restores without an error.
+#[test]
+fn the_time_limit_of_oceanbase_never_makes_a_short_backup() {
+    let world = World::small(Kind::Seekdb);
+    world.server.sql(
+        "CREATE TABLE oms_cm.many (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(500)); INSERT INTO oms_cm.many (t) VALUES (REPEAT('x', 500));",
+    );
+    for _ in 0..14 {
+        world
+            .server
+            .sql("INSERT INTO oms_cm.many (t) SELECT t FROM oms_cm.many LIMIT 20000");
+    }
+    // Only new sessions get it; the agent's own sessions set theirs, the dump client cannot. Small enough to cut
+    // the rows, then small enough to cut the questions about the schema: there the client ends with status 0.
+    for (attempt, micros) in [(1, 60_000), (2, 3_000)] {
+        world
+            .server
+            .sql(&format!("SET GLOBAL ob_query_timeout = {micros}"));
+        let ended = world.run("dump", &world.request(attempt));
+        world
+            .server
+            .sql("SET SESSION ob_query_timeout = 10000000; SET GLOBAL ob_query_timeout = 10000000");
+        let report = ended.failed(Reason::QueryTimeout);
+        assert!(
+            report.message.contains("ob_query_timeout"),
+            "{}",
+            report.message
+        );
+        assert_no_backup(&world);
+    }
+    world.dump(3);
+}
+
+#[test]
+fn sessions_of_others_stop_dump_and_restore() {
+    for kind in [Kind::MariaDb, Kind::Seekdb] {
+        let world = World::small(kind);
+        let digest = world.dump(1);
+        // Another user whose current database is one of ours.
+        let mut writer = world
+            .server
+            .client("mariadb")
+            .arg("oms_cm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let before = world.text();
+        let dump = world.start("dump", &world.request(2));
+        let ended = world.wait(dump);
+        let report = ended.failed(Reason::NotQuiesced);
+        assert!(
+            report.message.contains("root@") && report.message.contains("oms_cm"),
+            "{}",
+            report.message
+        );
+        let restore = world.run("restore", &world.trusting(2, &digest));
+        restore.failed(Reason::NotQuiesced);
+        assert_eq!(world.text(), before);
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        // Nobody there any more: the session that is just going away is waited for.
+        world
+            .run("restore", &world.trusting(3, &digest))
+            .succeeded();
+    }
+}
+
+#[test]
+fn somebody_elses_lock_stops_everything_that_changes() {
+    let world = World::small(Kind::MariaDb);
+    let digest = world.dump(1);
+    let before = world.text();
+    for (change, words) in [
+        (
+            "UPDATE oms_operator_lock.upgrade_lock SET epoch = 8 WHERE id = 1",
+            "epoch 8",
+        ),
+        (
+            "UPDATE oms_operator_lock.upgrade_lock SET epoch = 7, holder = 'other' WHERE id = 1",
+            "names other",
+        ),
+        (
+            "DELETE FROM oms_operator_lock.upgrade_lock WHERE id = 1",
+            "missing",
+        ),
+        ("DROP DATABASE oms_operator_lock", "missing"),
+    ] {
+        world.server.sql(change);
+        for command in ["dump", "verify", "restore", "drop-safety-copies"] {
+            let ended = world.run(command, &world.trusting(2, &digest));
+            assert!(
+                ended.failed(Reason::LockLost).message.contains(words),
+                "{command}: {}",
+                ended.report().message
+            );
+        }
+    }
+    let mut request = world.trusting(2, &digest);
+    request.as_object_mut().unwrap().remove("lock");
+    for command in ["dump", "restore"] {
+        world.run(command, &request).failed(Reason::InvalidRequest);
+    }
+    assert_eq!(world.text(), before);
+    assert_eq!(world.beside(), Vec::<String>::new());
+}
+
+/// The operator takes the lock away while a restore loads: it must not swap any more.
+#[test]
+fn a_lock_that_goes_away_while_loading_stops_the_swap() {
+    let world = World::small(Kind::MariaDb);
+    let digest = world.dump(1);
+    world.migrate();
+    let after = world.text();
+    let proxy = Proxy::start(world.server.port, Strike::Count, 0);
+    let mut request = world.trusting(1, &digest);
+    request["metadb"]["port"] = json!(proxy.port);
+    let restore = world.start("restore", &request);
+    wait_for("the first load", || {
+        proxy
+            .statements()
+            .iter()
+            .any(|s| s.starts_with("INSERT INTO `parent`"))
+    });
+    world
+        .server
+        .sql("UPDATE oms_operator_lock.upgrade_lock SET epoch = 8 WHERE id = 1");
+    world.wait(restore).failed(Reason::LockLost);
+    assert_eq!(world.text(), after);
+    assert!(!proxy.statements().iter().any(|s| s.starts_with("RENAME")));
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn two_agents_never_work_at_once() {
+    for kind in [Kind::MariaDb, Kind::Seekdb] {
+        let world = World::small(kind);
+        // Holds the agents' row as a first agent would, under another account's session.
+        world.server.sql("INSERT INTO oms_operator_lock.upgrade_lock (id, holder, epoch, note) VALUES (2, 'agent', 0, '')");
+        let mut holder = world
+            .server
+            .client("mariadb")
+            .args(["--unbuffered", "--skip-column-names", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = holder.stdin.as_mut().unwrap();
+        std::io::Write::write_all(stdin, b"START TRANSACTION; SELECT 'held', id FROM oms_operator_lock.upgrade_lock WHERE id = 2 FOR UPDATE;\n").unwrap();
+        std::io::Write::flush(stdin).unwrap();
+        let mut first = [0; 4];
+        holder
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut first)
+            .unwrap();
+        let mut request = world.request(1);
+        request["deadlineSeconds"] = json!(3);
+        world.run("dump", &request).failed(Reason::DeadlineExceeded);
+        assert_no_backup(&world);
+        // The holder dies without a word; the next one gets the lock.
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        world.dump(2);
+    }
+}
+
+#[test]
+fn missing_privileges_come_with_their_statement() {
+    let world = World::small(Kind::MariaDb);
+    world.server.sql(
+        "CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT SELECT ON `oms\\_rm`.* TO lim@'%'; GRANT SELECT ON `oms\\_cm`.* TO lim@'%'; \
+         GRANT SELECT ON `oms\\_cm\\_hb`.* TO lim@'%'; GRANT ALL ON oms_operator_lock.* TO lim@'%';",
+    );
+    world.set_account("lim", "x");
+    let CommandResult::Probe(found) = world
+        .run("probe", &world.request(1))
+        .succeeded()
+        .result
+        .clone()
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert!(matches!(found.rename_across_databases, Trial::NotTried(_)));
+    let missing: Vec<_> = found
+        .privileges
+        .iter()
+        .filter(|p| p.state == PrivilegeState::Missing)
+        .collect();
+    assert!(
+        missing.iter().any(|p| p.purpose == "dump oms_rm"),
+        "{missing:?}"
+    );
+    // Without SHOW VIEW the dump ends after the data of other tables was written.
+    world
+        .run("dump", &world.request(1))
+        .failed(Reason::PrivilegeMissing);
+    assert_no_backup(&world);
+    // What the report says is enough.
+    for privilege in missing {
+        world
+            .server
+            .sql(&format!("{};", privilege.grant.as_ref().unwrap()));
+    }
+    let CommandResult::Probe(found) = world
+        .run("probe", &world.request(2))
+        .succeeded()
+        .result
+        .clone()
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert!(
+        found
+            .privileges
+            .iter()
+            .all(|p| p.state == PrivilegeState::Present),
+        "{:?}",
+        found.privileges
+    );
+    assert_eq!(found.rename_across_databases, Trial::Works);
+    // Views keep their definer, whom only a mighty account may name: without views here.
+    world.server.sql("DROP VIEW oms_rm.v");
+    let digest = world.dump(3);
+    let before = world.text();
+    world.server.sql("DROP TABLE oms_cm.host");
+    world.run("verify", &world.trusting(3, &digest)).succeeded();
+    world
+        .run("restore", &world.trusting(3, &digest))
+        .succeeded();
+    assert_eq!(world.text(), before);
+}
+
+/// A tmpfs of a few kilobytes, unmounted when it goes.
+struct Tiny(tempfile::TempDir);
+
+impl Tiny {
+    fn mount(kilobytes: u32) -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("oms-agent-tiny-")
+            .tempdir()
+            .unwrap();
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={kilobytes}k"), "tmpfs"])
+            .arg(directory.path())
+            .status()
+            .unwrap();
+        assert!(
+            status.success(),
+            "the tests of a full volume need to mount a tmpfs"
+        );
+        Self(directory)
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_volume_is_said_at_every_size() {
+    let world = World::small(Kind::MariaDb);
+    world
+        .server
+        .sql("CREATE TABLE oms_rm.noise (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(64))");
+    world.server.sql("INSERT INTO oms_rm.noise (t) SELECT SHA2(RAND(), 256) FROM information_schema.COLUMNS a LIMIT 1500");
+    let mut succeeded = false;
+    for (attempt, kilobytes) in (1..).zip([4, 16, 64, 88, 100, 512]) {
+        let tiny = Tiny::mount(kilobytes);
+        let mut request = world.request(attempt);
+        request["directory"] = json!(tiny.0.path().join("x"));
+        let ended = world.run("dump", &request);
+        if ended.status.success() {
+            let digest = ended.succeeded().manifest_digest.clone().unwrap();
+            request["expectedManifestDigest"] = json!(digest);
+            request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
+            world.run("verify", &request).succeeded();
+            succeeded = true;
+        } else {
+            ended.failed(Reason::NoSpace);
+            assert!(!succeeded, "more room must not be worse");
+        }
+    }
+    assert!(succeeded);
+}
+
+#[test]
+fn a_claim_that_cannot_be_written_is_said_by_probe_and_dump() {
+    let world = World::small(Kind::MariaDb);
+    let tiny = Tiny::mount(64);
+    let status = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(tiny.0.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let mut request = world.request(1);
+    request["directory"] = json!(tiny.0.path().join("x"));
+    let CommandResult::Probe(found) = world
+        .run("probe", &request)
+        .succeeded()
+        .result
+        .clone()
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert!(
+        matches!(&found.claim, Trial::Failed(why) if why.contains("65532")),
+        "{:?}",
+        found.claim
+    );
+    world.run("dump", &request).failed(Reason::ClaimNotWritable);
+}
+
+#[test]
+fn an_image_without_a_client_says_so() {
+    let world = World::small(Kind::MariaDb);
+    let child = world
+        .command("dump", &world.request(1))
+        .env("PATH", "/nonexistent")
+        .spawn()
+        .unwrap();
+    assert!(
+        world
+            .wait(child)
+            .failed(Reason::ClientMissing)
+            .message
+            .contains("mariadb-dump")
+    );
+}
+
+/// A client that lies: writes something, ends well.
+fn with_client(world: &World, script: &str) -> engines::world::Ended {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mariadb-dump");
+    let real = which("mariadb-dump");
+    std::fs::write(
+        &path,
+        format!(
+            "#!/bin/sh\n[ \"$1\" = --version ] && exec {real} --version\nREAL={real}\n{script}\n"
+        ),
+    )
+    .unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let child = world
+        .command("dump", &world.request(1))
+        .env("PATH", directory.path())
+        .spawn()
+        .unwrap();
+    world.wait(child)
+}
+
+fn which(program: &str) -> String {
+    let found = ["/usr/bin", "/bin", "/usr/local/bin"]
+        .iter()
+        .map(|d| Path::new(d).join(program))
+        .find(|p| p.exists());
+    found.unwrap().display().to_string()
+}
+
+/// Exit status, header and trailer alone prove nothing; each lie is found by one of the proofs.
+#[test]
+fn a_client_that_lies_is_found_out() {
+    let world = World::small(Kind::MariaDb);
+    with_client(&world, "exit 0").failed(Reason::NoHeader);
+    with_client(&world, "exec $REAL \"$@\" | /usr/bin/head -c 1500").failed(Reason::NoTrailer);
+    with_client(&world, "$REAL \"$@\"; echo 'SELECT 1;'").failed(Reason::NoTrailer);
+    with_client(&world, "$REAL \"$@\"; exit 5").failed(Reason::ClientFailed);
+    with_client(
+        &world,
+        "$REAL \"$@\" | /usr/bin/sed 's/Database: oms_.*/Database: other/'",
+    )
+    .failed(Reason::NoHeader);
+    with_client(
+        &world,
+        "$REAL \"$@\" | /usr/bin/sed 's/CREATE TABLE `parent`/CREATE TABLE `barent`/'",
+    )
+    .failed(Reason::ClientFailed);
+    assert_no_backup(&world);
+    // These go through the dump, which does not read values, and are found by the verification.
+    for (attempt, lie) in (2..).zip([
+        "s/'two'/'twö'/",
+        "s/(2,'two')/(2,'two'),(3,'three')/",
+        "s/(1,'one'),//",
+        "s/varchar(50)/varchar(51)/",
+        "s/INSERT INTO `parent`/INSERT INTO `child`/",
+        "s/^DROP TABLE IF EXISTS `parent`/DELETE FROM `parent`/",
+        "s/'two'/'two' + sleep(1)/",
+        "s/VIEW `v` AS/VIEW `w` AS/",
+        "s/(2,'two');/(2,'two'); DROP DATABASE oms_rm;/",
+    ]) {
+        let _ = std::fs::remove_dir_all(world.directory());
+        let ended = with_client(
+            &world,
+            &format!(
+                "$REAL \"$@\" | /usr/bin/sed \"{}\"",
+                lie.replace('`', "\\`")
+            ),
+        );
+        let digest = ended.succeeded().manifest_digest.clone().unwrap();
+        let mut request = world.trusting(attempt, &digest);
+        request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
+        let verified = world.run("verify", &request);
+        let reason = verified.report().reason;
+        assert!(
+            matches!(reason, Reason::ContentDiffers | Reason::UnexpectedStatement),
+            "{lie}: {:?}",
+            verified.report()
+        );
+        // A restore would find it as well, before it touches anything.
+        let before = world.text();
+        for method in ["Swap", "DropAndLoad"] {
+            request["restoreMethod"] = json!(method);
+            let restored = world.run("restore", &request);
+            assert!(!restored.status.success(), "{lie}");
+            assert_eq!(world.text(), before, "{lie}: {method}");
+        }
+    }
+}
+
+/// A view or table that changes under the dump.
+#[test]
+fn tables_that_change_while_they_are_dumped_are_noticed() {
+    let world = World::small(Kind::MariaDb);
+    let port = world.server.port;
+    let ddl = |sql: &str| {
+        format!(
+            "/usr/bin/mariadb --no-defaults --protocol=tcp -h127.0.0.1 -P{port} -uroot -e '{sql}'; exec $REAL \"$@\""
+        )
+    };
+    with_client(
+        &world,
+        &ddl("CREATE TABLE IF NOT EXISTS oms_cm.surprise (id INT)"),
+    )
+    .failed(Reason::ChangedWhileDumping);
+    with_client(&world, &ddl("DROP TABLE IF EXISTS oms_cm.surprise"))
+        .failed(Reason::ChangedWhileDumping);
+    with_client(
+        &world,
+        &ddl("ALTER TABLE oms_cm.host ADD COLUMN IF NOT EXISTS z INT"),
+    )
+    .failed(Reason::ChangedWhileDumping);
+    assert_no_backup(&world);
+    // Rows that change are found by the verification.
+    let ended = with_client(
+        &world,
+        &ddl("INSERT IGNORE INTO oms_cm.host (ip) VALUES (99)"),
+    );
+    let digest = ended.succeeded().manifest_digest.clone().unwrap();
+    world
+        .run("verify", &world.trusting(1, &digest))
+        .failed(Reason::ContentDiffers);
+}
+
+/// OceanBase's engine writes an enum with a quote in it so that nobody can read it back. Better to hear of it
+/// before the upgrade than at the rollback.
+#[test]
+fn a_dump_that_cannot_be_loaded_is_no_backup() {
+    let world = World::small(Kind::Seekdb);
+    world.server.sql("CREATE TABLE oms_rm.quoted (e ENUM('a', 'it''s') NOT NULL); INSERT INTO oms_rm.quoted VALUES ('it''s');");
+    let digest = world.dump(1);
+    assert!(
+        !world
+            .run("verify", &world.trusting(1, &digest))
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn sigterm_ends_the_client_and_leaves_a_report() {
+    let world = World::small(Kind::MariaDb);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mariadb-dump");
+    let pid_file = directory.path().join("pid");
+    let real = which("mariadb-dump");
+    std::fs::write(&path, format!("#!/bin/sh\n[ \"$1\" = --version ] && exec {real} --version\necho $$ > {}\nexec /usr/bin/sleep 600\n", pid_file.display())).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let child = world
+        .command("dump", &world.request(1))
+        .env("PATH", directory.path())
+        .spawn()
+        .unwrap();
+    wait_for("the client", || {
+        std::fs::read_to_string(&pid_file).is_ok_and(|text| text.ends_with('\n'))
+    });
+    let client = std::fs::read_to_string(&pid_file)
+        .unwrap()
+        .trim()
+        .to_owned();
+    Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    let ended = world.wait(child);
+    ended.failed(Reason::Interrupted);
+    assert!(!ended.termination_log.is_empty());
+    wait_for("the end of the client", || {
+        !Path::new("/proc").join(&client).join("exe").exists()
+    });
+    assert_no_backup(&world);
+    assert!(
+        std::fs::read_dir(world.scratch.path())
+            .unwrap()
+            .flatten()
+            .all(|e| e.file_name() == "termination-log")
+    );
+}
+
+#[test]
+fn a_broken_connection_is_no_short_backup() {
+    for kind in [Kind::MariaDb, Kind::Seekdb] {
+        let world = World::small(kind);
+        let counting = Proxy::start(world.server.port, Strike::Count, 0);
+        let through = |proxy: &Proxy, attempt| {
+            let mut request = world.request(attempt);
+            request["metadb"]["port"] = json!(proxy.port);
+            request
+        };
+        world.run("dump", &through(&counting, 1)).succeeded();
+        let total = counting.statements().len();
+        let _ = std::fs::remove_dir_all(world.directory());
+        let points = if std::env::var_os("OMS_TEST_ALL").is_some() {
+            1
+        } else {
+            13
+        };
+        for (attempt, at) in (2..).zip((0..total).step_by(points)) {
+            let proxy = Proxy::start(world.server.port, Strike::Cut, at);
+            let ended = world.run("dump", &through(&proxy, attempt));
+            // Cut at its very last words the dump may have been complete.
+            if !ended.status.success() {
+                assert!(
+                    matches!(
+                        ended.report().reason,
+                        Reason::ConnectionLost | Reason::LockLost | Reason::ClientFailed
+                    ),
+                    "{at}: {:?}",
+                    ended.report()
+                );
+                assert_no_backup(&world);
+            } else {
+                assert!(
+                    at + 5 > total,
+                    "statement {at} of {total} was cut and nobody noticed: {:?}",
+                    counting.statements()[at]
+                );
+            }
+            let _ = std::fs::remove_dir_all(world.directory());
+        }
+    }
+}
+
+#[test]
+fn a_request_that_makes_no_sense_touches_nothing() {
+    let world = World::small(Kind::MariaDb);
+    for broken in [json!({}), json!([]), json!({"upgradeUid": "x"})] {
+        world.run("dump", &broken).failed(Reason::InvalidRequest);
+    }
+    let mut request = world.request(1);
+    request["databases"] = json!(["mysql"]);
+    assert!(
+        world
+            .run("dump", &request)
+            .failed(Reason::InvalidRequest)
+            .message
+            .contains("databases")
+    );
+    world
+        .run("restore", &world.request(1))
+        .failed(Reason::InvalidRequest);
+    let digest = world.dump(1);
+    let mut request = world.trusting(2, &digest);
+    request["databases"] = json!([DATABASES[0]]);
+    world
+        .run("restore", &request)
+        .failed(Reason::ManifestMismatch);
+}
