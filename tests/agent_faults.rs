@@ -467,45 +467,21 @@ fn a_client_that_lies_is_found_out() {
     )
     .failed(Reason::ClientFailed);
     assert_no_backup(&world);
-    // These go through the dump, which does not read values, and are found by the verification.
-    for (attempt, lie) in (2..).zip([
-        "s/'two'/'twö'/",
-        "s/(2,'two')/(2,'two'),(3,'three')/",
-        "s/(1,'one'),//",
-        "s/varchar(50)/varchar(51)/",
-        "s/INSERT INTO `parent`/INSERT INTO `child`/",
-        "s/^DROP TABLE IF EXISTS `parent`/DELETE FROM `parent`/",
-        "s/'two'/'two' + sleep(1)/",
-        "s/VIEW `v` AS/VIEW `w` AS/",
-        "s/(2,'two');/(2,'two'); DROP DATABASE oms_rm;/",
-    ]) {
-        let _ = std::fs::remove_dir_all(world.directory());
-        let ended = with_client(
-            &world,
-            &format!(
-                "$REAL \"$@\" | /usr/bin/sed \"{}\"",
-                lie.replace('`', "\\`")
-            ),
-        );
-        let digest = ended.succeeded().manifest_digest.clone().unwrap();
-        let mut request = world.trusting(attempt, &digest);
-        request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
-        let verified = world.run("verify", &request);
-        let reason = verified.report().reason;
-        assert!(
-            matches!(reason, Reason::ContentDiffers | Reason::UnexpectedStatement),
-            "{lie}: {:?}",
-            verified.report()
-        );
-        // A restore would find it as well, before it touches anything.
-        let before = world.text();
-        for method in ["Swap", "DropAndLoad"] {
-            request["restoreMethod"] = json!(method);
-            let restored = world.run("restore", &request);
-            assert!(!restored.status.success(), "{lie}");
-            assert_eq!(world.text(), before, "{lie}: {method}");
-        }
+    // This one goes through the dump, which does not read values, and is found by the verification; a restore
+    // would find it as well, before it touches anything. tests/agent_corruption.rs has many more of its kind.
+    let _ = std::fs::remove_dir_all(world.directory());
+    let ended = with_client(&world, "$REAL \"$@\" | /usr/bin/sed \"s/(1,'one'),//\"");
+    let digest = ended.succeeded().manifest_digest.clone().unwrap();
+    let before = world.text();
+    let mut request = world.trusting(2, &digest);
+    for command in ["verify", "restore"] {
+        world.run(command, &request).failed(Reason::ContentDiffers);
     }
+    request["restoreMethod"] = json!("DropAndLoad");
+    world
+        .run("restore", &request)
+        .failed(Reason::ContentDiffers);
+    assert_eq!(world.text(), before);
 }
 
 /// A view or table that changes under the dump.

@@ -12,7 +12,7 @@ pub const DATABASES: [&str; 3] = ["oms_rm", "oms_cm", "oms_cm_hb"];
 /// A login as OceanBase wants it.
 pub const USER: &str = "root@metadb#obtest";
 /// A password with everything that trips careless programs; the canary of the tests for leaks.
-pub const PASSWORD: &str = " cAnArY'\"`#%$\\;-- ü汉\t&x ";
+pub const PASSWORD: &str = " cAnArY7f3e9b1c0d5a'\"`#%$\\;-- ü汉\t&x ";
 
 /// See the module.
 pub struct World {
@@ -196,7 +196,7 @@ impl World {
         self.server.sql(
             "DROP VIEW oms_rm.v; CREATE TABLE oms_rm.of_new_version (id INT PRIMARY KEY); INSERT INTO oms_rm.of_new_version VALUES (1); \
              CREATE VIEW oms_rm.v_new AS SELECT id AS id FROM oms_rm.of_new_version; ALTER TABLE oms_rm.child ADD COLUMN n INT; \
-             INSERT INTO oms_rm.parent (v) VALUES ('three'); UPDATE oms_cm.host SET ip = '10.9.9.9'; DROP TABLE oms_cm_hb.heart_beat; \
+             INSERT INTO oms_rm.parent (id, v) VALUES (3, 'three'); UPDATE oms_cm.host SET ip = '10.9.9.9'; DROP TABLE oms_cm_hb.heart_beat; \
              CREATE TABLE oms_cm_hb.beats (t INT PRIMARY KEY);",
         );
     }

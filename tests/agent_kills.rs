@@ -1,0 +1,277 @@
+//! `kill -9` of the agent at its statements: the next attempt always ends right, and nothing is ever lost.
+//!
+//! A proxy between agent and server counts the statements and strikes at a chosen one, before or after the server
+//! gets it. A sample of the points by default, all of them with `OMS_TEST_ALL=1`.
+
+mod engines;
+
+use engines::Kind;
+use engines::proxy::{Proxy, Strike};
+use engines::world::{DATABASES, World};
+use serde_json::{Value, json};
+
+fn through(world: &World, proxy: &Proxy, mut request: Value) -> Value {
+    request["metadb"]["port"] = json!(proxy.port);
+    let _ = world;
+    request
+}
+
+/// Statement numbers to strike at: every one of `dense`, and a few of the others.
+fn points(total: usize, dense: std::ops::Range<usize>, phase: usize) -> Vec<usize> {
+    if std::env::var_os("OMS_TEST_ALL").is_some() {
+        return (0..total).collect();
+    }
+    (0..total)
+        .filter(|at| {
+            if dense.contains(at) {
+                at % 2 == phase
+            } else {
+                at % 17 == phase
+            }
+        })
+        .collect()
+}
+
+/// Runs `command` through a proxy that strikes; `true` when it was killed.
+fn run_and_strike(world: &World, command: &str, request: Value, strike: Strike, at: usize) -> bool {
+    let proxy = Proxy::start(world.server.port, strike, at);
+    let child = world.start(command, &through(world, &proxy, request));
+    proxy.aim_at(child.id());
+    let ended = world.wait(child);
+    proxy.has_struck() && !ended.status.success()
+}
+
+/// The statements of an undisturbed run.
+fn statements_of(world: &World, command: &str, request: Value) -> Vec<String> {
+    let proxy = Proxy::start(world.server.port, Strike::Count, 0);
+    world
+        .run(command, &through(world, &proxy, request))
+        .succeeded();
+    proxy.statements()
+}
+
+fn drop_beside(world: &World) {
+    for database in world.beside() {
+        world.server.sql(&format!(
+            "SET foreign_key_checks = 0; DROP DATABASE `{database}`"
+        ));
+    }
+}
+
+/// The tables of the new version are complete, live or among the replaced ones.
+fn assert_new_content_kept(world: &World, context: &str) {
+    let places: Vec<String> = world
+        .server
+        .sql("SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_NAME IN ('of_new_version', 'beats')")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(places.len(), 2, "{context}: {places:?}");
+    for (table, expected) in [("of_new_version", "1\n"), ("parent", "three\n")] {
+        let column = if table == "parent" { "v" } else { "id" };
+        let condition = if table == "parent" {
+            "WHERE id = 3"
+        } else {
+            ""
+        };
+        let found = std::iter::once("oms_rm".to_owned())
+            .chain(world.beside())
+            .any(|database| {
+                world
+                    .server
+                    .try_sql(&format!(
+                        "SELECT {column} FROM `{database}`.{table} {condition}"
+                    ))
+                    .is_ok_and(|rows| rows == expected)
+            });
+        assert!(found, "{context}: {table} of the new version is gone");
+    }
+}
+
+fn kill_restores(kind: Kind, method: &str, strike: Strike, phase: usize) {
+    let world = World::small(kind);
+    let old = world.text();
+    let digest = world.dump(1);
+    let request = |attempt: i32| {
+        let mut request = world.trusting(attempt, &digest);
+        request["restoreMethod"] = json!(method);
+        request
+    };
+    world.migrate();
+    let statements = statements_of(&world, "restore", request(1));
+    assert_eq!(world.text(), old);
+    drop_beside(&world);
+    let first = statements
+        .iter()
+        .position(|s| s.contains("Swapping ") || s.contains("Dropping "))
+        .unwrap();
+    let last = statements
+        .iter()
+        .rposition(|s| s.starts_with("RENAME") || s.contains("VIEW"))
+        .unwrap();
+    let mut attempt = 2;
+    let mut killed = 0;
+    for at in points(statements.len(), first..last + 2, phase) {
+        world.migrate();
+        let context = format!(
+            "{strike:?} at {at} of {}: {:?}",
+            statements.len(),
+            statements[at]
+        );
+        killed += usize::from(run_and_strike(
+            &world,
+            "restore",
+            request(attempt),
+            strike,
+            at,
+        ));
+        if method == "Swap" {
+            assert_new_content_kept(&world, &context);
+        }
+        let next = world.run("restore", &request(attempt + 1));
+        assert!(
+            next.status.success(),
+            "{context}: {}",
+            next.report().message
+        );
+        assert_eq!(world.text(), old, "{context}");
+        if method == "Swap" {
+            assert_new_content_kept(&world, &context);
+        }
+        let left: Vec<String> = world
+            .beside()
+            .into_iter()
+            .filter(|name| !name.contains("__omsnew_"))
+            .collect();
+        assert!(left.is_empty(), "{context}: {left:?}");
+        drop_beside(&world);
+        attempt += 2;
+    }
+    assert!(killed > 3, "only {killed} runs were killed");
+}
+
+#[test]
+fn swap_on_mariadb_killed_before() {
+    kill_restores(Kind::MariaDb, "Swap", Strike::KillBefore, 0);
+}
+
+#[test]
+fn swap_on_mariadb_killed_after() {
+    kill_restores(Kind::MariaDb, "Swap", Strike::KillAfter, 1);
+}
+
+#[test]
+fn swap_on_seekdb_killed_before() {
+    kill_restores(Kind::Seekdb, "Swap", Strike::KillBefore, 1);
+}
+
+#[test]
+fn swap_on_seekdb_killed_after() {
+    kill_restores(Kind::Seekdb, "Swap", Strike::KillAfter, 0);
+}
+
+#[test]
+fn drop_and_load_on_mariadb_killed_after() {
+    kill_restores(Kind::MariaDb, "DropAndLoad", Strike::KillAfter, 0);
+}
+
+/// Whatever a killed dump leaves, the next one makes a whole backup, and a whole one is never touched.
+#[test]
+fn dumps_killed_anywhere() {
+    for (kind, strike) in [
+        (Kind::MariaDb, Strike::KillBefore),
+        (Kind::Seekdb, Strike::KillAfter),
+    ] {
+        let world = World::small(kind);
+        let kept = world.dump(1);
+        let total = statements_of(&world, "dump", world.request(2)).len();
+        let mut attempt = 3;
+        for at in points(total, 0..0, 5) {
+            run_and_strike(&world, "dump", world.request(attempt), strike, at);
+            let digest = world.dump(attempt + 1);
+            let mut request = world.trusting(attempt + 1, &digest);
+            request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
+            world.run("verify", &request).succeeded();
+            attempt += 2;
+        }
+        let mut request = world.trusting(attempt, &kept);
+        request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
+        world.run("verify", &request).succeeded();
+        // No option file outlives a run that was not killed.
+        let left: Vec<_> = std::fs::read_dir(world.scratch.path())
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .filter(|n| n != "termination-log")
+            .collect();
+        assert!(left.len() <= 1, "{left:?}");
+    }
+}
+
+/// A scratch restore that was killed leaves databases; the next verification takes them away.
+#[test]
+fn verifications_killed_anywhere() {
+    let world = World::small(Kind::MariaDb);
+    let digest = world.dump(1);
+    let before = world.text();
+    let total = statements_of(&world, "verify", world.trusting(2, &digest)).len();
+    let mut attempt = 3;
+    for at in points(total, 0..0, 3) {
+        run_and_strike(
+            &world,
+            "verify",
+            world.trusting(attempt, &digest),
+            Strike::KillAfter,
+            at,
+        );
+        world
+            .run("verify", &world.trusting(attempt + 1, &digest))
+            .succeeded();
+        assert_eq!(world.beside(), Vec::<String>::new());
+        attempt += 2;
+    }
+    assert_eq!(world.text(), before);
+}
+
+/// Another upgrade's half-done swap holds the only complete content: nobody may clean it away.
+#[test]
+fn a_half_done_swap_is_finished_by_its_own_upgrade_only() {
+    let world = World::small(Kind::MariaDb);
+    let old = world.text();
+    let digest = world.dump(1);
+    world.migrate();
+    let statements = statements_of(&world, "restore", world.trusting(1, &digest));
+    drop_beside(&world);
+    world.migrate();
+    let out = statements
+        .iter()
+        .position(|s| s.starts_with("RENAME"))
+        .unwrap();
+    assert!(run_and_strike(
+        &world,
+        "restore",
+        world.trusting(2, &digest),
+        Strike::KillAfter,
+        out
+    ));
+    let mut other = world.trusting(1, &digest);
+    other["upgradeUid"] = json!("another-upgrade");
+    for command in ["restore", "drop-safety-copies"] {
+        let ended = world.run(command, &other);
+        assert!(
+            ended.report().message.contains("upgrade-uid"),
+            "{}",
+            ended.report().message
+        );
+        assert!(!ended.status.success());
+    }
+    // Its own next attempt reports whose swap it finished.
+    let ended = world.run("restore", &world.trusting(3, &digest));
+    assert!(
+        ended.stdout.contains("\"resumedAttempt\":2"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(world.text(), old);
+    assert_eq!(world.beside().len(), DATABASES.len());
+}
