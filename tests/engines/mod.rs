@@ -33,10 +33,7 @@ impl Server {
         provide_programs();
         // Another program may take the port before the server does; then another one is tried.
         for _ in 0..3 {
-            let directory = tempfile::Builder::new()
-                .prefix("oms-agent-db-")
-                .tempdir()
-                .unwrap();
+            let directory = temporary_directory(kind);
             let port = free_port();
             let mut child = match kind {
                 Kind::Seekdb => start_seekdb(directory.path(), port),
@@ -212,6 +209,18 @@ fn wait_until_ready(child: &mut Child, port: u16) -> bool {
     false
 }
 
+/// MariaDB's tables in memory where there is room for them: hundreds of tables are made and dropped, each with an
+/// fsync. seekdb keeps a log of gigabytes and goes to the disk.
+fn temporary_directory(kind: Kind) -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("oms-agent-db-");
+    let memory = Path::new("/dev/shm");
+    match kind {
+        Kind::MariaDb if memory.is_dir() => builder.tempdir_in(memory).unwrap(),
+        _ => builder.tempdir().unwrap(),
+    }
+}
+
 /// The kernel ends the server when the thread that started it ends, whatever happens to this process.
 fn guarded(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
@@ -276,6 +285,7 @@ fn start_mariadb(directory: &Path, port: u16) -> Child {
         .args([
             "--innodb-log-file-size=8M",
             "--innodb-flush-log-at-trx-commit=2",
+            "--performance-schema=OFF",
             "--max-allowed-packet=64M",
         ])
         .arg(format!("--datadir={}", data.display()))
