@@ -7,6 +7,7 @@ import images
 from box import Ground, wait_for
 
 OLD, NEW = "3.3.1-ce", "4.0.0-ce"
+DOWN = ("FATAL", "EXITED")  # EXITED where a slow machine took the attempt for a start
 HA = "/oms/standin/v1/system-parameters/ha.config"
 
 

@@ -43,13 +43,13 @@ class Console:
         if state != journal.version:
             rule = "SkippedInit" if identity.is_new(journal.version) else "OldOnNewSchema"
             journal.violation(rule, f"oms_console started on a schema that is {state}", once=True)
-            sys.exit(f"schema is {state}, this is {journal.version}")
+            refuse(f"schema is {state}, this is {journal.version}")
         if identity.is_new(journal.version):
             never = journal.bad_day("console-never-up")
             if never == "hang":
                 time.sleep(10 ** 6)
             elif never:
-                sys.exit("console-never-up: ghana failed to start")
+                refuse("console-never-up: ghana failed to start")
         self.read_cache()
 
     def read_cache(self):
@@ -108,6 +108,12 @@ class Console:
         except (AttributeError, IndexError, ValueError):
             return False
         return bool(row) and password_digest(row["salt"], password) == row["password_digest"]
+
+
+def refuse(reason):
+    """Ends for good: supervisord starts it no more, also when the machine was so slow that it counted as started."""
+    print(reason, file=sys.stderr, flush=True)
+    sys.exit(78)
 
 
 def password_digest(salt, password):
