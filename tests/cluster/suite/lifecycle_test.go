@@ -146,6 +146,13 @@ func TestClusterSurvivesAPowerCut(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(groups[0], "cgroup.kill"), []byte("1"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the end of every process", func() error {
+		events, err := os.ReadFile(filepath.Join(groups[0], "cgroup.events"))
+		if err == nil && !strings.Contains(string(events), "populated 0") {
+			err = fmt.Errorf("%s", events)
+		}
+		return err
+	})
 	start(t, "suite-c", "1")
 	c.eventually("the pod after the power cut", func() error {
 		address, err := c.try("get", "--namespace", "power", "pods", "--output", "jsonpath={.items[0].status.podIP}")

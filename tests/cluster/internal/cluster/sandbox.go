@@ -92,8 +92,11 @@ func (b *builder) sandboxOf(n int) (sandbox, error) {
 	if err != nil {
 		return sandbox{}, err
 	}
-	if len(holders) > 0 {
-		return sandbox{holder: holders[0]}, nil
+	for _, holder := range holders {
+		// One that was killed is a member until it has died.
+		if _, err := startTime(holder); err == nil {
+			return sandbox{holder: holder}, nil
+		}
 	}
 	// Whatever is left of the node lives in namespaces that cannot be
 	// reached any more.
