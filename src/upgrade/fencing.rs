@@ -3,12 +3,15 @@
 //! A correct resourceVersion alone does not stop a deposed actor: when nothing wrote the Deployment
 //! since, its "start the new image" would still be valid, in the middle of the restore.
 use super::targets::read_targets;
-use super::{Context, Effect, Fact, Failure, Next, TargetChange};
+use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange};
 use crate::api::{FENCE_ANNOTATION, OmsUpgradeStatus, Step};
 use crate::objects::deployment::{read_annotation, read_generation};
 
 /// One write per target, one to the lock row.
 pub(super) fn decide_fencing(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+    if let Some(next) = ensure_account(cx) {
+        return next;
+    }
     let targets = match read_targets(cx) {
         Ok(targets) => targets,
         Err(next) => return next,
@@ -37,5 +40,18 @@ pub(super) fn decide_fencing(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) ->
         )),
         Fact::Known(Some(row)) if row.epoch < wanted => Next::Do(Effect::RaiseLock),
         Fact::Known(Some(_)) => Next::Go(Step::DisablingHaForRollback),
+    }
+}
+
+/// A rollback after success finds the account that was read from the container deleted: it is read
+/// again while a container still runs.
+fn ensure_account(cx: &Context<'_>) -> Option<Next> {
+    cx.spec.metadb.from_container.as_ref()?;
+    match &cx.observed.leftovers {
+        Fact::Unknown(reason) => Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone())),
+        Fact::Known(own) if own.iter().all(|own| own.kind != OwnKind::Secret) => {
+            Some(Next::Do(Effect::CreateCredentialsSecret))
+        }
+        Fact::Known(_) => None,
     }
 }

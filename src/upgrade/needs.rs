@@ -114,7 +114,11 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             leftovers: true,
             ..base
         },
-        Step::Fencing => Needs { lock: true, ..base },
+        Step::Fencing => Needs {
+            lock: true,
+            leftovers: true,
+            ..base
+        },
         Step::Settling if status.settled => Needs::default(),
         Step::Settling => Needs {
             leftovers: true,
