@@ -140,6 +140,6 @@ mod tests {
     fn names_stay_as_they_are_across_versions() {
         // A new version of the operator must find what an older one made.
         let uid = "0f7c2a1e-6a55-4c1e-9a5e-000000000001";
-        assert_eq!(job_name(uid, JobRole::Dump, 2), "oms-d0d0d0d0d0-dump-2");
+        assert_eq!(job_name(uid, JobRole::Dump, 2), "oms-f86381adde-dump-2");
     }
 }
