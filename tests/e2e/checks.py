@@ -208,20 +208,43 @@ def pod_uids(lab):
 
 
 def check_end(lab, upgrade, before, outcome):
-    """Everything that holds at every end. `outcome`: succeeded, restored (with a restore) or unchanged (without)."""
+    """Everything that holds at every end, all of it looked at. `outcome`: succeeded, restored (with a restore) or
+    unchanged (without)."""
     after = Photo(lab, before.columns)
-    check_deployments(before, after, upgrade.image if outcome == "succeeded" else None)
-    if outcome == "succeeded":
-        check_content_migrated(before, after)
-    else:
-        check_content_as_before(before, after)
-    check_services(lab, before, after)
-    check_nothing_left(lab, upgrade, before, after)
+    found = Findings()
+    found.look(check_deployments, before, after, upgrade.image if outcome == "succeeded" else None)
+    found.look(check_content_migrated if outcome == "succeeded" else check_content_as_before, before, after)
+    found.look(check_services, lab, before, after)
+    found.look(check_nothing_left, lab, upgrade, before, after)
     if upgrade.status().get("backup", {}).get("verified"):
-        check_backup(lab, upgrade)
+        found.look(check_backup, lab, upgrade)
+    found.look(check_jobs, upgrade, outcome)
+    found.look(check_quiet, lab, upgrade)
+    found.conclude()
+    return after
+
+
+def check_jobs(upgrade, outcome):
+    """Each Job was made once; a restore there is only where the content had changed."""
     jobs = upgrade.jobs()
     assert all(times == 1 for times in jobs.values()), f"a Job was made twice: {jobs}"
     restores = [name for name in jobs if "-restore-" in name]
     assert len(restores) == (1 if outcome == "restored" else 0), f"restore Jobs: {restores}"
-    upgrade.writes = check_quiet(lab, upgrade)
-    return after
+
+
+class Findings:
+    """Failures of several looks at the same thing, told together."""
+
+    def __init__(self):
+        self.failures = []
+
+    def look(self, check, *arguments):
+        """Makes one check and goes on."""
+        try:
+            check(*arguments)
+        except AssertionError as error:
+            self.failures.append(f"{check.__name__}: {error}")
+
+    def conclude(self):
+        """Fails with all that was found."""
+        assert not self.failures, "\n".join(self.failures)

@@ -2,10 +2,10 @@
 left it in another state. May touch: the cluster it is given, .cache.
 """
 
-import glob
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 
@@ -39,7 +39,6 @@ class Lab(installation.Demo):
 
     def try_kubectl(self, *arguments, stdin=None):
         """(exit status, output and errors) of a kubectl call that may fail."""
-        import subprocess
         result = subprocess.run([*self.kubectl_base, *arguments], input=stdin, capture_output=True, text=True)
         return result.returncode, result.stdout + result.stderr
 
@@ -156,6 +155,12 @@ def empty(directory):
             os.unlink(path)
 
 
+def find(cluster):
+    """A cluster that runs, with the images that it has."""
+    installation.LOG = os.path.join(ROOT, ".cache", "e2e.log")
+    return Lab(cluster)
+
+
 def bring_up(cluster, nodes, engines, build):
     """Builds what is missing and starts the cluster; the arguments of scripts/build-images.sh come from the caller."""
     os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
@@ -170,8 +175,3 @@ def bring_up(cluster, nodes, engines, build):
     installation.run_logged(installation.CLUSTER, "up", "--name", cluster, "--nodes", str(nodes), *sorted(archives))
     print(f"{time.monotonic() - began:6.1f} s  cluster {cluster} with {nodes} node(s) and the images", flush=True)
     return Lab(cluster)
-
-
-def archive_names():
-    """Image archives there are, for messages."""
-    return sorted(os.path.basename(path) for path in glob.glob(os.path.join(installation.IMAGES, "*.tar")))

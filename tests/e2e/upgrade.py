@@ -30,7 +30,7 @@ class Upgrade:
         self.manifest = {"apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
                          "metadata": {"name": name, "namespace": lab.namespace}, "spec": make_spec(**changes)}
         self.image = self.manifest["spec"]["image"]
-        self.uid, self.watch, self.mark, self.writes = None, None, lab.audit.mark(), None
+        self.uid, self.watch, self.mark = None, None, lab.audit.mark()
 
     def __enter__(self):
         self.create()
