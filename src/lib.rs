@@ -9,6 +9,15 @@
 //! * [`controller`] – the hands: the only holder of a Kubernetes client.
 //! * [`runtime`] – lease, health, metrics, logs, shutdown.
 //! * [`agent`] – what runs inside the Jobs: probe, dump, verify, compare, restore.
+#![warn(missing_docs)]
+// Tests may; what runs for users answers with an error instead.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::dbg_macro
+)]
 pub mod agent;
 pub mod api;
 pub mod controller;

@@ -1,4 +1,5 @@
 //! Parses arguments and dispatches.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
 use oms_operator::agent;
 use oms_operator::api::build_crd;

@@ -43,12 +43,8 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         _ => reason.clone(),
     };
     set(READY, phase == Phase::Succeeded, &why, &message);
-    set(
-        RECONCILING,
-        draft.stall.is_none() && !draft.settled && !(over && stalled) && !planned,
-        &reason,
-        &message,
-    );
+    let waits_for_nobody = draft.settled || stalled || planned;
+    set(RECONCILING, !waits_for_nobody, &reason, &message);
     set(STALLED, stalled, &why, &message);
     set(FINISHED, over || planned, &reason, &message);
     derive_promises(cx, draft, &mut set);
