@@ -103,6 +103,11 @@ func (b *builder) sandboxOf(n int) (sandbox, error) {
 	if err := b.groups.kill(b.cluster.group(b.cluster.NodeName(n))); err != nil {
 		return sandbox{}, err
 	}
+	// A process that is born into a group that was once killed as a whole
+	// dies at birth (seen on Linux 6.18), so the groups are made anew.
+	if err := b.groups.remove(b.cluster.group(b.cluster.NodeName(n))); err != nil {
+		return sandbox{}, err
+	}
 	var made sandbox
 	err = onOwnThread(func() error {
 		if err := b.isolate(n); err != nil {

@@ -93,11 +93,11 @@ func (b *builder) start(ctx context.Context, archives []string) error {
 	}
 	sandboxes := map[int]sandbox{}
 	for n := 1; n <= c.Nodes; n++ {
-		if err := b.groups.makePodGroup(c.podGroup(n)); err != nil {
-			return err
-		}
 		if sandboxes[n], err = b.sandboxOf(n); err != nil {
 			return fmt.Errorf("%s: %w", c.NodeName(n), err)
+		}
+		if err := b.groups.makePodGroup(c.podGroup(n)); err != nil {
+			return err
 		}
 		if err := b.connect(n, sandboxes[n]); err != nil {
 			return fmt.Errorf("%s: %w", c.NodeName(n), err)
