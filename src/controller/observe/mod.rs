@@ -3,6 +3,7 @@
 //! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a pass.
 mod console;
 mod containers;
+mod job;
 mod metadb;
 mod own;
 mod targets;
@@ -41,9 +42,10 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         .map(|target| observe_target(ports, upgrade, target).boxed())
         .collect();
     let mut targets = futures::future::join_all(looks).await;
-    let (around, (located, metadb)) = futures::join!(
+    let (around, (located, metadb), inside) = futures::join!(
         own::observe_around(ports, upgrade, needs, &targets),
-        observe_installation(ports, upgrade, needs, &targets)
+        observe_installation(ports, upgrade, needs, &targets),
+        containers::look_inside(ports, upgrade, needs, &targets)
     );
     let mut observed = around;
     if let Some(metadb) = metadb {
@@ -54,10 +56,8 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         Some(Err(error)) => Fact::Unknown(error.to_string()),
         None => Fact::default(),
     };
-    let (inside, progress) = futures::join!(
-        containers::look_inside(ports, upgrade, needs, &targets),
-        console::observe_progress(ports, upgrade, needs, &targets, &observed.metadb)
-    );
+    let progress =
+        console::observe_progress(ports, upgrade, needs, &targets, &observed.metadb).await;
     for (view, seen) in targets.iter_mut().zip(inside) {
         seen.fill(&mut view.facts);
     }

@@ -1,30 +1,24 @@
 //! Around the targets: the claim, our own Jobs, pods and Secrets, other upgrades, the namespace.
+use super::job::look_at_job;
 use super::namespace_of;
-use crate::api::{JobRole, OmsUpgrade};
+use crate::api::OmsUpgrade;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
-use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::{build_selector, is_ours};
-use crate::objects::names::{credentials_name, job_name, prepull_name};
-use crate::objects::pods::{
-    describe_end, find_problem, find_progress, find_report, is_ended, judge_prepull, read_job_end,
-    read_report,
-};
+use crate::objects::names::{credentials_name, prepull_name};
+use crate::objects::pods::{is_ended, judge_prepull, read_job_end};
 use crate::upgrade::{
-    ClaimFacts, Fact, JobState, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
+    ClaimFacts, Fact, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, LogParams};
+use kube::api::{Api, ListParams};
 use serde_json::Value;
 use std::net::IpAddr;
-
-/// Lines of a Job's log that are read: a progress line is no longer than one of them.
-const LOG_LINES: i64 = 20;
 
 /// Everything that is not inside OMS.
 pub(super) async fn observe_around(
@@ -188,104 +182,6 @@ async fn look_at_prepull(ports: &Ports, api: &Api<Pod>, uid: &str, target: &str)
         target: target.to_owned(),
         state,
     }
-}
-
-async fn look_at_job(
-    ports: &Ports,
-    upgrade: &OmsUpgrade,
-    role: JobRole,
-) -> Result<JobState, CallError> {
-    let namespace = namespace_of(upgrade);
-    let uid = upgrade.uid().unwrap_or_default();
-    let attempt = upgrade
-        .status
-        .as_ref()
-        .and_then(|status| status.jobs.iter().find(|job| job.role == role))
-        .map_or(1, |job| job.attempt);
-    let name = job_name(&uid, role, attempt);
-    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), &namespace);
-    let job = match ports.kube(CallSite::GetJob, jobs.get(&name)).await {
-        Ok(job) => job,
-        Err(error) if error.is_not_found() => return Ok(JobState::Absent),
-        Err(error) => return Err(error),
-    };
-    if !is_ours(&job.metadata, &uid) {
-        return Ok(JobState::Foreign);
-    }
-    let job_uid = job.uid().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace);
-    let selector = format!("batch.kubernetes.io/controller-uid={job_uid}");
-    let pods = ports
-        .kube(
-            CallSite::ListJobPods,
-            api.list(&ListParams::default().labels(&selector)),
-        )
-        .await?
-        .items;
-    let active = pods.iter().find(|pod| !is_ended(pod));
-    match (read_job_end(&job), active) {
-        (Some(end), None) => {
-            let report = find_job_report(ports, &api, &pods).await;
-            let why = match pods.iter().find_map(describe_end) {
-                Some(detail) => format!("{end}; {detail}"),
-                None => end,
-            };
-            Ok(JobState::Ended {
-                uid: job_uid,
-                report: report.map(Box::new),
-                why,
-            })
-        }
-        (_, active) => {
-            let progress = match active {
-                Some(pod) if is_running(pod) => read_log(ports, &api, pod)
-                    .await
-                    .ok()
-                    .and_then(|log| find_progress(&log)),
-                _ => None,
-            };
-            Ok(JobState::Running {
-                uid: job_uid,
-                progress,
-                problem: active.and_then(find_problem),
-            })
-        }
-    }
-}
-
-async fn find_job_report(
-    ports: &Ports,
-    api: &Api<Pod>,
-    pods: &[Pod],
-) -> Option<crate::agent::report::Report> {
-    if let Some(report) = pods.iter().find_map(read_report) {
-        return Some(report);
-    }
-    for pod in pods {
-        if let Ok(log) = read_log(ports, api, pod).await
-            && let Some(report) = find_report(&log)
-        {
-            return Some(report);
-        }
-    }
-    None
-}
-
-fn is_running(pod: &Pod) -> bool {
-    pod.status
-        .as_ref()
-        .is_some_and(|status| status.phase.as_deref() == Some("Running"))
-}
-
-async fn read_log(ports: &Ports, api: &Api<Pod>, pod: &Pod) -> Result<String, CallError> {
-    let how = LogParams {
-        container: Some(AGENT_CONTAINER.into()),
-        tail_lines: Some(LOG_LINES),
-        ..LogParams::default()
-    };
-    ports
-        .kube(CallSite::ReadJobLog, api.logs(&pod.name_any(), &how))
-        .await
 }
 
 /// Everything of ours that still exists. Secrets are looked for by name: listing them would need a

@@ -1,0 +1,118 @@
+//! The Job that the present step is about: its end, its report, its progress.
+use super::namespace_of;
+use crate::api::{JobRole, OmsUpgrade};
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::ports::Ports;
+use crate::objects::jobs::AGENT_CONTAINER;
+use crate::objects::labels::is_ours;
+use crate::objects::names::job_name;
+use crate::objects::pods::{
+    describe_end, find_problem, find_progress, find_report, is_ended, read_job_end, read_report,
+};
+use crate::upgrade::JobState;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, LogParams};
+
+/// Lines of a Job's log that are read: a progress line is no longer than one of them.
+const LOG_LINES: i64 = 20;
+
+/// The newest recorded attempt. A Job whose pod still runs has not ended, whatever its conditions say.
+pub(super) async fn look_at_job(
+    ports: &Ports,
+    upgrade: &OmsUpgrade,
+    role: JobRole,
+) -> Result<JobState, CallError> {
+    let namespace = namespace_of(upgrade);
+    let uid = upgrade.uid().unwrap_or_default();
+    let attempt = upgrade
+        .status
+        .as_ref()
+        .and_then(|status| status.jobs.iter().find(|job| job.role == role))
+        .map_or(1, |job| job.attempt);
+    let name = job_name(&uid, role, attempt);
+    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), &namespace);
+    let job = match ports.kube(CallSite::GetJob, jobs.get(&name)).await {
+        Ok(job) => job,
+        Err(error) if error.is_not_found() => return Ok(JobState::Absent),
+        Err(error) => return Err(error),
+    };
+    if !is_ours(&job.metadata, &uid) {
+        return Ok(JobState::Foreign);
+    }
+    let job_uid = job.uid().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace);
+    let selector = format!("batch.kubernetes.io/controller-uid={job_uid}");
+    let pods = ports
+        .kube(
+            CallSite::ListJobPods,
+            api.list(&ListParams::default().labels(&selector)),
+        )
+        .await?
+        .items;
+    let active = pods.iter().find(|pod| !is_ended(pod));
+    match (read_job_end(&job), active) {
+        (Some(end), None) => {
+            let report = find_job_report(ports, &api, &pods).await;
+            let why = match pods.iter().find_map(describe_end) {
+                Some(detail) => format!("{end}; {detail}"),
+                None => end,
+            };
+            Ok(JobState::Ended {
+                uid: job_uid,
+                report: report.map(Box::new),
+                why,
+            })
+        }
+        (_, active) => {
+            let progress = match active {
+                Some(pod) if is_running(pod) => read_log(ports, &api, pod)
+                    .await
+                    .ok()
+                    .and_then(|log| find_progress(&log)),
+                _ => None,
+            };
+            Ok(JobState::Running {
+                uid: job_uid,
+                progress,
+                problem: active.and_then(find_problem),
+            })
+        }
+    }
+}
+
+async fn find_job_report(
+    ports: &Ports,
+    api: &Api<Pod>,
+    pods: &[Pod],
+) -> Option<crate::agent::report::Report> {
+    if let Some(report) = pods.iter().find_map(read_report) {
+        return Some(report);
+    }
+    for pod in pods {
+        if let Ok(log) = read_log(ports, api, pod).await
+            && let Some(report) = find_report(&log)
+        {
+            return Some(report);
+        }
+    }
+    None
+}
+
+fn is_running(pod: &Pod) -> bool {
+    pod.status
+        .as_ref()
+        .is_some_and(|status| status.phase.as_deref() == Some("Running"))
+}
+
+async fn read_log(ports: &Ports, api: &Api<Pod>, pod: &Pod) -> Result<String, CallError> {
+    let how = LogParams {
+        container: Some(AGENT_CONTAINER.into()),
+        tail_lines: Some(LOG_LINES),
+        ..LogParams::default()
+    };
+    ports
+        .kube(CallSite::ReadJobLog, api.logs(&pod.name_any(), &how))
+        .await
+}
