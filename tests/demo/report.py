@@ -60,13 +60,18 @@ def print_changes(before, after, upgrade):
     for line in differences(json.loads(before.state["ha"]["text"]), json.loads(after.state["ha"]["text"])) or ["as before"]:
         print(f"    {line}")
     print(f"    enable: {after.state['ha']['enabled']}")
-    print("  Checkpoints of the projects (UTC):")
-    for name, project in sorted(after.state["projects"].items()):
-        for link, checkpoint in sorted(project["checkpoints"].items()):
-            old = before.state["projects"][name]["checkpoints"].get(link)
-            lag = f", {after.state['now'] - checkpoint} s behind" if checkpoint and project["status"] == "RUNNING" else ""
-            print(f"    {name:15} {link:10} {project['status']:9} {clock(old)} → {clock(checkpoint)}{lag}")
+    print_checkpoints(before.state, after.state)
     print_steps(upgrade)
+
+
+def print_checkpoints(before, after):
+    """Each link of each project: where it stood, where it stands, and whether it moves."""
+    print("  Checkpoints of the projects (UTC):")
+    for row in sorted(after["connectors"], key=lambda row: (row["project_id"], row["link"])):
+        checkpoint = row["checkpoint_ts"]
+        old = before["projects"][row["project_id"]]["checkpoints"].get(row["link"])
+        lag = f", {after['now'] - checkpoint} s behind" if row["status"] == "RUNNING" else ""
+        print(f"    {row['project_id']:15} {row['link']:10} {row['status']:9} {clock(old)} → {clock(checkpoint)}{lag}")
 
 
 def print_tables(before, after):

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-# Conditions that say the same as the step's own line, or flip with every step.
-QUIET = {"Ready", "Reconciling"}
+# Conditions that say the same as the step's own line.
+QUIET = {"Ready", "Reconciling", "Finished"}
 DEADLINE = 45 * 60
 
 
@@ -36,7 +36,8 @@ class View:
             self.line(f"{step[0]}" + (f" / {step[1]}" if step[1] != step[0] else ""), ready)
         for kind, found in read_conditions(upgrade).items():
             known = self.conditions.get(kind)
-            if kind not in QUIET and (known is None or known[:2] != found[:2]) and not (known is None and found[0] == "False"):
+            # The reason alone changes with every step.
+            if kind not in QUIET and found[0] != (known[0] if known else "False"):
                 self.line(f"  {kind}={found[0]} ({found[1]})", found[2])
             self.conditions[kind] = found
         waiting = status.get("waiting", {}).get("reason")
