@@ -21,7 +21,9 @@ class Stage:
 
 def find_tests():
     """Integration tests of the crate: group → names. No file of tests/ can be forgotten."""
-    names = sorted(file[:-3] for file in os.listdir(os.path.join(ROOT, "tests")) if file.endswith(".rs"))
+    folder = os.path.join(ROOT, "tests")
+    names = sorted(entry.removesuffix(".rs") for entry in os.listdir(folder)
+                   if entry.endswith(".rs") or os.path.exists(os.path.join(folder, entry, "main.rs")))
     found = {group: [] for group in (*GROUPS, "other")}
     for name in names:
         found[next((group for group in GROUPS if name.startswith(group)), "other")].append(name)
