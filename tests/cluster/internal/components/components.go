@@ -13,7 +13,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"sort"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -33,9 +32,6 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 )
 
-// Pause is the name of the program that holds a pod's namespaces open.
-const Pause = "pause"
-
 // entries maps a component's name to the function that runs it. args[0] is the
 // component's name. The function returns the exit code.
 var entries = map[string]func(args []string) int{
@@ -54,16 +50,6 @@ var entries = map[string]func(args []string) int{
 func Lookup(name string) (func(args []string) int, bool) {
 	run, ok := entries[name]
 	return run, ok
-}
-
-// Names returns the names of all components in alphabetical order.
-func Names() []string {
-	names := make([]string, 0, len(entries))
-	for name := range entries {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }
 
 // runCobra adapts a component's command constructor. The components read
