@@ -17,6 +17,7 @@ mod load;
 mod manifest;
 mod metadb;
 mod meter;
+mod report_line;
 mod restore;
 mod run;
 mod sql;

@@ -98,9 +98,9 @@ impl Server {
         command
     }
 
-    /// Everything in a database as SQL text, by another way than the agent's: schema, rows, views. Counters are
-    /// left out, since servers move them on by themselves.
-    pub fn text_of(&self, database: &str) -> String {
+    /// Everything in the databases as SQL text, by another way than the agent's: schema, rows, views, defaults.
+    /// Counters are left out, since servers move them on by themselves.
+    pub fn text_of(&self, databases: &[&str]) -> String {
         let output = self
             .client("mariadb-dump")
             .args([
@@ -110,9 +110,10 @@ impl Server {
                 "--order-by-primary",
                 "--skip-extended-insert",
                 "--skip-triggers",
+                "--databases",
                 "--",
-                database,
             ])
+            .args(databases)
             .output()
             .unwrap();
         assert!(

@@ -1,9 +1,7 @@
 //! The whole way there and back, on both engines.
 
-mod engines;
-
-use engines::world::{DATABASES, PASSWORD, USER, World};
-use engines::{Kind, Server};
+use crate::engines::world::{DATABASES, PASSWORD, USER, World};
+use crate::engines::{Kind, Server};
 use oms_operator::agent::report::{
     CommandResult, CompareReport, Engine, PrivilegeState, Reason, RestoreMethodUsed, Trial,
 };

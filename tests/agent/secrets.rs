@@ -1,10 +1,8 @@
 //! The password is found nowhere: not in the process table, not in what the agent says, not in what it leaves.
 //! And a leak that is put into each of these places is found.
 
-mod engines;
-
-use engines::Kind;
-use engines::world::{PASSWORD, World};
+use crate::engines::Kind;
+use crate::engines::world::{PASSWORD, World};
 use oms_operator::agent::report::Reason;
 use serde_json::json;
 use std::collections::BTreeSet;

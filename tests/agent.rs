@@ -1,0 +1,14 @@
+//! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+#[path = "agent/corruption.rs"]
+mod corruption;
+mod engines;
+#[path = "agent/faults.rs"]
+mod faults;
+#[path = "agent/kills.rs"]
+mod kills;
+#[path = "agent/outside.rs"]
+mod outside;
+#[path = "agent/roundtrip.rs"]
+mod roundtrip;
+#[path = "agent/secrets.rs"]
+mod secrets;
