@@ -55,7 +55,7 @@ STAGES = [
     *rust("agent", "backup, proof and restore against seekdb and MariaDB", 10),
     *rust("other", "other tests of the crate", 10),
     Stage("deny", "licences, banned packages, sources", 5,
-          ".cache/cargo-deny/bin/cargo-deny --offline --locked check bans licenses sources"),
+          ".cache/cargo-deny/bin/cargo-deny --locked check bans licenses sources"),
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
           "tests/chart/run && tests/demo/check"),
