@@ -1,4 +1,6 @@
 # Short recipes; the work is in scripts/ and tests/. `make help` lists them.
+# Where rustup and Go's own installer put their programs, for shells that do not know.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down test test-all fmt lint generate images
 

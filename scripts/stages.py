@@ -59,10 +59,10 @@ STAGES = [
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
           "tests/chart/run && tests/demo/check"),
-    Stage("cluster", "the test cluster", 20, "tests/cluster/test.sh"),
-    Stage("standin", "the OMS stand-in: rules, bad days, the right procedure", 20,
+    Stage("cluster", "the test cluster", 40, "tests/cluster/test.sh"),
+    Stage("standin", "the OMS stand-in: rules, bad days, the right procedure", 30,
           "tests/standin/standinctl build && tests/standin/tests/run"),
-    Stage("end-to-end", "upgrades and ways back on a real cluster", 30,
+    Stage("end-to-end", "upgrades and ways back on a real cluster", 45,
           # In CI the image comes from what the tests compiled; see run-stages.
           "tests/e2e/run ${CI:+--profile dev}", "tests/e2e/run --all && tests/e2e/run --all --engine mariadb"),
 ]
