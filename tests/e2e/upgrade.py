@@ -66,7 +66,7 @@ class Upgrade:
             status = item.get("status", {})
             if status.get("step") == step and status.get("direction") == direction:
                 return True
-            assert not (status.get("settled") and item is self.watch.last()), \
+            assert not (self.is_over(item) and item is self.watch.last()), \
                 f"waited for {direction}/{step}, but it ended: {describe(item)}"
             return False
         return self.watch.wait(f"{direction}/{step}", check, seconds, after)
@@ -78,13 +78,19 @@ class Upgrade:
             if status.get("phase") == phase and status.get("settled"):
                 return True
             newest = item is self.watch.last()
-            ended = status.get("settled") and status.get("phase") in FINAL
-            assert not (newest and ended), f"waited for {phase}, but it ended: {describe(item)}"
+            assert not (newest and self.is_over(item)), f"waited for {phase}, but it ended: {describe(item)}"
             assert not (newest and status.get("stall")), f"waited for {phase}, but it stalls: {describe(item)}"
             return False
         item = self.watch.wait(f"settled in {phase}", check, seconds, after)
         assert is_true(item, "Finished"), f"Finished is not true: {describe(item)}"
         return item
+
+    @staticmethod
+    def is_over(item):
+        """Whether a state is an end that the operator has seen the newest spec at."""
+        status = item.get("status", {})
+        return (status.get("settled") and status.get("phase") in FINAL
+                and status.get("observedGeneration") == item["metadata"]["generation"])
 
     def wait_stalled(self, reason, seconds=180, after=0):
         """Until it is stalled for a reason."""

@@ -76,7 +76,7 @@ def image_not_pullable(lab):
     """The image cannot be pulled and the check was skipped: the image goes back, nothing is restored."""
     timeouts = {**QUICK, "start": "20s"}
     skipped = ATTESTED + [{"name": "ImagePullable", "policy": "Skip", "reason": "to see what happens then"}]
-    upgrade = fail_and_return(lab, "not-pullable", outcome="unchanged", words=("pull",), timeouts=timeouts,
+    upgrade = fail_and_return(lab, "not-pullable", outcome="unchanged", words=("ImagePull",), timeouts=timeouts,
                               image="localhost/oms-standin:4.0.0-ce-gone", checks=skipped)
     assert not [name for name in upgrade.jobs() if "-restore-" in name]
 
