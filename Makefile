@@ -10,7 +10,7 @@ help: ## This list
 setup: ## Install what is needed on a fresh Debian 12 machine
 	scripts/setup.sh
 
-demo: ## An upgrade of a sample installation, live. FAIL=init|console|crash|kill|pull lets it fail; ENGINE=seekdb|mariadb
+demo: ## An upgrade of a sample installation, live. FAIL=init|hang|console|crash|kill|pull, THEN=rollback, ENGINE=seekdb|mariadb
 	tests/demo/demo up
 
 demo-down: ## Remove the demo's cluster
