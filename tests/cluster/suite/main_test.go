@@ -16,7 +16,7 @@ import (
 
 // limit bounds every wait. It is generous, because the machine may be busy;
 // no test depends on its value.
-const limit = 3 * time.Minute
+const limit = 9 * time.Minute
 
 var (
 	binDir    = absolute("../../../.cache/bin")

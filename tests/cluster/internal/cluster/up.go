@@ -16,7 +16,7 @@ import (
 
 // startDeadline bounds every wait of Up. A warm start needs a few seconds; a
 // machine that is busy compiling needs many times more.
-const startDeadline = 3 * time.Minute
+const startDeadline = 8 * time.Minute
 
 // builder holds what Up needs to know while it works.
 type builder struct {
