@@ -2,8 +2,8 @@
 //! any moment, and its report is the only proof of what it did.
 use super::world::{Artefact, Schema, World};
 use oms_operator::agent::report::{
-    CommandResult, CompareReport, DumpReport, Engine, OutputLine, Outcome, ProbeReport, Progress, Reason, Report,
-    RestoreReport, Trial, VerifyReport,
+    CommandResult, CompareReport, DumpReport, Engine, Outcome, OutputLine, ProbeReport, Progress,
+    Reason, Report, RestoreReport, Trial, VerifyReport,
 };
 use oms_operator::agent::request::Request;
 use serde_json::{Value, json};
@@ -21,10 +21,18 @@ pub enum End {
 
 impl World {
     fn read_request(&self, job: &str) -> Option<(String, Request)> {
-        let container = self.get("jobs", job)?.pointer("/spec/template/spec/containers/0")?;
-        let args: Vec<&str> = container["args"].as_array()?.iter().filter_map(Value::as_str).collect();
+        let container = self
+            .get("jobs", job)?
+            .pointer("/spec/template/spec/containers/0")?;
+        let args: Vec<&str> = container["args"]
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         match args.as_slice() {
-            ["agent", command, "--request", request] => Some(((*command).to_owned(), Request::parse(request).ok()?)),
+            ["agent", command, "--request", request] => {
+                Some(((*command).to_owned(), Request::parse(request).ok()?))
+            }
             _ => None,
         }
     }
@@ -46,17 +54,31 @@ impl World {
     /// The agent begins: from here on it can be caught half way.
     fn begin_agent(&mut self, job: &str) {
         let Some((command, request)) = self.read_request(job) else {
-            self.break_rule(format!("Job {job} does not say what is asked in a way that the agent takes"));
+            self.break_rule(format!(
+                "Job {job} does not say what is asked in a way that the agent takes"
+            ));
             return;
         };
         self.check_agent_start(&command);
         let attempt = i64::from(request.attempt);
         match command.as_str() {
             "dump" if self.holds_lock(&request) => {
-                if self.claim.get(&attempt).is_some_and(|artefact| artefact.complete) {
-                    self.break_rule(format!("I13: dump attempt {attempt} overwrites a complete one"));
+                if self
+                    .claim
+                    .get(&attempt)
+                    .is_some_and(|artefact| artefact.complete)
+                {
+                    self.break_rule(format!(
+                        "I13: dump attempt {attempt} overwrites a complete one"
+                    ));
                 }
-                let artefact = Artefact { complete: false, verified: false, schema: self.db.schema, content: self.db.content, ha: self.db.ha.clone() };
+                let artefact = Artefact {
+                    complete: false,
+                    verified: false,
+                    schema: self.db.schema,
+                    content: self.db.content,
+                    ha: self.db.ha.clone(),
+                };
                 self.claim.insert(attempt, artefact);
             }
             "restore" if self.holds_lock(&request) => {
@@ -76,14 +98,20 @@ impl World {
     fn holds_lock(&self, request: &Request) -> bool {
         match (&request.lock, &self.db.lock) {
             (None, _) => true,
-            (Some(wanted), Some((holder, epoch))) => wanted.holder == *holder && u64::try_from(wanted.epoch).is_ok_and(|mine| mine == *epoch),
+            (Some(wanted), Some((holder, epoch))) => {
+                wanted.holder == *holder
+                    && u64::try_from(wanted.epoch).is_ok_and(|mine| mine == *epoch)
+            }
             (Some(_), None) => false,
         }
     }
 
     fn find_artefact(&self, request: &Request) -> Option<(i64, Artefact)> {
         let digest = request.expected_manifest_digest.as_deref()?;
-        self.claim.iter().find(|(attempt, artefact)| artefact.complete && digest_of(**attempt) == digest).map(|(attempt, artefact)| (*attempt, artefact.clone()))
+        self.claim
+            .iter()
+            .find(|(attempt, artefact)| artefact.complete && digest_of(**attempt) == digest)
+            .map(|(attempt, artefact)| (*attempt, artefact.clone()))
     }
 
     /// The agent's run ends, its pod too.
@@ -104,13 +132,24 @@ impl World {
             Err(reason) => (Outcome::Failed, reason, None, None),
         };
         let report = Report {
-            command, upgrade_uid: request.upgrade_uid, attempt: request.attempt, outcome, reason, message: "as asked".into(),
-            manifest_digest: digest, seconds: 1, result,
+            command,
+            upgrade_uid: request.upgrade_uid,
+            attempt: request.attempt,
+            outcome,
+            reason,
+            message: "as asked".into(),
+            manifest_digest: digest,
+            seconds: 1,
+            result,
         };
         self.terminate(pod, outcome == Outcome::Succeeded, Some(report.to_line()));
     }
 
-    fn work(&mut self, command: &str, request: &Request) -> Result<(Option<String>, CommandResult), Reason> {
+    fn work(
+        &mut self,
+        command: &str,
+        request: &Request,
+    ) -> Result<(Option<String>, CommandResult), Reason> {
         self.touched = true;
         if !self.holds_lock(request) {
             return Err(Reason::LockLost);
@@ -124,30 +163,56 @@ impl World {
                     return Err(Reason::ChangedWhileDumping);
                 }
                 artefact.complete = true;
-                let dump = DumpReport { directory: format!("{}/attempt-{attempt}", request.directory), ..DumpReport::default() };
+                let dump = DumpReport {
+                    directory: format!("{}/attempt-{attempt}", request.directory),
+                    ..DumpReport::default()
+                };
                 Ok((Some(digest_of(attempt)), CommandResult::Dump(dump)))
             }
             "verify" => {
-                let (found, _) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
+                let (found, _) = self
+                    .find_artefact(request)
+                    .ok_or(Reason::ManifestMismatch)?;
                 if let Some(artefact) = self.claim.get_mut(&found) {
                     artefact.verified = true;
                 }
-                let verify = VerifyReport { files: 3, rows: 1, stored_bytes: 1, scratch_restore: Trial::Works };
+                let verify = VerifyReport {
+                    files: 3,
+                    rows: 1,
+                    stored_bytes: 1,
+                    scratch_restore: Trial::Works,
+                };
                 Ok((Some(digest_of(found)), CommandResult::Verify(verify)))
             }
             "compare" => {
-                let (found, artefact) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
-                let equal = artefact.content == self.db.content && artefact.schema == self.db.schema && artefact.ha == self.db.ha;
-                let compare = if equal { CompareReport::Equal } else { CompareReport::Different { summary: "x".into(), objects: 1 } };
+                let (found, artefact) = self
+                    .find_artefact(request)
+                    .ok_or(Reason::ManifestMismatch)?;
+                let equal = artefact.content == self.db.content
+                    && artefact.schema == self.db.schema
+                    && artefact.ha == self.db.ha;
+                let compare = if equal {
+                    CompareReport::Equal
+                } else {
+                    CompareReport::Different {
+                        summary: "x".into(),
+                        objects: 1,
+                    }
+                };
                 Ok((Some(digest_of(found)), CommandResult::Compare(compare)))
             }
             "restore" => {
-                let (found, artefact) = self.find_artefact(request).ok_or(Reason::ManifestMismatch)?;
+                let (found, artefact) = self
+                    .find_artefact(request)
+                    .ok_or(Reason::ManifestMismatch)?;
                 self.check_restore();
                 self.db.schema = artefact.schema;
                 self.db.content = artefact.content;
                 self.db.ha = artefact.ha;
-                Ok((Some(digest_of(found)), CommandResult::Restore(RestoreReport::default())))
+                Ok((
+                    Some(digest_of(found)),
+                    CommandResult::Restore(RestoreReport::default()),
+                ))
             }
             _ => Err(Reason::InvalidRequest),
         }
@@ -167,7 +232,12 @@ impl World {
 
     /// Log of a pod: progress of the agent.
     pub fn read_log(&self, _pod: &str) -> String {
-        let line = OutputLine::Progress(Progress { bytes_done: 512, bytes_total: Some(1024), bytes_per_second: 512, ..Progress::default() });
+        let line = OutputLine::Progress(Progress {
+            bytes_done: 512,
+            bytes_total: Some(1024),
+            bytes_per_second: 512,
+            ..Progress::default()
+        });
         format!("{}\n", serde_json::to_string(&line).unwrap_or_default())
     }
 }

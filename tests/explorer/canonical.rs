@@ -9,8 +9,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys that nothing is decided on, or that say the same as others.
 const SILENT: [&str; 16] = [
-    "resourceVersion", "creationTimestamp", "message", "conditions", "history", "checks", "steps", "lastTransitionTime",
-    "operatorVersion", "progress", "managedFields", "time", "template_hash", "checkpoint", "resumedAt", "estimates",
+    "resourceVersion",
+    "creationTimestamp",
+    "message",
+    "conditions",
+    "history",
+    "checks",
+    "steps",
+    "lastTransitionTime",
+    "operatorVersion",
+    "progress",
+    "managedFields",
+    "time",
+    "template_hash",
+    "checkpoint",
+    "resumedAt",
+    "estimates",
 ];
 
 impl World {
@@ -47,13 +61,25 @@ impl World {
                 write_value(&mut text, "metadata", &object["metadata"]);
             } else {
                 write_value(&mut text, "", object);
-                let managers = object["metadata"]["managedFields"].as_array().map(|all| all.iter().map(|one| one["manager"].to_string()).collect::<String>());
+                let managers = object["metadata"]["managedFields"].as_array().map(|all| {
+                    all.iter()
+                        .map(|one| one["manager"].to_string())
+                        .collect::<String>()
+                });
                 let _ = write!(text, "{managers:?}");
             }
             text.push('\n');
         }
-        let _ = write!(text, "{:?}{:?}{:?}{:?}{:?}{:?}", self.db, self.oms, self.ghosts, self.claim, self.asks, self.mishaps);
-        let _ = write!(text, "{:?}{:?}{:?}{:?}", self.inits, self.stopped, self.resumed, self.new_ran);
+        let _ = write!(
+            text,
+            "{:?}{:?}{:?}{:?}{:?}{:?}",
+            self.db, self.oms, self.ghosts, self.claim, self.asks, self.mishaps
+        );
+        let _ = write!(
+            text,
+            "{:?}{:?}{:?}{:?}{:?}",
+            self.inits, self.stopped, self.resumed, self.new_ran, self.trouble
+        );
         let age = match self.step_age() {
             ..20 => 0,
             20..50_000 => 1,
@@ -68,12 +94,19 @@ impl World {
         let recorded = |pointer: &str| self.status(pointer).and_then(Value::as_i64);
         let now = self.read_checkpoint();
         let order = |other: Option<i64>| other.map(|other| now.cmp(&other));
-        format!("{:?}{:?}", order(recorded("/projects/0/checkpoint")), order(recorded("/projects/0/resumedAt")))
+        format!(
+            "{:?}{:?}",
+            order(recorded("/projects/0/checkpoint")),
+            order(recorded("/projects/0/resumedAt"))
+        )
     }
 }
 
 fn write_conditions(text: &mut String, object: &Value) {
-    if let Some(conditions) = object.pointer("/status/conditions").and_then(Value::as_array) {
+    if let Some(conditions) = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+    {
         for condition in conditions {
             let _ = write!(text, "{}{}", condition["type"], condition["status"]);
         }
@@ -91,7 +124,10 @@ fn write_value(text: &mut String, key: &str, value: &Value) {
                 text.push_str(key);
                 text.push(':');
                 if key == ORIGINALS_ANNOTATION {
-                    let inner = value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                    let inner = value
+                        .as_str()
+                        .and_then(|text| serde_json::from_str(text).ok())
+                        .unwrap_or_default();
                     write_value(text, key, &inner);
                 } else if key.ends_with("Time") || key == "deletionTimestamp" {
                     text.push('t');
@@ -148,7 +184,10 @@ fn rename(text: &str, world: &World) -> String {
     let pids: Vec<u64> = world.oms.values().map(|oms| oms.console_pid).collect();
     for (kind, numbers) in [("content: ", contents), ("console_pid: ", pids.clone())] {
         for (index, number) in numbers.iter().enumerate() {
-            let first = numbers.iter().position(|other| other == number).unwrap_or(index);
+            let first = numbers
+                .iter()
+                .position(|other| other == number)
+                .unwrap_or(index);
             result = result.replace(&format!("{kind}{number},"), &format!("{kind}#{first},"));
         }
     }

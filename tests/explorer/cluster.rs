@@ -4,8 +4,6 @@ use super::world::{NAMESPACE, NEW_IMAGE, OLD_IMAGE, Version, World, place, token
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub const AGENT: &str = "agent";
-
 /// What a pod is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodKind {
@@ -20,10 +18,17 @@ pub enum PodKind {
 impl World {
     pub fn kind_of(&self, pod: &str) -> PodKind {
         let object = self.get("pods", pod).cloned().unwrap_or_default();
-        if let Some(app) = object.pointer("/metadata/labels/app").and_then(Value::as_str) {
+        if let Some(app) = object
+            .pointer("/metadata/labels/app")
+            .and_then(Value::as_str)
+        {
             return PodKind::Target(app.into());
         }
-        match object.pointer("/metadata/labels").and_then(|labels| labels.get("batch.kubernetes.io/job-name")).and_then(Value::as_str) {
+        match object
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
+            .and_then(Value::as_str)
+        {
             Some(job) => PodKind::Job(job.into()),
             None => PodKind::PrePull,
         }
@@ -31,19 +36,31 @@ impl World {
 
     /// Pods of a target, terminating ones included.
     pub fn find_pods(&self, target: &str) -> Vec<String> {
-        self.list("pods").into_iter().filter(|pod| self.kind_of(pod) == PodKind::Target(target.into())).collect()
+        self.list("pods")
+            .into_iter()
+            .filter(|pod| self.kind_of(pod) == PodKind::Target(target.into()))
+            .collect()
     }
 
     pub fn find_job_pods(&self, job: &str) -> Vec<String> {
-        self.list("pods").into_iter().filter(|pod| self.kind_of(pod) == PodKind::Job(job.into())).collect()
+        self.list("pods")
+            .into_iter()
+            .filter(|pod| self.kind_of(pod) == PodKind::Job(job.into()))
+            .collect()
     }
 
     pub fn is_terminating(&self, pod: &str) -> bool {
-        self.get("pods", pod).is_some_and(|pod| pod.pointer("/metadata/deletionTimestamp").is_some_and(Value::is_string))
+        self.get("pods", pod).is_some_and(|pod| {
+            pod.pointer("/metadata/deletionTimestamp")
+                .is_some_and(Value::is_string)
+        })
     }
 
     pub fn phase_of(&self, pod: &str) -> &str {
-        self.get("pods", pod).and_then(|pod| pod.pointer("/status/phase")).and_then(Value::as_str).unwrap_or_default()
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/status/phase"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// One round of the Deployment controller for a target.
@@ -56,7 +73,9 @@ impl World {
         let pods = self.find_pods(target);
         let mut active = 0;
         for pod in &pods {
-            let same = self.get("pods", pod).is_some_and(|pod| pod["spec"]["containers"] == template["spec"]["containers"]);
+            let same = self
+                .get("pods", pod)
+                .is_some_and(|pod| pod["spec"]["containers"] == template["spec"]["containers"]);
             if self.is_terminating(pod) {
                 continue;
             }
@@ -95,7 +114,11 @@ impl World {
     }
 
     pub fn image_of(&self, pod: &str) -> String {
-        self.get("pods", pod).and_then(|pod| pod.pointer("/spec/containers/0/image")).and_then(Value::as_str).unwrap_or_default().into()
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/spec/containers/0/image"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .into()
     }
 
     /// Whether a pod has a next move of its own.
@@ -118,7 +141,9 @@ impl World {
     }
 
     fn is_waiting_for_image(&self, pod: &str) -> bool {
-        self.get("pods", pod).and_then(|pod| pod.pointer("/status/containerStatuses/0/state/waiting/reason")) == Some(&json!("ImagePullBackOff"))
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/status/containerStatuses/0/state/waiting/reason"))
+            == Some(&json!("ImagePullBackOff"))
     }
 
     /// The next move of a pod: gone when it terminates, else one step further in its life.
@@ -131,7 +156,8 @@ impl World {
             PodKind::Target(_) if !self.oms.contains_key(pod) => {
                 if self.is_unpullable(pod) {
                     self.edit("pods", pod, |pod| {
-                        pod["status"]["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "ImagePullBackOff"}});
+                        pod["status"]["containerStatuses"][0]["state"] =
+                            json!({"waiting": {"reason": "ImagePullBackOff"}});
                     });
                 } else {
                     self.start_container(pod, 0);
@@ -214,7 +240,8 @@ impl World {
     }
 
     pub fn is_job_over(&self, job: &str) -> bool {
-        self.get("jobs", job).is_some_and(|job| job.pointer("/status/conditions/0").is_some())
+        self.get("jobs", job)
+            .is_some_and(|job| job.pointer("/status/conditions/0").is_some())
     }
 
     /// Whether the Job controller has something to do.
@@ -222,7 +249,9 @@ impl World {
         if self.is_job_over(job) {
             return false;
         }
-        let made = self.get("jobs", job).is_some_and(|job| job.pointer("/status/active").is_some());
+        let made = self
+            .get("jobs", job)
+            .is_some_and(|job| job.pointer("/status/active").is_some());
         match self.find_job_pods(job).first() {
             None => true,
             Some(pod) => made && matches!(self.phase_of(pod), "Succeeded" | "Failed"),
@@ -231,7 +260,9 @@ impl World {
 
     /// The pod of a Job vanished before it ended: the Job fails.
     pub fn has_lost_pod(&self, job: &str) -> bool {
-        let made = self.get("jobs", job).is_some_and(|job| job.pointer("/status/active").is_some());
+        let made = self
+            .get("jobs", job)
+            .is_some_and(|job| job.pointer("/status/active").is_some());
         made && !self.is_job_over(job) && self.find_job_pods(job).is_empty()
     }
 
@@ -243,6 +274,10 @@ impl World {
     }
 
     pub fn version_of(&self, pod: &str) -> Version {
-        if self.image_of(pod) == OLD_IMAGE { Version::Old } else { Version::New }
+        if self.image_of(pod) == OLD_IMAGE {
+            Version::Old
+        } else {
+            Version::New
+        }
     }
 }

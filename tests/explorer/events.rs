@@ -48,7 +48,13 @@ impl Event {
     pub fn is_mishap(&self) -> bool {
         matches!(
             self,
-            Self::ContainerRestarts(_) | Self::PodDeleted(_) | Self::NodeLost(_) | Self::AgentEnds(..) | Self::JobDeleted(_) | Self::Reverted(_) | Self::LockLost
+            Self::ContainerRestarts(_)
+                | Self::PodDeleted(_)
+                | Self::NodeLost(_)
+                | Self::AgentEnds(..)
+                | Self::JobDeleted(_)
+                | Self::Reverted(_)
+                | Self::LockLost
         )
     }
 
@@ -86,7 +92,10 @@ impl World {
         if !self.ghosts.is_empty() {
             events.push(Event::GhostsEnd);
         }
-        if self.status_text("/stall/reason") == "ReplicationNotRecovered" && self.wants_replication() && self.oms.values().all(|oms| oms.up) {
+        if self.status_text("/stall/reason") == "ReplicationNotRecovered"
+            && self.wants_replication()
+            && self.oms.values().all(|oms| oms.up)
+        {
             events.push(Event::Helped);
         }
         if self.mishaps > 0 && !self.is_settled() && self.status("/step").is_some() {
@@ -98,8 +107,11 @@ impl World {
 
     fn wants_replication(&self) -> bool {
         let number = |pointer: &str| self.status(pointer).and_then(Value::as_i64);
-        let open = self.status("/projects/0").is_some() && self.status("/projects/0/recovered") != Some(&Value::Bool(true));
-        let reached = number("/projects/0/checkpoint").max(number("/projects/0/resumedAt")).unwrap_or(0);
+        let open = self.status("/projects/0").is_some()
+            && self.status("/projects/0/recovered") != Some(&Value::Bool(true));
+        let reached = number("/projects/0/checkpoint")
+            .max(number("/projects/0/resumedAt"))
+            .unwrap_or(0);
         open && self.checkpoint <= reached
     }
 
@@ -116,7 +128,12 @@ impl World {
                     events.push(Event::PodDeleted(pod));
                 }
                 PodKind::Job(_) if self.phase_of(&pod) == "Running" => {
-                    for end in [End::Killed, End::DoneUnheard, End::Fails(Reason::ConnectionLost), End::Fails(Reason::NoSpace)] {
+                    for end in [
+                        End::Killed,
+                        End::DoneUnheard,
+                        End::Fails(Reason::ConnectionLost),
+                        End::Fails(Reason::NoSpace),
+                    ] {
                         events.push(Event::AgentEnds(pod.clone(), end));
                     }
                 }
@@ -127,7 +144,10 @@ impl World {
             events.push(Event::JobDeleted(job));
         }
         for target in self.list("deployments") {
-            if self.get("deployments", &target).is_some_and(|one| one["spec"]["replicas"] == 0) {
+            if self
+                .get("deployments", &target)
+                .is_some_and(|one| one["spec"]["replicas"] == 0)
+            {
                 events.push(Event::Reverted(target));
             }
         }
@@ -181,7 +201,9 @@ impl World {
         match event {
             Event::Controller(target) => self.run_deployment_controller(target),
             Event::Pod(pod) => self.step_pod(pod),
-            Event::Job(job) if self.has_lost_pod(job) => self.finish_job(job, "Failed", "PodVanished"),
+            Event::Job(job) if self.has_lost_pod(job) => {
+                self.finish_job(job, "Failed", "PodVanished")
+            }
             Event::Job(job) => self.run_job_controller(job),
             Event::Init(key) => self.finish_init(key),
             Event::Replicate | Event::Helped => {
@@ -230,11 +252,18 @@ impl World {
             }
             "Retry" => {
                 self.asks.retry = false;
-                self.edit("omsupgrades", UPGRADE, |one| one["spec"]["retries"] = json!(1));
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["retries"] = json!(1)
+                });
             }
             action => {
-                self.asks = super::world::Asks { retry: self.asks.retry, ..Default::default() };
-                self.edit("omsupgrades", UPGRADE, |one| one["spec"]["action"] = json!(action));
+                self.asks = super::world::Asks {
+                    retry: self.asks.retry,
+                    ..Default::default()
+                };
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["action"] = json!(action)
+                });
             }
         }
     }

@@ -11,10 +11,10 @@ use super::metadb::SqlDouble;
 use super::world::{NAMESPACE, UPGRADE, World};
 use oms_operator::controller::{AlwaysPermitted, CallSite, Key, Ports, Settings, reconcile};
 use oms_operator::objects::jobs::PodSettings;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 /// Runs passes; one per thread.
@@ -22,7 +22,12 @@ pub struct Runner(tokio::runtime::Runtime);
 
 impl Default for Runner {
     fn default() -> Self {
-        Self(tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap())
+        Self(
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap(),
+        )
     }
 }
 
@@ -47,9 +52,16 @@ impl Runner {
                 exec: Arc::new(ExecDouble(gate.clone())),
                 clock: Arc::new(ClockDouble(gate.clone())),
                 permit: Arc::new(AlwaysPermitted),
-                settings: Arc::new(Settings { tools_image: "tools".into(), pods: PodSettings::default(), reporter: "explorer".into() }),
+                settings: Arc::new(Settings {
+                    tools_image: "tools".into(),
+                    pods: PodSettings::default(),
+                    reporter: "explorer".into(),
+                }),
             };
-            let key = Key { namespace: NAMESPACE.into(), name: UPGRADE.into() };
+            let key = Key {
+                namespace: NAMESPACE.into(),
+                name: UPGRADE.into(),
+            };
             let mut pass = pin!(reconcile(&ports, &key));
             let gate = gate.clone();
             std::future::poll_fn(move |context| match pass.as_mut().poll(context) {
@@ -61,8 +73,20 @@ impl Runner {
             .await
         });
         let mut stage = gate.lock();
-        let Stage { world, calls, steps, injected, .. } = &mut *stage;
-        Outcome { world: world.clone(), calls: std::mem::take(calls), steps: std::mem::take(steps), error, injected: *injected }
+        let Stage {
+            world,
+            calls,
+            steps,
+            injected,
+            ..
+        } = &mut *stage;
+        Outcome {
+            world: world.clone(),
+            calls: std::mem::take(calls),
+            steps: std::mem::take(steps),
+            error,
+            injected: *injected,
+        }
     }
 }
 
@@ -71,8 +95,8 @@ impl Runner {
 pub struct Limits {
     /// Worlds looked at before it stops; none: the fixpoint.
     pub worlds: Option<usize>,
-    /// Every call of every world is hit by every fault. Otherwise each fault hits each reading call
-    /// once per step, and each writing call once per step and intent.
+    /// Every call of every world is hit by every fault. Otherwise every fault hits every call site
+    /// once, an effect once per intent, and one of the faults each call site in each situation.
     pub every_fault: bool,
 }
 
@@ -82,6 +106,8 @@ pub struct Findings {
     pub worlds: usize,
     pub runs: u64,
     pub calls: u64,
+    /// Call sites met by passes without faults.
+    pub sites: BTreeSet<CallSite>,
     pub matrix: Matrix,
     /// Broken rules with the way that led there.
     pub broken: Vec<String>,
@@ -110,8 +136,6 @@ pub struct Explorer {
     nodes: Vec<Node>,
     known: HashMap<u128, usize>,
     frontier: VecDeque<(usize, World)>,
-    /// Situations in which a fault has hit a call.
-    classes: HashSet<(String, CallSite, Fault)>,
     pub findings: Findings,
 }
 
@@ -120,16 +144,30 @@ const MOST_TOLD: usize = 20;
 
 impl Explorer {
     pub fn new(limits: Limits) -> Self {
-        Self { runner: Runner::default(), limits, nodes: vec![], known: HashMap::new(), frontier: VecDeque::new(), classes: HashSet::new(), findings: Findings::default() }
+        Self {
+            runner: Runner::default(),
+            limits,
+            nodes: vec![],
+            known: HashMap::new(),
+            frontier: VecDeque::new(),
+            findings: Findings::default(),
+        }
     }
 
     /// Adds a world; tells its number.
-    pub fn add(&mut self, mut world: World, parent: Option<usize>, label: impl FnOnce() -> String) -> usize {
+    pub fn add(
+        &mut self,
+        mut world: World,
+        parent: Option<usize>,
+        label: impl FnOnce() -> String,
+    ) -> usize {
         if !world.broken.is_empty() {
             let broken = std::mem::take(&mut world.broken);
             if self.findings.broken.len() < MOST_TOLD {
                 let trace = self.trace(parent, &label());
-                self.findings.broken.push(format!("{}\n{trace}", broken.join("\n")));
+                self.findings
+                    .broken
+                    .push(format!("{}\n{trace}", broken.join("\n")));
             }
             // Nothing is concluded from a world that cannot be.
             return usize::MAX;
@@ -139,7 +177,14 @@ impl Explorer {
             return *known;
         }
         let number = self.nodes.len();
-        self.nodes.push(Node { parent, label: label(), place: describe_place(&world), end: is_end(&world), expanded: false, next: vec![] });
+        self.nodes.push(Node {
+            parent,
+            label: label(),
+            place: describe_place(&world),
+            end: is_end(&world),
+            expanded: false,
+            next: vec![],
+        });
         self.known.insert(name, number);
         self.frontier.push_back((number, world));
         number
@@ -149,7 +194,9 @@ impl Explorer {
         let mut lines = vec![format!("   -> {last}")];
         let mut at = from;
         while let Some(number) = at {
-            let Some(node) = self.nodes.get(number) else { break };
+            let Some(node) = self.nodes.get(number) else {
+                break;
+            };
             lines.push(format!("   {} [{}]", node.label, node.place));
             at = node.parent;
         }
@@ -159,14 +206,25 @@ impl Explorer {
 
     /// Works off the frontier.
     pub fn explore(&mut self) {
-        while let Some((number, world)) = self.frontier.pop_front() {
-            if self.limits.worlds.is_some_and(|most| self.findings.worlds >= most) {
+        while let Some((number, world)) = self.take_next() {
+            if self
+                .limits
+                .worlds
+                .is_some_and(|most| self.findings.worlds >= most)
+            {
                 self.check_ends(false);
                 return;
             }
             self.findings.worlds += 1;
-            if std::env::var_os("EXPLORER_TALK").is_some() && self.findings.worlds % 50 == 0 {
-                println!("{} worlds, {} waiting, {} passes, {} calls; {}", self.findings.worlds, self.frontier.len(), self.findings.runs, self.findings.calls, describe_place(&world));
+            if std::env::var_os("EXPLORER_TALK").is_some() && self.findings.worlds.is_multiple_of(50) {
+                println!(
+                    "{} worlds, {} waiting, {} passes, {} calls; {}",
+                    self.findings.worlds,
+                    self.frontier.len(),
+                    self.findings.runs,
+                    self.findings.calls,
+                    describe_place(&world)
+                );
             }
             self.expand(number, &world);
             if self.findings.broken.len() >= MOST_TOLD {
@@ -175,6 +233,20 @@ impl Explorer {
         }
         self.findings.complete = true;
         self.check_ends(true);
+    }
+
+    /// In order; when it is bounded from all over the frontier, mostly the newest, so that branches are
+    /// followed to their end or to where they meet a known world.
+    fn take_next(&mut self) -> Option<(usize, World)> {
+        if self.limits.worlds.is_none() {
+            return self.frontier.pop_front();
+        }
+        let waiting = self.frontier.len();
+        if self.findings.worlds.is_multiple_of(8) && waiting > 1 {
+            let at = self.findings.worlds.wrapping_mul(0x9E37_79B1) % waiting;
+            self.frontier.swap(at, waiting - 1);
+        }
+        self.frontier.pop_back()
     }
 
     fn expand(&mut self, number: usize, world: &World) {
@@ -187,7 +259,9 @@ impl Explorer {
             && !is_expected_error(error)
         {
             let trace = self.trace(Some(number), "a pass without faults");
-            self.findings.broken.push(format!("a pass without any fault fails: {error}\n{trace}"));
+            self.findings
+                .broken
+                .push(format!("a pass without any fault fails: {error}\n{trace}"));
         }
         self.check_rest(number, world, &clean);
         let parent = Some(number);
@@ -197,13 +271,21 @@ impl Explorer {
         }
         let id = self.add(clean.world, parent, || "pass".into());
         next.push(id);
+        self.findings.sites.extend(clean.calls.iter().copied());
         for (index, site) in clean.calls.iter().enumerate() {
             let faults = list_faults(*site);
             // Dying before or after a call leaves one of the worlds that the pass without faults went
             // through; those are in the list already, so doing it for real once per class is enough.
+            let turn = (number + index) % (faults.len() - 2) + 2;
             for (kind, fault) in faults.into_iter().enumerate() {
-                let class = (describe_class(world, *site), *site, fault);
-                if self.classes.insert(class) || (self.limits.every_fault && kind >= 2) {
+                let due = is_first_of_class((describe_class(world, *site), *site, fault))
+                    || kind == turn
+                        && is_first_of_class((
+                            describe_situation(world),
+                            *site,
+                            Fault::CrashBefore,
+                        ));
+                if due || (self.limits.every_fault && kind >= 2) {
                     self.hit(number, world, index, *site, fault);
                 }
             }
@@ -244,12 +326,22 @@ impl Explorer {
     fn hit(&mut self, number: usize, world: &World, index: usize, site: CallSite, fault: Fault) {
         let outcome = self.run(world, Some((index, fault)));
         if outcome.injected {
-            *self.findings.matrix.entry(site).or_default().entry(fault).or_default() += 1;
+            *self
+                .findings
+                .matrix
+                .entry(site)
+                .or_default()
+                .entry(fault)
+                .or_default() += 1;
         }
         for (at, step) in outcome.steps {
-            self.add(step, Some(number), || format!("pass with {fault:?} in {site:?}, until {at:?}"));
+            self.add(step, Some(number), || {
+                format!("pass with {fault:?} in {site:?}, until {at:?}")
+            });
         }
-        self.add(outcome.world, Some(number), || format!("pass with {fault:?} in {site:?}"));
+        self.add(outcome.world, Some(number), || {
+            format!("pass with {fault:?} in {site:?}")
+        });
     }
 
     /// A settled world is as promised, and costs nothing.
@@ -259,14 +351,21 @@ impl Explorer {
         }
         let mut judged = world.clone();
         judged.check_settled();
-        let deleting = world.upgrade().is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
+        let deleting = world
+            .upgrade()
+            .is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
         let quiet = super::reads_as_quiet(world);
         if quiet && !deleting && clean.calls.len() > 1 {
-            judged.break_rule(format!("I8: a settled object costs calls: {:?}", clean.calls));
+            judged.break_rule(format!(
+                "I8: a settled object costs calls: {:?}",
+                clean.calls
+            ));
         }
         if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
             let trace = self.trace(Some(number), "settled");
-            self.findings.broken.push(format!("{}\n{trace}", judged.broken.join("\n")));
+            self.findings
+                .broken
+                .push(format!("{}\n{trace}", judged.broken.join("\n")));
         }
     }
 
@@ -280,7 +379,9 @@ impl Explorer {
         }
         let good = |node: &Node| node.end || (!complete && !node.expanded);
         let mut reached: Vec<bool> = self.nodes.iter().map(good).collect();
-        let mut open: Vec<usize> = (0..reached.len()).filter(|number| reached[*number]).collect();
+        let mut open: Vec<usize> = (0..reached.len())
+            .filter(|number| reached[*number])
+            .collect();
         while let Some(number) = open.pop() {
             for earlier in &before[number] {
                 if !reached[*earlier] {
@@ -294,7 +395,9 @@ impl Explorer {
                 *self.findings.ends.entry(node.place.clone()).or_default() += 1;
             }
             if !reached[number] && self.findings.stuck.len() < MOST_TOLD {
-                self.findings.stuck.push(self.trace(Some(number), "no way to an end from here"));
+                self.findings
+                    .stuck
+                    .push(self.trace(Some(number), "no way to an end from here"));
             }
         }
     }
@@ -302,7 +405,8 @@ impl Explorer {
 
 /// A pass may end with an error that says what it waits for; the next pass looks again.
 fn is_expected_error(error: &str) -> bool {
-    error.contains("docker_init.sh is still at work") || error.contains("is another than the one recorded")
+    error.contains("docker_init.sh is still at work")
+        || error.contains("is another than the one recorded")
 }
 
 /// Settled, gone, or waiting for a person.
@@ -311,15 +415,47 @@ fn is_end(world: &World) -> bool {
         None => true,
         Some(upgrade) => {
             let deleting = upgrade["metadata"]["deletionTimestamp"].is_string();
-            world.is_settled() && !deleting || world.status("/stall").is_some_and(serde_json::Value::is_object) || world.status_text("/step") == "Planned"
+            world.is_settled() && !deleting && super::reads_as_quiet(world)
+                || world
+                    .status("/stall")
+                    .is_some_and(serde_json::Value::is_object)
+                || world.status_text("/step") == "Planned"
         }
     }
 }
 
-/// What a pass is about.
+type Class = (String, CallSite, Fault);
+
+/// Whether a fault hits a call in such a situation for the first time in this process: what one
+/// exploration has done another need not do again.
+fn is_first_of_class(class: Class) -> bool {
+    static CLASSES: Mutex<BTreeSet<Class>> = Mutex::new(BTreeSet::new());
+    CLASSES.lock().unwrap().insert(class)
+}
+
+/// Where a pass stands: step, recorded effect, and whether a Job is under way.
+fn describe_situation(world: &World) -> String {
+    let last = world
+        .status("/jobs")
+        .and_then(serde_json::Value::as_array)
+        .and_then(|jobs| jobs.last());
+    format!(
+        "{} {} {}",
+        world.status_text("/step"),
+        world.status_text("/intent/effect"),
+        last.is_some_and(|job| job["uid"].is_string())
+    )
+}
+
+/// What a call is about, as far as it matters what fails: the effect, when it is one.
 fn describe_class(world: &World, site: CallSite) -> String {
-    let intent = if site.is_write() { world.status_text("/intent/effect") } else { "" };
-    format!("{}{}{intent}", world.status_text("/step"), world.status_text("/direction"))
+    let effect =
+        site.is_write() && !matches!(site, CallSite::ReplaceStatus | CallSite::CreateEvent);
+    if effect {
+        world.status_text("/intent/effect").into()
+    } else {
+        String::new()
+    }
 }
 
 fn describe_place(world: &World) -> String {
@@ -328,5 +464,15 @@ fn describe_place(world: &World) -> String {
     }
     let stall = world.status_text("/stall/reason");
     let cause = world.status_text("/cause/reason");
-    format!("{} {} {}{}", world.status_text("/phase"), world.status_text("/step"), if stall.is_empty() { String::new() } else { format!("stalled {stall} ") }, cause)
+    format!(
+        "{} {} {}{}",
+        world.status_text("/phase"),
+        world.status_text("/step"),
+        if stall.is_empty() {
+            String::new()
+        } else {
+            format!("stalled {stall} ")
+        },
+        cause
+    )
 }

@@ -66,7 +66,14 @@ pub fn list_faults(site: CallSite) -> Vec<Fault> {
     let mut faults = vec![CrashBefore, CrashAfter, LostBefore, LostAfter];
     match port_of(site) {
         Port::Kube => {
-            faults.extend([TimeoutAfter, ServerError, Throttled, Unavailable, Forbidden, Garbage]);
+            faults.extend([
+                TimeoutAfter,
+                ServerError,
+                Throttled,
+                Unavailable,
+                Forbidden,
+                Garbage,
+            ]);
             if site.is_write() {
                 faults.push(Conflict);
             }
@@ -99,7 +106,14 @@ pub struct Gate(Arc<Mutex<Stage>>);
 
 impl Gate {
     pub fn new(world: World, plan: Option<(usize, Fault)>) -> Self {
-        Self(Arc::new(Mutex::new(Stage { world, calls: vec![], plan, dead: false, steps: vec![], injected: false })))
+        Self(Arc::new(Mutex::new(Stage {
+            world,
+            calls: vec![],
+            plan,
+            dead: false,
+            steps: vec![],
+            injected: false,
+        })))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Stage> {
@@ -107,7 +121,12 @@ impl Gate {
     }
 
     /// Lets one call through. `act` is the effect, `fail` the answer when the call fails.
-    pub async fn pass<T>(&self, site: CallSite, act: impl FnOnce(&mut World) -> T, fail: impl FnOnce(Fault) -> T) -> T {
+    pub async fn pass<T>(
+        &self,
+        site: CallSite,
+        act: impl FnOnce(&mut World) -> T,
+        fail: impl FnOnce(Fault) -> T,
+    ) -> T {
         let fault = {
             let mut stage = self.lock();
             let index = stage.calls.len();

@@ -10,22 +10,46 @@ use serde_json::Value;
 /// A client whose every request passes the gate.
 pub fn build_client(gate: &Gate) -> Client {
     let gate = gate.clone();
-    let service = tower::service_fn(move |request: http::Request<Body>| answer(gate.clone(), request));
+    let service =
+        tower::service_fn(move |request: http::Request<Body>| answer(gate.clone(), request));
     Client::new(service, super::world::NAMESPACE)
 }
 
-async fn answer(gate: Gate, request: http::Request<Body>) -> Result<http::Response<Body>, std::io::Error> {
+/// A request as the store takes it.
+pub async fn read_ask(request: http::Request<Body>) -> Result<Ask, std::io::Error> {
     let (parts, body) = request.into_parts();
-    let bytes = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let bytes = body
+        .collect()
+        .await
+        .map_err(std::io::Error::other)?
+        .to_bytes();
     let query = parts.uri.query().unwrap_or_default();
-    let ask = Ask {
+    Ok(Ask {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
-        query: query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), decode(value))).collect(),
-        body: if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(std::io::Error::other)? },
-    };
+        query: query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), decode(value)))
+            .collect(),
+        body: if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).map_err(std::io::Error::other)?
+        },
+    })
+}
+
+async fn answer(
+    gate: Gate,
+    request: http::Request<Body>,
+) -> Result<http::Response<Body>, std::io::Error> {
+    let ask = read_ask(request).await?;
     let Some(site) = find_site(&ask) else {
-        gate.lock().world.break_rule(format!("a request that nobody knows: {} {}", ask.method, ask.path));
+        gate.lock().world.break_rule(format!(
+            "a request that nobody knows: {} {}",
+            ask.method, ask.path
+        ));
         return send(fail(404, "NotFound", "unknown"));
     };
     let act = |world: &mut super::world::World| {
@@ -34,11 +58,18 @@ async fn answer(gate: Gate, request: http::Request<Body>) -> Result<http::Respon
         }
         Ok(handle(world, &ask))
     };
-    let reply = gate.pass(site, act, |fault| describe_fault(fault).ok_or(fault)).await;
+    let reply = gate
+        .pass(site, act, |fault| describe_fault(fault).ok_or(fault))
+        .await;
     match reply {
         Ok(reply) => send(reply),
-        Err(Fault::Garbage) => Ok(http::Response::new(Body::from(b"<html>a proxy's page</html>".to_vec()))),
-        Err(_) => Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset")),
+        Err(Fault::Garbage) => Ok(http::Response::new(Body::from(
+            b"<html>a proxy's page</html>".to_vec(),
+        ))),
+        Err(_) => Err(std::io::Error::new(
+            std::io::ErrorKind::ConnectionReset,
+            "connection reset",
+        )),
     }
 }
 
@@ -46,21 +77,33 @@ async fn answer(gate: Gate, request: http::Request<Body>) -> Result<http::Respon
 fn describe_fault(fault: Fault) -> Option<Reply> {
     Some(match fault {
         Fault::ServerError => fail(500, "InternalError", "etcdserver: leader changed"),
-        Fault::Conflict => fail(409, "Conflict", "the object has been modified; please apply your changes to the latest version"),
+        Fault::Conflict => fail(
+            409,
+            "Conflict",
+            "the object has been modified; please apply your changes to the latest version",
+        ),
         Fault::Throttled => fail(429, "TooManyRequests", "too many requests"),
         Fault::Unavailable => fail(503, "ServiceUnavailable", "apiserver is shutting down"),
         Fault::Forbidden => fail(403, "Forbidden", "is forbidden: User cannot do this"),
-        Fault::TimeoutAfter => fail(504, "Timeout", "request did not complete within requested timeout"),
+        Fault::TimeoutAfter => fail(
+            504,
+            "Timeout",
+            "request did not complete within requested timeout",
+        ),
         _ => return None,
     })
 }
 
-fn send(reply: Reply) -> Result<http::Response<Body>, std::io::Error> {
+pub fn send(reply: Reply) -> Result<http::Response<Body>, std::io::Error> {
     let bytes = match &reply.body {
         Value::String(text) => text.clone().into_bytes(),
         body => serde_json::to_vec(body).map_err(std::io::Error::other)?,
     };
-    http::Response::builder().status(reply.code).header("content-type", "application/json").body(Body::from(bytes)).map_err(std::io::Error::other)
+    http::Response::builder()
+        .status(reply.code)
+        .header("content-type", "application/json")
+        .body(Body::from(bytes))
+        .map_err(std::io::Error::other)
 }
 
 fn decode(text: &str) -> String {
@@ -70,7 +113,9 @@ fn decode(text: &str) -> String {
         rest = tail;
         match (first, tail) {
             (b'%', [a, b, after @ ..]) => {
-                let hex = std::str::from_utf8(&[*a, *b]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                let hex = std::str::from_utf8(&[*a, *b])
+                    .ok()
+                    .and_then(|hex| u8::from_str_radix(hex, 16).ok());
                 bytes.push(hex.unwrap_or(b'?'));
                 rest = after;
             }
@@ -83,36 +128,54 @@ fn decode(text: &str) -> String {
 
 /// Which call of the operator a request is.
 fn find_site(ask: &Ask) -> Option<CallSite> {
-    let Route { resource, name, sub } = find_route(&ask.path)?;
-    let selector = ask.query.iter().find(|(name, _)| name == "labelSelector").map(|(_, value)| value.as_str()).unwrap_or_default();
+    let Route {
+        resource,
+        name,
+        sub,
+    } = find_route(&ask.path)?;
+    let selector = ask
+        .query
+        .iter()
+        .find(|(name, _)| name == "labelSelector")
+        .map(|(_, value)| value.as_str())
+        .unwrap_or_default();
     let own = selector.contains("oms.oceanbase.com/");
     let of_job = selector.contains("controller-uid");
-    Some(match (ask.method.as_str(), resource, name.as_deref(), sub.as_deref()) {
-        ("GET", "omsupgrades", Some(_), None) => CallSite::GetUpgrade,
-        ("GET", "omsupgrades", None, None) => CallSite::ListUpgrades,
-        ("PUT", "omsupgrades", Some(_), Some("status")) => CallSite::ReplaceStatus,
-        ("PATCH", "omsupgrades", Some(_), None) => CallSite::PatchFinalizer,
-        ("POST", "events", None, None) => CallSite::CreateEvent,
-        ("GET", "namespaces", Some(_), None) => CallSite::GetNamespace,
-        ("GET", "deployments", Some(_), None) => CallSite::GetDeployment,
-        ("PATCH", "deployments", Some(_), None) => CallSite::PatchDeployment,
-        ("GET", "pods", None, None) if of_job => CallSite::ListJobPods,
-        ("GET", "pods", None, None) if own => CallSite::ListOwnPods,
-        ("GET", "pods", None, None) => CallSite::ListTargetPods,
-        ("GET", "pods", Some(_), Some("log")) => CallSite::ReadJobLog,
-        ("GET", "pods", Some(_), None) => CallSite::GetPrePullPod,
-        ("POST", "pods", None, None) => CallSite::CreatePrePullPod,
-        ("DELETE", "pods", Some(_), None) => CallSite::DeletePod,
-        ("GET", "persistentvolumeclaims", Some(_), None) => CallSite::GetClaim,
-        ("GET", "jobs", Some(_), None) => CallSite::GetJob,
-        ("GET", "jobs", None, None) => CallSite::ListOwnJobs,
-        ("POST", "jobs", None, None) => CallSite::CreateJob,
-        ("DELETE", "jobs", Some(_), None) => CallSite::DeleteJob,
-        ("GET", "secrets", Some(name), None) if name.ends_with("-credentials") => CallSite::GetOwnSecret,
-        ("GET", "secrets", Some(_), None) => CallSite::GetSecret,
-        ("POST", "secrets", None, None) => CallSite::CreateSecret,
-        ("DELETE", "secrets", Some(_), None) => CallSite::DeleteSecret,
-        ("GET", "configmaps", Some(_), None) => CallSite::GetConfigMap,
-        _ => return None,
-    })
+    Some(
+        match (
+            ask.method.as_str(),
+            resource,
+            name.as_deref(),
+            sub.as_deref(),
+        ) {
+            ("GET", "omsupgrades", Some(_), None) => CallSite::GetUpgrade,
+            ("GET", "omsupgrades", None, None) => CallSite::ListUpgrades,
+            ("PUT", "omsupgrades", Some(_), Some("status")) => CallSite::ReplaceStatus,
+            ("PATCH", "omsupgrades", Some(_), None) => CallSite::PatchFinalizer,
+            ("POST", "events", None, None) => CallSite::CreateEvent,
+            ("GET", "namespaces", Some(_), None) => CallSite::GetNamespace,
+            ("GET", "deployments", Some(_), None) => CallSite::GetDeployment,
+            ("PATCH", "deployments", Some(_), None) => CallSite::PatchDeployment,
+            ("GET", "pods", None, None) if of_job => CallSite::ListJobPods,
+            ("GET", "pods", None, None) if own => CallSite::ListOwnPods,
+            ("GET", "pods", None, None) => CallSite::ListTargetPods,
+            ("GET", "pods", Some(_), Some("log")) => CallSite::ReadJobLog,
+            ("GET", "pods", Some(_), None) => CallSite::GetPrePullPod,
+            ("POST", "pods", None, None) => CallSite::CreatePrePullPod,
+            ("DELETE", "pods", Some(_), None) => CallSite::DeletePod,
+            ("GET", "persistentvolumeclaims", Some(_), None) => CallSite::GetClaim,
+            ("GET", "jobs", Some(_), None) => CallSite::GetJob,
+            ("GET", "jobs", None, None) => CallSite::ListOwnJobs,
+            ("POST", "jobs", None, None) => CallSite::CreateJob,
+            ("DELETE", "jobs", Some(_), None) => CallSite::DeleteJob,
+            ("GET", "secrets", Some(name), None) if name.ends_with("-credentials") => {
+                CallSite::GetOwnSecret
+            }
+            ("GET", "secrets", Some(_), None) => CallSite::GetSecret,
+            ("POST", "secrets", None, None) => CallSite::CreateSecret,
+            ("DELETE", "secrets", Some(_), None) => CallSite::DeleteSecret,
+            ("GET", "configmaps", Some(_), None) => CallSite::GetConfigMap,
+            _ => return None,
+        },
+    )
 }

@@ -4,7 +4,9 @@ use super::metadb::build_key;
 use super::world::World;
 use futures::future::BoxFuture;
 use oms_operator::controller::{CallSite, Clock, ContainerExec, ExecError, ExecPlace};
-use oms_operator::oms::container::{AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, status_argv};
+use oms_operator::oms::container::{
+    AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, status_argv,
+};
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::open_api::*;
 use oms_operator::oms::project::{ProjectKey, ProjectProgress, ProjectStatus};
@@ -16,28 +18,51 @@ use std::time::Duration;
 pub struct ConsoleDouble(pub Gate);
 
 impl OpenApiOpener for ConsoleDouble {
-    fn open(&self, _endpoint: Endpoint, _credentials: Option<&Credentials>, _limit: Duration) -> Arc<dyn OpenApi> {
+    fn open(
+        &self,
+        _endpoint: Endpoint,
+        _credentials: Option<&Credentials>,
+        _limit: Duration,
+    ) -> Arc<dyn OpenApi> {
         Arc::new(self.clone())
     }
 }
 
 impl ConsoleDouble {
-    fn ask<'a, T: Send + 'a>(&'a self, site: CallSite, act: impl FnOnce(&mut World) -> T + Send + 'a) -> OpenApiResult<'a, T> {
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        site: CallSite,
+        act: impl FnOnce(&mut World) -> T + Send + 'a,
+    ) -> OpenApiResult<'a, T> {
         let act = move |world: &mut World| {
-            if world.oms.values().any(|oms| oms.up) { Ok(act(world)) } else { Err(describe_fault(site, Fault::LostBefore)) }
+            if world.oms.values().any(|oms| oms.up) {
+                Ok(act(world))
+            } else {
+                Err(describe_fault(site, Fault::LostBefore))
+            }
         };
-        Box::pin(self.0.pass(site, act, move |fault| Err(describe_fault(site, fault))))
+        Box::pin(
+            self.0
+                .pass(site, act, move |fault| Err(describe_fault(site, fault))),
+        )
     }
 }
 
 fn describe_fault(site: CallSite, fault: Fault) -> OpenApiError {
     let call = format!("{site:?}");
     match fault {
-        Fault::LostBefore => OpenApiError::Unreachable { call, address: ([10, 0, 0, 1], 8089).into(), reason: "refused".into() },
+        Fault::LostBefore => OpenApiError::Unreachable {
+            call,
+            address: ([10, 0, 0, 1], 8089).into(),
+            reason: "refused".into(),
+        },
         Fault::LostAfter => OpenApiError::ConnectionLost { call },
         Fault::TimeoutAfter => OpenApiError::TimedOut { call, seconds: 10 },
         Fault::Forbidden => OpenApiError::LoginRefused { call, status: 401 },
-        Fault::Garbage => OpenApiError::Unreadable { call, reason: "no JSON".into() },
+        Fault::Garbage => OpenApiError::Unreadable {
+            call,
+            reason: "no JSON".into(),
+        },
         _ => OpenApiError::Refused { call, status: 500 },
     }
 }
@@ -106,9 +131,15 @@ fn parse(argv: &[String]) -> Option<Command> {
         Some(Command::Config)
     } else if argv == restart_argv(&["oms_console"]) {
         Some(Command::RestartConsole)
-    } else if attempt.as_ref().is_some_and(|attempt| argv == init.start_argv(attempt)) {
+    } else if attempt
+        .as_ref()
+        .is_some_and(|attempt| argv == init.start_argv(attempt))
+    {
         attempt.map(|attempt| Command::StartInit(attempt.as_str().into()))
-    } else if attempt.as_ref().is_some_and(|attempt| argv == init.read_argv(attempt)) {
+    } else if attempt
+        .as_ref()
+        .is_some_and(|attempt| argv == init.read_argv(attempt))
+    {
         attempt.map(|attempt| Command::ReadInit(attempt.as_str().into()))
     } else {
         None
@@ -116,10 +147,17 @@ fn parse(argv: &[String]) -> Option<Command> {
 }
 
 impl ContainerExec for ExecDouble {
-    fn run<'a>(&'a self, place: &'a ExecPlace, argv: Vec<String>) -> BoxFuture<'a, Result<ExecAnswer, ExecError>> {
+    fn run<'a>(
+        &'a self,
+        place: &'a ExecPlace,
+        argv: Vec<String>,
+    ) -> BoxFuture<'a, Result<ExecAnswer, ExecError>> {
         Box::pin(async move {
             let Some(command) = parse(&argv) else {
-                self.0.lock().world.break_rule(format!("a command that nobody knows: {argv:?}"));
+                self.0
+                    .lock()
+                    .world
+                    .break_rule(format!("a command that nobody knows: {argv:?}"));
                 return Err(ExecError("unknown command".into()));
             };
             let site = match command {
@@ -162,11 +200,17 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
             world.start_init(pod, attempt).into()
         }
         Command::ReadInit(attempt) => {
-            let target = pod.rsplit_once('-').map_or(pod, |(target, _)| target).to_owned();
+            let target = pod
+                .rsplit_once('-')
+                .map_or(pod, |(target, _)| target)
+                .to_owned();
             world.describe_init(&target, attempt)
         }
     };
-    ExecAnswer { stdout, exit_code: Some(0) }
+    ExecAnswer {
+        stdout,
+        exit_code: Some(0),
+    }
 }
 
 /// The world's clock.

@@ -15,30 +15,69 @@ use std::time::Duration;
 pub struct SqlDouble(pub Gate);
 
 impl MetaDbOpener for SqlDouble {
-    fn open(&self, address: &Address, credentials: &Credentials, databases: &Databases, _limit: Duration) -> Arc<dyn MetaDb> {
-        let right = address.host == "metadb.oms.svc" && credentials.user == "root@metadb" && credentials.password.reveal() == super::world::CANARY && databases.rm == "oms_rm";
+    fn open(
+        &self,
+        address: &Address,
+        credentials: &Credentials,
+        databases: &Databases,
+        _limit: Duration,
+    ) -> Arc<dyn MetaDb> {
+        let right = address.host == "metadb.oms.svc"
+            && credentials.user == "root@metadb"
+            && credentials.password.reveal() == super::world::CANARY
+            && databases.rm == "oms_rm";
         if !right {
-            self.0.lock().world.break_rule("the MetaDB is opened with the wrong address, account or names");
+            self.0
+                .lock()
+                .world
+                .break_rule("the MetaDB is opened with the wrong address, account or names");
         }
         Arc::new(self.clone())
     }
 }
 
 impl SqlDouble {
-    fn ask<'a, T: Send + 'a>(&'a self, site: CallSite, act: impl FnOnce(&mut World) -> Result<T, MetaDbError> + Send + 'a) -> BoxFuture<'a, Result<T, MetaDbError>> {
-        Box::pin(self.0.pass(site, act, move |fault| Err(describe_fault(site, fault))))
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        site: CallSite,
+        act: impl FnOnce(&mut World) -> Result<T, MetaDbError> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, MetaDbError>> {
+        Box::pin(
+            self.0
+                .pass(site, act, move |fault| Err(describe_fault(site, fault))),
+        )
     }
 }
 
 fn describe_fault(site: CallSite, fault: Fault) -> MetaDbError {
     let call = format!("{site:?}");
-    let fate = if site.is_write() { WriteFate::Unknown } else { WriteFate::NotWritten };
+    let fate = if site.is_write() {
+        WriteFate::Unknown
+    } else {
+        WriteFate::NotWritten
+    };
     match fault {
-        Fault::LostBefore => MetaDbError::Unreachable { address: "metadb:2881".into(), reason: "refused".into() },
+        Fault::LostBefore => MetaDbError::Unreachable {
+            address: "metadb:2881".into(),
+            reason: "refused".into(),
+        },
         Fault::LostAfter => MetaDbError::ConnectionLost { call, fate },
-        Fault::TimeoutAfter => MetaDbError::TimedOut { call, seconds: 10, fate },
-        Fault::Forbidden => MetaDbError::LoginRefused { address: "metadb:2881".into(), user: "root@metadb".into() },
-        _ => MetaDbError::Server { call, code: 1213, state: "40001".into(), message: "Deadlock found".into(), fate: WriteFate::NotWritten },
+        Fault::TimeoutAfter => MetaDbError::TimedOut {
+            call,
+            seconds: 10,
+            fate,
+        },
+        Fault::Forbidden => MetaDbError::LoginRefused {
+            address: "metadb:2881".into(),
+            user: "root@metadb".into(),
+        },
+        _ => MetaDbError::Server {
+            call,
+            code: 1213,
+            state: "40001".into(),
+            message: "Deadlock found".into(),
+            fate: WriteFate::NotWritten,
+        },
     }
 }
 
@@ -47,7 +86,12 @@ fn read_row(world: &World) -> HaRow {
 }
 
 fn read_lock(world: &World) -> Option<LockRow> {
-    world.db.lock.clone().map(|(holder, epoch)| LockRow { holder, epoch, note: "oms/up".into(), age_seconds: 1 })
+    world.db.lock.clone().map(|(holder, epoch)| LockRow {
+        holder,
+        epoch,
+        note: "oms/up".into(),
+        age_seconds: 1,
+    })
 }
 
 fn judge(row: LockRow, claim: &LockClaim) -> LockOutcome {
@@ -61,17 +105,32 @@ fn judge(row: LockRow, claim: &LockClaim) -> LockOutcome {
 }
 
 fn node_addresses(world: &World) -> Vec<(String, String)> {
-    world.list("deployments").into_iter().enumerate().map(|(index, name)| (name, format!("10.0.0.{}", index + 1))).collect()
+    world
+        .list("deployments")
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| (name, format!("10.0.0.{}", index + 1)))
+        .collect()
 }
 
 fn is_up(world: &World, target: &str) -> bool {
-    world.find_pods(target).iter().any(|pod| world.oms.get(pod).is_some_and(|oms| oms.up))
+    world
+        .find_pods(target)
+        .iter()
+        .any(|pod| world.oms.get(pod).is_some_and(|oms| oms.up))
 }
 
 impl MetaDb for SqlDouble {
     fn identify(&self) -> MetaDbResult<'_, ServerIdentity> {
         self.ask(CallSite::MetaDbIdentify, |_| {
-            Ok(ServerIdentity { engine: Engine::SeekDb, version: "1".into(), tenant: None, server: None, account: "root".into(), utc_offset_seconds: 0 })
+            Ok(ServerIdentity {
+                engine: Engine::SeekDb,
+                version: "1".into(),
+                tenant: None,
+                server: None,
+                account: "root".into(),
+                utc_offset_seconds: 0,
+            })
         })
     }
 
@@ -82,18 +141,29 @@ impl MetaDb for SqlDouble {
     fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport> {
         self.ask(CallSite::MetaDbSessions, move |world| {
             if query.account != "root@metadb" || query.databases.len() != 3 {
-                world.break_rule("sessions are asked for by other names than those of the installation");
+                world.break_rule(
+                    "sessions are asked for by other names than those of the installation",
+                );
             }
             let running = world.running_versions();
             let foreign = running.iter().zip(1..).map(|(version, id)| ForeignSession {
                 id,
                 user: "root".into(),
-                host: if *version == Version::Old { "10.0.0.1".into() } else { "10.0.0.2".into() },
+                host: if *version == Version::Old {
+                    "10.0.0.1".into()
+                } else {
+                    "10.0.0.2".into()
+                },
                 database: Some("oms_rm".into()),
                 command: "Sleep".into(),
                 seconds: 1,
             });
-            Ok(SessionReport { visibility: SessionVisibility::AllAccounts, coverage: ServerCoverage::AllServers, sees_oms_account: true, foreign: foreign.collect() })
+            Ok(SessionReport {
+                visibility: SessionVisibility::AllAccounts,
+                coverage: ServerCoverage::AllServers,
+                sees_oms_account: true,
+                foreign: foreign.collect(),
+            })
         })
     }
 
@@ -129,23 +199,46 @@ impl MetaDb for SqlDouble {
     }
 
     fn list_projects(&self) -> MetaDbResult<'_, Vec<ProjectRow>> {
-        self.ask(CallSite::MetaDbProjects, |_| Ok(vec![ProjectRow { key: build_key(), name: "p".into(), status: ProjectStatus::Running }]))
+        self.ask(CallSite::MetaDbProjects, |_| {
+            Ok(vec![ProjectRow {
+                key: build_key(),
+                name: "p".into(),
+                status: ProjectStatus::Running,
+            }])
+        })
     }
 
     fn list_connectors(&self) -> MetaDbResult<'_, ConnectorReport> {
-        self.ask(CallSite::MetaDbConnectors, |_| Ok(ConnectorReport::Known(vec![])))
+        self.ask(CallSite::MetaDbConnectors, |_| {
+            Ok(ConnectorReport::Known(vec![]))
+        })
     }
 
     fn list_hosts(&self) -> MetaDbResult<'_, Vec<HostRow>> {
         self.ask(CallSite::MetaDbHosts, |world| {
-            let rows = node_addresses(world).into_iter().map(|(target, ip)| HostRow { ip, status: if is_up(world, &target) { "ONLINE".into() } else { "OFFLINE".into() } });
+            let rows = node_addresses(world)
+                .into_iter()
+                .map(|(target, ip)| HostRow {
+                    ip,
+                    status: if is_up(world, &target) {
+                        "ONLINE".into()
+                    } else {
+                        "OFFLINE".into()
+                    },
+                });
             Ok(rows.collect())
         })
     }
 
     fn list_heart_beats<'a>(&'a self, _database: &'a str) -> MetaDbResult<'a, Vec<HeartBeat>> {
         self.ask(CallSite::MetaDbHeartBeats, |world| {
-            let beats = node_addresses(world).into_iter().map(|(target, ip)| HeartBeat { task_type: "supervisor".into(), host_ip: ip, age_seconds: if is_up(world, &target) { 1 } else { 500 } });
+            let beats = node_addresses(world)
+                .into_iter()
+                .map(|(target, ip)| HeartBeat {
+                    task_type: "supervisor".into(),
+                    host_ip: ip,
+                    age_seconds: if is_up(world, &target) { 1 } else { 500 },
+                });
             Ok(beats.collect())
         })
     }
@@ -167,7 +260,9 @@ impl MetaDb for SqlDouble {
     }
 
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>> {
-        self.ask(CallSite::MetaDbReadQueryTimeout, |world| Ok(Some(world.db.query_timeout)))
+        self.ask(CallSite::MetaDbReadQueryTimeout, |world| {
+            Ok(Some(world.db.query_timeout))
+        })
     }
 
     fn set_query_timeout(&self, microseconds: u64) -> MetaDbResult<'_, ()> {
@@ -228,11 +323,19 @@ impl MetaDb for SqlDouble {
 }
 
 pub fn build_key() -> ProjectKey {
-    ProjectKey { kind: ProjectKind::Sync, id: "p_1".into() }
+    ProjectKey {
+        kind: ProjectKind::Sync,
+        id: "p_1".into(),
+    }
 }
 
 /// A call that the controller does not make; should it begin to, the double must learn it.
 fn unknown<'a, T: Send + 'a>(call: &str) -> MetaDbResult<'a, T> {
     let call = call.to_owned();
-    Box::pin(async move { Err(MetaDbError::Invalid { call, reason: "the double does not know this call".into() }) })
+    Box::pin(async move {
+        Err(MetaDbError::Invalid {
+            call,
+            reason: "the double does not know this call".into(),
+        })
+    })
 }

@@ -8,20 +8,39 @@ impl World {
     /// The container of a target's pod starts.
     pub fn begin_oms(&mut self, pod: &str) {
         let version = self.version_of(pod);
-        let upgrade_start = self.get("pods", pod).and_then(|pod| pod.pointer("/spec/containers/0/env")).and_then(Value::as_array).is_some_and(|env| {
-            env.iter().any(|entry| entry["name"] == "IS_UPGRADE" && entry["value"] == "true")
-        });
+        let upgrade_start = self
+            .get("pods", pod)
+            .and_then(|pod| pod.pointer("/spec/containers/0/env"))
+            .and_then(Value::as_array)
+            .is_some_and(|env| {
+                env.iter()
+                    .any(|entry| entry["name"] == "IS_UPGRADE" && entry["value"] == "true")
+            });
         let console_pid = self.take_id();
-        self.oms.insert(pod.into(), Oms { version, upgrade_start, up: false, console_pid, console_ha: false });
+        self.oms.insert(
+            pod.into(),
+            Oms {
+                version,
+                upgrade_start,
+                up: false,
+                console_pid,
+                console_ha: false,
+            },
+        );
         match (version, self.db.schema) {
-            (Version::Old, Schema::Old) | (Version::New, Schema::Old | Schema::Half | Schema::New) => {}
-            (version, schema) => self.break_rule(format!("I5: {version:?} starts on a database that is {schema:?}")),
+            (Version::Old, Schema::Old)
+            | (Version::New, Schema::Old | Schema::Half | Schema::New) => {}
+            (version, schema) => self.break_rule(format!(
+                "I5: {version:?} starts on a database that is {schema:?}"
+            )),
         }
         match version {
             Version::New => self.new_ran = true,
             Version::Old if self.new_ran => {
                 if !self.has_proof() {
-                    self.break_rule("I5: the old version starts on databases that are not those of the backup");
+                    self.break_rule(
+                        "I5: the old version starts on databases that are not those of the backup",
+                    );
                 }
                 self.new_ran = false;
             }
@@ -39,12 +58,17 @@ impl World {
             return false;
         };
         let container = self.container_of(pod);
-        let helped = self.inits.values().any(|run| run.container == container && run.end == Some(true));
+        let helped = self
+            .inits
+            .values()
+            .any(|run| run.container == container && run.end == Some(true));
         match (oms.version, oms.upgrade_start) {
             (Version::Old, _) => self.db.schema == Schema::Old,
             (Version::New, true) => helped && !self.trouble.console_dead,
             (Version::New, false) => {
-                self.db.schema == Schema::New && !self.trouble.console_dead && (!self.trouble.programs_need_init || helped)
+                self.db.schema == Schema::New
+                    && !self.trouble.console_dead
+                    && (!self.trouble.programs_need_init || helped)
             }
         }
     }
@@ -57,7 +81,9 @@ impl World {
             oms.console_ha = ha;
         }
         self.check_gap();
-        self.edit("pods", pod, |pod| pod["status"]["containerStatuses"][0]["ready"] = json!(true));
+        self.edit("pods", pod, |pod| {
+            pod["status"]["containerStatuses"][0]["ready"] = json!(true)
+        });
         self.write_content();
     }
 
@@ -73,7 +99,10 @@ impl World {
         if self.trouble.write_back && oms.up && oms.console_ha && !self.ha_enabled() {
             self.db.ha = Some(HA_ON.into());
         }
-        let on_purpose = self.list("deployments").iter().any(|name| self.get("deployments", name).is_some_and(|one| one["spec"]["replicas"] == 0));
+        let on_purpose = self.list("deployments").iter().any(|name| {
+            self.get("deployments", name)
+                .is_some_and(|one| one["spec"]["replicas"] == 0)
+        });
         if on_purpose && !self.stopped {
             self.checkpoint = self.clock;
         }
@@ -85,22 +114,37 @@ impl World {
 
     /// The container is killed and started again by the kubelet.
     pub fn restart_container(&mut self, pod: &str) {
-        let restarts = self.get("pods", pod).and_then(|pod| pod.pointer("/status/containerStatuses/0/restartCount")).and_then(Value::as_i64).unwrap_or(0);
+        let restarts = self
+            .get("pods", pod)
+            .and_then(|pod| pod.pointer("/status/containerStatuses/0/restartCount"))
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
         self.end_oms(pod);
         self.start_container(pod, restarts + 1);
     }
 
     pub fn restarts_of(&self, pod: &str) -> i64 {
-        self.get("pods", pod).and_then(|pod| pod.pointer("/status/containerStatuses/0/restartCount")).and_then(Value::as_i64).unwrap_or(0)
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/status/containerStatuses/0/restartCount"))
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
     }
 
     pub fn container_of(&self, pod: &str) -> String {
-        self.get("pods", pod).and_then(|pod| pod.pointer("/status/containerStatuses/0/containerID")).and_then(Value::as_str).unwrap_or_default().into()
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/status/containerStatuses/0/containerID"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .into()
     }
 
     /// Whether the process of a run lives.
     pub fn is_init_alive(&self, run: &InitRun) -> bool {
-        run.end.is_none() && self.oms.keys().any(|pod| self.container_of(pod) == run.container)
+        run.end.is_none()
+            && self
+                .oms
+                .keys()
+                .any(|pod| self.container_of(pod) == run.container)
     }
 
     /// Starts `docker_init.sh` in a pod under a name. The word that the start script prints.
@@ -116,16 +160,30 @@ impl World {
             return "init=busy";
         }
         let container = self.container_of(pod);
-        if self.oms.get(pod).is_none_or(|oms| oms.version != Version::New) {
+        if self
+            .oms
+            .get(pod)
+            .is_none_or(|oms| oms.version != Version::New)
+        {
             self.break_rule("docker_init.sh runs in the old version");
         }
-        if self.inits.values().any(|run| run.container == container && run.end == Some(true)) {
+        if self
+            .inits
+            .values()
+            .any(|run| run.container == container && run.end == Some(true))
+        {
             self.break_rule("docker_init.sh runs twice in one container");
         }
         if self.db.schema == Schema::Torn {
             self.break_rule("docker_init.sh runs on a database that is half restored");
         }
-        self.inits.insert(key, InitRun { container, end: None });
+        self.inits.insert(
+            key,
+            InitRun {
+                container,
+                end: None,
+            },
+        );
         if self.db.schema == Schema::Old {
             self.db.schema = Schema::Half;
         }
@@ -137,9 +195,13 @@ impl World {
     pub fn describe_init(&self, target: &str, attempt: &str) -> String {
         let (state, exit, banner) = match self.inits.get(&(target.to_owned(), attempt.to_owned())) {
             None => ("absent", "-", 0),
-            Some(InitRun { end: Some(true), .. }) => ("exited", "0", 1),
+            Some(InitRun {
+                end: Some(true), ..
+            }) => ("exited", "0", 1),
             // The exit status is not to be trusted.
-            Some(InitRun { end: Some(false), .. }) => ("exited", "0", 0),
+            Some(InitRun {
+                end: Some(false), ..
+            }) => ("exited", "0", 0),
             Some(run) if self.is_init_alive(run) => ("running", "-", 0),
             Some(_) => ("vanished", "-", 0),
         };
@@ -148,7 +210,11 @@ impl World {
 
     /// Runs of `docker_init.sh` that are at work.
     pub fn list_live_inits(&self) -> Vec<(String, String)> {
-        self.inits.iter().filter(|(_, run)| self.is_init_alive(run)).map(|(key, _)| key.clone()).collect()
+        self.inits
+            .iter()
+            .filter(|(_, run)| self.is_init_alive(run))
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// A run comes to its end.
@@ -158,7 +224,11 @@ impl World {
             let Some(run) = self.inits.get(key).cloned() else {
                 return;
             };
-            let pod = self.oms.keys().find(|pod| self.container_of(pod) == run.container).cloned();
+            let pod = self
+                .oms
+                .keys()
+                .find(|pod| self.container_of(pod) == run.container)
+                .cloned();
             if let Some(pod) = pod {
                 self.restart_container(&pod);
             }
@@ -178,16 +248,26 @@ impl World {
         let Some(oms) = self.oms.get(pod) else {
             return "unix:///var/run/supervisor.sock no such file\n".into();
         };
-        ["nginx", "oms_console", "oms_drc_cm", "oms_drc_supervisor", "sshd"]
-            .map(|program| {
-                if oms.up || program != "oms_console" {
-                    let pid = if program == "oms_console" { oms.console_pid } else { 7 };
-                    format!("{program}   RUNNING   pid {pid}, uptime 0:01:02\n")
+        [
+            "nginx",
+            "oms_console",
+            "oms_drc_cm",
+            "oms_drc_supervisor",
+            "sshd",
+        ]
+        .map(|program| {
+            if oms.up || program != "oms_console" {
+                let pid = if program == "oms_console" {
+                    oms.console_pid
                 } else {
-                    format!("{program}   STOPPED   Not started\n")
-                }
-            })
-            .concat()
+                    7
+                };
+                format!("{program}   RUNNING   pid {pid}, uptime 0:01:02\n")
+            } else {
+                format!("{program}   STOPPED   Not started\n")
+            }
+        })
+        .concat()
     }
 
     /// `supervisorctl restart oms_console`: only then it reads the parameters again.
@@ -203,9 +283,19 @@ impl World {
 
     /// A Store that HA starts without pull-back begins now: what changed meanwhile is lost.
     fn check_gap(&mut self) {
-        let pulls_back = self.db.ha.as_deref().is_some_and(|text| text.contains("\"perceiveStoreClientCheckpoint\":true"));
-        if self.stopped && !self.resumed && !pulls_back && self.oms.values().any(|oms| oms.up && oms.console_ha) {
-            self.break_rule("HA starts Stores without pull-back after OMS was stopped: a replication gap");
+        let pulls_back = self
+            .db
+            .ha
+            .as_deref()
+            .is_some_and(|text| text.contains("\"perceiveStoreClientCheckpoint\":true"));
+        if self.stopped
+            && !self.resumed
+            && !pulls_back
+            && self.oms.values().any(|oms| oms.up && oms.console_ha)
+        {
+            self.break_rule(
+                "HA starts Stores without pull-back after OMS was stopped: a replication gap",
+            );
         }
     }
 
@@ -222,6 +312,10 @@ impl World {
 
     /// Checkpoint that the open API tells.
     pub fn read_checkpoint(&self) -> i64 {
-        if !self.stopped { self.clock } else { self.checkpoint }
+        if !self.stopped {
+            self.clock
+        } else {
+            self.checkpoint
+        }
     }
 }

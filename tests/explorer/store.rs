@@ -70,31 +70,53 @@ pub fn fail(code: u16, reason: &str, message: impl Into<String>) -> Reply {
 
 fn not_found(route: &Route) -> Reply {
     let name = route.name.as_deref().unwrap_or_default();
-    fail(404, "NotFound", format!("{} \"{name}\" not found", route.resource))
+    fail(
+        404,
+        "NotFound",
+        format!("{} \"{name}\" not found", route.resource),
+    )
 }
 
 fn conflict(route: &Route) -> Reply {
     fail(
         409,
         "Conflict",
-        format!("Operation cannot be fulfilled on {} {:?}: the object has been modified", route.resource, route.name),
+        format!(
+            "Operation cannot be fulfilled on {} {:?}: the object has been modified",
+            route.resource, route.name
+        ),
     )
 }
 
 /// Answers a request.
 pub fn handle(world: &mut World, ask: &Ask) -> Reply {
     let Some(route) = find_route(&ask.path) else {
-        return fail(404, "NotFound", format!("the server could not find {}", ask.path));
+        return fail(
+            404,
+            "NotFound",
+            format!("the server could not find {}", ask.path),
+        );
     };
-    match (ask.method.as_str(), route.name.is_some(), route.sub.as_deref()) {
+    match (
+        ask.method.as_str(),
+        route.name.is_some(),
+        route.sub.as_deref(),
+    ) {
         ("GET", true, None) => read(world, &route),
-        ("GET", true, Some("log")) => Reply { code: 200, body: Value::String(world.read_log(&route.name.unwrap_or_default())) },
+        ("GET", true, Some("log")) => Reply {
+            code: 200,
+            body: Value::String(world.read_log(&route.name.unwrap_or_default())),
+        },
         ("GET", false, None) => list(world, &route, ask),
         ("POST", false, None) => create(world, &route, ask),
         ("PUT", true, sub) => replace(world, &route, ask, sub == Some("status")),
         ("PATCH", true, sub) => patch(world, &route, ask, sub == Some("status")),
         ("DELETE", true, None) => delete(world, &route, ask),
-        _ => fail(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"),
+        _ => fail(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ),
     }
 }
 
@@ -104,20 +126,32 @@ fn key(route: &Route) -> Place {
 
 fn read(world: &World, route: &Route) -> Reply {
     match world.objects.get(&key(route)) {
-        Some(object) => Reply { code: 200, body: (**object).clone() },
+        Some(object) => Reply {
+            code: 200,
+            body: (**object).clone(),
+        },
         None => not_found(route),
     }
 }
 
 fn list(world: &World, route: &Route, ask: &Ask) -> Reply {
-    let selector = ask.query.iter().find(|(name, _)| name == "labelSelector").map(|(_, value)| value.clone()).unwrap_or_default();
+    let selector = ask
+        .query
+        .iter()
+        .find(|(name, _)| name == "labelSelector")
+        .map(|(_, value)| value.clone())
+        .unwrap_or_default();
     let items: Vec<Value> = world
         .objects
         .iter()
         .filter(|(place, object)| place.resource == route.resource && matches(object, &selector))
         .map(|(_, object)| (**object).clone())
         .collect();
-    let (_, kind, version) = RESOURCES.iter().find(|(name, _, _)| *name == route.resource).copied().unwrap_or_default();
+    let (_, kind, version) = RESOURCES
+        .iter()
+        .find(|(name, _, _)| *name == route.resource)
+        .copied()
+        .unwrap_or_default();
     Reply {
         code: 200,
         body: json!({"kind": format!("{kind}List"), "apiVersion": version, "metadata": {"resourceVersion": world.versions.to_string()}, "items": items}),
@@ -126,10 +160,21 @@ fn list(world: &World, route: &Route, ask: &Ask) -> Reply {
 
 /// Equality terms only, as far as the operator and its users write them.
 fn matches(object: &Value, selector: &str) -> bool {
-    selector.split(',').filter(|term| !term.is_empty()).all(|term| match term.split_once('=') {
-        Some((key, value)) => object.pointer("/metadata/labels").and_then(|labels| labels.get(key)) == Some(&json!(value.trim_start_matches('='))),
-        None => object.pointer("/metadata/labels").and_then(|labels| labels.get(term)).is_some(),
-    })
+    selector
+        .split(',')
+        .filter(|term| !term.is_empty())
+        .all(|term| match term.split_once('=') {
+            Some((key, value)) => {
+                object
+                    .pointer("/metadata/labels")
+                    .and_then(|labels| labels.get(key))
+                    == Some(&json!(value.trim_start_matches('=')))
+            }
+            None => object
+                .pointer("/metadata/labels")
+                .and_then(|labels| labels.get(term))
+                .is_some(),
+        })
 }
 
 fn create(world: &mut World, route: &Route, ask: &Ask) -> Reply {
@@ -138,7 +183,11 @@ fn create(world: &mut World, route: &Route, ask: &Ask) -> Reply {
         return fail(422, "Invalid", "metadata.name: Required value");
     };
     if world.objects.contains_key(&place(route.resource, &name)) {
-        return fail(409, "AlreadyExists", format!("{} \"{name}\" already exists", route.resource));
+        return fail(
+            409,
+            "AlreadyExists",
+            format!("{} \"{name}\" already exists", route.resource),
+        );
     }
     let id = world.take_id();
     object["metadata"]["uid"] = json!(format!("00000000-0000-4000-8000-{}", token(id)));
@@ -146,22 +195,37 @@ fn create(world: &mut World, route: &Route, ask: &Ask) -> Reply {
     object["metadata"]["namespace"] = json!(NAMESPACE);
     object["metadata"]["generation"] = json!(1);
     object["metadata"]["resourceVersion"] = json!(world.take_version());
-    let (_, kind, version) = RESOURCES.iter().find(|(name, _, _)| *name == route.resource).copied().unwrap_or_default();
+    let (_, kind, version) = RESOURCES
+        .iter()
+        .find(|(name, _, _)| *name == route.resource)
+        .copied()
+        .unwrap_or_default();
     object["kind"] = json!(kind);
     object["apiVersion"] = json!(version);
     if route.resource == "omsupgrades" {
         object["status"] = json!({"observedGeneration": -1});
     }
-    world.objects.insert(place(route.resource, &name), Arc::new(object.clone()));
+    world
+        .objects
+        .insert(place(route.resource, &name), Arc::new(object.clone()));
     world.touched = true;
-    Reply { code: 201, body: object }
+    Reply {
+        code: 201,
+        body: object,
+    }
 }
 
 /// Stores a changed object: a write that changes nothing keeps its version, as on the real server.
 fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) -> Reply {
     if *before == object {
-        world.break_rule(format!("a write of {} {:?} changes nothing", route.resource, route.name));
-        return Reply { code: 200, body: object };
+        world.break_rule(format!(
+            "a write of {} {:?} changes nothing",
+            route.resource, route.name
+        ));
+        return Reply {
+            code: 200,
+            body: object,
+        };
     }
     object["metadata"]["resourceVersion"] = json!(world.take_version());
     if object["spec"] != before["spec"] {
@@ -169,14 +233,19 @@ fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) ->
         object["metadata"]["generation"] = json!(generation + 1);
     }
     let deleting = object["metadata"]["deletionTimestamp"].is_string();
-    let held = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    let held = object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
     if deleting && !held && route.resource != "pods" {
         world.objects.remove(&key(route));
     } else {
         world.objects.insert(key(route), Arc::new(object.clone()));
     }
     world.touched = true;
-    Reply { code: 200, body: object }
+    Reply {
+        code: 200,
+        body: object,
+    }
 }
 
 fn replace(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Reply {
@@ -189,9 +258,14 @@ fn replace(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Re
         return conflict(route);
     }
     match ask.body["metadata"]["resourceVersion"].as_str() {
-        Some(version) if before["metadata"]["resourceVersion"] != version => return conflict(route),
+        Some(version) if before["metadata"]["resourceVersion"] != version => {
+            return conflict(route);
+        }
         Some(_) => {}
-        None => world.break_rule(format!("a write of {} without resourceVersion", route.resource)),
+        None => world.break_rule(format!(
+            "a write of {} without resourceVersion",
+            route.resource
+        )),
     }
     let mut object = (*before).clone();
     if status_only {
@@ -214,7 +288,9 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
     let mut object = (*before).clone();
     if let Err(error) = json_patch::patch(&mut object, &operations) {
         // The words of the real server for a failed test and for a missing path.
-        let text = format!("the server rejected our request due to an error in our request: {error}: test failed");
+        let text = format!(
+            "the server rejected our request due to an error in our request: {error}: test failed"
+        );
         return fail(422, "Invalid", text);
     }
     if object["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"] {
@@ -230,7 +306,13 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
     if object == *before {
         return store(world, route, &before, object);
     }
-    let owns_fields = ask.body.as_array().is_some_and(|all| all.iter().any(|one| one["path"].as_str().is_some_and(|path| path.starts_with("/metadata/managedFields"))));
+    let owns_fields = ask.body.as_array().is_some_and(|all| {
+        all.iter().any(|one| {
+            one["path"]
+                .as_str()
+                .is_some_and(|path| path.starts_with("/metadata/managedFields"))
+        })
+    });
     if let Some((_, manager)) = ask.query.iter().find(|(name, _)| name == "fieldManager")
         && !owns_fields
     {
@@ -254,13 +336,29 @@ fn delete(world: &mut World, route: &Route, ask: &Ask) -> Reply {
     let Some(before) = world.objects.get(&key(route)).cloned() else {
         return not_found(route);
     };
-    if let Some(uid) = ask.body.pointer("/preconditions/uid").and_then(Value::as_str)
+    if let Some(uid) = ask
+        .body
+        .pointer("/preconditions/uid")
+        .and_then(Value::as_str)
         && before["metadata"]["uid"] != uid
     {
-        return fail(409, "Conflict", "Precondition failed: UID in precondition does not match");
+        return fail(
+            409,
+            "Conflict",
+            "Precondition failed: UID in precondition does not match",
+        );
     }
-    let policy = ask.body["propagationPolicy"].as_str().or_else(|| ask.query.iter().find(|(name, _)| name == "propagationPolicy").map(|(_, value)| value.as_str()));
-    world.delete_object(route.resource, route.name.as_deref().unwrap_or_default(), policy);
+    let policy = ask.body["propagationPolicy"].as_str().or_else(|| {
+        ask.query
+            .iter()
+            .find(|(name, _)| name == "propagationPolicy")
+            .map(|(_, value)| value.as_str())
+    });
+    world.delete_object(
+        route.resource,
+        route.name.as_deref().unwrap_or_default(),
+        policy,
+    );
     Reply {
         code: 200,
         body: json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": {"name": route.name, "kind": route.resource}}),
@@ -275,9 +373,16 @@ impl World {
         };
         self.touched = true;
         let now = self.now();
-        let held = before["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-        let phase = before.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
-        let graceful = resource == "pods" && !matches!(phase, "Succeeded" | "Failed") && before.pointer("/spec/nodeName").is_some();
+        let held = before["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty());
+        let phase = before
+            .pointer("/status/phase")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let graceful = resource == "pods"
+            && !matches!(phase, "Succeeded" | "Failed")
+            && before.pointer("/spec/nodeName").is_some();
         if held || graceful {
             if before["metadata"]["deletionTimestamp"].is_null() {
                 self.edit(resource, name, |object| {
@@ -292,7 +397,15 @@ impl World {
         if resource != "jobs" {
             return;
         }
-        let children: Vec<String> = self.list("pods").into_iter().filter(|pod| self.get("pods", pod).and_then(|pod| pod.pointer("/metadata/ownerReferences/0/uid")) == before.pointer("/metadata/uid")).collect();
+        let children: Vec<String> = self
+            .list("pods")
+            .into_iter()
+            .filter(|pod| {
+                self.get("pods", pod)
+                    .and_then(|pod| pod.pointer("/metadata/ownerReferences/0/uid"))
+                    == before.pointer("/metadata/uid")
+            })
+            .collect();
         for pod in children {
             match policy {
                 Some("Orphan") | None => self.edit("pods", &pod, |pod| {

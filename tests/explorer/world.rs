@@ -15,8 +15,10 @@ pub const CANARY: &str = "canary-7f3a'\"#%ü 9";
 pub const EPOCH: i64 = 1_800_000_000;
 /// Raised `ob_query_timeout` goes back to this, microseconds.
 pub const QUERY_TIMEOUT: u64 = 10_000_000;
-pub const HA_ON: &str = r#"{"enable":true,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
-pub const HA_OFF: &str = r#"{"enable":false,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
+pub const HA_ON: &str =
+    r#"{"enable":true,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
+pub const HA_OFF: &str =
+    r#"{"enable":false,"enableStore":true,"refetchStoreIntervalMin":30,"custom":"kept"}"#;
 
 /// One object of the API server: plural resource and name. Everything lives in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,7 +211,11 @@ impl World {
             broken: vec![],
         };
         let names: Vec<String> = (1..=targets).map(|n| format!("oms-{n}")).collect();
-        world.insert("namespaces", "oms", json!({"kind": "Namespace", "apiVersion": "v1", "status": {"phase": "Active"}}));
+        world.insert(
+            "namespaces",
+            "oms",
+            json!({"kind": "Namespace", "apiVersion": "v1", "status": {"phase": "Active"}}),
+        );
         world.insert(
             "persistentvolumeclaims",
             "oms-backup",
@@ -231,7 +237,11 @@ impl World {
                 "spec": build_spec(&names, setup), "status": {"observedGeneration": -1}}),
         );
         for (index, name) in names.iter().enumerate() {
-            world.insert("deployments", name, build_deployment(name, index + 1, setup.config));
+            world.insert(
+                "deployments",
+                name,
+                build_deployment(name, index + 1, setup.config),
+            );
             world.run_deployment_controller(name);
             let pod = world.find_pods(name)[0].clone();
             world.step_pod(&pod);
@@ -275,7 +285,9 @@ impl World {
     }
 
     pub fn get(&self, resource: &'static str, name: &str) -> Option<&Value> {
-        self.objects.get(&place(resource, name)).map(|object| &**object)
+        self.objects
+            .get(&place(resource, name))
+            .map(|object| &**object)
     }
 
     /// Changes an object in place, as a controller of the cluster does.
@@ -316,7 +328,9 @@ impl World {
     }
 
     pub fn status_text(&self, pointer: &str) -> &str {
-        self.status(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.status(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     pub fn is_settled(&self) -> bool {
@@ -377,7 +391,8 @@ pub fn build_config(targets: usize) -> String {
 }
 
 fn build_config_secret(targets: usize) -> Value {
-    let data = serde_json::to_value(k8s_openapi::ByteString(build_config(targets).into_bytes())).unwrap();
+    let data =
+        serde_json::to_value(k8s_openapi::ByteString(build_config(targets).into_bytes())).unwrap();
     json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque", "data": {"config.yaml": data}})
 }
 
