@@ -216,7 +216,9 @@ impl Explorer {
                 return;
             }
             self.findings.worlds += 1;
-            if std::env::var_os("EXPLORER_TALK").is_some() && self.findings.worlds.is_multiple_of(50) {
+            if std::env::var_os("EXPLORER_TALK").is_some()
+                && self.findings.worlds.is_multiple_of(50)
+            {
                 println!(
                     "{} worlds, {} waiting, {} passes, {} calls; {}",
                     self.findings.worlds,
