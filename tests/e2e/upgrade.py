@@ -12,9 +12,9 @@ ATTESTED = [{"name": "OldImageRestarts", "policy": "Attest", "reason": "the test
 QUICK = {"preflight": "3m", "ha": "2m", "stop": "2m", "start": "2m", "init": "2m", "health": "3m", "recovery": "3m"}
 
 
-def make_spec(targets=("oms",), **changes):
-    """A spec with what the sample installation needs; `changes` replace whole fields."""
-    spec = {"targets": [{"name": name} for name in targets], "image": IMAGE, "checks": ATTESTED, "timeouts": QUICK,
+def make_spec(**changes):
+    """A spec with what the sample installation needs; `changes` replace whole fields, None leaves one out."""
+    spec = {"targets": [{"name": "oms"}], "image": IMAGE, "checks": ATTESTED, "timeouts": QUICK,
             "console": {"credentialsSecretRef": {"name": "oms-console", "userKey": "username"}},
             "backup": {"claimName": "oms-backup"}}
     spec.update(changes)
