@@ -93,7 +93,7 @@ async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError>
             Ok(Verdict::Recorded)
         }
         Decision::Perform(effect) => {
-            let intent = effect.describe_intent(1);
+            let intent = effect.describe_intent();
             let what = match &intent.subject {
                 Some(subject) => format!("{} {subject}", intent.effect),
                 None => intent.effect,

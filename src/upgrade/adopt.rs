@@ -59,11 +59,7 @@ pub fn build_target_record(
         backup: status.backup.clone(),
         ha: originals.ha.clone(),
         ob_query_timeout: originals.ob_query_timeout,
-        original: originals
-            .targets
-            .iter()
-            .find(|original| original.name == target)?
-            .clone(),
+        original: originals.find_target(target)?.clone(),
     };
     serde_json::to_string(&record).ok()
 }

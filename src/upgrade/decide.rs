@@ -80,24 +80,24 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         Step::Preflight => preflight::decide_preflight(cx, draft),
         Step::Planned => preflight::decide_planned(cx),
         Step::Locking => locking::decide_locking(cx, draft),
-        Step::DisablingHa => disabling_ha::decide_disabling_ha(cx, draft),
+        Step::DisablingHa => disabling_ha::decide_disabling_ha(cx),
         Step::StoppingOld => stopping::decide_stopping_old(cx, draft),
         Step::BackingUp => jobs::decide_backing_up(cx, draft),
         Step::VerifyingBackup => jobs::decide_verifying(cx, draft),
-        Step::StartingNew => starting::decide_starting_new(cx, draft),
+        Step::StartingNew => starting::decide_starting_new(cx),
         Step::Initializing => initializing::decide_initializing(cx, draft),
-        Step::StoppingForRestart => stopping::decide_stopping_for_restart(cx, draft),
+        Step::StoppingForRestart => stopping::decide_stopping_for_restart(cx),
         Step::StartingFinal => starting::decide_starting_final(cx, draft),
         Step::EnablingHa => enabling_ha::decide_enabling_ha(cx, draft),
         Step::Recovering => recovering::decide_recovering(cx, draft),
-        Step::StoppingJobs => stopping_jobs::decide_stopping_jobs(cx, draft),
-        Step::Fencing => fencing::decide_fencing(cx, draft),
-        Step::DisablingHaForRollback => disabling_ha::decide_disabling_ha_for_rollback(cx, draft),
+        Step::StoppingJobs => stopping_jobs::decide_stopping_jobs(cx),
+        Step::Fencing => fencing::decide_fencing(cx),
+        Step::DisablingHaForRollback => disabling_ha::decide_disabling_ha_for_rollback(cx),
         Step::StoppingNew => stopping::decide_stopping_new(cx, draft),
         Step::Comparing => jobs::decide_comparing(cx, draft),
         Step::Restoring => jobs::decide_restoring(cx, draft),
-        Step::StartingOld => starting::decide_starting_old(cx, draft),
-        Step::Settling => settling::decide_settling(cx, draft),
+        Step::StartingOld => starting::decide_starting_old(cx),
+        Step::Settling => settling::decide_settling(cx),
     }
 }
 
@@ -146,13 +146,8 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             }
         }
         Next::Do(effect) => {
-            let intent = effect.describe_intent(1);
-            let same = draft.intent.as_ref().is_some_and(|old| {
-                old.effect == intent.effect
-                    && old.subject == intent.subject
-                    && old.before == intent.before
-            });
-            if !same {
+            let intent = effect.describe_intent();
+            if draft.intent.as_ref() != Some(&intent) {
                 draft.intent = Some(intent);
                 draft.waiting = None;
             }

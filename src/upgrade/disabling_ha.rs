@@ -4,7 +4,7 @@
 //! OMS documents no reload), so with the driver `MetaDb` the console is restarted after the write.
 use super::health::{find_console_pid, is_console_running};
 use super::{Context, Effect, Fact, Failure, Next, seconds_between};
-use crate::api::{HaDriver, OmsUpgradeStatus, Step};
+use crate::api::{HaDriver, Step};
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::oms::metadb::HaRow;
 
@@ -12,15 +12,12 @@ use crate::oms::metadb::HaRow;
 const BEST_EFFORT_SECONDS: i64 = 60;
 
 /// Before the old version is stopped.
-pub(super) fn decide_disabling_ha(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_disabling_ha(cx: &Context<'_>) -> Next {
     switch_off(cx).unwrap_or(Next::Go(Step::StoppingOld))
 }
 
 /// Before the new version is stopped for a rollback. Bounded, and never a reason to stop.
-pub(super) fn decide_disabling_ha_for_rollback(
-    cx: &Context<'_>,
-    _draft: &mut OmsUpgradeStatus,
-) -> Next {
+pub(super) fn decide_disabling_ha_for_rollback(cx: &Context<'_>) -> Next {
     let late = cx
         .status
         .step_started_time
@@ -62,11 +59,11 @@ fn switch_off(cx: &Context<'_>) -> Option<Next> {
             }),
         });
     }
-    await_console(cx, "SetHa")
+    await_console(cx)
 }
 
 /// After a write to the row, every console is restarted once and runs again. `None` when that is so.
-pub(super) fn await_console(cx: &Context<'_>, writing_effect: &str) -> Option<Next> {
+pub(super) fn await_console(cx: &Context<'_>) -> Option<Next> {
     if cx.spec.ha.driver != HaDriver::MetaDb {
         return None;
     }
@@ -81,7 +78,7 @@ pub(super) fn await_console(cx: &Context<'_>, writing_effect: &str) -> Option<Ne
         Err(reason) => Next::trouble(2, "ConsoleUnseen", reason),
     };
     let targets = &cx.observed.targets;
-    if intent.effect == writing_effect {
+    if intent.effect == "SetHa" {
         return targets.first().map(restart);
     }
     if intent.effect != "RestartConsole" {

@@ -112,7 +112,7 @@ impl OldStartProof {
 
 impl Effect {
     /// The intent that must be recorded before this effect is carried out.
-    pub fn describe_intent(&self, attempt: i32) -> Intent {
+    pub fn describe_intent(&self) -> Intent {
         let (effect, subject, before) = match self {
             Self::AddFinalizer => ("AddFinalizer", None, None),
             Self::RemoveFinalizer => ("RemoveFinalizer", None, None),
@@ -155,7 +155,6 @@ impl Effect {
             effect: effect.into(),
             subject,
             before,
-            attempt,
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus)
             }),
         };
     }
-    if let Some(next) = await_console(cx, "SetHa") {
+    if let Some(next) = await_console(cx) {
         return next;
     }
     if goal {

@@ -4,11 +4,11 @@
 //! since, its "start the new image" would still be valid, in the middle of the restore.
 use super::targets::read_targets;
 use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange};
-use crate::api::{FENCE_ANNOTATION, OmsUpgradeStatus, Step};
+use crate::api::{FENCE_ANNOTATION, Step};
 use crate::objects::deployment::{read_annotation, read_generation};
 
 /// One write per target, one to the lock row.
-pub(super) fn decide_fencing(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
     if let Some(next) = ensure_account(cx) {
         return next;
     }

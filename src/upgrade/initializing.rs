@@ -3,8 +3,8 @@
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is.
 use super::starting::{mark_completed, record_init};
-use super::targets::{Shape, bring_into_shape, find_running_pod, read_targets};
-use super::{Context, Effect, Fact, Failure, InitState, Next, TargetChange};
+use super::targets::{Shape, find_running_pod, read_targets, require_shape};
+use super::{Context, Effect, Fact, Failure, InitState, Next};
 use crate::api::{OmsUpgradeStatus, Step};
 use crate::objects::deployment::TemplateKind;
 
@@ -18,14 +18,9 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         templates: vec![TemplateKind::Upgrade],
         running: true,
     };
-    if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::StartUpgrade) {
-        // Nothing is started anew here: a changed shape means that somebody else wrote it.
-        return match next {
-            Next::Do(_) => {
-                super::targets::require_shape(cx, &targets, &shape).unwrap_or(Next::watch())
-            }
-            other => other,
-        };
+    // Nothing is started anew here: a changed shape means that somebody else wrote it.
+    if let Some(next) = require_shape(cx, &targets, &shape) {
+        return next;
     }
     let wanted = cx
         .status

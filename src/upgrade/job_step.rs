@@ -1,16 +1,8 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
-use super::{Context, Effect, Fact, Failure, JobState, Next};
+use super::{Context, Effect, Fact, Failure, JobState, Next, to_i64};
 use crate::agent::report::{Outcome, Progress as AgentProgress, Reason, Report};
 use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Progress};
-
-/// What running a Job has come to.
-pub(super) enum JobOutcome {
-    /// Not there yet: do this next.
-    Pending(Next),
-    /// The agent succeeded.
-    Report(Box<Report>),
-}
 
 /// Attempts of one Job before a person is asked. A restore is safe to repeat and needed most.
 fn count_attempts(role: JobRole) -> i32 {
@@ -20,9 +12,13 @@ fn count_attempts(role: JobRole) -> i32 {
     }
 }
 
-/// Makes the Job when it is not there, follows it, and repeats it where that can help.
-pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobRole) -> JobOutcome {
-    let pending = JobOutcome::Pending;
+/// Makes the Job when it is not there, follows it, and repeats it where that can help. Comes back with
+/// the report of an agent that succeeded, or with what to do until there is one.
+pub(super) fn run_job(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    role: JobRole,
+) -> Result<Box<Report>, Next> {
     let record = match draft.jobs.iter().position(|job| job.role == role) {
         Some(index) => index,
         None => {
@@ -38,7 +34,7 @@ pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobR
     let recorded_uid = draft.jobs[record].uid.clone();
     let state = match &cx.observed.job {
         Fact::Unknown(reason) => {
-            return pending(Next::trouble(
+            return Err(Next::trouble(
                 2,
                 "JobUnseen",
                 format!("the {role:?} Job cannot be read: {reason}"),
@@ -47,14 +43,14 @@ pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobR
         Fact::Known(state) => state,
     };
     match state {
-        JobState::Foreign => pending(Next::Fail(Failure::new(
+        JobState::Foreign => Err(Next::Fail(Failure::new(
             "NameTaken",
             format!(
                 "a Job with the name of our {role:?} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
         ))),
         JobState::Absent if recorded_uid.is_none() => {
-            pending(Next::Do(Effect::CreateJob { role, attempt }))
+            Err(Next::Do(Effect::CreateJob { role, attempt }))
         }
         JobState::Absent => repeat(
             draft,
@@ -73,12 +69,12 @@ pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobR
                 .as_ref()
                 .map(|progress| describe_progress(role, progress));
             match problem {
-                Some(problem) => pending(Next::trouble(
+                Some(problem) => Err(Next::trouble(
                     2,
                     "JobPodNotRunning",
                     format!("the pod of the {role:?} Job does not run: {problem}"),
                 )),
-                None => pending(Next::Wait {
+                None => Err(Next::Wait {
                     poll: 2,
                     problem: None,
                 }),
@@ -98,16 +94,14 @@ pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobR
                 Some(report)
                     if report.upgrade_uid != cx.object.uid || report.attempt != attempt =>
                 {
-                    pending(Next::Fail(Failure::new(
+                    Err(Next::Fail(Failure::new(
                         "ReportForeign",
                         format!(
                             "the report of the {role:?} Job belongs to another run; nothing is concluded from it"
                         ),
                     )))
                 }
-                Some(report) if report.outcome == Outcome::Succeeded => {
-                    JobOutcome::Report(report.clone())
-                }
+                Some(report) if report.outcome == Outcome::Succeeded => Ok(report.clone()),
                 Some(report) if can_repeat(report.reason) => repeat(
                     draft,
                     record,
@@ -115,7 +109,7 @@ pub(super) fn run_job(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, role: JobR
                     &format!("{:?}", report.reason),
                     &report.message,
                 ),
-                Some(report) => pending(Next::Fail(Failure::new(
+                Some(report) => Err(Next::Fail(Failure::new(
                     &format!("{:?}", report.reason),
                     report.message.clone(),
                 ))),
@@ -131,17 +125,17 @@ fn repeat(
     role: JobRole,
     reason: &str,
     message: &str,
-) -> JobOutcome {
+) -> Result<Box<Report>, Next> {
     let job = &mut draft.jobs[record];
     if job.attempt % 10 >= count_attempts(role) {
-        return JobOutcome::Pending(Next::Fail(Failure::new(
+        return Err(Next::Fail(Failure::new(
             reason,
             format!("{message}; attempt {} was the last", job.attempt),
         )));
     }
     job.attempt += 1;
     job.uid = None;
-    JobOutcome::Pending(Next::Do(Effect::CreateJob {
+    Err(Next::Do(Effect::CreateJob {
         role,
         attempt: job.attempt,
     }))
@@ -157,7 +151,6 @@ fn can_repeat(reason: Reason) -> bool {
 
 /// Progress for the status: bytes rounded so that a line changes only when it tells something new.
 fn describe_progress(role: JobRole, progress: &AgentProgress) -> Progress {
-    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let percent = progress
         .bytes_total
         .filter(|total| *total > 0)
@@ -175,10 +168,10 @@ fn describe_progress(role: JobRole, progress: &AgentProgress) -> Progress {
     Progress {
         summary,
         percent,
-        bytes_done: whole(progress.bytes_done),
-        bytes_total: progress.bytes_total.map(whole),
-        bytes_per_second: whole(progress.bytes_per_second),
-        eta_seconds: progress.eta_seconds.map(whole),
+        bytes_done: to_i64(progress.bytes_done),
+        bytes_total: progress.bytes_total.map(to_i64),
+        bytes_per_second: to_i64(progress.bytes_per_second),
+        eta_seconds: progress.eta_seconds.map(to_i64),
         database: Some(progress.database.clone()).filter(|name| !name.is_empty()),
     }
 }

@@ -3,22 +3,19 @@
 //! OceanBase cuts statements after `ob_query_timeout` (10 s by default), and a dump that was cut
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
-use super::job_step::{JobOutcome, run_job};
-use super::{Context, Effect, Fact, Failure, Next};
-use crate::agent::report::{CommandResult, CompareReport, Trial};
+use super::job_step::run_job;
+use super::{Context, Effect, Fact, Failure, Next, to_i64};
+use crate::agent::report::{CommandResult, CompareReport, Report, Trial};
 use crate::api::{BackupStatus, ContentProof, DatabaseSummary, JobRole, OmsUpgradeStatus, Step};
 
 /// `ob_query_timeout` while Jobs read and write the databases: ten hours, in microseconds.
-const RAISED_QUERY_TIMEOUT: u64 = 36_000_000_000;
+pub(super) const RAISED_QUERY_TIMEOUT: u64 = 36_000_000_000;
 
 /// The dump, of databases that nobody uses.
 pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx) {
-        return next;
-    }
-    let report = match run_job(cx, draft, JobRole::Dump) {
-        JobOutcome::Pending(next) => return next,
-        JobOutcome::Report(report) => report,
+    let report = match run_guarded(cx, draft, JobRole::Dump) {
+        Ok(report) => report,
+        Err(next) => return next,
     };
     let (Some(CommandResult::Dump(dump)), Some(digest)) = (report.result, report.manifest_digest)
     else {
@@ -27,7 +24,6 @@ pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
             "the backup Job reported success without a manifest; the backup is not used",
         ));
     };
-    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     draft.backup = Some(BackupStatus {
         directory: dump.directory,
         manifest_digest: digest,
@@ -39,10 +35,10 @@ pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
             .into_iter()
             .map(|database| DatabaseSummary {
                 name: database.name,
-                objects: whole(database.tables + database.views),
-                rows: whole(database.rows),
-                raw_bytes: whole(database.raw_bytes),
-                stored_bytes: whole(database.stored_bytes),
+                objects: to_i64(database.tables + database.views),
+                rows: to_i64(database.rows),
+                raw_bytes: to_i64(database.raw_bytes),
+                stored_bytes: to_i64(database.stored_bytes),
             })
             .collect(),
     });
@@ -51,12 +47,9 @@ pub(super) fn decide_backing_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
 
 /// The proof of the dump.
 pub(super) fn decide_verifying(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx) {
-        return next;
-    }
-    let report = match run_job(cx, draft, JobRole::Verify) {
-        JobOutcome::Pending(next) => return next,
-        JobOutcome::Report(report) => report,
+    let report = match run_guarded(cx, draft, JobRole::Verify) {
+        Ok(report) => report,
+        Err(next) => return next,
     };
     let Some(CommandResult::Verify(verify)) = report.result else {
         return Next::Fail(Failure::new(
@@ -81,12 +74,9 @@ pub(super) fn decide_verifying(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// Rollback: are the databases as they were when they were dumped?
 pub(super) fn decide_comparing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx) {
-        return next;
-    }
-    let report = match run_job(cx, draft, JobRole::Compare) {
-        JobOutcome::Pending(next) => return next,
-        JobOutcome::Report(report) => report,
+    let report = match run_guarded(cx, draft, JobRole::Compare) {
+        Ok(report) => report,
+        Err(next) => return next,
     };
     match report.result {
         Some(CommandResult::Compare(CompareReport::Equal)) => {
@@ -103,12 +93,9 @@ pub(super) fn decide_comparing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// Rollback: the content of the backup comes back.
 pub(super) fn decide_restoring(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = guard(cx) {
-        return next;
-    }
-    let report = match run_job(cx, draft, JobRole::Restore) {
-        JobOutcome::Pending(next) => return next,
-        JobOutcome::Report(report) => report,
+    let report = match run_guarded(cx, draft, JobRole::Restore) {
+        Ok(report) => report,
+        Err(next) => return next,
     };
     let Some(CommandResult::Restore(_)) = report.result else {
         return Next::Fail(Failure::new(
@@ -118,6 +105,18 @@ pub(super) fn decide_restoring(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
     };
     draft.content_proof = Some(ContentProof::Restored);
     Next::Go(Step::StartingOld)
+}
+
+/// Runs a Job on databases that nobody else uses.
+fn run_guarded(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    role: JobRole,
+) -> Result<Box<Report>, Next> {
+    match guard(cx) {
+        Some(next) => Err(next),
+        None => run_job(cx, draft, role),
+    }
 }
 
 /// What must hold while a Job works on the databases: everything stopped, the lock ours, the time

@@ -18,6 +18,7 @@ mod needs;
 mod observed;
 mod preflight;
 mod preflight_checks;
+mod preflight_probe;
 mod preflight_projects;
 mod recovering;
 mod requests;
@@ -147,15 +148,17 @@ impl Context<'_> {
     }
 
     fn original(&self, target: &str) -> Option<&TargetOriginal> {
-        self.originals()?
-            .targets
-            .iter()
-            .find(|original| original.name == target)
+        self.originals()?.find_target(target)
     }
 
     fn originals(&self) -> Option<&Originals> {
         self.status.originals.as_ref()
     }
+}
+
+/// A count as the API writes it: Kubernetes schemas know no unsigned numbers.
+fn to_i64(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Seconds from `since` to `now`; zero when `since` lies ahead.

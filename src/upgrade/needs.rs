@@ -58,12 +58,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             progress: true,
             ..base
         },
-        Step::DisablingHa => Needs {
-            ha: true,
-            programs: true,
-            ..base
-        },
-        Step::DisablingHaForRollback => Needs {
+        Step::DisablingHa | Step::DisablingHaForRollback => Needs {
             ha: true,
             programs: true,
             ..base

@@ -279,6 +279,15 @@ pub struct Discovered {
     pub init_targets: Vec<String>,
 }
 
+impl Discovered {
+    /// All databases: resource manager, cluster manager, every region's heartbeat.
+    pub fn database_names(&self) -> Vec<String> {
+        let mut names = vec![self.rm.clone(), self.cm.clone()];
+        names.extend(self.heartbeats.iter().cloned());
+        names
+    }
+}
+
 /// The MetaDB.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetaDbFacts {

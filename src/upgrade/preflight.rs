@@ -1,12 +1,13 @@
 //! Preflight: read-only towards OMS. Probe Job, pre-pull, named checks, plan. Pure.
-use super::job_step::{JobOutcome, run_job};
-use super::preflight_checks::{Verdict, check_installation, check_probe, check_targets};
+use super::job_step::run_job;
+use super::preflight_checks::{Verdict, check_installation, check_targets};
+use super::preflight_probe::check_probe;
 use super::preflight_projects::check_projects;
-use super::{Context, Effect, Fact, Failure, Next, OwnKind, PrePullState, seconds_between};
+use super::{Context, Effect, Fact, Failure, Next, OwnKind, PrePullState, seconds_between, to_i64};
 use crate::agent::report::{CommandResult, ProbeReport, Trial};
 use crate::api::{
-    Action, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates, InstallationStatus,
-    JobRole, OmsUpgradeStatus, PlanStatus, Step, Target,
+    Action, Check, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates,
+    InstallationStatus, JobRole, OmsUpgradeStatus, PlanStatus, Step, Target,
 };
 use serde_json::Value;
 
@@ -54,15 +55,15 @@ pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
         return next;
     }
     let probe = match run_job(cx, draft, JobRole::Probe) {
-        JobOutcome::Pending(Next::Fail(failure)) => {
+        Err(Next::Fail(failure)) => {
             verdicts.push((
                 CheckId::fixed("BackupProbe"),
                 Verdict::Failed(failure.message),
             ));
             return conclude(cx, draft, verdicts, None);
         }
-        JobOutcome::Pending(next) => return next,
-        JobOutcome::Report(report) => match report.result {
+        Err(next) => return next,
+        Ok(report) => match report.result {
             Some(CommandResult::Probe(probe)) => probe,
             _ => {
                 return Next::Fail(Failure::new(
@@ -187,10 +188,14 @@ fn judge_pulls(cx: &Context<'_>) -> Verdict {
     }
 }
 
+/// What the user says about a check, if anything.
+fn find_check<'a>(cx: &Context<'a>, id: CheckId) -> Option<&'a Check> {
+    let name = id.check?;
+    cx.spec.checks.iter().find(|check| check.name == name)
+}
+
 fn find_policy(cx: &Context<'_>, id: CheckId) -> CheckPolicy {
-    id.check
-        .and_then(|name| cx.spec.checks.iter().find(|check| check.name == name))
-        .map_or(CheckPolicy::Require, |check| check.policy)
+    find_check(cx, id).map_or(CheckPolicy::Require, |check| check.policy)
 }
 
 /// Whether a check must pass: the user neither attests nor skips it.
@@ -214,14 +219,13 @@ fn conclude(
         .filter(|check| check.outcome == CheckOutcome::Failed)
         .map(|check| format!("{}: {}", check.name, check.message))
         .collect();
-    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     draft.plan = Some(PlanStatus {
         checks,
         estimates: probe.map(|probe| Estimates {
-            bytes: whole(probe.estimated_bytes),
-            dump_seconds: whole(probe.dump_seconds),
-            restore_seconds: whole(probe.restore_seconds),
-            free_bytes: whole(probe.free_bytes),
+            bytes: to_i64(probe.estimated_bytes),
+            dump_seconds: to_i64(probe.dump_seconds),
+            restore_seconds: to_i64(probe.restore_seconds),
+            free_bytes: to_i64(probe.free_bytes),
         }),
         restore_method: probe.map(|probe| match probe.rename_across_databases {
             Trial::Failed(_) => "DropAndLoad".into(),
@@ -230,12 +234,10 @@ fn conclude(
         steps: super::summary::describe_plan(cx),
     });
     if let Some(discovered) = cx.observed.installation.known() {
-        let mut databases = vec![discovered.rm.clone(), discovered.cm.clone()];
-        databases.extend(discovered.heartbeats.iter().cloned());
         draft.installation = Some(InstallationStatus {
             metadb_host: discovered.host.clone(),
             metadb_port: i32::from(discovered.port),
-            databases,
+            databases: discovered.database_names(),
             rm_database: discovered.rm.clone(),
             cm_database: discovered.cm.clone(),
             heartbeat_databases: discovered.heartbeats.clone(),
@@ -269,9 +271,7 @@ fn conclude(
 /// What the user says about a check weighs in: an attestation stands for what cannot be seen, never
 /// against what is seen.
 fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckResult {
-    let reason = id
-        .check
-        .and_then(|name| cx.spec.checks.iter().find(|check| check.name == name))
+    let reason = find_check(cx, id)
         .and_then(|check| check.reason.clone())
         .unwrap_or_default();
     let (outcome, message) = match (find_policy(cx, id), verdict) {

@@ -1,7 +1,6 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
 use super::preflight::{CheckId, find_container_name};
 use super::{Context, DeploymentFacts, Fact, PodFacts};
-use crate::agent::report::{PrivilegeState, ProbeReport, Trial};
 use crate::api::{CheckName, Target};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
@@ -27,7 +26,7 @@ impl Verdict {
     }
 }
 
-type Found = (CheckId, Verdict);
+pub(super) type Found = (CheckId, Verdict);
 
 /// Targets exist, are as they must be, and run; nobody else is at them.
 pub(super) fn check_targets(cx: &Context<'_>) -> Vec<Found> {
@@ -390,78 +389,4 @@ fn judge_owners(cx: &Context<'_>) -> Verdict {
         }
     }
     Verdict::Passed("nobody else is known to write the Deployments".into())
-}
-
-/// What the probe Job found.
-pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
-    let fixed = CheckId::fixed;
-    let mut found = Vec::new();
-    found.push((
-        fixed("ClaimWritable"),
-        match &probe.claim {
-            Trial::Works => Verdict::Passed(format!("{} free", super::job_step::format_bytes(probe.free_bytes))),
-            Trial::Failed(why) | Trial::NotTried(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
-        },
-    ));
-    let wanted = probe.estimated_bytes.saturating_mul(13) / 10;
-    if probe.free_bytes < wanted {
-        let text = format!(
-            "spec.backup.claimName: {} free, {} wanted (1.3 × the databases); enlarge the claim",
-            super::job_step::format_bytes(probe.free_bytes),
-            super::job_step::format_bytes(wanted)
-        );
-        found.push((fixed("ClaimSpace"), Verdict::Failed(text)));
-    }
-    if !probe.missing_databases.is_empty() {
-        let text = format!(
-            "databases {} do not exist; correct config.yaml or spec.metadb.databases",
-            probe.missing_databases.join(", ")
-        );
-        found.push((fixed("Databases"), Verdict::Failed(text)));
-    }
-    let missing: Vec<String> = probe
-        .privileges
-        .iter()
-        .filter(|privilege| privilege.state == PrivilegeState::Missing)
-        .map(|privilege| {
-            privilege
-                .grant
-                .clone()
-                .unwrap_or_else(|| privilege.purpose.clone())
-        })
-        .collect();
-    found.push((
-        fixed("Privileges"),
-        if missing.is_empty() {
-            Verdict::Passed("dump and restore are permitted".into())
-        } else {
-            Verdict::Failed(format!(
-                "the MetaDB account lacks privileges; grant them: {}",
-                missing.join("; ")
-            ))
-        },
-    ));
-    if !probe.unsupported_objects.is_empty() {
-        let text = format!(
-            "the documented backup does not carry these objects: {}; remove them or ask for help",
-            probe.unsupported_objects.join(", ")
-        );
-        found.push((fixed("Objects"), Verdict::Failed(text)));
-    }
-    if probe
-        .ob_query_timeout_micros
-        .is_some_and(|limit| limit < 36_000_000_000)
-        && probe.may_set_ob_query_timeout == Some(false)
-    {
-        let text = "ob_query_timeout cuts dumps, and this account may not raise it; let an administrator run: SET GLOBAL ob_query_timeout = 36000000000";
-        found.push((fixed("QueryTimeout"), Verdict::Failed(text.into())));
-    }
-    if probe.heartbeat_sequence_rows > 1_000_000 {
-        let text = format!(
-            "heatbeat_sequence has about {} rows; the upgrade guide (step 2) lets you delete all but the newest once OMS is stopped, which shortens the dump",
-            probe.heartbeat_sequence_rows
-        );
-        found.push((fixed("HeartbeatSequence"), Verdict::Warning(text)));
-    }
-    found
 }

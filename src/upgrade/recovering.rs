@@ -139,5 +139,5 @@ fn put_keys_back(cx: &Context<'_>) -> Option<Next> {
             })),
         };
     }
-    await_console(cx, "SetHa")
+    await_console(cx)
 }

@@ -1,11 +1,10 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use super::requests::is_abandoned;
 use super::{Context, Effect, Fact, Next, OwnKind, TargetChange, needs};
-use crate::api::OmsUpgradeStatus;
 use crate::objects::deployment::{is_given_back, read_generation};
 
 /// Verdict and `settled` are two facts: clean-up goes on after the verdict.
-pub(super) fn decide_settling(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_settling(cx: &Context<'_>) -> Next {
     if cx.status.settled {
         // An object that is deleted after it settled has no finalizer, unless somebody put it back.
         return if cx.object.finalizer {

@@ -11,7 +11,7 @@ const CRASH_LOOP: i32 = 3;
 /// The upgrade start (upgrade guide, single node, step 4): `IS_UPGRADE=true`, no liveness and
 /// startup probes, because a probe on 8089 kills the container while the console waits for the
 /// initialisation. Containers must run; readiness may well wait for the initialisation.
-pub(super) fn decide_starting_new(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_starting_new(cx: &Context<'_>) -> Next {
     let targets = match bring_up(cx, TemplateKind::Upgrade, &TargetChange::StartUpgrade) {
         Ok(targets) => targets,
         Err(next) => return next,
@@ -60,7 +60,7 @@ pub(super) fn decide_starting_final(cx: &Context<'_>, draft: &mut OmsUpgradeStat
 }
 
 /// The old image on databases that suit it.
-pub(super) fn decide_starting_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_starting_old(cx: &Context<'_>) -> Next {
     if cx.originals().is_none() {
         return Next::Go(Step::Settling);
     }
@@ -94,7 +94,6 @@ pub(super) fn decide_starting_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
             ));
         }
     }
-    draft.waiting = None;
     Next::Go(Step::EnablingHa)
 }
 

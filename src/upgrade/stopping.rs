@@ -1,7 +1,7 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
-use super::targets::{Shape, bring_into_shape, read_targets, require_shape};
+use super::targets::{Shape, bring_into_shape, read_targets};
 use super::{Context, Effect, Fact, Failure, Next, TargetChange};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
 use crate::objects::deployment::{TemplateKind, is_drained};
@@ -40,7 +40,7 @@ pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
 }
 
 /// The new version after its initialisation, for a normal start.
-pub(super) fn decide_stopping_for_restart(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_stopping_for_restart(cx: &Context<'_>) -> Next {
     stop_targets(cx, &[TemplateKind::Upgrade]).unwrap_or(Next::Go(Step::StartingFinal))
 }
 
@@ -71,9 +71,6 @@ fn stop_targets(cx: &Context<'_>, templates: &[TemplateKind]) -> Option<Next> {
         running: false,
     };
     if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::Stop) {
-        return Some(next);
-    }
-    if let Some(next) = require_shape(cx, &targets, &shape) {
         return Some(next);
     }
     // The pod list alone could be early: a ReplicaSet that lags may still make a pod.

@@ -1,9 +1,9 @@
 //! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
 use super::{Context, Effect, Fact, Next, OwnKind};
-use crate::api::{Direction, OmsUpgradeStatus, Step};
+use crate::api::{Direction, Step};
 
 /// Deletes what still runs and waits until its pods are gone.
-pub(super) fn decide_stopping_jobs(cx: &Context<'_>, _draft: &mut OmsUpgradeStatus) -> Next {
+pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     let leftovers = match &cx.observed.leftovers {
         Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
         Fact::Known(leftovers) => leftovers,

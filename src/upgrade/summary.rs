@@ -1,9 +1,8 @@
 //! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
 use super::{Context, Note};
 use crate::api::condition_types::*;
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, set_condition};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, find_condition, set_condition};
 use crate::oms::version::parse_image_version;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// Fills in what follows from the rest of the status.
 pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
@@ -192,7 +191,7 @@ fn derive_promises(
             text,
         );
     }
-    if step == Step::Recovering || (step == Step::Settling && draft.originals.is_some()) {
+    if ha_goal_reached {
         let open = draft
             .projects
             .iter()
@@ -325,7 +324,9 @@ pub(super) fn describe_plan(cx: &Context<'_>) -> Vec<String> {
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(super) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
-    let ready = find_message(&draft.conditions);
+    let ready = find_condition(&draft.conditions, READY)
+        .map(|condition| condition.message.clone())
+        .unwrap_or_default();
     if draft.step != cx.status.step || draft.direction != cx.status.direction {
         let step = draft.step.unwrap_or(Step::Pending);
         let phase = draft.phase.unwrap_or(Phase::Pending);
@@ -366,12 +367,4 @@ pub(super) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
         });
     }
     notes
-}
-
-fn find_message(conditions: &[Condition]) -> String {
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == READY)
-        .map(|condition| condition.message.clone())
-        .unwrap_or_default()
 }

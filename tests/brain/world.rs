@@ -242,7 +242,7 @@ impl World {
                     .intent
                     .clone()
                     .expect("an effect without a recorded intent");
-                let wanted = effect.describe_intent(1);
+                let wanted = effect.describe_intent();
                 assert_eq!(
                     (&intent.effect, &intent.subject, &intent.before),
                     (&wanted.effect, &wanted.subject, &wanted.before)

@@ -14,8 +14,6 @@ pub struct Intent {
     /// effect has happened, and whether somebody undid it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// Counts repetitions of the same effect within one step.
-    pub attempt: i32,
 }
 
 /// Requests of the user, remembered once seen.
@@ -159,6 +157,13 @@ pub struct Originals {
     /// Global `ob_query_timeout` of the MetaDB in microseconds, where the engine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+}
+
+impl Originals {
+    /// The original of a target.
+    pub fn find_target(&self, name: &str) -> Option<&TargetOriginal> {
+        self.targets.iter().find(|original| original.name == name)
+    }
 }
 
 /// Originals of one target.

@@ -33,11 +33,9 @@ pub(super) async fn observe_metadb(
 ) -> MetaDbFacts {
     let db = &located.metadb;
     let found = &located.discovered;
-    let mut databases = vec![found.rm.clone(), found.cm.clone()];
-    databases.extend(found.heartbeats.iter().cloned());
     let query = SessionQuery {
         account: located.oms_account.clone(),
-        databases,
+        databases: found.database_names(),
         own_addresses,
     };
     // Only projects whose list is looked at are listed: later the recorded ones are followed.

@@ -6,7 +6,7 @@ mod targets;
 
 use super::calls::CallError;
 use super::locate::Located;
-use super::observe::{Sight, namespace_of};
+use super::observe::{Sight, TargetView, namespace_of};
 use super::ports::Ports;
 use crate::api::{HaDriver, OmsUpgrade, OmsUpgradeStatus};
 use crate::objects::labels::Owner;
@@ -35,6 +35,14 @@ impl Work<'_> {
 
     pub fn epoch(&self) -> u64 {
         u64::try_from(self.status.epoch).unwrap_or(0)
+    }
+
+    /// A target as seen in this pass.
+    pub fn find_target(&self, name: &str) -> Option<&TargetView> {
+        self.sight
+            .targets
+            .iter()
+            .find(|view| view.facts.name == name)
     }
 
     /// The installation; an error when it could not be found.

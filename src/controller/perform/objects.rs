@@ -89,10 +89,7 @@ impl Work<'_> {
 
     pub async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
         let site = self
-            .sight
-            .targets
-            .iter()
-            .find(|view| view.facts.name == target)
+            .find_target(target)
             .and_then(|view| {
                 view.pods
                     .iter()
@@ -107,12 +104,10 @@ impl Work<'_> {
     pub async fn create_job(&self, role: JobRole, attempt: i32) -> Result<(), CallError> {
         let located = self.located()?;
         let found = &located.discovered;
-        let mut databases = vec![found.rm.clone(), found.cm.clone()];
-        databases.extend(found.heartbeats.iter().cloned());
         let place = Place {
             host: found.host.clone(),
             port: found.port,
-            databases,
+            databases: found.database_names(),
         };
         let spec = &self.upgrade.spec;
         let account = &located.account;

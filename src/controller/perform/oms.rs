@@ -1,9 +1,9 @@
 //! Effects on OMS itself: inside the containers, and through the console.
 use super::Work;
 use crate::api::{HaApi, HttpMethod};
+use crate::controller::locate::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::exec::ExecPlace;
-use crate::controller::locate::{read_secret, read_text};
 use crate::controller::observe::find_endpoint;
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
@@ -16,10 +16,7 @@ use crate::upgrade::Fact;
 
 impl Work<'_> {
     fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {
-        self.sight
-            .targets
-            .iter()
-            .find(|view| view.facts.name == target)
+        self.find_target(target)
             .and_then(|view| view.find_place())
             .map(|(place, _)| place)
             .ok_or_else(|| CallError::Missing(format!("no container of {target} runs")))
@@ -46,12 +43,11 @@ impl Work<'_> {
                 CallError::Missing("the run of docker_init.sh is not recorded".into())
             })?;
         let same = self
-            .sight
-            .targets
-            .iter()
-            .filter(|view| view.facts.name == target)
-            .filter_map(|view| view.find_running())
-            .any(|pod| pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id);
+            .find_target(target)
+            .and_then(|view| view.find_running())
+            .is_some_and(|pod| {
+                pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id
+            });
         if !same {
             return Err(CallError::Missing(format!(
                 "the container of {target} is another than the one recorded; docker_init.sh was not started"

@@ -16,12 +16,7 @@ impl Work<'_> {
     pub async fn patch_target(&self, target: &str, change: &TargetChange) -> Result<(), CallError> {
         let unknown =
             || CallError::Missing(format!("Deployment {target} was not read in this pass"));
-        let view = self
-            .sight
-            .targets
-            .iter()
-            .find(|view| view.facts.name == target)
-            .ok_or_else(unknown)?;
+        let view = self.find_target(target).ok_or_else(unknown)?;
         let Fact::Known(Some(facts)) = &view.facts.deployment else {
             return Err(unknown());
         };
@@ -29,7 +24,7 @@ impl Work<'_> {
             .status
             .originals
             .as_ref()
-            .and_then(|all| all.targets.iter().find(|one| one.name == target))
+            .and_then(|all| all.find_target(target))
             .ok_or_else(|| {
                 CallError::Missing(format!("the original of {target} is not recorded"))
             })?;
