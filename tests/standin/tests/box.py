@@ -40,12 +40,17 @@ def wait_for(what, check, seconds=60):
 
 
 def _child_of(process):
-    """Pid of the only child of a process (unshare --fork)."""
+    """Pid of the only child of a process (unshare --fork); None when both have ended before it was seen."""
     def read():
-        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
-            found = file.read().split()
-        return int(found[0]) if found else None
-    return wait_for("child process", read, 10)
+        if process.poll() is not None:
+            return (None,)
+        try:
+            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+                found = file.read().split()
+        except OSError:  # it ended meanwhile; the next look at it says so
+            return None
+        return (int(found[0]),) if found else None
+    return wait_for("child process", read, 10)[0]
 
 
 def _hold_network():
@@ -213,13 +218,17 @@ class Process:
                           overlay.script(), "box", *command, address=address),
             env={**base, **environment}, stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             preexec_fn=_die_with_parent)
-        try:
-            self.pid = _child_of(self.outer)
-        except (AssertionError, OSError) as error:
-            with open(self.output.name, encoding="utf-8", errors="replace") as file:
-                raise AssertionError(f"{command} ended at once: {file.read()}") from error
+        # None: it has ended already, as a container does that refuses its mounts.
+        self.pid = _child_of(self.outer)
         self.environment = {**base, **environment}
-        wait_for("root of the container", lambda: not self.alive() or os.readlink(f"/proc/{self.pid}/root") != "/", 10)
+        wait_for("root of the container", self._has_root, 10)
+
+    def _has_root(self):
+        """True when it sees its own files, or has ended."""
+        try:
+            return not self.alive() or os.readlink(f"/proc/{self.pid}/root") != "/"
+        except OSError:  # it ended between the two looks
+            return False
 
     def alive(self):
         """True while PID 1 of the namespace lives."""
