@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Databases of the installation.
 pub const DATABASES: [&str; 3] = ["oms_rm", "oms_cm", "oms_cm_hb"];
@@ -21,6 +22,21 @@ pub struct World {
     pub secret: tempfile::TempDir,
     /// `TMPDIR` of the agent: its option file lies there.
     pub scratch: tempfile::TempDir,
+}
+
+/// The account of OMS. On a busy machine seekdb, just started, may refuse to create it (1396) after it has done so, or
+/// before it can: the statement is repeated until the account is there.
+fn make_account(server: &Server) {
+    let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+    let statement = format!(
+        "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{password}'; \
+         GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION;"
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = server.try_sql(&statement) {
+        assert!(Instant::now() < deadline, "{error}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// How a run of the agent ended.
@@ -102,14 +118,13 @@ impl World {
     /// A server with the account and the operator's lock, without databases.
     pub fn empty(kind: Kind) -> Self {
         let server = Server::start(kind);
-        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
-        server.sql(&format!(
-            "CREATE USER '{USER}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION; \
-             CREATE DATABASE oms_operator_lock CHARACTER SET utf8mb4; \
+        make_account(&server);
+        server.sql(
+            "CREATE DATABASE oms_operator_lock CHARACTER SET utf8mb4; \
              CREATE TABLE oms_operator_lock.upgrade_lock (id TINYINT NOT NULL PRIMARY KEY, holder VARCHAR(64) NOT NULL, epoch BIGINT NOT NULL, \
              note VARCHAR(255) NOT NULL, updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) DEFAULT CHARSET=utf8mb4; \
-             INSERT INTO oms_operator_lock.upgrade_lock (id, holder, epoch, note) VALUES (1, 'holder', 7, 'x');"
-        ));
+             INSERT INTO oms_operator_lock.upgrade_lock (id, holder, epoch, note) VALUES (1, 'holder', 7, 'x');",
+        );
         let temporary = |prefix: &str| tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
         let world = Self {
             server,
