@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::report::Reason;
 use super::request::Credentials;
+use crate::oms::secret::cut_line_end;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -66,9 +67,7 @@ fn read_key(directory: &str, key: &str) -> Result<String, Failure> {
         return Err(unreadable(&format!("{key:?} is not a key of a Secret")));
     }
     let mut text = read_file(&Path::new(directory).join(key))?;
-    // `kubectl create secret --from-file` keeps the newline that editors add; no OMS password ends with one.
-    let kept = text.trim_end_matches(['\n', '\r']).len();
-    text.truncate(kept);
+    text.truncate(cut_line_end(&text).len());
     Ok(text)
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
+use super::accounts::{read_account, read_secret, read_text, take_account};
 use super::calls::{CallError, CallSite};
 use super::observe::TargetView;
 use super::ports::Ports;
@@ -13,9 +14,9 @@ use crate::objects::deployment::read_environment;
 use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, parse_config};
 use crate::oms::metadb::{Databases, MetaDb};
-use crate::oms::secret::{Credentials, SecretString};
+use crate::oms::secret::Credentials;
 use crate::upgrade::Discovered;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::Api;
 use std::sync::Arc;
@@ -236,54 +237,6 @@ async fn read_key(
             text.map(Zeroizing::new).ok_or_else(missing)
         }
     }
-}
-
-pub(super) async fn read_secret(
-    ports: &Ports,
-    namespace: &str,
-    name: &str,
-) -> Result<Secret, CallError> {
-    let api: Api<Secret> = Api::namespaced(ports.client.clone(), namespace);
-    ports.kube(CallSite::GetSecret, api.get(name)).await
-}
-
-/// A key of a Secret as text.
-pub(super) fn read_text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
-    let bytes = secret.data.as_ref()?.get(key)?;
-    String::from_utf8(bytes.0.clone()).ok().map(Zeroizing::new)
-}
-
-/// The account that a spec names. Values are taken as they are: only a line end at the very end of
-/// the user name, left by an editor, is cut.
-pub(super) async fn read_account(
-    ports: &Ports,
-    namespace: &str,
-    wanted: &SecretCredentials,
-) -> Result<Credentials, CallError> {
-    let secret = read_secret(ports, namespace, &wanted.name).await?;
-    take_account(
-        &secret,
-        &wanted.name,
-        &wanted.user_key,
-        &wanted.password_key,
-    )
-}
-
-fn take_account(
-    secret: &Secret,
-    name: &str,
-    user_key: &str,
-    password_key: &str,
-) -> Result<Credentials, CallError> {
-    let take = |key: &str| {
-        read_text(secret, key).ok_or_else(|| {
-            CallError::Missing(format!("Secret {name} has no readable key {key}; add it"))
-        })
-    };
-    Ok(Credentials {
-        user: take(user_key)?.trim_end_matches(['\r', '\n']).to_owned(),
-        password: SecretString::new(take(password_key)?.as_str()),
-    })
 }
 
 async fn read_own_secret(

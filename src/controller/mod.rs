@@ -3,6 +3,7 @@
 //! One pass reads the object anew, looks at what its step needs, asks the brain, and then either
 //! writes the status or carries out one effect. Nothing is kept between passes, so a crash is
 //! nothing but a pass that ended early.
+mod accounts;
 mod calls;
 mod exec;
 mod locate;

@@ -61,6 +61,12 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
+/// What a key of a Secret holds, without the line end that editors add and `kubectl create secret
+/// --from-file` keeps; no password of OMS ends with one.
+pub fn cut_line_end(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

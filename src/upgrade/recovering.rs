@@ -99,8 +99,9 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
 }
 
 fn describe_help(kind: &str, ha: bool) -> String {
+    // The threshold is documented: subtopicStoreNumberThreshold in the HA parameters.
     let why = if ha {
-        "HA is on and has not brought it back"
+        "HA is on and has not brought it back; it makes no new Store where a subtopic has subtopicStoreNumberThreshold (5) of them already: delete old Stores that are not needed, or raise that key of ha.config"
     } else {
         "HA is off, so nobody starts its components"
     };

@@ -2,8 +2,8 @@
 use super::containers::parse_address;
 use super::namespace_of;
 use crate::api::{OmsUpgrade, ProjectRecord};
+use crate::controller::accounts::read_account;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::locate::read_account;
 use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
 use crate::oms::open_api::{CONSOLE_PORT, Endpoint, Health, OpenApi, OpenApiError, Scheme};

@@ -1,5 +1,6 @@
 //! The Job that the present step is about: its end, its report, its progress.
 use super::namespace_of;
+use crate::agent::report::Report;
 use crate::api::{JobRole, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
@@ -54,7 +55,7 @@ pub(super) async fn look_at_job(
     let active = pods.iter().find(|pod| !is_ended(pod));
     match (read_job_end(&job), active) {
         (Some(end), None) => {
-            let report = find_job_report(ports, &api, &pods).await;
+            let report = find_job_report(ports, &api, &pods).await?;
             let why = match pods.iter().find_map(describe_end) {
                 Some(detail) => format!("{end}; {detail}"),
                 None => end,
@@ -82,22 +83,37 @@ pub(super) async fn look_at_job(
     }
 }
 
+/// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read now
+/// is an error, since a Job whose report is only unseen must not be repeated.
 async fn find_job_report(
     ports: &Ports,
     api: &Api<Pod>,
     pods: &[Pod],
-) -> Option<crate::agent::report::Report> {
+) -> Result<Option<Report>, CallError> {
     if let Some(report) = pods.iter().find_map(read_report) {
-        return Some(report);
+        return Ok(Some(report));
     }
     for pod in pods {
-        if let Ok(log) = read_log(ports, api, pod).await
-            && let Some(report) = find_report(&log)
-        {
-            return Some(report);
+        if let Some(report) = judge_log(read_log(ports, api, pod).await)? {
+            return Ok(Some(report));
         }
     }
-    None
+    Ok(None)
+}
+
+fn judge_log(read: Result<String, CallError>) -> Result<Option<Report>, CallError> {
+    match read {
+        Ok(log) => Ok(find_report(&log)),
+        Err(error) if has_no_log(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The pod is gone (404), or its container never ran (400): no later look finds a log.
+fn has_no_log(error: &CallError) -> bool {
+    error
+        .kube_status()
+        .is_some_and(|status| matches!(status.code, 400 | 404))
 }
 
 fn is_running(pod: &Pod) -> bool {
@@ -115,4 +131,37 @@ async fn read_log(ports: &Ports, api: &Api<Pod>, pod: &Pod) -> Result<String, Ca
     ports
         .kube(CallSite::ReadJobLog, api.logs(&pod.name_any(), &how))
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    fn refused(code: u16) -> Result<String, CallError> {
+        Err(CallError::Kube {
+            site: CallSite::ReadJobLog,
+            source: Box::new(kube::Error::Api(Box::new(
+                Status::failure("said no", "Reason").with_code(code),
+            ))),
+        })
+    }
+
+    #[test]
+    fn an_unseen_log_is_not_an_empty_one() {
+        assert!(judge_log(Ok("no report in here".into())).unwrap().is_none());
+        for never in [400, 404] {
+            assert!(judge_log(refused(never)).unwrap().is_none(), "{never}");
+        }
+        for later in [401, 403, 429, 500, 502, 503] {
+            assert!(judge_log(refused(later)).is_err(), "{later}");
+        }
+        assert!(
+            judge_log(Err(CallError::TimedOut {
+                site: CallSite::ReadJobLog,
+                seconds: 10
+            }))
+            .is_err()
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Effects on OMS itself: inside the containers, and through the console.
 use super::Work;
 use crate::api::{HaApi, HttpMethod};
-use crate::controller::locate::{read_secret, read_text};
+use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::exec::ExecPlace;
 use crate::controller::observe::find_endpoint;

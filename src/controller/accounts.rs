@@ -1,0 +1,84 @@
+//! Accounts that Secrets hold: of the MetaDB and of the console. Reads Secrets; keeps nothing.
+use super::calls::{CallError, CallSite};
+use super::ports::Ports;
+use crate::api::SecretCredentials;
+use crate::oms::secret::{Credentials, SecretString, cut_line_end};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use zeroize::Zeroizing;
+
+pub(super) async fn read_secret(
+    ports: &Ports,
+    namespace: &str,
+    name: &str,
+) -> Result<Secret, CallError> {
+    let api: Api<Secret> = Api::namespaced(ports.client.clone(), namespace);
+    ports.kube(CallSite::GetSecret, api.get(name)).await
+}
+
+/// A key of a Secret as text.
+pub(super) fn read_text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(bytes.0.clone()).ok().map(Zeroizing::new)
+}
+
+/// The account that a spec names.
+pub(super) async fn read_account(
+    ports: &Ports,
+    namespace: &str,
+    wanted: &SecretCredentials,
+) -> Result<Credentials, CallError> {
+    let secret = read_secret(ports, namespace, &wanted.name).await?;
+    take_account(
+        &secret,
+        &wanted.name,
+        &wanted.user_key,
+        &wanted.password_key,
+    )
+}
+
+/// The account in a Secret. Jobs read the same keys as files and cut line ends in the same way.
+pub(super) fn take_account(
+    secret: &Secret,
+    name: &str,
+    user_key: &str,
+    password_key: &str,
+) -> Result<Credentials, CallError> {
+    let take = |key: &str| {
+        read_text(secret, key).ok_or_else(|| {
+            CallError::Missing(format!("Secret {name} has no readable key {key}; add it"))
+        })
+    };
+    Ok(Credentials {
+        user: cut_line_end(&take(user_key)?).to_owned(),
+        password: SecretString::new(cut_line_end(&take(password_key)?)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::ByteString;
+
+    #[test]
+    fn cuts_the_line_end_that_an_editor_left_and_nothing_else() {
+        let entry = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
+        let secret = Secret {
+            data: Some([entry("user", "root@a#b\r\n"), entry("password", " p'w \n")].into()),
+            ..Secret::default()
+        };
+        let account = take_account(&secret, "s", "user", "password").unwrap();
+        assert_eq!(account.user, "root@a#b");
+        assert_eq!(account.password.reveal(), " p'w ");
+    }
+
+    #[test]
+    fn names_the_key_that_is_missing() {
+        let error = take_account(&Secret::default(), "s", "user", "password").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("Secret s has no readable key user")
+        );
+    }
+}
