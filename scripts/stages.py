@@ -17,6 +17,8 @@ class Stage:
     minutes: int
     sample: str
     everything: str = ""
+    # Stages of one lane run one after the other, the lanes side by side.
+    lane: str = "crate"
 
 
 def find_tests():
@@ -45,7 +47,7 @@ def rust(group, about, minutes, *arguments):
 
 
 STAGES = [
-    Stage("setup", "the machine is ready", 30, "scripts/setup.sh"),
+    Stage("setup", "the machine is ready", 30, "scripts/setup.sh", lane="setup"),
     Stage("format", "rustfmt", 2, "cargo fmt --check"),
     Stage("clippy", "no warnings", 15, "cargo clippy --quiet --locked --all-targets -- -D warnings"),
     Stage("unit", "unit tests and properties", 25, "cargo test --quiet --locked --lib --bins"),
@@ -61,10 +63,11 @@ STAGES = [
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
           "tests/chart/run && tests/demo/check"),
-    Stage("cluster", "the test cluster", 40, "tests/cluster/test.sh"),
+    Stage("cluster", "the test cluster", 40, "tests/cluster/test.sh", lane="cluster"),
     Stage("standin", "the OMS stand-in: rules, bad days, the right procedure", 30,
-          "tests/standin/standinctl build && tests/standin/tests/run"),
+          "tests/standin/standinctl build && tests/standin/tests/run", lane="cluster"),
     Stage("end-to-end", "upgrades and ways back on a real cluster", 45,
           # In CI the image comes from what the tests compiled; see run-stages.
-          "tests/e2e/run ${CI:+--profile dev}", "tests/e2e/run --all && tests/e2e/run --all --engine mariadb"),
+          "tests/e2e/run ${CI:+--profile dev}", "tests/e2e/run --all && tests/e2e/run --all --engine mariadb",
+          lane="cluster"),
 ]

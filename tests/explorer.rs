@@ -83,12 +83,18 @@ fn explore(name: &str, starts: Vec<World>, limits: Limits) -> explore::Findings 
 }
 
 /// Passes and moves of the cluster in turn, until the step begins.
-fn walk_until(mut world: World, step: &str) -> World {
+fn walk_until(world: World, step: &str) -> World {
+    walk_seeing(world, step, |_| ())
+}
+
+/// The same, and every world on the way is shown.
+fn walk_seeing(mut world: World, step: &str, mut see: impl FnMut(&World)) -> World {
     let runner = explore::Runner::default();
     for _ in 0..600 {
         if world.status_text("/step") == step {
             return world;
         }
+        see(&world);
         let outcome = runner.run(&world, None);
         assert!(
             outcome.world.broken.is_empty(),
@@ -291,6 +297,17 @@ fn sample_of_abort_at_every_step() {
     ends_only_in(&findings, &["Aborted Settling", "Failed Settling", "gone"]);
 }
 
+/// OMS may be down before the operator has seen it: an abort must not rely on having seen the stop.
+#[test]
+fn sample_of_abort_at_every_moment_of_the_stop() {
+    let mut worlds = vec![];
+    let start = walk_until(World::new(1, Setup::default()), "DisablingHa");
+    walk_seeing(start, "BackingUp", |world| worlds.push(world.clone()));
+    let findings = explore("abort of the stop", ask(&worlds, "Abort"), SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(&findings, &["Aborted Settling"]);
+}
+
 #[test]
 fn sample_of_rollback_on_request() {
     let worlds = walk_through(World::new(1, Setup::default()), &AFTER_THE_LINE);
@@ -345,7 +362,7 @@ fn sample_of_mishaps() {
         "mishaps",
         starts,
         Limits {
-            worlds: Some(700),
+            worlds: Some(1000),
             every_fault: false,
         },
     );

@@ -97,6 +97,10 @@ pub struct OmsUpgradeStatus {
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
+    /// The targets as they were when no pod and no session was left; what is known of the databases rests on that.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_targets: Vec<StoppedTarget>,
     /// The Jobs made so far, newest attempt of each role.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["role".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -23,7 +23,10 @@ pub struct TargetRecord {
     pub epoch: i64,
     /// The new version may have been started.
     pub past_no_return: bool,
-    /// When OMS was stopped.
+    /// When the operation began: the pull-back of HA reaches back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_time: Option<Time>,
+    /// When OMS was seen stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_stopped_time: Option<Time>,
     /// The installation.
@@ -54,6 +57,7 @@ pub fn build_target_record(
         uid: uid.into(),
         epoch: status.epoch,
         past_no_return: status.point_of_no_return_time.is_some(),
+        started_time: status.started_time.clone(),
         old_stopped_time: status.old_stopped_time.clone(),
         installation: status.installation.clone(),
         backup: status.backup.clone(),
@@ -122,7 +126,7 @@ pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         observed_generation: Some(cx.object.generation),
         direction: Some(direction),
         step: Some(Step::StoppingJobs),
-        started_time: Some(cx.now.clone()),
+        started_time: newest.started_time.or_else(|| Some(cx.now.clone())),
         step_started_time: Some(cx.now.clone()),
         point_of_no_return_time: past.then(|| cx.now.clone()),
         old_stopped_time: newest.old_stopped_time,

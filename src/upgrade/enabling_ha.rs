@@ -12,6 +12,7 @@ use crate::oms::ha::{
     compute_pull_back_minutes,
 };
 use crate::oms::metadb::HaRow;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Writes the goal, has it read by the consoles, reads it back.
 pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
@@ -95,7 +96,7 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
     if !goal {
         return !setting.enable;
     }
-    let Some(stopped) = &cx.status.old_stopped_time else {
+    let Some(since) = find_unattended_since(cx) else {
         return setting.enable;
     };
     let pulled_back = match cx.spec.ha.pull_back.method {
@@ -105,28 +106,35 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
         // Without the slack: the value written stays good for as long as the slack lasts.
         PullBackMethod::RefetchInterval => {
             setting.refetch_store_interval_min.is_some_and(|minutes| {
-                minutes >= compute_pull_back_minutes(stopped.0.as_second(), cx.unix_now(), 0)
+                minutes >= compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), 0)
             })
         }
     };
     setting.enable && pulled_back
 }
 
+/// Since when a component that ended was not started again: the operation began, HA went off. OMS may be down since then
+/// without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this moment
+/// counts and not the one at which the stop was seen. At worst the pull-back reaches further back than it must.
+fn find_unattended_since<'a>(cx: &'a Context<'_>) -> Option<&'a Time> {
+    cx.status.started_time.as_ref()
+}
+
 /// The keys for this try: the pull-back is computed anew each time.
 fn build_enabling_patch(cx: &Context<'_>) -> HaPatch {
     let patch = HaPatch::new();
-    let patch = match (&cx.status.old_stopped_time, cx.spec.ha.pull_back.method) {
+    let patch = match (find_unattended_since(cx), cx.spec.ha.pull_back.method) {
         (None, _) => patch,
         (Some(_), PullBackMethod::PerceiveCheckpoint) => {
             patch.with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, true)
         }
-        (Some(stopped), PullBackMethod::RefetchInterval) => {
+        (Some(since), PullBackMethod::RefetchInterval) => {
             let slack = u32::try_from(cx.spec.ha.pull_back.slack_minutes).unwrap_or(0);
             patch
                 .with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, false)
                 .with_number(
                     REFETCH_STORE_INTERVAL_MIN,
-                    compute_pull_back_minutes(stopped.0.as_second(), cx.unix_now(), slack),
+                    compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), slack),
                 )
         }
     };

@@ -1,7 +1,7 @@
 //! Requests of the user: seen once, remembered; and what a deletion means. Pure.
 use super::{Context, decide::turn_back};
 use crate::api::{
-    Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Step,
+    Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
 };
 
 /// Whether the release annotation of an object asks to let go of everything.
@@ -72,8 +72,8 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     }
     if cx.spec.retries > draft.requests.retries {
         draft.requests.retries = cx.spec.retries;
-        if draft.stall.take().is_some() {
-            let step = draft.step.unwrap_or(Step::Pending);
+        if let Some(stall) = draft.stall.take() {
+            let step = find_retry_step(draft, &stall);
             super::decide::enter(cx, draft, step);
         }
     }
@@ -81,6 +81,20 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     draft.requests != before
         || draft.direction != cx.status.direction
         || draft.step != cx.status.step
+}
+
+/// A rollback that met a start by others begins with stopping again: the content has to be looked at anew.
+fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
+    let here = draft.step.unwrap_or(Step::Pending);
+    let after_the_stop = matches!(here, Step::Comparing | Step::Restoring | Step::StartingOld);
+    if draft.direction == Some(Direction::RollBack)
+        && after_the_stop
+        && stall.reason == "TargetContended"
+    {
+        Step::StoppingNew
+    } else {
+        here
+    }
 }
 
 /// An abort before the line, a rollback after it.

@@ -1,6 +1,9 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
 use super::health::await_services;
-use super::targets::{Shape, Target, bring_into_shape, find_running_pod, read_targets};
+use super::targets::{
+    Shape, Target, bring_into_shape, describe_start_by_others, find_running_pod, has_shape,
+    read_targets, was_left_alone,
+};
 use super::{Context, Effect, Fact, Failure, InitState, Next, OldStartProof, TargetChange};
 use crate::api::{Direction, InitRecord, OmsUpgradeStatus, Step};
 use crate::objects::deployment::TemplateKind;
@@ -88,7 +91,7 @@ pub(super) fn decide_starting_old(cx: &Context<'_>) -> Next {
                 "ImageDiffers",
                 format!(
                     "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
-                     put the digest into the Deployment by hand and raise spec.retries",
+                     let the tag name the old image again, delete the pod, and raise spec.retries",
                     target.original.name, pod.container.image_id, wanted
                 ),
             ));
@@ -109,6 +112,13 @@ fn bring_up<'a>(
         templates: vec![template],
         running: true,
     };
+    if rests_on_the_stop(cx, change)
+        && let Some(target) = targets
+            .iter()
+            .find(|target| !has_shape(cx, target, &shape) && !was_left_alone(cx, target))
+    {
+        return Err(describe_start_by_others(target));
+    }
     if let Some(next) = bring_into_shape(cx, &targets, &shape, change) {
         return Err(next);
     }
@@ -141,6 +151,15 @@ fn bring_up<'a>(
         }
     }
     Ok(targets)
+}
+
+/// Whether a start is right only when nobody wrote to the databases since they were backed up, compared or restored.
+fn rests_on_the_stop(cx: &Context<'_>, change: &TargetChange) -> bool {
+    match change {
+        TargetChange::StartUpgrade => true,
+        TargetChange::StartOld(_) => cx.status.direction == Some(Direction::RollBack),
+        _ => false,
+    }
 }
 
 /// Seconds until a pull that keeps failing counts as failed: a hiccup of the registry is shorter.

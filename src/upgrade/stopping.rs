@@ -1,7 +1,7 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
-use super::targets::{Shape, bring_into_shape, read_targets};
+use super::targets::{Shape, bring_into_shape, list_stopped, read_targets};
 use super::{Context, Effect, Fact, Failure, Next, TargetChange};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
 use crate::objects::deployment::{TemplateKind, is_drained};
@@ -36,6 +36,7 @@ pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         Fact::Known(_) => {}
     }
     draft.old_stopped_time.get_or_insert(cx.now.clone());
+    draft.stopped_targets = list_stopped(cx);
     Next::Go(Step::BackingUp)
 }
 
@@ -57,6 +58,7 @@ pub(super) fn decide_stopping_new(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         return next;
     }
     draft.new_stopped_time = Some(cx.now.clone());
+    draft.stopped_targets = list_stopped(cx);
     Next::Go(Step::Comparing)
 }
 

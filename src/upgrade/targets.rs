@@ -2,7 +2,7 @@
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
-use crate::api::TargetOriginal;
+use crate::api::{StoppedTarget, TargetOriginal};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
 };
@@ -124,7 +124,7 @@ pub(super) fn require_shape(
         .map(describe_contention)
 }
 
-fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
+pub(super) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
     let object = &target.deployment.object;
     let wanted = if shape.running {
         target.original.replicas
@@ -150,8 +150,7 @@ fn describe_contention(target: &Target<'_>) -> Next {
     ))
 }
 
-/// Stops unless all targets have no replicas and no pod is left: what every Job on the databases
-/// rests on.
+/// Stops unless all targets are stopped and were so all the time: what every Job on the databases rests on.
 pub(super) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
     let targets = match read_targets(cx) {
         Ok(targets) => targets,
@@ -165,18 +164,50 @@ pub(super) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
         ],
         running: false,
     };
-    if let Some(next) = require_shape(cx, &targets, &stopped) {
-        return Some(next);
-    }
-    targets.iter().find(|target| !target.pods.is_empty()).map(|target| {
-        Next::Fail(Failure::new(
-            "TargetContended",
-            format!(
-                "a pod of Deployment {} appeared while the databases were worked on; what was read of them is not trusted; find out who started it",
-                target.original.name
-            ),
-        ))
+    require_shape(cx, &targets, &stopped).or_else(|| {
+        targets
+            .iter()
+            .find(|target| !was_left_alone(cx, target))
+            .map(describe_start_by_others)
     })
+}
+
+/// Whether nobody can have started a target since it was stopped: no pod, and the generation is that of then.
+pub(super) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
+    let generation = read_generation(&target.deployment.object);
+    target.pods.is_empty()
+        && cx
+            .status
+            .stopped_targets
+            .iter()
+            .any(|stopped| stopped.name == target.original.name && stopped.generation == generation)
+}
+
+/// The targets as they are stopped now.
+pub(super) fn list_stopped(cx: &Context<'_>) -> Vec<StoppedTarget> {
+    let stopped = |target: &Target<'_>| StoppedTarget {
+        name: target.original.name.clone(),
+        generation: read_generation(&target.deployment.object),
+    };
+    read_targets(cx)
+        .map(|targets| targets.iter().map(stopped).collect())
+        .unwrap_or_default()
+}
+
+/// What was read of the databases is not trusted any more.
+pub(super) fn describe_start_by_others(target: &Target<'_>) -> Next {
+    let who =
+        find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
+    Next::Fail(Failure::new(
+        "TargetContended",
+        format!(
+            "Deployment {} was changed after it had been stopped, last by {who}, and OMS may have run and written since: \
+             what was read of the databases is not trusted; make {who} leave the Deployment alone \
+             (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled), then raise spec.retries on a way back, \
+             or ask for action: RollBack",
+            target.original.name
+        ),
+    ))
 }
 
 /// The one live pod of a target, when its container runs on the wanted template.

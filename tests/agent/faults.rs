@@ -106,7 +106,7 @@ fn the_time_limit_of_oceanbase_never_makes_a_short_backup() {
 }
 
 #[test]
-fn sessions_of_others_stop_dump_and_restore() {
+fn sessions_of_others_stop_dump_comparison_and_restore() {
     for kind in [Kind::MariaDb, Kind::Seekdb] {
         let world = World::small(kind);
         let digest = world.dump(1);
@@ -130,6 +130,8 @@ fn sessions_of_others_stop_dump_and_restore() {
         );
         let restore = world.run("restore", &world.trusting(2, &digest));
         restore.failed(Reason::NotQuiesced);
+        let compare = world.run("compare", &world.trusting(2, &digest));
+        compare.failed(Reason::NotQuiesced);
         assert_eq!(world.text(), before);
         writer.kill().unwrap();
         writer.wait().unwrap();

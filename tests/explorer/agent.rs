@@ -45,10 +45,23 @@ impl World {
                 pod["status"]["containerStatuses"] = json!([{"name": "agent", "ready": true, "restartCount": 0, "image": "", "imageID": "a",
                     "containerID": "containerd://agent", "state": {"running": {}}}]);
             });
-            self.begin_agent(job);
+            if self.is_disturbed(job) {
+                self.finish_agent(pod, job, End::Fails(Reason::NotQuiesced));
+            } else {
+                self.begin_agent(job);
+            }
         } else {
             self.finish_agent(pod, job, End::Done);
         }
+    }
+
+    /// OMS was started by a stranger after the Job was made: the agent sees its sessions and refuses.
+    fn is_disturbed(&self, job: &str) -> bool {
+        let quiet = ["dump", "compare", "restore"];
+        self.read_request(job)
+            .is_some_and(|(command, _)| quiet.contains(&command.as_str()))
+            && self.stranger
+            && !self.running_versions().is_empty()
     }
 
     /// The agent begins: from here on it can be caught half way.

@@ -72,8 +72,8 @@ impl World {
         }
         let _ = write!(
             text,
-            "{:?}{:?}{:?}{:?}{:?}{:?}",
-            self.db, self.oms, self.ghosts, self.claim, self.asks, self.mishaps
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            self.db, self.oms, self.ghosts, self.claim, self.asks, self.mishaps, self.stranger
         );
         let _ = write!(
             text,

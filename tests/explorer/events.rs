@@ -230,6 +230,7 @@ impl World {
             }
             Event::JobDeleted(job) => self.delete_object("jobs", job, Some("Background")),
             Event::Reverted(target) => {
+                self.stranger = true;
                 let now = self.now();
                 self.edit("deployments", target, |object| {
                     object["spec"]["replicas"] = json!(1);

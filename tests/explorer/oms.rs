@@ -103,10 +103,12 @@ impl World {
             self.get("deployments", name)
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
         });
-        if on_purpose && !self.stopped {
+        // While HA is off nobody starts the components of a container that ended by itself.
+        let stays_down = on_purpose || !self.ha_enabled();
+        if stays_down && !self.stopped {
             self.checkpoint = self.clock;
         }
-        if on_purpose {
+        if stays_down {
             self.stopped = true;
             self.resumed = false;
         }

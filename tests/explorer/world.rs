@@ -160,7 +160,9 @@ pub struct World {
     pub asks: Asks,
     /// Bad things that may still happen.
     pub mishaps: u8,
-    /// OMS was stopped on purpose: from then on only HA starts the components of projects.
+    /// Somebody else scaled a target up: what follows from that alone is nobody's broken promise.
+    pub stranger: bool,
+    /// OMS went down while HA was off, by us or by itself: from then on only HA starts the components of projects.
     pub stopped: bool,
     /// The components were started again since.
     pub resumed: bool,
@@ -204,6 +206,7 @@ impl World {
             trouble,
             asks: Asks::default(),
             mishaps: 0,
+            stranger: false,
             stopped: false,
             resumed: false,
             new_ran: false,

@@ -3,19 +3,24 @@
 use crate::agent::failure::Failure;
 use crate::agent::load::compare_live;
 use crate::agent::manifest::summarize;
+use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{CommandResult, CompareReport};
 use crate::agent::run::{Done, Run};
 
 /// Compares objects, definitions, row counts and content digests in both directions.
 ///
 /// # Errors
-/// When the comparison could not be made. A difference is a result.
+/// When the comparison could not be made, or others use the databases. A difference is a result.
 pub async fn compare(run: &Run) -> Result<Done, Failure> {
     let (_, manifest) = run.trusted_manifest()?;
     let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;
+    let databases = &run.request.databases;
+    require_quiet(&metadb, &mut connection, databases).await?;
     let findings = compare_live(&mut connection, &manifest, &run.meter).await?;
+    // Whoever came meanwhile may have written behind us.
+    require_still_quiet(&metadb, &mut connection, databases).await?;
     let _ = connection.disconnect().await;
     if findings.is_empty() {
         let message =

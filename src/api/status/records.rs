@@ -200,6 +200,16 @@ pub struct HaOriginal {
     pub config: Option<String>,
 }
 
+/// A Deployment that was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedTarget {
+    /// Name of the Deployment.
+    pub name: String,
+    /// Its generation then. Another one says that somebody may have started it meanwhile.
+    pub generation: i64,
+}
+
 /// What a Job is for.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

@@ -15,6 +15,7 @@ import time
 
 CONSOLE = {"user": "admin", "password": "konsole \"pass' # %41 ä"}
 META = {"user": "root@metadb#obtest", "password": "o'b \"pä$$ # %41 \\ :"}
+EYE = "/root/standin/eye.py"
 MOUNTS = {"logs": "home/admin/logs", "store": "home/ds/store", "run": "home/ds/run"}
 
 
@@ -65,7 +66,7 @@ class Ground:
     """One network namespace with one MetaDB; `engine` is seekdb or mariadb."""
 
     def __init__(self, engine, rootfs, standin_rootfs):
-        self.metadb = self.observer = None
+        self.metadb = self.observer = self.asking = None
         self.engine, self.rootfs, self.standin_rootfs = engine, rootfs, standin_rootfs
         self.folder = tempfile.mkdtemp(prefix="standin-")
         self.containers = []
@@ -122,11 +123,25 @@ class Ground:
         self.observer = Process(self, overlay, ["sleep", "infinity"], {})
 
     def eye(self, *arguments, stdin=None):
-        """Runs the observer and returns its JSON."""
-        result = self.observer.exec("python3", "/root/standin/eye.py", *arguments, stdin=stdin)
+        """Runs a command of the observer and returns its JSON."""
+        if stdin is None:
+            return self._ask(arguments)
+        result = self.observer.exec("python3", EYE, *arguments, stdin=stdin)
         if result.returncode != 0:
             raise AssertionError(f"eye {arguments}: {result.stderr}{result.stdout}")
         return json.loads(result.stdout)
+
+    def _ask(self, arguments):
+        """The same by one observer that stays: waiting for a state would else be nothing but starting interpreters."""
+        if self.asking is None:
+            self.asking = self.observer.exec("python3", EYE, "serve", wait=False)
+        self.asking.stdin.write(json.dumps(arguments) + "\n")
+        self.asking.stdin.flush()
+        line = self.asking.stdout.readline()
+        answer = json.loads(line) if line.startswith("{") else {"error": line + self.asking.stdout.read()}
+        if "error" in answer:
+            raise AssertionError(f"eye {arguments}: {answer['error']}")
+        return answer["result"]
 
     def sql(self, statement):
         """One statement as a wrong client would send it."""
@@ -238,8 +253,8 @@ class Process:
         """A command inside, as `kubectl exec` would run it."""
         full = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--root", "--wdns=/", *command]
         if not wait:
-            return subprocess.Popen(full, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                    text=True, preexec_fn=_die_with_parent)
+            return subprocess.Popen(full, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True, preexec_fn=_die_with_parent)
         return subprocess.run(full, env=self.environment, capture_output=True, text=True, input=stdin)
 
     def stop(self, seconds=120):

@@ -107,6 +107,19 @@ def run_sql(db, given):
     return {"rows": db.run(given.statement)}
 
 
+def serve(db, given):
+    """Commands as JSON lists of words, one a line, each answered by one line: spares whoever looks often a new process
+    for every look."""
+    for line in sys.stdin:
+        try:
+            wanted = given.parser.parse_args(json.loads(line))
+            answer = {"result": wanted.run(db, wanted)}
+        except (Exception, SystemExit) as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer, default=str, ensure_ascii=False), flush=True)
+    return {}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default=identity.CONFIG_FILE)
@@ -131,6 +144,7 @@ def main():
     sql = commands.add_parser("sql")
     sql.add_argument("statement")
     sql.set_defaults(run=run_sql)
+    commands.add_parser("serve").set_defaults(run=serve, parser=parser)
     given = parser.parse_args()
     account = {}
     if given.account:
