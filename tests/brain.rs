@@ -141,12 +141,74 @@ fn a_console_that_writes_its_cache_back_is_overruled_while_stopped() {
             ..Trouble::default()
         },
     );
+    let before = world.ha.clone();
     run_until(&mut world, Step::StoppingOld);
-    world.nodes[0].pod.as_mut().unwrap().console_ha = true;
+    world.nodes[0].pod.as_mut().unwrap().console_text = Some(before);
     run_until(&mut world, Step::BackingUp);
     assert!(!world.ha_enabled(), "the dump would hold HA on");
     run(&mut world);
     expect(&world, Phase::Succeeded);
+}
+
+/// The same in other moments: it is stopped while the row is written, and comes up again with every end.
+#[test]
+fn a_console_that_writes_its_cache_back_is_stopped_for_the_write() {
+    let trouble = Trouble {
+        write_back: true,
+        ..Trouble::default()
+    };
+    for (targets, init_fails) in [(1, false), (3, false), (1, true)] {
+        let mut world = World::new(
+            targets,
+            true,
+            Trouble {
+                init_fails,
+                ..trouble
+            },
+        );
+        run(&mut world);
+        let end = if init_fails {
+            Phase::RolledBack
+        } else {
+            Phase::Succeeded
+        };
+        expect(&world, end);
+    }
+    for step in [Step::DisablingHa, Step::StoppingOld, Step::BackingUp] {
+        let mut world = World::new(1, true, trouble);
+        run_until(&mut world, step);
+        world.spec.action = Action::Abort;
+        run(&mut world);
+        expect(&world, Phase::Aborted);
+    }
+}
+
+#[test]
+fn a_write_that_nobody_heeds_comes_to_an_end() {
+    let mut world = World::new(
+        1,
+        true,
+        Trouble {
+            unheeded: true,
+            ..Trouble::default()
+        },
+    );
+    for _ in 0..3000 {
+        if world.status.settled {
+            break;
+        }
+        world.run_pass();
+        world.run_cluster();
+        world.clock += 1;
+        // Once it has turned back, writes are heeded again.
+        world.trouble.unheeded = world.status.direction == Some(Direction::Forward);
+    }
+    expect(&world, Phase::Aborted);
+    let cause = world.status.cause.as_ref().unwrap();
+    assert!(
+        cause.reason == "Timeout" && cause.message.contains("ha.config"),
+        "{cause:?}"
+    );
 }
 
 #[test]

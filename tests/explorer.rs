@@ -276,9 +276,18 @@ fn sample_of_write_back() {
     );
     for oms in world.oms.values_mut() {
         oms.console_ha = true;
+        oms.console_text = Some(world::HA_ON.into());
     }
+    // And one that does so from the beginning: it is stopped while the row is written.
+    let trouble = Trouble {
+        write_back: true,
+        ..Trouble::default()
+    };
+    let findings = explore("write back", vec![World::new(1, setup(trouble))], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(&findings, &["Succeeded Settling"]);
     explore(
-        "write back",
+        "write back at the last moment",
         vec![walk_until(world, "BackingUp")],
         Limits {
             worlds: Some(60),

@@ -43,6 +43,8 @@ pub enum CallSite {
     ExecInitRead,
     ExecInitStart,
     ExecRestartConsole,
+    ExecStopConsole,
+    ExecStartConsole,
     MetaDbIdentify,
     MetaDbSessions,
     MetaDbReadHa,
@@ -79,6 +81,8 @@ impl CallSite {
                 | Self::DeleteSecret
                 | Self::ExecInitStart
                 | Self::ExecRestartConsole
+                | Self::ExecStopConsole
+                | Self::ExecStartConsole
                 | Self::MetaDbWriteHa
                 | Self::MetaDbSetQueryTimeout
                 | Self::MetaDbAcquireLock
@@ -91,7 +95,7 @@ impl CallSite {
     /// Time limit. A restart waits until supervisord calls the program RUNNING (`startsecs`).
     pub fn limit(self) -> Duration {
         Duration::from_secs(match self {
-            Self::ExecRestartConsole => 90,
+            Self::ExecRestartConsole | Self::ExecStopConsole | Self::ExecStartConsole => 90,
             Self::ExecInitStart
             | Self::ExecInitRead
             | Self::ExecPrograms

@@ -4,7 +4,9 @@ use super::{
     adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
     settling, starting, stopping, stopping_jobs,
 };
-use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
+use crate::api::{
+    Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
+};
 
 /// What one pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +105,22 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
 
 /// Turns waiting beyond the step's deadline into a failure that says what was waited for.
 fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
-    let (Next::Wait { problem, .. }, Some(step)) = (&next, cx.status.step) else {
+    let unheeded = Waiting {
+        reason: "HaUnheeded".into(),
+        message: "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again".into(),
+    };
+    let problem = match &next {
+        Next::Wait { problem, .. } => problem.as_ref(),
+        // Done again and again it would never end.
+        Next::Do(Effect::StopConsole { .. }) => Some(&unheeded),
+        Next::Do(effect @ Effect::SetHa { .. })
+            if cx.status.intent.as_ref() == Some(&effect.describe_intent()) =>
+        {
+            Some(&unheeded)
+        }
+        _ => return next,
+    };
+    let Some(step) = cx.status.step else {
         return next;
     };
     let (Some(limit), Some(since)) = (
@@ -116,7 +133,8 @@ fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
         return next;
     }
     let what = match (problem, &cx.status.waiting) {
-        (Some(waiting), _) | (None, Some(waiting)) => waiting.message.clone(),
+        (Some(waiting), _) => waiting.message.clone(),
+        (None, Some(waiting)) => waiting.message.clone(),
         (None, None) => summary::describe_step(step).to_owned(),
     };
     Next::Fail(Failure::new(

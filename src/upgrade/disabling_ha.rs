@@ -2,7 +2,7 @@
 //!
 //! OMS upgrade guide, single node, step 1. `ha.config` is cached by `oms_console` (assumed, since
 //! OMS documents no reload), so with the driver `MetaDb` the console is restarted after the write.
-use super::health::{find_console_pid, is_console_running};
+use super::health::{find_console_pid, is_console_stopped};
 use super::{Context, Effect, Fact, Failure, Next, seconds_between};
 use crate::api::{HaDriver, Step};
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
@@ -52,14 +52,43 @@ fn switch_off(cx: &Context<'_>) -> Option<Next> {
                 "SwitchHaOff",
                 "switch HA off in the OMS console: System Management > System Parameters > ha.config, \"enable\": false; it is verified in the MetaDB",
             ),
-            driver => Next::Do(Effect::SetHa {
-                driver,
-                patch,
-                insert: false,
-            }),
+            driver => write_row(cx, driver, patch, false),
         });
     }
     await_console(cx)
+}
+
+/// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached when
+/// it was stopped: then all are stopped first, the row is written while nobody can overwrite it, and they start again.
+pub(super) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert: bool) -> Next {
+    if driver == HaDriver::MetaDb && is_written_back(cx) {
+        for facts in &cx.observed.targets {
+            match find_console_pid(facts) {
+                Err(reason) => return Next::trouble(2, "ConsoleUnseen", reason),
+                Ok(Some(_)) => {
+                    return Next::Do(Effect::StopConsole {
+                        target: facts.name.clone(),
+                    });
+                }
+                Ok(None) => {}
+            }
+        }
+    }
+    Next::Do(Effect::SetHa {
+        driver,
+        patch,
+        insert,
+    })
+}
+
+/// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.
+fn is_written_back(cx: &Context<'_>) -> bool {
+    cx.status.intent.as_ref().is_some_and(|intent| {
+        matches!(
+            intent.effect.as_str(),
+            "RestartConsole" | "StopConsole" | "StartConsole"
+        )
+    })
 }
 
 /// After a write to the row, every console is restarted once and runs again. `None` when that is so.
@@ -74,14 +103,16 @@ pub(super) fn await_console(cx: &Context<'_>) -> Option<Next> {
             pid,
         }),
         // It does not run: it reads the row when it starts.
-        Ok(None) => Next::poll(),
+        Ok(None) => Next::Do(Effect::StartConsole {
+            target: facts.name.clone(),
+        }),
         Err(reason) => Next::trouble(2, "ConsoleUnseen", reason),
     };
     let targets = &cx.observed.targets;
     if intent.effect == "SetHa" {
         return targets.first().map(restart);
     }
-    if intent.effect != "RestartConsole" {
+    if !is_written_back(cx) {
         return None;
     }
     let current = targets
@@ -90,13 +121,16 @@ pub(super) fn await_console(cx: &Context<'_>) -> Option<Next> {
     let facts = &targets[current];
     match find_console_pid(facts) {
         Err(reason) => Some(Next::trouble(2, "ConsoleUnseen", reason)),
-        Ok(Some(pid)) if Some(pid.to_string()) == intent.before => {
+        Ok(Some(pid))
+            if intent.effect == "RestartConsole" && Some(pid.to_string()) == intent.before =>
+        {
             Some(Next::Do(Effect::RestartConsole {
                 target: facts.name.clone(),
                 pid,
             }))
         }
-        Ok(_) if !is_console_running(facts) => Some(Next::trouble(
+        Ok(None) if is_console_stopped(facts) => Some(restart(facts)),
+        Ok(None) => Some(Next::trouble(
             2,
             "ConsoleStarting",
             format!("oms_console of {} starts again", facts.name),

@@ -48,6 +48,16 @@ pub enum Effect {
         /// Process id before.
         pid: i64,
     },
+    /// Stops `oms_console`: while it does not run it cannot write back what it has cached.
+    StopConsole {
+        /// The target.
+        target: String,
+    },
+    /// Starts `oms_console`.
+    StartConsole {
+        /// The target.
+        target: String,
+    },
     /// Sets the global `ob_query_timeout`.
     SetQueryTimeout {
         /// Microseconds.
@@ -135,6 +145,8 @@ impl Effect {
                 Some(target.clone()),
                 Some(pid.to_string()),
             ),
+            Self::StopConsole { target } => ("StopConsole", Some(target.clone()), None),
+            Self::StartConsole { target } => ("StartConsole", Some(target.clone()), None),
             Self::SetQueryTimeout { microseconds } => {
                 ("SetQueryTimeout", Some(microseconds.to_string()), None)
             }

@@ -2,10 +2,10 @@
 //!
 //! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
 //! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
-use super::disabling_ha::await_console;
-use super::health::await_services;
+use super::disabling_ha::{await_console, write_row};
+use super::health::{await_services, await_services_but_consoles, revive_console};
 use super::targets::read_targets;
-use super::{Context, Effect, Fact, Failure, Next};
+use super::{Context, Fact, Failure, Next};
 use crate::api::{Direction, HaDriver, HaGoal, OmsUpgradeStatus, PullBackMethod, Step};
 use crate::oms::ha::{
     ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
@@ -46,7 +46,12 @@ pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus)
                 Ok(targets) => targets,
                 Err(next) => return next,
             };
-            if let Some(next) = await_services(cx, &targets) {
+            let missing = if cx.status.intent.is_some() {
+                await_services_but_consoles(cx, &targets)
+            } else {
+                revive_console(cx).or_else(|| await_services(cx, &targets))
+            };
+            if let Some(next) = missing {
                 return next;
             }
         }
@@ -64,11 +69,10 @@ pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus)
                     describe_patch(&patch)
                 ),
             ),
-            driver => Next::Do(Effect::SetHa {
-                driver,
-                patch,
-                insert: *row == HaRow::NoRow && originals.ha.config.is_none(),
-            }),
+            driver => {
+                let insert = *row == HaRow::NoRow && originals.ha.config.is_none();
+                write_row(cx, driver, patch, insert)
+            }
         };
     }
     if let Some(next) = await_console(cx) {

@@ -3,7 +3,7 @@
 //! OMS guide, check the deployment: the five programs RUNNING; every host ONLINE; heart beats fresh.
 //! Abnormal Stores and Connectors are expected while HA is off (upgrade guide, multi-node).
 use super::targets::{Target, find_running_pod};
-use super::{Context, Fact, Next, Program, TargetFacts};
+use super::{Context, Effect, Fact, Next, Program, TargetFacts};
 use crate::oms::container::{CONSOLE_PROGRAM, REQUIRED_PROGRAMS};
 use crate::oms::open_api::Health;
 
@@ -12,6 +12,18 @@ const STALE_HEART_BEAT: u64 = 60;
 
 /// `None` when every node is up, programs, hosts and heart beats alike.
 pub(super) fn await_services(cx: &Context<'_>, targets: &[Target<'_>]) -> Option<Next> {
+    await_programs(targets, true).or_else(|| await_hosts(cx))
+}
+
+/// The same, while consoles may be down because `ha.config` is being written.
+pub(super) fn await_services_but_consoles(
+    cx: &Context<'_>,
+    targets: &[Target<'_>],
+) -> Option<Next> {
+    await_programs(targets, false).or_else(|| await_hosts(cx))
+}
+
+fn await_programs(targets: &[Target<'_>], consoles: bool) -> Option<Next> {
     for target in targets {
         let name = &target.original.name;
         if let Err(next) = find_running_pod(target) {
@@ -26,7 +38,9 @@ pub(super) fn await_services(cx: &Context<'_>, targets: &[Target<'_>]) -> Option
                 ));
             }
             Fact::Known(programs) => {
-                if let Some(missing) = find_missing_program(programs) {
+                let missing = find_missing_programs(programs)
+                    .find(|missing| consoles || *missing != CONSOLE_PROGRAM);
+                if let Some(missing) = missing {
                     return Some(Next::trouble(
                         1,
                         "ProgramNotRunning",
@@ -35,7 +49,7 @@ pub(super) fn await_services(cx: &Context<'_>, targets: &[Target<'_>]) -> Option
                 }
             }
         }
-        if target.facts.health == Fact::Known(Health::Unhealthy) {
+        if consoles && target.facts.health == Fact::Known(Health::Unhealthy) {
             return Some(Next::trouble(
                 1,
                 "Unhealthy",
@@ -43,7 +57,7 @@ pub(super) fn await_services(cx: &Context<'_>, targets: &[Target<'_>]) -> Option
             ));
         }
     }
-    await_hosts(cx)
+    None
 }
 
 fn await_hosts(cx: &Context<'_>) -> Option<Next> {
@@ -91,9 +105,9 @@ fn await_hosts(cx: &Context<'_>) -> Option<Next> {
     None
 }
 
-/// The first required program that is not RUNNING.
-pub(super) fn find_missing_program(programs: &[Program]) -> Option<&'static str> {
-    REQUIRED_PROGRAMS.into_iter().find(|required| {
+/// The required programs that are not RUNNING.
+pub(super) fn find_missing_programs(programs: &[Program]) -> impl Iterator<Item = &'static str> {
+    REQUIRED_PROGRAMS.into_iter().filter(|required| {
         !programs
             .iter()
             .any(|program| program.name == *required && program.state == "RUNNING")
@@ -114,7 +128,24 @@ pub(super) fn find_console_pid(facts: &TargetFacts) -> Result<Option<i64>, Strin
     }
 }
 
-/// Whether the console runs.
-pub(super) fn is_console_running(facts: &TargetFacts) -> bool {
-    matches!(find_console_pid(facts), Ok(Some(_)))
+/// A console that was stopped for a write of `ha.config` is started again; `None` when there is none.
+pub(super) fn revive_console(cx: &Context<'_>) -> Option<Next> {
+    cx.observed
+        .targets
+        .iter()
+        .find(|facts| is_console_stopped(facts))
+        .map(|facts| {
+            Next::Do(Effect::StartConsole {
+                target: facts.name.clone(),
+            })
+        })
+}
+
+/// Whether somebody stopped the console: supervisord will not start it.
+pub(super) fn is_console_stopped(facts: &TargetFacts) -> bool {
+    facts.programs.known().is_some_and(|programs| {
+        programs
+            .iter()
+            .any(|program| program.name == CONSOLE_PROGRAM && program.state == "STOPPED")
+    })
 }

@@ -2,9 +2,9 @@
 //!
 //! The open API tells checkpoints (OMS API reference, project progress). Where HA is off nobody
 //! starts components: then they are listed, with what a person can do.
-use super::disabling_ha::await_console;
+use super::disabling_ha::{await_console, write_row};
 use super::enabling_ha::{build_restoring_patch, find_goal};
-use super::{Context, Effect, Fact, Failure, Next, seconds_between, timeouts};
+use super::{Context, Fact, Failure, Next, seconds_between, timeouts};
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Step};
 use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectProgress, read_live_checkpoint};
@@ -133,11 +133,7 @@ fn put_keys_back(cx: &Context<'_>) -> Option<Next> {
         return match cx.spec.ha.driver {
             // A person set them; a person is told, and nothing waits for it.
             HaDriver::Manual => None,
-            driver => Some(Next::Do(Effect::SetHa {
-                driver,
-                patch,
-                insert: false,
-            })),
+            driver => Some(write_row(cx, driver, patch, false)),
         };
     }
     await_console(cx)

@@ -1,5 +1,5 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
-use super::health::await_services;
+use super::health::{await_services, revive_console};
 use super::targets::{
     Shape, Target, bring_into_shape, describe_start_by_others, find_running_pod, has_shape,
     read_targets, was_left_alone,
@@ -77,7 +77,7 @@ pub(super) fn decide_starting_old(cx: &Context<'_>) -> Next {
         Ok(targets) => targets,
         Err(next) => return next,
     };
-    if let Some(next) = await_services(cx, &targets) {
+    if let Some(next) = revive_console(cx).or_else(|| await_services(cx, &targets)) {
         return next;
     }
     for target in &targets {
@@ -196,7 +196,10 @@ fn help_with_init(
         let name = &target.original.name;
         let pod = find_running_pod(target).ok()?;
         let programs = target.facts.programs.known()?;
-        if super::health::find_missing_program(programs).is_none() {
+        if super::health::find_missing_programs(programs)
+            .next()
+            .is_none()
+        {
             continue;
         }
         let record = cx

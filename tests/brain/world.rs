@@ -43,6 +43,9 @@ pub struct Pod {
     pub restarts: i32,
     pub console_ha: bool,
     pub console_pid: i64,
+    /// `ha.config` as the console holds it.
+    pub console_text: Option<String>,
+    pub console_stopped: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +76,8 @@ pub struct Trouble {
     pub console_dead: bool,
     pub programs_need_init: bool,
     pub write_back: bool,
+    /// Whatever is written to `ha.config`, it stays as it is.
+    pub unheeded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -195,15 +200,47 @@ impl World {
             restarts: 0,
             console_ha: false,
             console_pid: i64::from(self.pods_made) * 100,
+            console_text: None,
+            console_stopped: false,
         };
         self.nodes[index].pod = Some(pod);
     }
 
+    fn find_pod(&mut self, target: &str) -> &mut Pod {
+        let node = self
+            .nodes
+            .iter_mut()
+            .find(|node| node.object["metadata"]["name"] == target);
+        node.unwrap().pod.as_mut().unwrap()
+    }
+
+    fn stop_console(&mut self, target: &str) {
+        let writes_back = self.trouble.write_back;
+        let pod = self.find_pod(target);
+        pod.console_stopped = true;
+        pod.console_ha = false;
+        if let Some(text) = pod.console_text.take().filter(|_| writes_back) {
+            self.ha = text;
+        }
+    }
+
+    fn start_console(&mut self, target: &str) {
+        let (ha, text) = (self.ha_enabled(), self.ha.clone());
+        let pod = self.find_pod(target);
+        if pod.console_stopped {
+            pod.console_stopped = false;
+            pod.console_pid += 1;
+            pod.console_ha = ha;
+            pod.console_text = Some(text);
+        }
+    }
+
     fn refresh_consoles(&mut self) {
-        let ha = self.ha_enabled();
+        let (ha, text) = (self.ha_enabled(), self.ha.clone());
         for node in &mut self.nodes {
             if let Some(pod) = node.pod.as_mut().filter(|pod| pod.up) {
                 pod.console_ha = ha;
+                pod.console_text = Some(text.clone());
             }
         }
     }
@@ -289,18 +326,14 @@ impl World {
                 self.lock = Some((UID.into(), u64::try_from(self.status.epoch).unwrap()))
             }
             Effect::ReleaseLock => self.lock = None,
+            Effect::SetHa { .. } if self.trouble.unheeded => {}
             Effect::SetHa { patch, .. } => self.set_ha(&patch),
+            Effect::StopConsole { target } => self.stop_console(&target),
+            Effect::StartConsole { target } => self.start_console(&target),
             Effect::RestartConsole { target, pid } => {
-                let ha = self.ha_enabled();
-                let node = self
-                    .nodes
-                    .iter_mut()
-                    .find(|node| node.object["metadata"]["name"] == target.as_str())
-                    .unwrap();
-                let pod = node.pod.as_mut().unwrap();
-                assert_eq!(pod.console_pid, pid);
-                pod.console_pid += 1;
-                pod.console_ha = ha;
+                assert_eq!(self.find_pod(&target).console_pid, pid);
+                self.stop_console(&target);
+                self.start_console(&target);
             }
             Effect::SetQueryTimeout { microseconds } => self.query_timeout = microseconds,
             Effect::PatchTarget { target, change, .. } => self.patch(&target, &change),
@@ -471,19 +504,15 @@ impl World {
         let generation = self.nodes[index].object["metadata"]["generation"].clone();
         self.nodes[index].object["status"]["observedGeneration"] = generation;
         let (schema, trouble, ha) = (self.schema, self.trouble, self.ha_enabled());
+        let text = self.ha.clone();
         if self.nodes[index]
             .pod
             .as_ref()
             .is_some_and(|pod| pod.leaving)
         {
             let pod = self.nodes[index].pod.take().unwrap();
-            if trouble.write_back && pod.up && pod.console_ha && !ha {
-                self.ha = HaConfig::parse(&self.ha)
-                    .unwrap()
-                    .apply_patch(&HaPatch::new().with_bool("enable", true))
-                    .unwrap()
-                    .as_str()
-                    .into();
+            if let Some(text) = pod.console_text.filter(|_| trouble.write_back && pod.up) {
+                self.ha = text;
             }
         }
         let init = (self.nodes[index].init_pod, self.nodes[index].init.clone());
@@ -516,6 +545,7 @@ impl World {
                 };
                 if pod.up {
                     pod.console_ha = ha;
+                    pod.console_text = Some(text);
                     self.writes += 1;
                 }
             }
@@ -671,7 +701,7 @@ impl World {
             .iter()
             .map(|pod| observe_pod(pod, self.trouble))
             .collect();
-        let state = |up: bool| if up { "RUNNING" } else { "STOPPED" };
+        let state = |up: bool| if up { "RUNNING" } else { "STARTING" };
         let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
             [
                 "nginx",
@@ -682,8 +712,12 @@ impl World {
             ]
             .map(|program| Program {
                 name: program.into(),
-                state: state(pod.up || program != "oms_console").into(),
-                pid: (pod.up || program != "oms_console").then_some(pod.console_pid),
+                state: match program {
+                    "oms_console" if pod.console_stopped => "STOPPED".into(),
+                    program => state(pod.up || program != "oms_console").into(),
+                },
+                pid: (program != "oms_console" || pod.up && !pod.console_stopped)
+                    .then_some(pod.console_pid),
             })
             .to_vec()
         });

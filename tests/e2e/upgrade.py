@@ -79,7 +79,8 @@ class Upgrade:
                 return True
             newest = item is self.watch.last()
             assert not (newest and self.is_over(item)), f"waited for {phase}, but it ended: {describe(item)}"
-            assert not (newest and status.get("stall")), f"waited for {phase}, but it stalls: {describe(item)}"
+            seen = status.get("observedGeneration") == item["metadata"]["generation"]
+            assert not (newest and seen and status.get("stall")), f"waited for {phase}, but it stalls: {describe(item)}"
             return False
         item = self.watch.wait(f"settled in {phase}", check, seconds, after)
         assert is_true(item, "Finished"), f"Finished is not true: {describe(item)}"

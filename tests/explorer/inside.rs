@@ -5,7 +5,8 @@ use super::world::World;
 use futures::future::BoxFuture;
 use oms_operator::controller::{CallSite, Clock, ContainerExec, ExecError, ExecPlace};
 use oms_operator::oms::container::{
-    AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, status_argv,
+    AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, start_argv,
+    status_argv, stop_argv,
 };
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::open_api::*;
@@ -100,6 +101,7 @@ impl OpenApi for ConsoleDouble {
             let ha = world.ha_enabled();
             for oms in world.oms.values_mut().filter(|oms| oms.up) {
                 oms.console_ha = ha;
+                oms.console_text = Some(config.as_str().into());
             }
             world.touched = true;
         })
@@ -115,6 +117,8 @@ enum Command {
     Cgroup,
     Config,
     RestartConsole,
+    StopConsole,
+    StartConsole,
     StartInit(String),
     ReadInit(String),
 }
@@ -131,6 +135,10 @@ fn parse(argv: &[String]) -> Option<Command> {
         Some(Command::Config)
     } else if argv == restart_argv(&["oms_console"]) {
         Some(Command::RestartConsole)
+    } else if argv == stop_argv(&["oms_console"]) {
+        Some(Command::StopConsole)
+    } else if argv == start_argv(&["oms_console"]) {
+        Some(Command::StartConsole)
     } else if attempt
         .as_ref()
         .is_some_and(|attempt| argv == init.start_argv(attempt))
@@ -165,6 +173,8 @@ impl ContainerExec for ExecDouble {
                 Command::Cgroup => CallSite::ExecCgroup,
                 Command::Config => CallSite::ExecConfig,
                 Command::RestartConsole => CallSite::ExecRestartConsole,
+                Command::StopConsole => CallSite::ExecStopConsole,
+                Command::StartConsole => CallSite::ExecStartConsole,
                 Command::StartInit(_) => CallSite::ExecInitStart,
                 Command::ReadInit(_) => CallSite::ExecInitRead,
             };
@@ -192,8 +202,19 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
         Command::Config => super::world::build_config(world.list("deployments").len()),
         Command::RestartConsole => {
             world.check_intent(&["RestartConsole"], None);
-            world.restart_console(pod);
+            world.stop_console(pod);
+            world.start_console(pod);
             "oms_console: stopped\noms_console: started\n".into()
+        }
+        Command::StopConsole => {
+            world.check_intent(&["StopConsole"], None);
+            world.stop_console(pod);
+            "oms_console: stopped\n".into()
+        }
+        Command::StartConsole => {
+            world.check_intent(&["StartConsole"], None);
+            world.start_console(pod);
+            "oms_console: started\n".into()
         }
         Command::StartInit(attempt) => {
             world.check_intent(&["StartInit"], None);

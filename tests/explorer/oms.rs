@@ -1,7 +1,7 @@
 //! OMS as it behaves: programs that come up, a console that caches `ha.config`, `docker_init.sh`,
 //! projects that advance only while HA can start their components.
 use super::cluster::PodKind;
-use super::world::{HA_ON, InitRun, Oms, Schema, Version, World};
+use super::world::{InitRun, Oms, Schema, Version, World};
 use serde_json::{Value, json};
 
 impl World {
@@ -25,6 +25,8 @@ impl World {
                 up: false,
                 console_pid,
                 console_ha: false,
+                console_text: None,
+                console_stopped: false,
             },
         );
         match (version, self.db.schema) {
@@ -75,10 +77,11 @@ impl World {
 
     /// All programs run: the console reads its parameters, OMS writes to its databases.
     pub fn bring_up(&mut self, pod: &str) {
-        let ha = self.ha_enabled();
+        let (ha, text) = (self.ha_enabled(), self.db.ha.clone());
         if let Some(oms) = self.oms.get_mut(pod) {
             oms.up = true;
             oms.console_ha = ha;
+            oms.console_text = text;
         }
         self.check_gap();
         self.edit("pods", pod, |pod| {
@@ -96,8 +99,8 @@ impl World {
         if oms.up {
             self.write_content();
         }
-        if self.trouble.write_back && oms.up && oms.console_ha && !self.ha_enabled() {
-            self.db.ha = Some(HA_ON.into());
+        if self.trouble.write_back && oms.up && !oms.console_stopped && oms.console_text.is_some() {
+            self.db.ha = oms.console_text.clone();
         }
         let on_purpose = self.list("deployments").iter().any(|name| {
             self.get("deployments", name)
@@ -258,7 +261,9 @@ impl World {
             "sshd",
         ]
         .map(|program| {
-            if oms.up || program != "oms_console" {
+            if oms.console_stopped && program == "oms_console" {
+                format!("{program}   STOPPED   Nov 26 01:02 PM\n")
+            } else if oms.up || program != "oms_console" {
                 let pid = if program == "oms_console" {
                     oms.console_pid
                 } else {
@@ -266,16 +271,40 @@ impl World {
                 };
                 format!("{program}   RUNNING   pid {pid}, uptime 0:01:02\n")
             } else {
-                format!("{program}   STOPPED   Not started\n")
+                format!("{program}   STARTING\n")
             }
         })
         .concat()
     }
 
-    /// `supervisorctl restart oms_console`: only then it reads the parameters again.
-    pub fn restart_console(&mut self, pod: &str) {
-        let (pid, ha) = (self.take_id(), self.ha_enabled());
-        if let Some(oms) = self.oms.get_mut(pod).filter(|oms| oms.up) {
+    /// `supervisorctl stop oms_console`: it may write back what it has cached.
+    pub fn stop_console(&mut self, pod: &str) {
+        let Some(oms) = self
+            .oms
+            .get_mut(pod)
+            .filter(|oms| oms.up && !oms.console_stopped)
+        else {
+            return;
+        };
+        oms.console_stopped = true;
+        let cached = oms.console_text.clone();
+        oms.console_ha = false;
+        if self.trouble.write_back && cached.is_some() {
+            self.db.ha = cached;
+        }
+        self.touched = true;
+    }
+
+    /// `supervisorctl start oms_console`: only then it reads the parameters again.
+    pub fn start_console(&mut self, pod: &str) {
+        let (pid, ha, text) = (self.take_id(), self.ha_enabled(), self.db.ha.clone());
+        if let Some(oms) = self
+            .oms
+            .get_mut(pod)
+            .filter(|oms| oms.up && oms.console_stopped)
+        {
+            oms.console_text = text;
+            oms.console_stopped = false;
             oms.console_pid = pid;
             oms.console_ha = ha;
             self.touched = true;

@@ -72,6 +72,10 @@ pub struct Oms {
     pub console_pid: u64,
     /// Whether the console, when it read `ha.config`, saw HA on.
     pub console_ha: bool,
+    /// `ha.config` as the console holds it.
+    pub console_text: Option<String>,
+    /// Somebody stopped the console.
+    pub console_stopped: bool,
 }
 
 /// A run of `docker_init.sh`, recorded on the logs volume of a target.
@@ -254,6 +258,7 @@ impl World {
         world.db.content = 1;
         for oms in world.oms.values_mut() {
             oms.console_ha = !setup.ha_off;
+            oms.console_text = Some(ha.into());
         }
         world.touched = false;
         world

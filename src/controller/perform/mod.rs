@@ -4,12 +4,13 @@ mod objects;
 mod oms;
 mod targets;
 
-use super::calls::CallError;
+use super::calls::{CallError, CallSite};
 use super::locate::Located;
 use super::observe::{Sight, TargetView, namespace_of};
 use super::ports::Ports;
 use crate::api::{HaDriver, OmsUpgrade, OmsUpgradeStatus};
 use crate::objects::labels::Owner;
+use crate::oms::container::{restart_argv, start_argv, stop_argv};
 use crate::upgrade::Effect;
 use kube::ResourceExt;
 
@@ -91,7 +92,18 @@ pub(super) async fn perform(
         } => work.set_ha_by_api(&patch).await,
         // A person does it where the driver is Manual: the brain never asks for it.
         Effect::SetHa { patch, insert, .. } => work.set_ha_row(patch, insert).await,
-        Effect::RestartConsole { target, .. } => work.restart_console(&target).await,
+        Effect::RestartConsole { target, .. } => {
+            work.control_console(&target, restart_argv, CallSite::ExecRestartConsole)
+                .await
+        }
+        Effect::StopConsole { target } => {
+            work.control_console(&target, stop_argv, CallSite::ExecStopConsole)
+                .await
+        }
+        Effect::StartConsole { target } => {
+            work.control_console(&target, start_argv, CallSite::ExecStartConsole)
+                .await
+        }
         Effect::SetQueryTimeout { microseconds } => work.set_query_timeout(microseconds).await,
         Effect::PatchTarget { target, change, .. } => work.patch_target(&target, &change).await,
         Effect::StartInit { target, attempt } => work.start_init(&target, attempt).await,

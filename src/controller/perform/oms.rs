@@ -6,9 +6,7 @@ use crate::controller::calls::{CallError, CallSite};
 use crate::controller::exec::ExecPlace;
 use crate::controller::observe::find_endpoint;
 use crate::objects::names::init_attempt;
-use crate::oms::container::{
-    CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start, restart_argv,
-};
+use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
 use crate::oms::ha::{HaConfig, HaPatch};
 use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
 use crate::oms::secret::SecretString;
@@ -22,13 +20,17 @@ impl Work<'_> {
             .ok_or_else(|| CallError::Missing(format!("no container of {target} runs")))
     }
 
-    /// Whether it happened is read off the process id in the next pass.
-    pub async fn restart_console(&self, target: &str) -> Result<(), CallError> {
+    /// Restarts, stops or starts `oms_console`. Whether it happened is read off its state and process id in the next pass.
+    pub async fn control_console(
+        &self,
+        target: &str,
+        build_argv: fn(&[&str]) -> Vec<String>,
+        site: CallSite,
+    ) -> Result<(), CallError> {
         let place = self.find_place(target)?;
-        let argv = restart_argv(&[CONSOLE_PROGRAM]);
-        let site = CallSite::ExecRestartConsole;
+        let argv = build_argv(&[CONSOLE_PROGRAM]);
         let answer = self.ports.exec(site, &place, argv).await?;
-        tracing::info!(target, exit_code = ?answer.exit_code, "oms_console restarted");
+        tracing::info!(target, ?site, exit_code = ?answer.exit_code, "supervisorctl answered");
         Ok(())
     }
 

@@ -18,7 +18,7 @@ pub use probe::{
 };
 pub use supervisor::{
     CONSOLE_PROGRAM, Program, ProgramState, REQUIRED_PROGRAMS, SupervisorReport, list_not_running,
-    parse_supervisor_status, restart_argv, start_argv, status_argv,
+    parse_supervisor_status, restart_argv, start_argv, status_argv, stop_argv,
 };
 
 /// What a command in the container gave back.

@@ -82,6 +82,11 @@ pub fn start_argv(programs: &[&str]) -> Vec<String> {
     with_programs("start", programs)
 }
 
+/// `supervisorctl stop <programs>`.
+pub fn stop_argv(programs: &[&str]) -> Vec<String> {
+    with_programs("stop", programs)
+}
+
 /// `supervisorctl restart <programs>`.
 pub fn restart_argv(programs: &[&str]) -> Vec<String> {
     with_programs("restart", programs)
