@@ -147,8 +147,8 @@ fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
-    // A stalled upgrade only looks; it goes on by itself when what it waited for has come true.
-    if draft.stall.is_some() && !matches!(next, Next::Go(_)) {
+    // A stalled upgrade only looks; it goes on by itself when what it waited for has come true, and says anew what is left.
+    if draft.stall.is_some() && !matches!(next, Next::Go(_) | Next::Stall(_)) {
         let mut still = cx.status.clone();
         still.observed_generation = Some(cx.object.generation);
         return finish(cx, still, Decision::Wait { poll: 10 });

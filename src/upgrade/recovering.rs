@@ -21,6 +21,10 @@ pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         }
     }
     draft.open_projects.clear();
+    // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled.
+    if draft.stall.take().is_some() {
+        draft.step_started_time = Some(cx.now.clone());
+    }
     put_keys_back(cx).unwrap_or(Next::Go(Step::Settling))
 }
 

@@ -76,6 +76,8 @@ pub struct Trouble {
     pub console_dead: bool,
     pub programs_need_init: bool,
     pub write_back: bool,
+    /// HA does not bring the project back.
+    pub project_down: bool,
     /// Whatever is written to `ha.config`, it stays as it is.
     pub unheeded: bool,
 }
@@ -482,6 +484,7 @@ impl World {
                     .is_some_and(|pod| pod.up && pod.console_ha)
             })
             && self.status.step == Some(Step::Recovering)
+            && !self.trouble.project_down
             && self.checkpoint < self.reached_before() + 2000
         {
             self.checkpoint += 1000;
