@@ -9,6 +9,7 @@ use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::{Meter, print_line};
 use super::report::{CommandResult, Outcome, OutputLine, Reason, Report};
 use super::request::{InvalidRequest, Lock, Request};
+use super::sql::names::Beside;
 use super::volume::attempt::find_manifest;
 use mysql_async::Conn;
 use std::future::Future;
@@ -292,7 +293,17 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
                 format!("The runtime cannot start: {e}. Nothing was touched."),
             )
         })?;
-    let outcome = runtime.block_on(race(&run, carry_out(command, &run), deadline, failures));
+    let outcome = runtime.block_on(async {
+        let outcome = race(&run, carry_out(command, &run), deadline, failures).await;
+        if outcome.as_ref().is_err_and(is_early_end)
+            && let Some(kind) = find_scratch(command)
+        {
+            // Best effort, within what the kubelet grants.
+            let _ =
+                tokio::time::timeout(CLEAN_UP, commands::clean_up::drop_scratch(&run, kind)).await;
+        }
+        outcome
+    });
     // Blocking threads end with their channels; none is waited for, since one may hang on a dead volume.
     runtime.shutdown_background();
     let found = run
@@ -302,6 +313,25 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
     report.manifest_digest = found.manifest_digest;
     report.result = found.result;
     outcome.map_err(|failure| redact(failure, &run.account))
+}
+
+/// Seconds for the scratch databases of a run that is ended early; a pod is given 30 in all.
+const CLEAN_UP: Duration = Duration::from_secs(20);
+
+fn is_early_end(failure: &Failure) -> bool {
+    matches!(
+        failure.reason,
+        Reason::Interrupted | Reason::DeadlineExceeded
+    )
+}
+
+/// The scratch databases that a command makes. Those of a restore are not scratch: the next attempt goes on with them.
+fn find_scratch(command: &Command) -> Option<Beside> {
+    match command {
+        Command::Probe(_) => Some(Beside::Probe),
+        Command::Verify(_) => Some(Beside::Verify),
+        _ => None,
+    }
 }
 
 async fn carry_out(command: &Command, run: &Run) -> Result<Done, Failure> {

@@ -247,3 +247,25 @@ fn sigterm_ends_the_client_and_leaves_a_report() {
             .all(|e| e.file_name() == "termination-log")
     );
 }
+
+#[test]
+fn sigterm_takes_the_scratch_databases_along() {
+    for kind in [Kind::MariaDb, Kind::Seekdb] {
+        let world = World::small(kind);
+        // Enough to be caught in the middle of loading it.
+        for _ in 0..15 {
+            world
+                .server
+                .sql("INSERT INTO oms_rm.parent (v) SELECT v FROM oms_rm.parent");
+        }
+        let digest = world.dump(1);
+        let child = world.start("verify", &world.trusting(1, &digest));
+        wait_for("scratch databases", || !world.beside().is_empty());
+        Command::new("kill")
+            .arg(child.id().to_string())
+            .status()
+            .unwrap();
+        world.wait(child).failed(Reason::Interrupted);
+        assert_eq!(world.beside(), Vec::<String>::new(), "{kind:?}");
+    }
+}

@@ -1,0 +1,19 @@
+//! What a run that was ended early leaves behind: scratch databases. Drops those, and nothing else.
+
+use crate::agent::failure::Failure;
+use crate::agent::load::drop_beside;
+use crate::agent::run::Run;
+use crate::agent::sql::names::Beside;
+
+/// Drops the scratch databases of one kind. After `kill -9` nobody does; then the next run of the kind drops them.
+///
+/// # Errors
+/// Of the server, or when the lock is somebody else's by now.
+pub async fn drop_scratch(run: &Run, kind: Beside) -> Result<(), Failure> {
+    let metadb = run.discover().await?;
+    let mut connection = metadb.connect().await?;
+    run.check_fence(&mut connection).await?;
+    drop_beside(&mut connection, &run.request.databases, kind).await?;
+    let _ = connection.disconnect().await;
+    Ok(())
+}
