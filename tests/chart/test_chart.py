@@ -71,11 +71,19 @@ class Namespaces(unittest.TestCase):
         self.assertEqual([a for a in arguments if a.startswith("--watch-namespace")],
                          ["--watch-namespace=a", "--watch-namespace=b"])
 
-    def test_nothing_is_cluster_wide_but_the_definition(self):
-        objects = helm.render({"watchNamespaces": ["a", "b"]})
-        self.assertEqual(helm.pick(objects, "ClusterRole") + helm.pick(objects, "ClusterRoleBinding"), [])
-        self.assertEqual([found["kind"] for found in objects if "namespace" not in found["metadata"]],
-                         ["CustomResourceDefinition"])
+    def test_nothing_is_cluster_wide_but_the_definition_and_the_finalizer(self):
+        objects = helm.render({"watchNamespaces": ["a", "b"]}, namespace="here")
+        self.assertEqual(sorted(found["kind"] for found in objects if "namespace" not in found["metadata"]),
+                         ["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"])
+        [role], [binding] = helm.pick(objects, "ClusterRole"), helm.pick(objects, "ClusterRoleBinding")
+        self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
+        self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        reach = {(name, tuple(rule.get("resourceNames", ()))) for rule in role["rules"] for name in rule["resources"]}
+        self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b"))})
+
+    def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
+        names = [helm.pick(helm.render(namespace=place), "ClusterRole")[0]["metadata"]["name"] for place in ("a", "b")]
+        self.assertNotEqual(*names)
 
     def test_nothing_is_added_to_the_roles_of_others(self):
         for role in helm.pick(helm.render(), "Role"):
@@ -83,7 +91,8 @@ class Namespaces(unittest.TestCase):
 
     def test_without_rbac_there_are_no_roles(self):
         objects = helm.render({"rbac": {"create": False}})
-        self.assertEqual(helm.pick(objects, "Role") + helm.pick(objects, "RoleBinding"), [])
+        for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
+            self.assertEqual(helm.pick(objects, kind), [])
 
 
 class Definition(unittest.TestCase):
@@ -160,7 +169,8 @@ class Options(unittest.TestCase):
 
     def test_nothing_that_needs_other_operators_by_default(self):
         self.assertEqual({found["kind"] for found in helm.render()},
-                         {"CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding", "Deployment"})
+                         {"CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+                          "Deployment"})
 
     def test_long_release_names(self):
         for found in helm.render(release="r" * 53):
