@@ -349,6 +349,51 @@ fn sample_of_a_lost_node() {
     );
 }
 
+/// A stranger scales a stopped target up, and OMS runs before the operator looks again.
+fn start_by_others(mut world: World) -> World {
+    world.mishaps = 1;
+    let mut world = world.after(&Event::Reverted("oms-1".into()));
+    while let Some(event) = world.list_events().into_iter().find(|event| {
+        matches!(event, Event::Controller(_))
+            || matches!(event, Event::Pod(pod) if pod.starts_with("oms-1-"))
+    }) {
+        world = world.after(&event);
+    }
+    assert!(!world.oms.is_empty(), "OMS does not run");
+    world
+}
+
+#[test]
+fn sample_of_a_start_by_others() {
+    // The backup is stale: no start of the new version, back to the backup.
+    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
+    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(&findings, &["RolledBack Settling"]);
+    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
+    let rollback = setup(Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    });
+    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
+    back.asks.retry = true;
+    let findings = explore("start by others on the way back", vec![back], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &[
+            "RolledBack Settling",
+            "RollingBack StartingOld stalled TargetContended",
+        ],
+    );
+    assert!(
+        findings
+            .ends
+            .keys()
+            .any(|end| end.starts_with("RolledBack"))
+    );
+}
+
 #[test]
 fn sample_of_mishaps() {
     let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]
