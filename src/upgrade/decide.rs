@@ -40,6 +40,9 @@ pub struct Note {
     pub warning: bool,
 }
 
+/// What a stalled upgrade does: it looks again, for what it waits for may come true without a change of the object.
+const STALLED: Decision = Decision::Wait { poll: 10 };
+
 /// Passes kept in `status.history`.
 const HISTORY: usize = 40;
 
@@ -151,7 +154,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
     if draft.stall.is_some() && !matches!(next, Next::Go(_) | Next::Stall(_)) {
         let mut still = cx.status.clone();
         still.observed_generation = Some(cx.object.generation);
-        return finish(cx, still, Decision::Wait { poll: 10 });
+        return finish(cx, still, STALLED);
     }
     let outcome = match next {
         Next::Go(step) => {
@@ -185,7 +188,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
                 message: failure.message,
             });
             draft.waiting = None;
-            Decision::Rest
+            STALLED
         }
         Next::Settled => {
             draft.settled = true;
