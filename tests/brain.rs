@@ -42,6 +42,19 @@ fn run_until(world: &mut World, step: Step) {
     panic!("{step:?} was never reached; at {:?}", world.status.step);
 }
 
+/// As `run`, a second at a time, so that deadlines are met; `stop` sees every world.
+fn run_slowly(world: &mut World, seconds: u32, mut stop: impl FnMut(&mut World) -> bool) {
+    for _ in 0..seconds {
+        if stop(world) {
+            return;
+        }
+        world.run_pass();
+        world.run_cluster();
+        world.clock += 1;
+    }
+    panic!("no end: step {:?}", world.status.step);
+}
+
 fn expect(world: &World, phase: Phase) {
     assert_eq!(
         world.status.phase,
@@ -194,14 +207,7 @@ fn a_project_that_stays_down_is_waited_for() {
             ..Trouble::default()
         },
     );
-    for _ in 0..100_000 {
-        if world.status.stall.is_some() {
-            break;
-        }
-        world.run_pass();
-        world.run_cluster();
-        world.clock += 1;
-    }
+    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
     let stall = world.status.stall.as_ref().unwrap();
     assert_eq!(stall.reason, "ReplicationNotRecovered");
     assert_eq!(world.status.open_projects.len(), 1);
@@ -220,16 +226,11 @@ fn a_write_that_nobody_heeds_comes_to_an_end() {
             ..Trouble::default()
         },
     );
-    for _ in 0..3000 {
-        if world.status.settled {
-            break;
-        }
-        world.run_pass();
-        world.run_cluster();
-        world.clock += 1;
+    run_slowly(&mut world, 3000, |world| {
         // Once it has turned back, writes are heeded again.
-        world.trouble.unheeded = world.status.direction == Some(Direction::Forward);
-    }
+        world.trouble.unheeded = world.status.direction != Some(Direction::Abort);
+        world.status.settled
+    });
     expect(&world, Phase::Aborted);
     let cause = world.status.cause.as_ref().unwrap();
     assert!(

@@ -275,7 +275,6 @@ fn sample_of_write_back() {
         "StoppingOld",
     );
     for oms in world.oms.values_mut() {
-        oms.console_ha = true;
         oms.console_text = Some(world::HA_ON.into());
     }
     // And one that does so from the beginning: it is stopped while the row is written.

@@ -41,11 +41,21 @@ pub struct Pod {
     pub up: bool,
     pub leaving: bool,
     pub restarts: i32,
-    pub console_ha: bool,
     pub console_pid: i64,
-    /// `ha.config` as the console holds it.
+    /// `ha.config` as the running console holds it.
     pub console_text: Option<String>,
     pub console_stopped: bool,
+}
+
+impl Pod {
+    /// Whether the console, by what it holds, starts components.
+    fn console_sees_ha(&self) -> bool {
+        self.console_text.as_deref().is_some_and(reads_enabled)
+    }
+}
+
+fn reads_enabled(text: &str) -> bool {
+    HaConfig::parse(text).unwrap().read_setting().enable
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -173,7 +183,7 @@ impl World {
     }
 
     pub fn ha_enabled(&self) -> bool {
-        HaConfig::parse(&self.ha).unwrap().read_setting().enable
+        reads_enabled(&self.ha)
     }
 
     pub fn template(&self, index: usize) -> TemplateKind {
@@ -200,7 +210,6 @@ impl World {
             up: false,
             leaving: false,
             restarts: 0,
-            console_ha: false,
             console_pid: i64::from(self.pods_made) * 100,
             console_text: None,
             console_stopped: false,
@@ -220,28 +229,25 @@ impl World {
         let writes_back = self.trouble.write_back;
         let pod = self.find_pod(target);
         pod.console_stopped = true;
-        pod.console_ha = false;
         if let Some(text) = pod.console_text.take().filter(|_| writes_back) {
             self.ha = text;
         }
     }
 
     fn start_console(&mut self, target: &str) {
-        let (ha, text) = (self.ha_enabled(), self.ha.clone());
+        let text = self.ha.clone();
         let pod = self.find_pod(target);
         if pod.console_stopped {
             pod.console_stopped = false;
             pod.console_pid += 1;
-            pod.console_ha = ha;
             pod.console_text = Some(text);
         }
     }
 
     fn refresh_consoles(&mut self) {
-        let (ha, text) = (self.ha_enabled(), self.ha.clone());
+        let text = self.ha.clone();
         for node in &mut self.nodes {
             if let Some(pod) = node.pod.as_mut().filter(|pod| pod.up) {
-                pod.console_ha = ha;
                 pod.console_text = Some(text.clone());
             }
         }
@@ -481,7 +487,7 @@ impl World {
             && self.nodes.iter().all(|node| {
                 node.pod
                     .as_ref()
-                    .is_some_and(|pod| pod.up && pod.console_ha)
+                    .is_some_and(|pod| pod.up && pod.console_sees_ha())
             })
             && self.status.step == Some(Step::Recovering)
             && !self.trouble.project_down
@@ -506,7 +512,7 @@ impl World {
         let kind = self.template(index);
         let generation = self.nodes[index].object["metadata"]["generation"].clone();
         self.nodes[index].object["status"]["observedGeneration"] = generation;
-        let (schema, trouble, ha) = (self.schema, self.trouble, self.ha_enabled());
+        let (schema, trouble) = (self.schema, self.trouble);
         let text = self.ha.clone();
         if self.nodes[index]
             .pod
@@ -547,7 +553,6 @@ impl World {
                     TemplateKind::Foreign => false,
                 };
                 if pod.up {
-                    pod.console_ha = ha;
                     pod.console_text = Some(text);
                     self.writes += 1;
                 }

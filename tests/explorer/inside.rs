@@ -98,9 +98,7 @@ impl OpenApi for ConsoleDouble {
         self.ask(CallSite::ConsoleWriteHa, move |world| {
             world.check_intent(&["SetHa"], None);
             world.db.ha = Some(config.as_str().into());
-            let ha = world.ha_enabled();
             for oms in world.oms.values_mut().filter(|oms| oms.up) {
-                oms.console_ha = ha;
                 oms.console_text = Some(config.as_str().into());
             }
             world.touched = true;

@@ -24,7 +24,6 @@ impl World {
                 upgrade_start,
                 up: false,
                 console_pid,
-                console_ha: false,
                 console_text: None,
                 console_stopped: false,
             },
@@ -77,10 +76,9 @@ impl World {
 
     /// All programs run: the console reads its parameters, OMS writes to its databases.
     pub fn bring_up(&mut self, pod: &str) {
-        let (ha, text) = (self.ha_enabled(), self.db.ha.clone());
+        let text = self.db.ha.clone();
         if let Some(oms) = self.oms.get_mut(pod) {
             oms.up = true;
-            oms.console_ha = ha;
             oms.console_text = text;
         }
         self.check_gap();
@@ -99,8 +97,8 @@ impl World {
         if oms.up {
             self.write_content();
         }
-        if self.trouble.write_back && oms.up && !oms.console_stopped && oms.console_text.is_some() {
-            self.db.ha = oms.console_text.clone();
+        if self.trouble.write_back && oms.up && oms.console_text.is_some() {
+            self.db.ha = oms.console_text;
         }
         let on_purpose = self.list("deployments").iter().any(|name| {
             self.get("deployments", name)
@@ -287,8 +285,7 @@ impl World {
             return;
         };
         oms.console_stopped = true;
-        let cached = oms.console_text.clone();
-        oms.console_ha = false;
+        let cached = oms.console_text.take();
         if self.trouble.write_back && cached.is_some() {
             self.db.ha = cached;
         }
@@ -297,7 +294,7 @@ impl World {
 
     /// `supervisorctl start oms_console`: only then it reads the parameters again.
     pub fn start_console(&mut self, pod: &str) {
-        let (pid, ha, text) = (self.take_id(), self.ha_enabled(), self.db.ha.clone());
+        let (pid, text) = (self.take_id(), self.db.ha.clone());
         if let Some(oms) = self
             .oms
             .get_mut(pod)
@@ -306,7 +303,6 @@ impl World {
             oms.console_text = text;
             oms.console_stopped = false;
             oms.console_pid = pid;
-            oms.console_ha = ha;
             self.touched = true;
         }
         self.check_gap();
@@ -322,7 +318,7 @@ impl World {
         if self.stopped
             && !self.resumed
             && !pulls_back
-            && self.oms.values().any(|oms| oms.up && oms.console_ha)
+            && self.oms.values().any(|oms| oms.up && oms.console_ha())
         {
             self.break_rule(
                 "HA starts Stores without pull-back after OMS was stopped: a replication gap",
@@ -338,7 +334,7 @@ impl World {
         if up < targets || self.db.schema == Schema::Half {
             return false;
         }
-        !self.stopped || self.oms.values().all(|oms| oms.console_ha) && self.ha_enabled()
+        !self.stopped || self.oms.values().all(|oms| oms.console_ha()) && self.ha_enabled()
     }
 
     /// Checkpoint that the open API tells.

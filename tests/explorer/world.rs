@@ -70,12 +70,23 @@ pub struct Oms {
     /// All programs run.
     pub up: bool,
     pub console_pid: u64,
-    /// Whether the console, when it read `ha.config`, saw HA on.
-    pub console_ha: bool,
-    /// `ha.config` as the console holds it.
+    /// `ha.config` as the running console holds it.
     pub console_text: Option<String>,
     /// Somebody stopped the console.
     pub console_stopped: bool,
+}
+
+impl Oms {
+    /// Whether the console, when it read `ha.config`, saw HA on.
+    pub fn console_ha(&self) -> bool {
+        reads_enabled(self.console_text.as_deref())
+    }
+}
+
+fn reads_enabled(text: Option<&str>) -> bool {
+    text.is_some_and(|text| {
+        serde_json::from_str::<Value>(text).is_ok_and(|value| value["enable"] == true)
+    })
 }
 
 /// A run of `docker_init.sh`, recorded on the logs volume of a target.
@@ -257,7 +268,6 @@ impl World {
         }
         world.db.content = 1;
         for oms in world.oms.values_mut() {
-            oms.console_ha = !setup.ha_off;
             oms.console_text = Some(ha.into());
         }
         world.touched = false;
@@ -354,9 +364,7 @@ impl World {
     }
 
     pub fn ha_enabled(&self) -> bool {
-        self.db.ha.as_deref().is_some_and(|text| {
-            serde_json::from_str::<Value>(text).is_ok_and(|value| value["enable"] == true)
-        })
+        reads_enabled(self.db.ha.as_deref())
     }
 
     /// OMS writes to its databases.
