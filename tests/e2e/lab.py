@@ -86,12 +86,16 @@ class Lab(installation.Demo):
             return False
         if self.engine is not None and (self.engine, self.nodes) != (engine, nodes):
             self.uninstall()
-        self.remove_oms()
         names = ["--nodes", ",".join(f"node{number + 1}" for number in range(nodes))] if nodes > 1 else []
-        installation.run_logged("tests/standin/standinctl", "--kubeconfig", self.kubeconfig, "install", "-n", self.namespace,
-                                "--engine", engine, "--fast", "--size-mb", "4", *names)
+        self.install_oms(engine, 4, "--fast", *names)
         self.engine, self.nodes, self.clean = engine, nodes, True
         return True
+
+    def install_oms(self, engine, size_mb, *options):
+        """A fresh installation of the old version; the MetaDB is kept when there is one."""
+        self.remove_oms()
+        installation.run_logged("tests/standin/standinctl", "--kubeconfig", self.kubeconfig, "install", "-n", self.namespace,
+                                "--engine", engine, "--size-mb", str(size_mb), *options)
 
     def is_worn(self):
         """Whether HA might leave replication down next time: every stop of OMS costs each subtopic one Store, and HA
