@@ -4,9 +4,7 @@ use super::{
     adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
     settling, starting, stopping, stopping_jobs,
 };
-use crate::api::{
-    Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
-};
+use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
 
 /// What one pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,19 +106,12 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
 
 /// Turns waiting beyond the step's deadline into a failure that says what was waited for.
 fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
-    let unheeded = Waiting {
-        reason: "HaUnheeded".into(),
-        message: "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again".into(),
-    };
     let problem = match &next {
-        Next::Wait { problem, .. } => problem.as_ref(),
+        Next::Wait { problem, .. } => problem.as_ref().map(|waiting| waiting.message.as_str()),
         // Done again and again it would never end.
-        Next::Do(Effect::StopConsole { .. }) => Some(&unheeded),
-        Next::Do(effect @ Effect::SetHa { .. })
-            if cx.status.intent.as_ref() == Some(&effect.describe_intent()) =>
-        {
-            Some(&unheeded)
-        }
+        Next::Do(effect) if is_unheeded(cx, effect) => Some(
+            "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again",
+        ),
         _ => return next,
     };
     let Some(step) = cx.status.step else {
@@ -135,11 +126,10 @@ fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
     if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
         return next;
     }
-    let what = match (problem, &cx.status.waiting) {
-        (Some(waiting), _) => waiting.message.clone(),
-        (None, Some(waiting)) => waiting.message.clone(),
-        (None, None) => summary::describe_step(step).to_owned(),
-    };
+    let known = cx.status.waiting.as_ref();
+    let what = problem
+        .or(known.map(|waiting| waiting.message.as_str()))
+        .unwrap_or_else(|| summary::describe_step(step));
     Next::Fail(Failure::new(
         "Timeout",
         format!(
@@ -147,6 +137,15 @@ fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
             summary::describe_step(step)
         ),
     ))
+}
+
+/// Whether an effect shows that `ha.config` was written in this step already and does not read so.
+fn is_unheeded(cx: &Context<'_>, effect: &Effect) -> bool {
+    match effect {
+        Effect::StopConsole { .. } => true,
+        Effect::SetHa { .. } => cx.status.intent.as_ref() == Some(&effect.describe_intent()),
+        _ => false,
+    }
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {

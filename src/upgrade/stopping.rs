@@ -1,7 +1,7 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
-use super::targets::{Shape, bring_into_shape, list_stopped, read_targets};
+use super::targets::{Shape, Target, bring_into_shape, list_stopped, read_targets};
 use super::{Context, Effect, Fact, Failure, Next, TargetChange};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
 use crate::objects::deployment::{TemplateKind, is_drained};
@@ -10,9 +10,10 @@ use crate::oms::metadb::HaRow;
 
 /// The old version, before the backup.
 pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = stop_targets(cx, &[TemplateKind::Old]) {
-        return next;
-    }
+    let targets = match stop_targets(cx, &[TemplateKind::Old]) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
     // A console may have written its cached parameters back when it stopped. Nothing can overwrite
     // the row now; the dump must hold HA off (upgrade guide, step 1).
     match &cx.observed.metadb.ha {
@@ -36,54 +37,56 @@ pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         Fact::Known(_) => {}
     }
     draft.old_stopped_time.get_or_insert(cx.now.clone());
-    draft.stopped_targets = list_stopped(cx);
+    draft.stopped_targets = list_stopped(&targets);
     Next::Go(Step::BackingUp)
 }
 
 /// The new version after its initialisation, for a normal start.
 pub(super) fn decide_stopping_for_restart(cx: &Context<'_>) -> Next {
-    stop_targets(cx, &[TemplateKind::Upgrade]).unwrap_or(Next::Go(Step::StartingFinal))
+    match stop_targets(cx, &[TemplateKind::Upgrade]) {
+        Ok(_) => Next::Go(Step::StartingFinal),
+        Err(next) => next,
+    }
 }
 
 /// Whatever runs, for a rollback.
 pub(super) fn decide_stopping_new(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    if let Some(next) = stop_targets(
-        cx,
-        &[
-            TemplateKind::Old,
-            TemplateKind::Upgrade,
-            TemplateKind::Final,
-        ],
-    ) {
-        return next;
-    }
+    let any = [
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+    ];
+    let targets = match stop_targets(cx, &any) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
     draft.new_stopped_time = Some(cx.now.clone());
-    draft.stopped_targets = list_stopped(cx);
+    draft.stopped_targets = list_stopped(&targets);
     Next::Go(Step::Comparing)
 }
 
-/// No replicas, no pods, no foreign session. `None` when all hold.
-fn stop_targets(cx: &Context<'_>, templates: &[TemplateKind]) -> Option<Next> {
-    let targets = match read_targets(cx) {
-        Ok(targets) => targets,
-        Err(next) => return Some(next),
-    };
+/// No replicas, no pods, no foreign session: comes back with the targets when all hold.
+fn stop_targets<'a>(
+    cx: &'a Context<'_>,
+    templates: &[TemplateKind],
+) -> Result<Vec<Target<'a>>, Next> {
+    let targets = read_targets(cx)?;
     let shape = Shape {
         templates: templates.to_vec(),
         running: false,
     };
     if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::Stop) {
-        return Some(next);
+        return Err(next);
     }
     // The pod list alone could be early: a ReplicaSet that lags may still make a pod.
     if targets
         .iter()
         .any(|target| !target.pods.is_empty() || !is_drained(&target.deployment.object))
     {
-        return Some(Next::watch());
+        return Err(Next::watch());
     }
     match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
         Fact::Known(report) if !report.foreign.is_empty() => {
             let list: Vec<String> = report
                 .foreign
@@ -91,7 +94,7 @@ fn stop_targets(cx: &Context<'_>, templates: &[TemplateKind]) -> Option<Next> {
                 .take(5)
                 .map(|s| format!("{} {}@{}", s.id, s.user, s.host))
                 .collect();
-            Some(Next::trouble(
+            Err(Next::trouble(
                 1,
                 "SessionsLeft",
                 format!(
@@ -101,6 +104,6 @@ fn stop_targets(cx: &Context<'_>, templates: &[TemplateKind]) -> Option<Next> {
                 ),
             ))
         }
-        Fact::Known(_) => None,
+        Fact::Known(_) => Ok(targets),
     }
 }

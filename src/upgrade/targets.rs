@@ -138,14 +138,43 @@ pub(super) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) ->
 }
 
 fn describe_contention(target: &Target<'_>) -> Next {
+    let name = &target.original.name;
+    blame(
+        target,
+        |who| {
+            format!(
+                "{who} changed image, replicas or template of Deployment {name} during the upgrade; the operator does not fight over it"
+            )
+        },
+        " and raise spec.retries",
+    )
+}
+
+/// What was read of the databases is not trusted any more.
+pub(super) fn describe_start_by_others(target: &Target<'_>) -> Next {
+    let name = &target.original.name;
+    blame(
+        target,
+        |who| {
+            format!(
+                "Deployment {name} was changed after it had been stopped, last by {who}, and OMS may have run and written since: \
+                 what was read of the databases is not trusted"
+            )
+        },
+        ", then raise spec.retries on a way back, or ask for action: RollBack",
+    )
+}
+
+/// Somebody else wrote a target: what happened, and what to do once that writer leaves it alone.
+fn blame(target: &Target<'_>, happened: impl Fn(&str) -> String, then: &str) -> Next {
     let who =
         find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
     Next::Fail(Failure::new(
         "TargetContended",
         format!(
-            "{who} changed image, replicas or template of Deployment {} during the upgrade; the operator does not fight over it; \
-             make {who} leave the Deployment alone (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled) and raise spec.retries",
-            target.original.name
+            "{}; make {who} leave the Deployment alone \
+             (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled){then}",
+            happened(&who)
         ),
     ))
 }
@@ -184,30 +213,14 @@ pub(super) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
 }
 
 /// The targets as they are stopped now.
-pub(super) fn list_stopped(cx: &Context<'_>) -> Vec<StoppedTarget> {
-    let stopped = |target: &Target<'_>| StoppedTarget {
-        name: target.original.name.clone(),
-        generation: read_generation(&target.deployment.object),
-    };
-    read_targets(cx)
-        .map(|targets| targets.iter().map(stopped).collect())
-        .unwrap_or_default()
-}
-
-/// What was read of the databases is not trusted any more.
-pub(super) fn describe_start_by_others(target: &Target<'_>) -> Next {
-    let who =
-        find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
-    Next::Fail(Failure::new(
-        "TargetContended",
-        format!(
-            "Deployment {} was changed after it had been stopped, last by {who}, and OMS may have run and written since: \
-             what was read of the databases is not trusted; make {who} leave the Deployment alone \
-             (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled), then raise spec.retries on a way back, \
-             or ask for action: RollBack",
-            target.original.name
-        ),
-    ))
+pub(super) fn list_stopped(targets: &[Target<'_>]) -> Vec<StoppedTarget> {
+    targets
+        .iter()
+        .map(|target| StoppedTarget {
+            name: target.original.name.clone(),
+            generation: read_generation(&target.deployment.object),
+        })
+        .collect()
 }
 
 /// The one live pod of a target, when its container runs on the wanted template.

@@ -3,7 +3,7 @@
 import json
 import time
 
-from box import wait_for
+from box import EYE, wait_for
 from case import DOWN, HA, NEW, OLD, Case
 
 BANNER = "# [Completed] All initialization steps are executed."
@@ -175,7 +175,7 @@ class RunningDays(Case):
         self.start_old().stop()
         self.assertEqual(self.sessions(), 0)
         self.bad_day("sessions-left-open")
-        holder = self.ground.observer.exec("python3", "/root/standin/eye.py", "hold-sessions", wait=False)
+        holder = self.ground.observer.exec("python3", EYE, "hold-sessions", wait=False)
         wait_for("two sessions", lambda: self.sessions() == 2, 20)
         self.end_bad_days()
         holder.wait(80)
