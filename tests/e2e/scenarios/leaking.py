@@ -66,7 +66,7 @@ class JobLogs:
                         or "-compare-" in folder:
                     try:
                         with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-                            self.texts[f"log on disk {folder.rpartition('/')[2]}"] = file.read()
+                            self.texts[f"log on disk {os.path.relpath(folder, self.root)}"] = file.read()
                     except OSError:
                         continue
 
