@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-all bench fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all bench fmt lint generate images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -12,6 +12,9 @@ setup: ## Install what is needed on a fresh Debian 12 machine
 
 demo: ## An upgrade of a sample installation, live. FAIL=init|hang|console|crash|kill|pull, THEN=rollback, ENGINE=seekdb|mariadb
 	tests/demo/demo up
+
+demo-oms: ## Only the ground of the demo: a cluster with MetaDB and OMS 3.3.1-ce, to try things by hand
+	tests/demo/demo oms
 
 demo-down: ## Remove the demo's cluster
 	tests/demo/demo down

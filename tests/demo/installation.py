@@ -3,8 +3,10 @@
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +15,7 @@ BIN = os.path.join(ROOT, ".cache", "bin")
 IMAGES = os.path.join(ROOT, ".cache", "images")
 LOG = os.path.join(ROOT, ".cache", "demo.log")
 CLUSTER = os.path.join(BIN, "testcluster")
+GROUND_IMAGES = ["pause_1", "oms-standin_3.3.1-ce", "oms-standin_4.0.0-ce"]
 
 
 class Demo:
@@ -74,49 +77,103 @@ def run_logged(*command):
 
 
 class Step:
-    """Prints what is done and how long it took."""
+    """Prints what is done and how long it took; on a terminal also, while it goes on, the last line of the log."""
 
     def __init__(self, text):
         self.text = text
+        self.over = threading.Event()
+        self.ticker = threading.Thread(target=self.show_progress, daemon=True)
 
     def __enter__(self):
         self.began = time.monotonic()
         if sys.stdout.isatty():
-            print(f"          {self.text} …", end="", flush=True)
+            self.ticker.start()
 
     def __exit__(self, kind, *_):
+        self.over.set()
+        if self.ticker.is_alive():
+            self.ticker.join()
         start = "\r\033[K" if sys.stdout.isatty() else ""
         print(f"{start}{time.monotonic() - self.began:6.1f} s  {self.text}{'' if kind is None else ' FAILED'}", flush=True)
+
+    def show_progress(self):
+        """Rewrites one line of the terminal each second."""
+        while not self.over.is_set():
+            line = f"{time.monotonic() - self.began:6.0f} s  {self.text} … {read_last_line(LOG)}"
+            print(f"\r\033[K{line[:shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+            self.over.wait(1)
+
+
+def read_last_line(path):
+    """The last line of a text file that says something, without what would move the cursor."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 2000))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = ("".join(letter for letter in line if letter.isprintable()).strip() for line in reversed(lines))
+    return next((line for line in said if line), "")
 
 
 def prepare(plan):
     """Everything up to a running OMS with HA on, and an operator that waits for work."""
+    set_up_machine()
+    with Step("images of operator and stand-in built, cluster started"):
+        run_together([*list_ground(plan), ("scripts/build-images.sh",)])
+    demo = load_images(plan, [*GROUND_IMAGES, "oms-operator_dev", "oms-operator-tools_dev"])
+    with ThreadPoolExecutor() as pool:
+        operator = pool.submit(install_operator, demo)
+        install_oms(demo, plan)
+        with Step("OMS restarted once: the way back rests on that, so preflight wants to have seen it"):
+            restart_container(demo)
+        with Step("operator installed with Helm meanwhile"):
+            operator.result()
+    return demo
+
+
+def prepare_ground(plan):
+    """A cluster with a MetaDB and a running OMS, and nothing of the operator."""
+    set_up_machine()
+    with Step("images of the stand-in built, cluster started"):
+        run_together(list_ground(plan))
+    demo = load_images(plan, GROUND_IMAGES)
+    install_oms(demo, plan)
+    return demo
+
+
+def set_up_machine():
+    """What a fresh machine lacks."""
     os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
     open(LOG, "w", encoding="utf-8").close()
-    with Step("machine set up (the first time this compiles Kubernetes and takes minutes)"):
+    with Step("machine set up (the first time this compiles Kubernetes: minutes)"):
         run_logged("scripts/setup.sh", "--demo")
-    with Step("images of operator and stand-in built, cluster started"):
-        run_together([(CLUSTER, "up", "--name", plan.cluster), ("tests/standin/standinctl", "build"),
-                      ("scripts/build-images.sh",)])
+
+
+def list_ground(plan):
+    """Commands that can run side by side: the cluster, the stand-in's images."""
+    return [(CLUSTER, "up", "--name", plan.cluster), ("tests/standin/standinctl", "build")]
+
+
+def load_images(plan, names):
+    """The cluster with its images, without what a former run left."""
     demo = Demo(plan.cluster)
     with Step("images loaded into the cluster"):
-        run_logged(CLUSTER, "load", "--name", plan.cluster, *archives(plan.engine))
+        run_logged(CLUSTER, "load", "--name", plan.cluster, *find_archives([f"{plan.engine}_*", *names]))
     with Step("what a former run left is removed"):
         remove_upgrade(demo)
         run_logged("tests/standin/standinctl", "--kubeconfig", demo.kubeconfig, "uninstall", demo.namespace)
         # The operator's Role lives there; OMS's own labels come with OMS.
         call([*demo.kubectl_base, "apply", "-f", "-"],
              json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": demo.namespace}}))
-    with ThreadPoolExecutor() as pool:
-        operator = pool.submit(install_operator, demo)
-        with Step(f"MetaDB ({plan.engine}) and OMS 3.3.1-ce installed, HA on, projects run"):
-            run_logged("tests/standin/standinctl", "--kubeconfig", demo.kubeconfig, "install", "-n", demo.namespace,
-                       "--engine", plan.engine, "--size-mb", str(plan.size_mb))
-        with Step("OMS restarted once: the way back rests on that, so preflight wants to have seen it"):
-            restart_container(demo)
-        with Step("operator installed with Helm meanwhile"):
-            operator.result()
     return demo
+
+
+def install_oms(demo, plan):
+    """The MetaDB and OMS, until projects run."""
+    with Step(f"MetaDB ({plan.engine}) and OMS 3.3.1-ce installed, HA on, projects run"):
+        run_logged("tests/standin/standinctl", "--kubeconfig", demo.kubeconfig, "install", "-n", demo.namespace,
+                   "--engine", plan.engine, "--size-mb", str(plan.size_mb))
 
 
 def run_together(commands):
@@ -126,10 +183,8 @@ def run_together(commands):
             result.result()
 
 
-def archives(engine):
-    """Image archives that the demo needs."""
-    wanted = ["pause_1", f"{engine}_*", "oms-standin_3.3.1-ce", "oms-standin_4.0.0-ce", "oms-operator_dev",
-              "oms-operator-tools_dev"]
+def find_archives(wanted):
+    """Image archives by their names."""
     found = [path for name in wanted for path in glob.glob(os.path.join(IMAGES, name + ".tar"))]
     if len(found) < len(wanted):
         sys.exit(f"images are missing in {IMAGES}: of {', '.join(wanted)} only {len(found)} are there")
@@ -190,13 +245,15 @@ def remove():
     return subprocess.run([CLUSTER, "down", "--name", os.environ.get("CLUSTER", "demo")]).returncode
 
 
-def print_how_to_look_around(demo):
+def print_how_to_look_around(demo, with_operator=True):
     """What to try next."""
+    operator = f"""
+  {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
+  {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
     print(f"""
 The cluster stays up. Look around:
-  export KUBECONFIG={demo.kubeconfig}
-  {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
+  export KUBECONFIG={demo.kubeconfig}{operator}
   {BIN}/kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
-  {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator
+  tests/standin/standinctl state {demo.namespace}
   tests/standin/standinctl journal {demo.namespace}
   make demo-down        removes it""")

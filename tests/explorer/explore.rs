@@ -356,12 +356,8 @@ impl Explorer {
         let deleting = world
             .upgrade()
             .is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
-        let quiet = super::reads_as_quiet(world);
-        if quiet && !deleting && clean.calls.len() > 1 {
-            judged.break_rule(format!(
-                "I8: a settled object costs calls: {:?}",
-                clean.calls
-            ));
+        if super::reads_as_quiet(world) && !deleting {
+            judge_rest(&mut judged, clean);
         }
         if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
             let trace = self.trace(Some(number), "settled");
@@ -402,6 +398,23 @@ impl Explorer {
                     .push(self.trace(Some(number), "no way to an end from here"));
             }
         }
+    }
+}
+
+/// A settled object costs the one call that reads it. When its spec has changed since, it also costs the
+/// write that says so (`observedGeneration`), and nothing else.
+fn judge_rest(world: &mut World, clean: &Outcome) {
+    let writes: Vec<_> = clean.calls.iter().filter(|site| site.is_write()).collect();
+    let kept = if world.is_observed() {
+        clean.calls.len() <= 1
+    } else {
+        writes == [&CallSite::ReplaceStatus] && clean.world.is_observed()
+    };
+    if !kept {
+        world.break_rule(format!(
+            "I8: a settled object costs calls: {:?}",
+            clean.calls
+        ));
     }
 }
 

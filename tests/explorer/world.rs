@@ -355,6 +355,13 @@ impl World {
         self.status("/settled") == Some(&Value::Bool(true))
     }
 
+    /// The status speaks of the spec as it is now.
+    pub fn is_observed(&self) -> bool {
+        self.upgrade().is_some_and(|upgrade| {
+            upgrade["status"]["observedGeneration"] == upgrade["metadata"]["generation"]
+        })
+    }
+
     /// Seconds that the present step has lasted; in worlds that can be told apart: 0, 100, very long.
     pub fn step_age(&self) -> i64 {
         match self.status_text("/stepStartedTime").parse::<Timestamp>() {
