@@ -6,7 +6,7 @@ use crate::api::{OmsUpgrade, OmsUpgradeStatus};
 use crate::objects::event::build_event;
 use crate::objects::labels::Owner;
 use crate::upgrade::Note;
-use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 

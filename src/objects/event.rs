@@ -1,14 +1,16 @@
 //! Events: one per transition, under a name that follows from it. Pure.
+//!
+//! They are events of the core group, not of `events.k8s.io`: only there a last time stamp may be set, and `kubectl describe`
+//! sorts by nothing else.
 use super::names::event_name;
 use crate::api::{FIELD_MANAGER, GROUP, VERSION};
 use crate::objects::labels::Owner;
 use crate::upgrade::Note;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 
-/// Longest note that the API server takes, bytes.
-const LONGEST_NOTE: usize = 1024;
+/// Longest message that the API server takes, bytes.
+const LONGEST_MESSAGE: usize = 1024;
 /// Longest reason that the API server takes, bytes.
 const LONGEST_REASON: usize = 128;
 
@@ -27,20 +29,27 @@ pub fn build_event(
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(now.0)),
-        reporting_controller: Some(FIELD_MANAGER.into()),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now.clone()),
+        count: Some(1),
+        source: Some(EventSource {
+            component: Some(FIELD_MANAGER.into()),
+            ..EventSource::default()
+        }),
+        reporting_component: Some(FIELD_MANAGER.into()),
         reporting_instance: Some(cut(reporter, LONGEST_REASON)),
         action: Some("Upgrade".into()),
         reason: Some(cut(&note.reason, LONGEST_REASON)),
-        note: Some(cut(&note.message, LONGEST_NOTE)),
+        message: Some(cut(&note.message, LONGEST_MESSAGE)),
         type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
-        regarding: Some(ObjectReference {
+        involved_object: ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some("OmsUpgrade".into()),
             name: Some(owner.name.into()),
             namespace: Some(owner.namespace.into()),
             uid: Some(owner.uid.into()),
             ..ObjectReference::default()
-        }),
+        },
         ..Event::default()
     }
 }
@@ -75,9 +84,10 @@ mod tests {
             warning: true,
         };
         let event = build_event(owner, "7", &note, "pod-1", &now);
-        let text = event.note.unwrap();
+        let text = event.message.unwrap();
         assert!(text.len() <= 1024 && text.ends_with('…'), "{}", text.len());
         assert_eq!(event.type_.as_deref(), Some("Warning"));
+        assert_eq!(event.last_timestamp.as_ref(), Some(&now));
         assert_eq!(
             build_event(owner, "7", &note, "pod-2", &now).metadata.name,
             event.metadata.name

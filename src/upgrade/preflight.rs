@@ -221,11 +221,14 @@ fn conclude(
         .collect();
     draft.plan = Some(PlanStatus {
         checks,
-        estimates: probe.map(|probe| Estimates {
-            bytes: to_i64(probe.estimated_bytes),
-            dump_seconds: to_i64(probe.dump_seconds),
-            restore_seconds: to_i64(probe.restore_seconds),
-            free_bytes: to_i64(probe.free_bytes),
+        estimates: probe.map(|probe| {
+            let known = probe.estimated_bytes > 0;
+            Estimates {
+                bytes: known.then(|| to_i64(probe.estimated_bytes)),
+                dump_seconds: known.then(|| to_i64(probe.dump_seconds)),
+                restore_seconds: known.then(|| to_i64(probe.restore_seconds)),
+                free_bytes: to_i64(probe.free_bytes),
+            }
         }),
         restore_method: probe.map(|probe| match probe.rename_across_databases {
             Trial::Failed(_) => "DropAndLoad".into(),

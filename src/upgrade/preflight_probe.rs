@@ -12,7 +12,15 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
     found.push((
         fixed("ClaimWritable"),
         match &probe.claim {
-            Trial::Works => Verdict::Passed(format!("{} free", format_bytes(probe.free_bytes))),
+            Trial::Works if probe.estimated_bytes == 0 => Verdict::Passed(format!(
+                "{} free; the server does not tell how large the databases are",
+                format_bytes(probe.free_bytes)
+            )),
+            Trial::Works => Verdict::Passed(format!(
+                "{} free for databases of {}",
+                format_bytes(probe.free_bytes),
+                format_bytes(probe.estimated_bytes)
+            )),
             Trial::Failed(why) | Trial::NotTried(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
         },
     ));
@@ -79,4 +87,49 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
         found.push((fixed("HeartbeatSequence"), Verdict::Warning(text)));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::report::Engine;
+
+    fn judge_space(estimated_bytes: u64) -> Vec<Found> {
+        check_probe(&ProbeReport {
+            engine: Engine::OceanBase,
+            server_version: "1".into(),
+            client_version: "1".into(),
+            free_bytes: 10 << 30,
+            claim: Trial::Works,
+            privileges: vec![],
+            rename_across_databases: Trial::Works,
+            ob_query_timeout_micros: None,
+            may_set_ob_query_timeout: None,
+            estimated_bytes,
+            heartbeat_sequence_rows: 0,
+            dump_seconds: 5,
+            restore_seconds: 10,
+            unsupported_objects: vec![],
+            missing_databases: vec![],
+        })
+    }
+
+    #[test]
+    fn the_claim_is_measured_against_the_databases_when_their_size_is_known() {
+        let told = |bytes| match judge_space(bytes).swap_remove(0).1 {
+            Verdict::Passed(text) => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(2 << 30), "10 GiB free for databases of 2048 MiB");
+        assert_eq!(
+            told(0),
+            "10 GiB free; the server does not tell how large the databases are"
+        );
+        let short = |bytes| {
+            judge_space(bytes).iter().any(|(id, verdict)| {
+                id.fixed == "ClaimSpace" && matches!(verdict, Verdict::Failed(_))
+            })
+        };
+        assert!(short(8 << 30) && !short(7 << 30) && !short(0));
+    }
 }

@@ -42,9 +42,22 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         _ => reason.clone(),
     };
     set(READY, phase == Phase::Succeeded, &why, &message);
-    let waits_for_nobody = draft.settled || stalled || planned;
-    set(RECONCILING, !waits_for_nobody, &reason, &message);
-    set(STALLED, stalled, &why, &message);
+    // Each of the two tells the story while it is true; the whole of it is in Ready.
+    if draft.settled || stalled || planned {
+        let rest = if draft.settled {
+            "nothing is left to do"
+        } else {
+            "waiting for a person"
+        };
+        set(RECONCILING, false, &reason, rest);
+    } else {
+        set(RECONCILING, true, &reason, &message);
+    }
+    if stalled {
+        set(STALLED, true, &why, &message);
+    } else {
+        set(STALLED, false, &why, "nobody needs to act");
+    }
     set(FINISHED, over || planned, &reason, &message);
     derive_promises(cx, draft, &mut set);
     let contended = draft

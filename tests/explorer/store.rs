@@ -39,7 +39,7 @@ const RESOURCES: [(&str, &str, &str); 10] = [
     ("configmaps", "ConfigMap", "v1"),
     ("persistentvolumeclaims", "PersistentVolumeClaim", "v1"),
     ("namespaces", "Namespace", "v1"),
-    ("events", "Event", "events.k8s.io/v1"),
+    ("events", "Event", "v1"),
     ("leases", "Lease", "coordination.k8s.io/v1"),
 ];
 

@@ -103,16 +103,20 @@ pub struct PlanStatus {
     pub steps: Vec<String>,
 }
 
-/// Estimates of the probe.
+/// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics about
+/// it: OceanBase's engine tells a length of zero for tables whose rows it has not flushed yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimates {
     /// Bytes of the databases.
-    pub bytes: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
     /// Seconds of the dump.
-    pub dump_seconds: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump_seconds: Option<i64>,
     /// Seconds of a restore.
-    pub restore_seconds: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_seconds: Option<i64>,
     /// Free bytes of the claim.
     pub free_bytes: i64,
 }
