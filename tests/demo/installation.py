@@ -16,6 +16,7 @@ IMAGES = os.path.join(ROOT, ".cache", "images")
 LOG = os.path.join(ROOT, ".cache", "demo.log")
 CLUSTER = os.path.join(BIN, "testcluster")
 GROUND_IMAGES = ["pause_1", "oms-standin_3.3.1-ce", "oms-standin_4.0.0-ce"]
+OPERATOR_IMAGES = ["oms-operator_dev", "oms-operator-tools_dev"]
 
 
 class Demo:
@@ -121,7 +122,7 @@ def prepare(plan):
     set_up_machine()
     with Step("images of operator and stand-in built, cluster started"):
         run_together([*list_ground(plan), ("scripts/build-images.sh",)])
-    demo = load_images(plan, [*GROUND_IMAGES, "oms-operator_dev", "oms-operator-tools_dev"])
+    demo = load_images(plan, [*GROUND_IMAGES, *OPERATOR_IMAGES])
     with ThreadPoolExecutor() as pool:
         operator = pool.submit(install_operator, demo)
         install_oms(demo, plan)

@@ -179,9 +179,8 @@ def bring_up(cluster, nodes, engines, build):
     began = time.monotonic()
     installation.run_logged("tests/standin/standinctl", "build")
     installation.run_logged("scripts/build-images.sh", *build)
-    archives = set()
-    for engine in engines:
-        archives.update(installation.archives(engine))
-    installation.run_logged(installation.CLUSTER, "up", "--name", cluster, "--nodes", str(nodes), *sorted(archives))
+    names = [*installation.GROUND_IMAGES, *installation.OPERATOR_IMAGES, *(f"{engine}_*" for engine in engines)]
+    archives = sorted(installation.find_archives(names))
+    installation.run_logged(installation.CLUSTER, "up", "--name", cluster, "--nodes", str(nodes), *archives)
     print(f"{time.monotonic() - began:6.1f} s  cluster {cluster} with {nodes} node(s) and the images", flush=True)
     return Lab(cluster)
