@@ -344,6 +344,30 @@ fn a_stranger_is_named_and_not_fought() {
     expect(&world, Phase::Aborted);
 }
 
+/// Annotations of a Deployment count in its generation as the spec does.
+#[test]
+fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
+    for (step, effect) in [
+        (Step::StoppingOld, "Stop"),
+        (Step::StartingFinal, "StartFinal"),
+    ] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        while world
+            .status
+            .intent
+            .as_ref()
+            .map(|intent| intent.effect.as_str())
+            != Some(effect)
+        {
+            world.run_pass();
+        }
+        world.annotate(0);
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+    }
+}
+
 #[test]
 fn a_lost_status_is_rebuilt_into_a_way_back() {
     for (step, phase) in [

@@ -103,6 +103,8 @@ fn walk_seeing(mut world: World, step: &str, mut see: impl FnMut(&World)) -> Wor
         );
         let moved = !outcome.steps.is_empty();
         world = outcome.world;
+        // The cluster may be slow: the next request may come before it has moved.
+        see(&world);
         match world.list_events().iter().find(|event| event.is_progress()) {
             Some(event) => world = world.after(event),
             None if moved => {}
@@ -314,6 +316,17 @@ fn sample_of_abort_at_every_moment_of_the_stop() {
     let findings = explore("abort of the stop", ask(&worlds, "Abort"), SAMPLE);
     assert!(findings.complete);
     ends_only_in(&findings, &["Aborted Settling"]);
+}
+
+/// The Deployment controller may notice the start long after it was asked for.
+#[test]
+fn sample_of_rollback_at_every_moment_of_the_start() {
+    let mut worlds = vec![];
+    let start = walk_until(World::new(1, Setup::default()), "StartingNew");
+    walk_seeing(start, "Initializing", |world| worlds.push(world.clone()));
+    let findings = explore("rollback of the start", ask(&worlds, "RollBack"), SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(&findings, &["RolledBack Settling"]);
 }
 
 #[test]

@@ -98,9 +98,8 @@ pub(super) fn bring_into_shape(
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
             && intent.subject.as_deref() == Some(&target.original.name)
-            && intent.before.as_deref() != Some(&generation.to_string())
+            && was_undone(intent.before.as_deref(), generation)
         {
-            // Our write has happened (the generation moved on), and yet the shape is another.
             return Some(describe_contention(target));
         }
         return Some(Next::Do(Effect::PatchTarget {
@@ -110,6 +109,14 @@ pub(super) fn bring_into_shape(
         }));
     }
     None
+}
+
+/// Whether our write of a target has happened and another one took it back. Each of the two raises the generation; so does an
+/// annotation by anybody (of a Deployment), but one step alone cannot be both.
+fn was_undone(before: Option<&str>, generation: i64) -> bool {
+    before
+        .and_then(|before| before.parse::<i64>().ok())
+        .is_none_or(|before| generation > before.saturating_add(1))
 }
 
 /// Stops when a target has left the shape that it was brought into.

@@ -434,7 +434,7 @@ impl World {
         self.store(index, object);
     }
 
-    /// Stores a Deployment as an API server does: versions count up, the generation with the spec.
+    /// Stores a Deployment as an API server does: versions count up, the generation with the spec and the annotations.
     fn store(&mut self, index: usize, mut object: Value) {
         let before = &self.nodes[index].object;
         assert_ne!(before, &object, "a write that changes nothing");
@@ -444,11 +444,20 @@ impl World {
             .parse()
             .unwrap();
         object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
-        if before["spec"] != object["spec"] {
+        if before["spec"] != object["spec"]
+            || before["metadata"]["annotations"] != object["metadata"]["annotations"]
+        {
             object["metadata"]["generation"] =
                 json!(before["metadata"]["generation"].as_i64().unwrap() + 1);
         }
         self.nodes[index].object = object;
+    }
+
+    /// A stranger notes something on a target.
+    pub fn annotate(&mut self, index: usize) {
+        let mut object = self.nodes[index].object.clone();
+        object["metadata"]["annotations"]["example.com/note"] = json!("seen");
+        self.store(index, object);
     }
 
     /// A stranger scales a target back up.
@@ -867,7 +876,7 @@ impl World {
             assert!(
                 node.object["metadata"]["annotations"]
                     .as_object()
-                    .is_none_or(|all| all.is_empty()),
+                    .is_none_or(|all| !all.keys().any(|name| name.contains("oceanbase.com"))),
                 "annotations are left"
             );
         }

@@ -172,7 +172,7 @@ async fn check_finalizers(api: Api<ConfigMap>) {
     assert_eq!(code(&api.get("conformance-c").await), 404);
 }
 
-/// The generation counts changes of the spec, and of nothing else.
+/// The generation of a Deployment counts changes of its spec and of its annotations, and of nothing else.
 async fn check_generations(api: Api<Deployment>) {
     let first = make(
         &api,
@@ -188,18 +188,14 @@ async fn check_generations(api: Api<Deployment>) {
     let note =
         operations(json!([{"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}}]));
     let noted = api.patch("conformance-d", &params, &note).await.unwrap();
-    assert_eq!(noted.metadata.generation, Some(begin));
-    let scale = operations(
-        json!([{"op": "replace", "path": "/spec/paused", "value": true}, {"op": "replace", "path": "/spec/replicas", "value": 0}]),
-    );
-    // `paused` is absent, so replacing it fails as a whole.
-    assert_eq!(
-        code(&api.patch("conformance-d", &params, &scale).await),
-        422
-    );
+    assert_eq!(noted.metadata.generation, Some(begin + 1));
+    let label = operations(json!([{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]));
+    let labelled = api.patch("conformance-d", &params, &label).await.unwrap();
+    assert_eq!(labelled.metadata.generation, Some(begin + 1));
+    // Not compared: to replace what is absent. API servers add it, the double refuses; the operator replaces only what it read.
     let pause = operations(json!([{"op": "add", "path": "/spec/paused", "value": true}]));
     let paused = api.patch("conformance-d", &params, &pause).await.unwrap();
-    assert_eq!(paused.metadata.generation, Some(begin + 1));
+    assert_eq!(paused.metadata.generation, Some(begin + 2));
     let managers: Vec<String> = paused
         .metadata
         .managed_fields
@@ -211,6 +207,15 @@ async fn check_generations(api: Api<Deployment>) {
         managers.iter().any(|manager| manager == "conformance"),
         "{managers:?}"
     );
+    // So does the Deployment controller write its revision: generations are left alone by it.
+    let revision = operations(
+        json!([{"op": "add", "path": "/metadata/annotations/deployment.kubernetes.io~1revision", "value": "7"}]),
+    );
+    let counted = api
+        .patch_status("conformance-d", &params, &revision)
+        .await
+        .unwrap();
+    assert_eq!(counted.metadata.generation, Some(begin + 2));
     api.delete("conformance-d", &DeleteParams::background())
         .await
         .unwrap();

@@ -215,6 +215,18 @@ fn create(world: &mut World, route: &Route, ask: &Ask) -> Reply {
     }
 }
 
+/// Counts a change: of the spec, and for Deployments also of the annotations
+/// (kubernetes/pkg/registry/apps/deployment/strategy.go, `PrepareForUpdate`).
+pub fn raise_generation(resource: &str, before: &Value, object: &mut Value) {
+    let annotations = |one: &Value| one["metadata"]["annotations"].clone();
+    if object["spec"] != before["spec"]
+        || resource == "deployments" && annotations(object) != annotations(before)
+    {
+        let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
+        object["metadata"]["generation"] = json!(generation + 1);
+    }
+}
+
 /// Stores a changed object: a write that changes nothing keeps its version, as on the real server.
 fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) -> Reply {
     if *before == object {
@@ -228,10 +240,7 @@ fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) ->
         };
     }
     object["metadata"]["resourceVersion"] = json!(world.take_version());
-    if object["spec"] != before["spec"] {
-        let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
-        object["metadata"]["generation"] = json!(generation + 1);
-    }
+    raise_generation(route.resource, before, &mut object);
     let deleting = object["metadata"]["deletionTimestamp"].is_string();
     let held = object["metadata"]["finalizers"]
         .as_array()

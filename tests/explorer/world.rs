@@ -319,10 +319,7 @@ impl World {
         change(object);
         if *object != *before {
             object["metadata"]["resourceVersion"] = json!(version);
-            if object["spec"] != before["spec"] {
-                let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
-                object["metadata"]["generation"] = json!(generation + 1);
-            }
+            super::store::raise_generation(resource, &before, object);
             self.touched = true;
         }
     }
