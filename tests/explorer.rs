@@ -222,6 +222,41 @@ fn sample_of_success() {
 }
 
 #[test]
+fn sample_of_two_targets() {
+    let there = World::new(2, Setup::default());
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let back = walk_until(World::new(2, setup(trouble)), "StartingNew");
+    let findings = explore("two targets", vec![there, back], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &["Succeeded Settling", "RolledBack Settling InitFailed"],
+    );
+}
+
+/// At each moment of the stop and of the start, when one target may be ahead of the other.
+#[test]
+fn sample_of_requests_with_two_targets() {
+    let mut worlds = vec![];
+    let start = walk_until(World::new(2, Setup::default()), "StoppingOld");
+    let stopped = walk_seeing(start, "BackingUp", |world| worlds.push(world.clone()));
+    let mut asked = ask(&worlds, "Abort");
+    let mut worlds = vec![];
+    let start = walk_until(stopped, "StartingNew");
+    walk_seeing(start, "Initializing", |world| worlds.push(world.clone()));
+    asked.extend(ask(&worlds, "RollBack"));
+    let findings = explore("requests with two targets", asked, SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &["Aborted Settling", "RolledBack Settling RollBackRequested"],
+    );
+}
+
+#[test]
 fn sample_of_success_without_ha_from_a_container_by_api() {
     let setup = Setup {
         ha_off: true,
