@@ -14,6 +14,8 @@ mod conformance;
 mod events;
 #[path = "explorer/explore.rs"]
 mod explore;
+#[path = "explorer/fixpoints.rs"]
+mod fixpoints;
 #[path = "explorer/gate.rs"]
 mod gate;
 #[path = "explorer/http.rs"]
@@ -28,175 +30,18 @@ mod metadb;
 mod oms;
 #[path = "explorer/store.rs"]
 mod store;
+#[path = "explorer/walk.rs"]
+mod walk;
 #[path = "explorer/world.rs"]
 mod world;
 
 use events::Event;
-use explore::{Explorer, Limits};
-use world::{ConfigFrom, Setup, Trouble, World};
-
-/// Whether an object asks for nothing, by its own content.
-fn reads_as_quiet(world: &World) -> bool {
-    let Some(upgrade) = world.upgrade() else {
-        return true;
-    };
-    let action = upgrade["spec"]["action"].as_str().unwrap_or_default();
-    let direction = world.status_text("/direction");
-    action != "RollBack" || direction != "Forward"
-}
-
-/// Explores from some worlds and says what was found; broken rules and dead ends fail.
-fn explore(name: &str, starts: Vec<World>, limits: Limits) -> explore::Findings {
-    let begin = std::time::Instant::now();
-    let mut explorer = Explorer::new(limits);
-    for start in starts {
-        let step = start.status_text("/step").to_owned();
-        explorer.add(start, None, || format!("beginning at {step:?}"));
-    }
-    explorer.explore();
-    let findings = explorer.findings;
-    println!(
-        "{name}: {} worlds{}, {} passes, {} calls at {} call sites, {:.1} s; ends: {:?}",
-        findings.worlds,
-        if findings.complete {
-            " (all there are)"
-        } else {
-            ""
-        },
-        findings.runs,
-        findings.calls,
-        findings.sites.len(),
-        begin.elapsed().as_secs_f64(),
-        findings.ends
-    );
-    assert!(
-        findings.broken.is_empty(),
-        "{name}: broken:\n{}",
-        findings.broken.join("\n\n")
-    );
-    assert!(
-        findings.stuck.is_empty(),
-        "{name}: stuck:\n{}",
-        findings.stuck.join("\n\n")
-    );
-    findings
-}
-
-/// Passes and moves of the cluster in turn, until the step begins.
-fn walk_until(world: World, step: &str) -> World {
-    walk_seeing(world, step, |_| ())
-}
-
-/// The same, and every world on the way is shown.
-fn walk_seeing(mut world: World, step: &str, mut see: impl FnMut(&World)) -> World {
-    let runner = explore::Runner::default();
-    for _ in 0..600 {
-        if world.status_text("/step") == step {
-            return world;
-        }
-        see(&world);
-        let outcome = runner.run(&world, None);
-        assert!(
-            outcome.world.broken.is_empty(),
-            "{:?}",
-            outcome.world.broken
-        );
-        let moved = !outcome.steps.is_empty();
-        world = outcome.world;
-        // The cluster may be slow: the next request may come before it has moved.
-        see(&world);
-        match world.list_events().iter().find(|event| event.is_progress()) {
-            Some(event) => world = world.after(event),
-            None if moved => {}
-            None => {
-                let event = world
-                    .list_times()
-                    .unwrap_or_else(|| panic!("nothing moves in {}", world.status_text("/step")));
-                world = world.after(&event);
-            }
-        }
-    }
-    panic!(
-        "{step} is not reached; at {} {}",
-        world.status_text("/step"),
-        world.status_text("/stall/message")
-    );
-}
-
-fn walk_until_settled(world: World) -> World {
-    let mut world = walk_until(world, "Settling");
-    let runner = explore::Runner::default();
-    for _ in 0..100 {
-        if world.is_settled() {
-            return world;
-        }
-        world = runner.run(&world, None).world;
-        if let Some(event) = world.list_events().iter().find(|event| event.is_progress()) {
-            world = world.after(event);
-        }
-    }
-    panic!(
-        "it does not settle: {}",
-        world.status_text("/waiting/message")
-    );
-}
-
-/// The worlds in which the steps begin, on one way to the end.
-fn walk_through(world: World, steps: &[&str]) -> Vec<World> {
-    let mut worlds = vec![];
-    let mut world = world;
-    for step in steps {
-        world = walk_until(world, step);
-        worlds.push(world.clone());
-    }
-    worlds
-}
-
-fn ask(worlds: &[World], what: &'static str) -> Vec<World> {
-    worlds
-        .iter()
-        .map(|world| world.after(&Event::Ask(what)))
-        .collect()
-}
-
-const BEFORE_THE_LINE: [&str; 6] = [
-    "Preflight",
-    "Locking",
-    "DisablingHa",
-    "StoppingOld",
-    "BackingUp",
-    "VerifyingBackup",
-];
-const AFTER_THE_LINE: [&str; 6] = [
-    "StartingNew",
-    "Initializing",
-    "StoppingForRestart",
-    "StartingFinal",
-    "EnablingHa",
-    "Recovering",
-];
-
-/// Each kind of fault once for each call of each step; no more worlds than a minute bears.
-const SAMPLE: Limits = Limits {
-    worlds: Some(1500),
-    every_fault: false,
+use explore::Limits;
+use walk::{
+    AFTER_THE_LINE, BEFORE_THE_LINE, SAMPLE, ask, ends_only_in, explore, setup, start_by_others,
+    walk_seeing, walk_through, walk_until, walk_until_settled,
 };
-
-fn setup(trouble: Trouble) -> Setup {
-    Setup {
-        trouble,
-        ..Setup::default()
-    }
-}
-
-fn ends_only_in(findings: &explore::Findings, allowed: &[&str]) {
-    let other: Vec<_> = findings
-        .ends
-        .keys()
-        .filter(|end| !allowed.iter().any(|one| end.starts_with(one)))
-        .collect();
-    assert!(other.is_empty(), "it also ends in {other:?}");
-}
+use world::{ConfigFrom, Setup, Trouble, World};
 
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
@@ -401,20 +246,6 @@ fn sample_of_a_lost_node() {
     );
 }
 
-/// A stranger scales a stopped target up, and OMS runs before the operator looks again.
-fn start_by_others(mut world: World) -> World {
-    world.mishaps = 1;
-    let mut world = world.after(&Event::Reverted("oms-1".into()));
-    while let Some(event) = world.list_events().into_iter().find(|event| {
-        matches!(event, Event::Controller(_))
-            || matches!(event, Event::Pod(pod) if pod.starts_with("oms-1-"))
-    }) {
-        world = world.after(&event);
-    }
-    assert!(!world.oms.is_empty(), "OMS does not run");
-    world
-}
-
 #[test]
 fn sample_of_a_start_by_others() {
     // The backup is stale: no start of the new version, back to the backup.
@@ -472,91 +303,4 @@ fn sample_of_mishaps() {
             every_fault: false,
         },
     );
-}
-
-/// Everything that can be reached: with every fault at every call of every world, one mishap, and
-/// every request at every moment. Minutes to hours: run it optimised (see docs/testing-explorer.md).
-const FIXPOINT: Limits = Limits {
-    worlds: None,
-    every_fault: true,
-};
-
-#[test]
-#[ignore = "the fixpoint: cargo test --release --test explorer fixpoint -- --ignored"]
-fn fixpoint_of_success_abort_rollback_and_deletion() {
-    for ha_off in [false, true] {
-        let mut world = World::new(
-            1,
-            Setup {
-                ha_off,
-                ..Setup::default()
-            },
-        );
-        world.asks = world::Asks {
-            abort: true,
-            roll_back: true,
-            delete: true,
-            retry: true,
-        };
-        let findings = explore("requests", vec![world], FIXPOINT);
-        assert!(findings.complete);
-    }
-}
-
-#[test]
-#[ignore = "the fixpoint: cargo test --release --test explorer fixpoint -- --ignored"]
-fn fixpoint_of_failing_upgrades() {
-    for trouble in [
-        Trouble {
-            init_fails: true,
-            ..Trouble::default()
-        },
-        Trouble {
-            init_kills: true,
-            ..Trouble::default()
-        },
-        Trouble {
-            unpullable: true,
-            ..Trouble::default()
-        },
-        Trouble {
-            console_dead: true,
-            ..Trouble::default()
-        },
-        Trouble {
-            programs_need_init: true,
-            ..Trouble::default()
-        },
-        Trouble {
-            write_back: true,
-            ..Trouble::default()
-        },
-    ] {
-        let findings = explore("trouble", vec![World::new(1, setup(trouble))], FIXPOINT);
-        assert!(findings.complete);
-    }
-}
-
-#[test]
-#[ignore = "the fixpoint: cargo test --release --test explorer fixpoint -- --ignored"]
-fn fixpoint_of_one_mishap() {
-    for trouble in [
-        Trouble::default(),
-        Trouble {
-            init_fails: true,
-            ..Trouble::default()
-        },
-    ] {
-        let mut world = World::new(1, setup(trouble));
-        world.mishaps = 1;
-        let findings = explore(
-            "mishap",
-            vec![world],
-            Limits {
-                worlds: None,
-                every_fault: false,
-            },
-        );
-        assert!(findings.complete);
-    }
 }

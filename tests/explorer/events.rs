@@ -65,6 +65,16 @@ impl Event {
 }
 
 impl World {
+    /// Whether the object asks for nothing, by its own content.
+    pub fn asks_for_nothing(&self) -> bool {
+        let Some(upgrade) = self.upgrade() else {
+            return true;
+        };
+        let action = upgrade["spec"]["action"].as_str().unwrap_or_default();
+        let direction = self.status_text("/direction");
+        action != "RollBack" || direction != "Forward"
+    }
+
     /// Everything that may happen now, time apart.
     pub fn list_events(&self) -> Vec<Event> {
         let mut events = Vec::new();

@@ -356,7 +356,7 @@ impl Explorer {
         let deleting = world
             .upgrade()
             .is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
-        if super::reads_as_quiet(world) && !deleting {
+        if world.asks_for_nothing() && !deleting {
             judge_rest(&mut judged, clean);
         }
         if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
@@ -430,7 +430,7 @@ fn is_end(world: &World) -> bool {
         None => true,
         Some(upgrade) => {
             let deleting = upgrade["metadata"]["deletionTimestamp"].is_string();
-            world.is_settled() && !deleting && super::reads_as_quiet(world)
+            world.is_settled() && !deleting && world.asks_for_nothing()
                 || world
                     .status("/stall")
                     .is_some_and(serde_json::Value::is_object)
