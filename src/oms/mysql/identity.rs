@@ -119,7 +119,7 @@ pub(super) async fn set_query_timeout(
                 call,
                 code,
                 grant: format!(
-                    "grant alter system on *.* to the account, or have an administrator run `{sql}`"
+                    "GRANT ALTER SYSTEM ON *.* TO the account, or have an administrator run `{sql}`"
                 ),
             });
         }

@@ -186,7 +186,7 @@ fn explain_grant(error: MetaDbError) -> MetaDbError {
             call,
             code,
             grant: format!(
-                "grant create, drop, select, insert, update, delete on {LOCK_DATABASE}.* to the account"
+                "GRANT CREATE, DROP, SELECT, INSERT, UPDATE, DELETE ON {LOCK_DATABASE}.* TO the account"
             ),
         },
         error => error,
