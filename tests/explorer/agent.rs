@@ -76,14 +76,9 @@ impl World {
         let attempt = i64::from(request.attempt);
         match command.as_str() {
             "dump" if self.holds_lock(&request) => {
-                if self
-                    .claim
-                    .get(&attempt)
-                    .is_some_and(|artefact| artefact.complete)
-                {
-                    self.break_rule(format!(
-                        "I13: dump attempt {attempt} overwrites a complete one"
-                    ));
+                if self.holds_complete(attempt) {
+                    // Refused: see `work`.
+                    return;
                 }
                 let artefact = Artefact {
                     complete: false,
@@ -117,6 +112,12 @@ impl World {
             }
             (Some(_), None) => false,
         }
+    }
+
+    fn holds_complete(&self, attempt: i64) -> bool {
+        self.claim
+            .get(&attempt)
+            .is_some_and(|artefact| artefact.complete)
     }
 
     fn find_artefact(&self, request: &Request) -> Option<(i64, Artefact)> {
@@ -170,6 +171,8 @@ impl World {
         let attempt = i64::from(request.attempt);
         match command {
             "probe" => Ok((None, CommandResult::Probe(build_probe()))),
+            // As `agent::volume::attempt`: a complete backup is never written over.
+            "dump" if self.holds_complete(attempt) => Err(Reason::VolumeFailed),
             "dump" => {
                 let artefact = self.claim.get_mut(&attempt).ok_or(Reason::Internal)?;
                 if artefact.content != self.db.content {
