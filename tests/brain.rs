@@ -324,7 +324,7 @@ fn a_pause_holds_the_way_forward_and_no_way_back() {
 fn a_stranger_is_named_and_not_fought() {
     let mut world = World::new(1, true, Trouble::default());
     run_until(&mut world, Step::BackingUp);
-    world.revert_replicas(0);
+    world.scale(0, 1);
     for _ in 0..5 {
         world.run_pass();
     }
@@ -365,6 +365,62 @@ fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
         world.annotate(0);
         run(&mut world);
         expect(&world, Phase::Succeeded);
+    }
+}
+
+/// An annotation on a stopped target starts nothing: what was read of the databases holds.
+#[test]
+fn an_annotation_on_a_stopped_target_is_no_start_by_others() {
+    for step in [
+        Step::BackingUp,
+        Step::VerifyingBackup,
+        Step::StartingNew,
+        Step::Comparing,
+        Step::Restoring,
+        Step::StartingOld,
+    ] {
+        let back = matches!(step, Step::Comparing | Step::Restoring | Step::StartingOld);
+        let mut world = World::new(
+            1,
+            true,
+            Trouble {
+                init_fails: back,
+                ..Trouble::default()
+            },
+        );
+        run_until(&mut world, step);
+        world.annotate(0);
+        run(&mut world);
+        assert_eq!(world.status.stall, None, "{step:?}");
+        expect(
+            &world,
+            if back {
+                Phase::RolledBack
+            } else {
+                Phase::Succeeded
+            },
+        );
+    }
+}
+
+/// Nobody looked while OMS ran again; the owner of the replicas tells.
+#[test]
+fn a_target_that_others_started_and_stopped_is_not_trusted() {
+    for (step, phase) in [
+        (Step::BackingUp, Phase::Aborted),
+        (Step::VerifyingBackup, Phase::Aborted),
+        (Step::StartingNew, Phase::RolledBack),
+    ] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        world.clock += 1;
+        world.scale(0, 1);
+        world.scale(0, 0);
+        run(&mut world);
+        let cause = world.status.cause.clone().unwrap();
+        assert_eq!(cause.reason, "TargetContended");
+        assert!(cause.message.contains("argocd-controller"), "{cause:?}");
+        expect(&world, phase);
     }
 }
 

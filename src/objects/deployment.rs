@@ -5,6 +5,7 @@
 //! told from "we did".
 use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, TargetOriginal};
 use crate::upgrade::{DeploymentFacts, TargetChange};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 /// Environment variable that marks the first start of a new version (OMS 4.0.0 upgrade guide,
@@ -120,6 +121,18 @@ pub fn find_last_writer(object: &Value) -> Option<String> {
         })
         .and_then(|entry| entry.get("manager").and_then(Value::as_str))
         .map(str::to_owned)
+}
+
+/// Since when `spec.replicas` are the operator's own, as the API server recorded it; `None` when they are not.
+///
+/// The API server takes a field from its owner when another one changes its value, also when that one changes it back.
+pub fn read_replicas_owned_time(object: &Value) -> Option<Time> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let own = entries
+        .iter()
+        .filter(|entry| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER))
+        .find(|entry| entry.pointer("/fieldsV1/f:spec/f:replicas").is_some())?;
+    serde_json::from_value(own.get("time")?.clone()).ok()
 }
 
 /// Captures the original of a target.

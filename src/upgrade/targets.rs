@@ -5,6 +5,7 @@ use super::{
 use crate::api::{StoppedTarget, TargetOriginal};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
+    read_replicas_owned_time,
 };
 
 /// The shape that all targets must have in a step.
@@ -208,15 +209,17 @@ pub(super) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
     })
 }
 
-/// Whether nobody can have started a target since it was stopped: no pod, and the generation is that of then.
+/// Whether nobody can have started a target since it was stopped: no pod, and either nothing of it was written since, or at
+/// least not its replicas (an annotation raises the generation as well).
 pub(super) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
-    let generation = read_generation(&target.deployment.object);
+    let object = &target.deployment.object;
+    let owned = read_replicas_owned_time(object);
     target.pods.is_empty()
-        && cx
-            .status
-            .stopped_targets
-            .iter()
-            .any(|stopped| stopped.name == target.original.name && stopped.generation == generation)
+        && cx.status.stopped_targets.iter().any(|stopped| {
+            stopped.name == target.original.name
+                && (stopped.generation == read_generation(object)
+                    || owned.is_some() && stopped.replicas_owned_time == owned)
+        })
 }
 
 /// The targets as they are stopped now.
@@ -226,6 +229,7 @@ pub(super) fn list_stopped(targets: &[Target<'_>]) -> Vec<StoppedTarget> {
         .map(|target| StoppedTarget {
             name: target.original.name.clone(),
             generation: read_generation(&target.deployment.object),
+            replicas_owned_time: read_replicas_owned_time(&target.deployment.object),
         })
         .collect()
 }

@@ -1,7 +1,9 @@
 //! When two worlds are the same: names and numbers given out are renamed by order of appearance,
 //! moments count only as far as a decision depends on them, words for people do not count.
 use super::world::World;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::ORIGINALS_ANNOTATION;
+use oms_operator::objects::deployment::read_replicas_owned_time;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -61,12 +63,17 @@ impl World {
                 write_value(&mut text, "metadata", &object["metadata"]);
             } else {
                 write_value(&mut text, "", object);
-                let managers = object["metadata"]["managedFields"].as_array().map(|all| {
-                    all.iter()
-                        .map(|one| one["manager"].to_string())
-                        .collect::<String>()
-                });
-                let _ = write!(text, "{managers:?}");
+                let managers = object["metadata"]["managedFields"].as_array();
+                for one in managers.into_iter().flatten() {
+                    let scaled = one.pointer("/fieldsV1/f:spec/f:replicas").is_some();
+                    let _ = write!(text, "{}{scaled}", one["manager"]);
+                }
+                let owned = read_replicas_owned_time(object);
+                let _ = write!(
+                    text,
+                    "{}",
+                    owned.is_some() && owned == self.read_owned_time(&place.name)
+                );
             }
             text.push('\n');
         }
@@ -87,6 +94,13 @@ impl World {
         };
         let _ = write!(text, "age{age}{}", self.compare_checkpoints());
         rename(&text, self)
+    }
+
+    /// When the replicas of a stopped target became the operator's, as recorded.
+    fn read_owned_time(&self, target: &str) -> Option<Time> {
+        let stopped = self.status("/stoppedTargets")?.as_array()?;
+        let one = stopped.iter().find(|one| one["name"] == target)?;
+        serde_json::from_value(one["replicasOwnedTime"].clone()).ok()
     }
 
     /// The checkpoint as far as it is compared with recorded ones.

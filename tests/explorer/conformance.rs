@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use oms_operator::objects::deployment::read_replicas_owned_time;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -216,7 +217,32 @@ async fn check_generations(api: Api<Deployment>) {
         .await
         .unwrap();
     assert_eq!(counted.metadata.generation, Some(begin + 2));
+    check_ownership(&api).await;
     api.delete("conformance-d", &DeleteParams::background())
         .await
         .unwrap();
+}
+
+/// Who changes the replicas takes them from their owner, and does not give them back by changing them back; an annotation takes
+/// nothing.
+async fn check_ownership(api: &Api<Deployment>) {
+    let write = async |manager: &str, change: Value| {
+        let params = PatchParams {
+            field_manager: Some(manager.into()),
+            ..PatchParams::default()
+        };
+        let written = api
+            .patch("conformance-d", &params, &operations(json!([change])))
+            .await
+            .unwrap();
+        read_replicas_owned_time(&serde_json::to_value(written).unwrap())
+    };
+    let scale = |replicas| json!({"op": "replace", "path": "/spec/replicas", "value": replicas});
+    let note = json!({"op": "add", "path": "/metadata/annotations/note", "value": "seen"});
+    let owned = write("oms-operator", scale(1)).await;
+    assert!(owned.is_some());
+    assert_eq!(write("other", note).await, owned);
+    assert_eq!(write("other", scale(0)).await, None);
+    assert_eq!(write("other", scale(1)).await, None);
+    assert_eq!(write("other", scale(0)).await, None);
 }

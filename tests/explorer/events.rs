@@ -1,6 +1,7 @@
 //! What can happen in a world without the operator: the cluster's own moves, people, bad luck, time.
 use super::agent::End;
 use super::cluster::PodKind;
+use super::store::record_manager;
 use super::world::{UPGRADE, Version, World};
 use oms_operator::agent::report::Reason;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub enum Event {
     JobDeleted(String),
     /// Somebody scales a target up.
     Reverted(String),
+    /// Somebody annotates a target.
+    Annotated(String),
     /// Somebody drops the lock.
     LockLost,
     /// A person asks.
@@ -54,6 +57,7 @@ impl Event {
                 | Self::AgentEnds(..)
                 | Self::JobDeleted(_)
                 | Self::Reverted(_)
+                | Self::Annotated(_)
                 | Self::LockLost
         )
     }
@@ -158,8 +162,9 @@ impl World {
                 .get("deployments", &target)
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
             {
-                events.push(Event::Reverted(target));
+                events.push(Event::Reverted(target.clone()));
             }
+            events.push(Event::Annotated(target));
         }
         if self.db.lock.is_some() {
             events.push(Event::LockLost);
@@ -243,13 +248,14 @@ impl World {
                 self.stranger = true;
                 let now = self.now();
                 self.edit("deployments", target, |object| {
+                    let before = object.clone();
                     object["spec"]["replicas"] = json!(1);
-                    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
-                        entries.push(json!({"manager": "argocd-controller", "operation": "Update", "apiVersion": "apps/v1", "time": now,
-                            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}));
-                    }
+                    record_manager(&before, object, "argocd-controller", &now);
                 });
             }
+            Event::Annotated(target) => self.edit("deployments", target, |object| {
+                object["metadata"]["annotations"]["example.com/note"] = json!("seen");
+            }),
             Event::LockLost => self.db.lock = None,
             Event::Ask(what) => self.ask(what),
         }

@@ -189,10 +189,13 @@ impl World {
     /// What must hold in every world.
     pub fn check_always(&mut self) {
         let versions = self.running_versions();
+        if versions.is_empty() && !self.is_scaled_by_others() {
+            self.stranger = false;
+        }
         if versions.contains(&Version::Old) && versions.contains(&Version::New) {
             self.break_rule("I1: two versions of OMS run at once");
         }
-        if self.db.schema == Schema::Torn && !versions.is_empty() {
+        if self.db.schema == Schema::Torn && !versions.is_empty() && !self.stranger {
             self.break_rule("I12: OMS runs on a database that is being restored");
         }
         if versions.contains(&Version::Old) && self.db.schema != Schema::Old {
@@ -210,7 +213,7 @@ impl World {
         if restores > 1 {
             self.break_rule("I12: two restores at once");
         }
-        if restores > 0 && replicas && self.mishaps_left_untouched() {
+        if restores > 0 && replicas && !self.is_scaled_by_others() {
             self.break_rule("I12: a target has replicas while a restore may run");
         }
         for name in self.list("deployments") {
@@ -220,13 +223,15 @@ impl World {
         }
     }
 
-    /// A stranger's scale-up is a mishap that the operator cannot prevent.
-    fn mishaps_left_untouched(&self) -> bool {
-        !self.list("deployments").iter().any(|name| {
-            self.get("deployments", name).is_some_and(|one| {
-                one["metadata"]["managedFields"]
-                    .to_string()
-                    .contains("argocd-controller")
+    /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the stranger's.
+    fn is_scaled_by_others(&self) -> bool {
+        self.list("deployments").iter().any(|name| {
+            let entries = self
+                .get("deployments", name)
+                .and_then(|one| one["metadata"]["managedFields"].as_array());
+            entries.into_iter().flatten().any(|entry| {
+                entry["manager"] == "argocd-controller"
+                    && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
             })
         })
     }

@@ -31,6 +31,8 @@ impl World {
         match (version, self.db.schema) {
             (Version::Old, Schema::Old)
             | (Version::New, Schema::Old | Schema::Half | Schema::New) => {}
+            // See `is_scaled_by_others`.
+            (_, Schema::Torn) if self.stranger => {}
             (version, schema) => self.break_rule(format!(
                 "I5: {version:?} starts on a database that is {schema:?}"
             )),

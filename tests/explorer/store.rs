@@ -325,20 +325,40 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
     if let Some((_, manager)) = ask.query.iter().find(|(name, _)| name == "fieldManager")
         && !owns_fields
     {
-        record_manager(&mut object, manager, &world.now());
+        record_manager(&before, &mut object, manager, &world.now());
     }
     store(world, route, &before, object)
 }
 
-/// Who writes owns what was written; the other owners lose it.
-fn record_manager(object: &mut Value, manager: &str, now: &str) {
+/// Field ownership, as far as it concerns the replicas: who changes them takes them from the other owners.
+pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
+    let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
     if !object["metadata"]["managedFields"].is_array() {
         object["metadata"]["managedFields"] = json!([]);
     }
-    if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
-        entries.retain(|entry| entry["manager"] != manager);
-        entries.push(json!({"manager": manager, "operation": "Update", "time": now, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}));
+    let Some(entries) = object["metadata"]["managedFields"].as_array_mut() else {
+        return;
+    };
+    for entry in entries.iter_mut().filter(|_| scaled) {
+        if let Some(fields) = entry
+            .pointer_mut("/fieldsV1/f:spec")
+            .and_then(Value::as_object_mut)
+        {
+            fields.remove("f:replicas");
+        }
     }
+    let mut fields = entries
+        .iter()
+        .find(|entry| entry["manager"] == manager)
+        .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
+    if scaled {
+        fields["f:spec"]["f:replicas"] = json!({});
+    }
+    entries.retain(|entry| entry["manager"] != manager);
+    entries.push(
+        json!({"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": now,
+        "fieldsType": "FieldsV1", "fieldsV1": fields}),
+    );
 }
 
 fn delete(world: &mut World, route: &Route, ask: &Ask) -> Reply {

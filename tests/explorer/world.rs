@@ -175,7 +175,7 @@ pub struct World {
     pub asks: Asks,
     /// Bad things that may still happen.
     pub mishaps: u8,
-    /// Somebody else scaled a target up: what follows from that alone is nobody's broken promise.
+    /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken promise.
     pub stranger: bool,
     /// OMS went down while HA was off, by us or by itself: from then on only HA starts the components of projects.
     pub stopped: bool,

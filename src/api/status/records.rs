@@ -210,8 +210,12 @@ pub struct HaOriginal {
 pub struct StoppedTarget {
     /// Name of the Deployment.
     pub name: String,
-    /// Its generation then. Another one says that somebody may have started it meanwhile.
+    /// Its generation then. Another one says that somebody wrote its spec or its annotations.
     pub generation: i64,
+    /// Since when the operator had owned its `spec.replicas` then. As long as that is so, nobody else changed them, whatever else
+    /// was written: who changes a field takes it from its owner (Kubernetes, Server-Side Apply, field management).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas_owned_time: Option<Time>,
 }
 
 /// What a Job is for.

@@ -95,6 +95,27 @@ def sessions_left_open(lab):
         upgrade.delete()
 
 
+@scenario("annotated-while-stopped")
+def annotated_while_stopped(lab):
+    """Somebody annotates the stopped Deployment, there and back: nobody started it, so it goes on."""
+    before = checks.Photo(lab)
+
+    def annotate(value):
+        lab.kubectl("annotate", "deployment", "oms", "--overwrite", f"example.com/note{value}")
+
+    with Upgrade(lab, "annotated") as upgrade:
+        upgrade.wait_step("BackingUp")
+        annotate("=backing-up")
+        upgrade.wait_end("Succeeded")
+        position = upgrade.ask("RollBack")
+        upgrade.wait_step("Comparing", direction="RollBack", after=position)
+        annotate("=comparing")
+        upgrade.wait_end("RolledBack", after=position)
+        annotate("-")
+        checks.check_end(lab, upgrade, before, "restored")
+        upgrade.delete()
+
+
 @scenario("project-stays-down")
 def project_stays_down(lab):
     """A project that HA cannot start: listed with what to do; goes on by itself after a start by hand."""

@@ -1,0 +1,131 @@
+//! What the cluster and OMS do by themselves.
+use super::*;
+
+impl World {
+    /// Lets the cluster do everything that it does by itself, once. True when something changed.
+    pub fn run_cluster(&mut self) -> bool {
+        let before = self.clone();
+        for index in 0..self.nodes.len() {
+            self.run_node(index);
+        }
+        let stopped = self.nodes.iter().all(|node| node.pod.is_none());
+        for (role, (_, end)) in &mut self.jobs {
+            if *end == JobEnd::Running {
+                *end = JobEnd::Ok;
+                match role {
+                    JobRole::Dump => self.dump = Some((self.schema, self.writes)),
+                    JobRole::Restore => {
+                        assert!(stopped, "a restore while pods exist");
+                        let (schema, writes) = self.dump.unwrap();
+                        self.schema = schema;
+                        self.writes = writes;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if self.ha_enabled()
+            && self.nodes.iter().all(|node| {
+                node.pod
+                    .as_ref()
+                    .is_some_and(|pod| pod.up && pod.console_sees_ha())
+            })
+            && self.status.step == Some(Step::Recovering)
+            && !self.trouble.project_down
+            && self.checkpoint < self.reached_before() + 2000
+        {
+            self.checkpoint += 1000;
+        }
+        *self != before
+    }
+
+    /// Checkpoint at which the project was seen before: it moves on from there, and not for ever.
+    fn reached_before(&self) -> i64 {
+        self.status
+            .projects
+            .first()
+            .and_then(|project| project.resumed_at.or(project.checkpoint))
+            .unwrap_or(EPOCH)
+    }
+
+    fn run_node(&mut self, index: usize) {
+        let wanted = read_replicas(&self.nodes[index].object);
+        let kind = self.template(index);
+        let generation = self.nodes[index].object["metadata"]["generation"].clone();
+        self.nodes[index].object["status"]["observedGeneration"] = generation;
+        let (schema, trouble) = (self.schema, self.trouble);
+        let text = self.ha.clone();
+        if self.nodes[index]
+            .pod
+            .as_ref()
+            .is_some_and(|pod| pod.leaving)
+        {
+            let pod = self.nodes[index].pod.take().unwrap();
+            if let Some(text) = pod.console_text.filter(|_| trouble.write_back && pod.up) {
+                self.ha = text;
+            }
+        }
+        let init = (self.nodes[index].init_pod, self.nodes[index].init.clone());
+        match &mut self.nodes[index].pod {
+            Some(pod) if wanted == 0 || pod.kind != kind => pod.leaving = true,
+            None if wanted > 0 => self.start_pod(index),
+            None => {}
+            Some(pod) if !pod.running => {
+                let unpullable = trouble.unpullable && pod.kind != TemplateKind::Old;
+                if !unpullable {
+                    pod.running = true;
+                    if pod.kind == TemplateKind::Old {
+                        assert_eq!(schema, Schema::Old, "the old image runs on a new schema");
+                    }
+                    self.nodes[index].pulled = true;
+                }
+            }
+            Some(pod) if !pod.up => {
+                let helped =
+                    init.0 == pod.number && matches!(init.1, InitState::Ended { banner: true, .. });
+                pod.up = match pod.kind {
+                    TemplateKind::Old => schema == Schema::Old,
+                    TemplateKind::Upgrade => helped && !trouble.console_dead,
+                    TemplateKind::Final => {
+                        schema == Schema::New
+                            && !trouble.console_dead
+                            && (!trouble.programs_need_init || helped)
+                    }
+                    TemplateKind::Foreign => false,
+                };
+                if pod.up {
+                    pod.console_text = Some(text);
+                    self.writes += 1;
+                }
+            }
+            Some(_) => {}
+        }
+        let node = &mut self.nodes[index];
+        let pods = i32::from(node.pod.is_some());
+        node.object["status"]["replicas"] = json!(pods);
+        if node.init == InitState::Running {
+            let alive = node
+                .pod
+                .as_ref()
+                .is_some_and(|pod| pod.number == node.init_pod);
+            if !alive {
+                node.init = InitState::Vanished;
+            } else if trouble.init_kills {
+                node.init = InitState::Vanished;
+                node.pod.as_mut().unwrap().restarts += 1;
+            } else if trouble.init_fails {
+                node.init = InitState::Ended {
+                    code: 0,
+                    banner: false,
+                };
+            } else {
+                node.init = InitState::Ended {
+                    code: 0,
+                    banner: true,
+                };
+                self.schema = Schema::New;
+            }
+            self.writes += 1;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The world as the operator sees it.
+use super::*;
+
+impl World {
+    pub(super) fn observe(&self) -> Observed {
+        let needs = find_needs(&self.status);
+        let mut observed = Observed {
+            targets: self
+                .nodes
+                .iter()
+                .map(|node| self.observe_node(node, &needs))
+                .collect(),
+            ..Observed::default()
+        };
+        if needs.claim {
+            observed.claim = Fact::Known(ClaimFacts {
+                exists: true,
+                phase: "Bound".into(),
+            });
+        }
+        if let Some(role) = needs.job {
+            observed.job = Fact::Known(self.observe_job(role));
+        }
+        if needs.leftovers {
+            let own = self
+                .jobs
+                .iter()
+                .filter(|(_, (_, end))| *end != JobEnd::Gone)
+                .map(|(role, (attempt, end))| OwnObject {
+                    kind: OwnKind::Job,
+                    name: format!("{role:?}"),
+                    uid: format!("job-{attempt}"),
+                    active: *end == JobEnd::Running,
+                });
+            observed.leftovers = Fact::Known(own.collect());
+        }
+        let addresses: Vec<String> = (1..=self.nodes.len())
+            .map(|n| format!("10.0.0.{n}"))
+            .collect();
+        if needs.installation {
+            observed.installation = Fact::Known(Discovered {
+                host: "metadb".into(),
+                port: 2881,
+                rm: "oms_rm".into(),
+                cm: "oms_cm".into(),
+                heartbeats: vec!["oms_cm_hb".into()],
+                nodes: addresses.clone(),
+                target_addresses: addresses.iter().cloned().map(Some).collect(),
+                init_targets: vec!["oms-1".into()],
+            });
+        }
+        let metadb = &mut observed.metadb;
+        metadb.identity = Fact::Known(ServerIdentity {
+            engine: Engine::SeekDb,
+            version: "1".into(),
+            tenant: None,
+            server: None,
+            account: "oms".into(),
+            utc_offset_seconds: 0,
+        });
+        metadb.ha = Fact::Known(HaRow::Text(self.ha.clone()));
+        metadb.sessions = Fact::Known(SessionReport {
+            visibility: SessionVisibility::AllAccounts,
+            coverage: ServerCoverage::AllServers,
+            sees_oms_account: true,
+            foreign: vec![],
+        });
+        let key = ProjectKey {
+            kind: ProjectKind::Sync,
+            id: "p_1".into(),
+        };
+        metadb.projects = Fact::Known(vec![ProjectRow {
+            key: key.clone(),
+            name: "p".into(),
+            status: ProjectStatus::Running,
+        }]);
+        let beat = |ip: &String| HeartBeat {
+            task_type: "supervisor".into(),
+            host_ip: ip.clone(),
+            age_seconds: 1,
+        };
+        metadb.hosts = Fact::Known(
+            addresses
+                .iter()
+                .map(|ip| HostRow {
+                    ip: ip.clone(),
+                    status: "ONLINE".into(),
+                })
+                .collect(),
+        );
+        metadb.heart_beats = Fact::Known(addresses.iter().map(beat).collect());
+        metadb.query_timeout = Fact::Known(Some(self.query_timeout));
+        metadb.lock = Fact::Known(self.lock.clone().map(|(holder, epoch)| LockRow {
+            holder,
+            epoch,
+            note: "oms/up".into(),
+            age_seconds: 1,
+        }));
+        observed.progress = Fact::Known(vec![ProjectProgress {
+            key,
+            status: ProjectStatus::Running,
+            current_step: Some("CONNECTOR_INCR_SYNC".into()),
+            incremental: true,
+            reverse_incremental: false,
+            checkpoint: Some(self.checkpoint),
+            reverse_checkpoint: None,
+        }]);
+        observed
+    }
+
+    fn observe_node(&self, node: &Node, needs: &Needs) -> TargetFacts {
+        let name = node.object["metadata"]["name"].as_str().unwrap().to_owned();
+        let deployment = DeploymentFacts {
+            uid: node.object["metadata"]["uid"].as_str().unwrap().into(),
+            resource_version: node.object["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap()
+                .into(),
+            object: node.object.clone(),
+        };
+        let pods: Vec<PodFacts> = node
+            .pod
+            .iter()
+            .map(|pod| observe_pod(pod, self.trouble))
+            .collect();
+        let state = |up: bool| if up { "RUNNING" } else { "STARTING" };
+        let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
+            [
+                "nginx",
+                "oms_console",
+                "oms_drc_cm",
+                "oms_drc_supervisor",
+                "sshd",
+            ]
+            .map(|program| Program {
+                name: program.into(),
+                state: match program {
+                    "oms_console" if pod.console_stopped => "STOPPED".into(),
+                    program => state(pod.up || program != "oms_console").into(),
+                },
+                pid: (program != "oms_console" || pod.up && !pod.console_stopped)
+                    .then_some(pod.console_pid),
+            })
+            .to_vec()
+        });
+        let record = self.status.init_runs.iter().find(|run| run.target == name);
+        TargetFacts {
+            name,
+            deployment: Fact::Known(Some(deployment)),
+            pods: Fact::Known(pods),
+            programs: match (needs.programs, programs) {
+                (true, Some(programs)) => Fact::Known(programs),
+                _ => Fact::default(),
+            },
+            init: match record {
+                Some(run) if run.attempt == node.init_attempt => Fact::Known(node.init.clone()),
+                _ => Fact::Known(InitState::NotStarted),
+            },
+            health: Fact::Known(Health::NotOffered),
+            cgroup_v1: Fact::Known(true),
+        }
+    }
+
+    fn observe_job(&self, role: JobRole) -> JobState {
+        let recorded = self
+            .status
+            .jobs
+            .iter()
+            .find(|job| job.role == role)
+            .map_or(1, |job| job.attempt);
+        let Some((attempt, end)) = self
+            .jobs
+            .get(&role)
+            .filter(|(attempt, _)| *attempt == recorded)
+        else {
+            return JobState::Absent;
+        };
+        let uid = format!("job-{attempt}");
+        let (outcome, reason) = match end {
+            JobEnd::Gone => return JobState::Absent,
+            JobEnd::Running => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    problem: None,
+                };
+            }
+            JobEnd::Killed => {
+                return JobState::Ended {
+                    uid,
+                    report: None,
+                    why: "Evicted".into(),
+                };
+            }
+            JobEnd::Ok => (Outcome::Succeeded, Reason::Completed),
+            JobEnd::Bad(reason) => (Outcome::Failed, *reason),
+        };
+        let equal = self.dump == Some((self.schema, self.writes));
+        let result = match role {
+            JobRole::Probe => CommandResult::Probe(probe()),
+            JobRole::Dump => CommandResult::Dump(DumpReport {
+                directory: "/backup/x/attempt-1".into(),
+                ..DumpReport::default()
+            }),
+            JobRole::Verify => CommandResult::Verify(VerifyReport {
+                files: 3,
+                rows: 1,
+                stored_bytes: 1,
+                scratch_restore: Trial::Works,
+            }),
+            JobRole::Compare if equal => CommandResult::Compare(CompareReport::Equal),
+            JobRole::Compare => CommandResult::Compare(CompareReport::Different {
+                summary: "x".into(),
+                objects: 1,
+            }),
+            JobRole::Restore => CommandResult::Restore(RestoreReport::default()),
+        };
+        let report = Report {
+            command: format!("{role:?}"),
+            upgrade_uid: UID.into(),
+            attempt: *attempt,
+            outcome,
+            reason,
+            message: "as asked".into(),
+            manifest_digest: Some("ab".repeat(32)),
+            seconds: 1,
+            result: Some(result),
+        };
+        JobState::Ended {
+            uid,
+            report: Some(Box::new(report)),
+            why: String::new(),
+        }
+    }
+}
+
+fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
+    PodFacts {
+        name: format!("pod-{}", pod.number),
+        uid: format!("pod-{}", pod.number),
+        node: Some("node1".into()),
+        ip: Some("10.1.0.1".into()),
+        terminating: pod.leaving,
+        created: EPOCH,
+        unschedulable: None,
+        container: ContainerFacts {
+            running: pod.running,
+            ready: pod.up,
+            id: if pod.running {
+                format!("c-{}", pod.number)
+            } else {
+                String::new()
+            },
+            image_id: if pod.running {
+                format!(
+                    "{:?}",
+                    if pod.kind == TemplateKind::Old {
+                        OLD
+                    } else {
+                        NEW
+                    }
+                )
+            } else {
+                String::new()
+            },
+            restart_count: pod.restarts,
+            waiting: (!pod.running && trouble.unpullable && pod.kind != TemplateKind::Old)
+                .then(|| "ImagePullBackOff".into()),
+        },
+    }
+}
+
+fn probe() -> ProbeReport {
+    ProbeReport {
+        engine: AgentEngine::OceanBase,
+        server_version: "1".into(),
+        client_version: "1".into(),
+        free_bytes: 1 << 40,
+        claim: Trial::Works,
+        privileges: vec![],
+        rename_across_databases: Trial::Works,
+        ob_query_timeout_micros: Some(10_000_000),
+        may_set_ob_query_timeout: Some(true),
+        estimated_bytes: 1,
+        heartbeat_sequence_rows: 1,
+        dump_seconds: 1,
+        restore_seconds: 1,
+        unsupported_objects: vec![],
+        missing_databases: vec![],
+    }
+}

@@ -1,0 +1,240 @@
+//! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
+use super::*;
+
+impl World {
+    /// One pass of the operator. True when it changed something.
+    pub fn run_pass(&mut self) -> bool {
+        let observed = self.observe();
+        let object = ObjectFacts {
+            namespace: "oms".into(),
+            name: "up".into(),
+            uid: UID.into(),
+            generation: 1,
+            deleting: self.deleting,
+            finalizer: self.finalizer,
+            release: false,
+        };
+        let decision = decide(&Context {
+            now: self.now(),
+            object: &object,
+            spec: &self.spec,
+            status: &self.status,
+            observed: &observed,
+        });
+        match decision {
+            Decision::Record { status, .. } => {
+                assert!(
+                    *status != self.status,
+                    "a status write that changes nothing"
+                );
+                self.status = *status;
+                true
+            }
+            Decision::Perform(effect) => {
+                let intent = self
+                    .status
+                    .intent
+                    .clone()
+                    .expect("an effect without a recorded intent");
+                let wanted = effect.describe_intent();
+                assert_eq!(
+                    (&intent.effect, &intent.subject, &intent.before),
+                    (&wanted.effect, &wanted.subject, &wanted.before)
+                );
+                self.perform(effect);
+                true
+            }
+            Decision::Wait { .. } | Decision::Rest => false,
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::AddFinalizer => self.finalizer = true,
+            Effect::RemoveFinalizer => self.finalizer = false,
+            Effect::CreateCredentialsSecret | Effect::CreatePrePull { .. } => {}
+            Effect::CreateJob { role, attempt } => {
+                // The same name again is fine only when the Job was deleted before it was ever seen.
+                let fresh = self.jobs.get(&role).is_none_or(|(old, end)| {
+                    *end == JobEnd::Gone || *old < attempt && *end != JobEnd::Running
+                });
+                assert!(
+                    fresh,
+                    "{role:?} attempt {attempt} beside {:?}",
+                    self.jobs.get(&role)
+                );
+                if role != JobRole::Probe {
+                    assert!(
+                        self.nodes.iter().all(|node| node.pod.is_none()),
+                        "{role:?} Job while pods exist"
+                    );
+                }
+                self.jobs.insert(role, (attempt, JobEnd::Running));
+            }
+            Effect::DeleteOwn(own) => {
+                let role = self
+                    .jobs
+                    .iter()
+                    .find(|(role, _)| own.name == format!("{role:?}"))
+                    .map(|(role, _)| *role);
+                self.jobs.get_mut(&role.unwrap()).unwrap().1 = JobEnd::Gone;
+            }
+            Effect::AcquireLock | Effect::RaiseLock => {
+                self.lock = Some((UID.into(), u64::try_from(self.status.epoch).unwrap()))
+            }
+            Effect::ReleaseLock => self.lock = None,
+            Effect::SetHa { .. } if self.trouble.unheeded => {}
+            Effect::SetHa { patch, .. } => self.set_ha(&patch),
+            Effect::StopConsole { target } => self.stop_console(&target),
+            Effect::StartConsole { target } => self.start_console(&target),
+            Effect::RestartConsole { target, pid } => {
+                assert_eq!(self.find_pod(&target).console_pid, pid);
+                self.stop_console(&target);
+                self.start_console(&target);
+            }
+            Effect::SetQueryTimeout { microseconds } => self.query_timeout = microseconds,
+            Effect::PatchTarget { target, change, .. } => self.patch(&target, &change),
+            Effect::StartInit { target, attempt } => {
+                let index = self
+                    .nodes
+                    .iter()
+                    .position(|node| node.object["metadata"]["name"] == target.as_str())
+                    .unwrap();
+                let node = &mut self.nodes[index];
+                assert!(
+                    node.init_attempt < attempt || node.init == InitState::NotStarted,
+                    "docker_init.sh twice under one name"
+                );
+                node.init = InitState::Running;
+                node.init_attempt = attempt;
+                node.init_pod = node.pod.as_ref().unwrap().number;
+                if self.schema == Schema::Old {
+                    self.schema = Schema::Half;
+                }
+            }
+        }
+    }
+
+    fn set_ha(&mut self, patch: &HaPatch) {
+        let config = HaConfig::parse(&self.ha).unwrap();
+        assert!(
+            !config.satisfies(patch),
+            "HA is written although it reads so"
+        );
+        self.ha = config.apply_patch(patch).unwrap().as_str().to_owned();
+        assert!(
+            self.ha.contains("\"custom\":\"kept\""),
+            "an unknown key was lost"
+        );
+    }
+
+    fn patch(&mut self, target: &str, change: &TargetChange) {
+        let record = build_target_record("up", UID, &self.status, target).unwrap();
+        let original = self
+            .status
+            .originals
+            .as_ref()
+            .unwrap()
+            .targets
+            .iter()
+            .find(|t| t.name == target)
+            .unwrap()
+            .clone();
+        if let TargetChange::StartUpgrade = change {
+            let backup = self
+                .status
+                .backup
+                .as_ref()
+                .expect("the new image starts without a backup");
+            assert!(
+                backup.verified,
+                "the new image starts on an unverified backup"
+            );
+            assert_eq!(
+                self.dump,
+                Some((self.schema, self.writes)),
+                "the backup is stale when the new image starts"
+            );
+        }
+        let index = self
+            .nodes
+            .iter()
+            .position(|node| node.object["metadata"]["name"] == target)
+            .unwrap();
+        let before = self.nodes[index].object.clone();
+        let facts = DeploymentFacts {
+            uid: original.uid.clone(),
+            resource_version: before["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap()
+                .into(),
+            object: before.clone(),
+        };
+        let patch =
+            build_patch(&facts, &original, NEW, change, &record, self.status.epoch).unwrap();
+        let mut object = before.clone();
+        let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
+        json_patch::patch(&mut object, &patch).unwrap();
+        if !matches!(change, TargetChange::GiveBack) {
+            self.own(&before, &mut object, "oms-operator");
+        }
+        self.store(index, object);
+    }
+
+    /// Stores a Deployment as an API server does: versions count up, the generation with the spec and the annotations.
+    fn store(&mut self, index: usize, mut object: Value) {
+        let before = &self.nodes[index].object;
+        assert_ne!(before, &object, "a write that changes nothing");
+        let version: u64 = before["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+        if before["spec"] != object["spec"]
+            || before["metadata"]["annotations"] != object["metadata"]["annotations"]
+        {
+            object["metadata"]["generation"] =
+                json!(before["metadata"]["generation"].as_i64().unwrap() + 1);
+        }
+        self.nodes[index].object = object;
+    }
+
+    /// A stranger notes something on a target.
+    pub fn annotate(&mut self, index: usize) {
+        let mut object = self.nodes[index].object.clone();
+        object["metadata"]["annotations"]["example.com/note"] = json!("seen");
+        self.store(index, object);
+    }
+
+    /// A stranger scales a target.
+    pub fn scale(&mut self, index: usize, replicas: i32) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["replicas"] = json!(replicas);
+        self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// Field ownership as an API server keeps it, as far as it concerns the replicas: who changes them takes them.
+    fn own(&self, before: &Value, object: &mut Value, manager: &str) {
+        let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
+        let entries = object["metadata"]["managedFields"].as_array_mut().unwrap();
+        for entry in entries.iter_mut().filter(|_| scaled) {
+            if let Some(fields) = entry.pointer_mut("/fieldsV1/f:spec") {
+                fields.as_object_mut().unwrap().remove("f:replicas");
+            }
+        }
+        let mut fields = entries
+            .iter()
+            .find(|entry| entry["manager"] == manager)
+            .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
+        if scaled {
+            fields["f:spec"]["f:replicas"] = json!({});
+        }
+        entries.retain(|entry| entry["manager"] != manager);
+        entries.push(
+            json!({"manager": manager, "operation": "Update", "time": self.now(), "fieldsV1": fields}),
+        );
+    }
+}
