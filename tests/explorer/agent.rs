@@ -45,7 +45,8 @@ impl World {
                 pod["status"]["containerStatuses"] = json!([{"name": "agent", "ready": true, "restartCount": 0, "image": "", "imageID": "a",
                     "containerID": "containerd://agent", "state": {"running": {}}}]);
             });
-            if self.is_disturbed(job) {
+            let command = self.read_request(job).map(|(command, _)| command);
+            if command.is_some_and(|command| self.is_disturbed(&command)) {
                 self.finish_agent(pod, job, End::Fails(Reason::NotQuiesced));
             } else {
                 self.begin_agent(job);
@@ -55,11 +56,10 @@ impl World {
         }
     }
 
-    /// OMS was started by a stranger after the Job was made: the agent sees its sessions and refuses.
-    fn is_disturbed(&self, job: &str) -> bool {
-        let quiet = ["dump", "compare", "restore"];
-        self.read_request(job)
-            .is_some_and(|(command, _)| quiet.contains(&command.as_str()))
+    /// OMS was started by a stranger after the Job was made: the agent sees its sessions, at its beginning and again before it
+    /// trusts what it has read or swaps.
+    fn is_disturbed(&self, command: &str) -> bool {
+        matches!(command, "dump" | "compare" | "restore")
             && self.stranger
             && !self.running_versions().is_empty()
     }
@@ -167,6 +167,13 @@ impl World {
         self.touched = true;
         if !self.holds_lock(request) {
             return Err(Reason::LockLost);
+        }
+        if self.is_disturbed(command) {
+            return Err(match command {
+                // It may be past the last look: then its own comparison at the end tells.
+                "restore" => Reason::ContentDiffers,
+                _ => Reason::NotQuiesced,
+            });
         }
         let attempt = i64::from(request.attempt);
         match command {
