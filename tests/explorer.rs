@@ -277,6 +277,34 @@ fn sample_of_a_start_by_others() {
     );
 }
 
+/// A request of which the answer never came arrives at any later moment: also beside the operator that has gone on without it.
+#[test]
+fn sample_of_late_requests() {
+    let rollback = setup(Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    });
+    let mut stop = walk_until(World::new(1, Setup::default()), "StoppingOld");
+    stop.asks.abort = true;
+    let mut starts = vec![
+        stop,
+        World::new(1, Setup::default()),
+        walk_until(World::new(1, rollback), "StartingNew"),
+    ];
+    for world in &mut starts {
+        world.delays = 1;
+    }
+    let findings = explore("late requests", starts, SAMPLE);
+    ends_only_in(
+        &findings,
+        &[
+            "Succeeded Settling",
+            "Aborted Settling",
+            "RolledBack Settling",
+        ],
+    );
+}
+
 #[test]
 fn sample_of_mishaps() {
     let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]

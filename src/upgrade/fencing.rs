@@ -1,15 +1,23 @@
-//! A rollback begins: the targets and the lock are fenced against writes decided before. Pure.
+//! A way back begins: the targets are fenced against writes decided before, in a rollback the lock too. Pure.
 //!
-//! A correct resourceVersion alone does not stop a deposed actor: when nothing wrote the Deployment
-//! since, its "start the new image" would still be valid, in the middle of the restore.
+//! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
+//! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use super::targets::read_targets;
 use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange};
-use crate::api::{FENCE_ANNOTATION, Step};
+use crate::api::{Direction, FENCE_ANNOTATION, OmsUpgradeStatus, PhaseRecord, Step};
 use crate::objects::deployment::{read_annotation, read_generation};
 
-/// One write per target, one to the lock row.
+/// Whether a write of a target may be under way when a way back begins.
+pub(super) fn may_write_late(status: &OmsUpgradeStatus) -> bool {
+    let stopping = |record: &PhaseRecord| record.step == Step::StoppingOld;
+    status.old_stopped_time.is_some() || status.history.iter().any(stopping)
+}
+
+/// One write per target, in a rollback one to the lock row. An abort leaves the lock: whatever Job comes late under it finds
+/// OMS at work and refuses.
 pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
-    if let Some(next) = ensure_account(cx) {
+    let abort = cx.status.direction == Some(Direction::Abort);
+    if !abort && let Some(next) = ensure_account(cx) {
         return next;
     }
     let targets = match read_targets(cx) {
@@ -26,6 +34,9 @@ pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
                 generation: read_generation(object),
             });
         }
+    }
+    if abort {
+        return Next::Go(Step::StartingOld);
     }
     let wanted = u64::try_from(cx.status.epoch).unwrap_or(0);
     match &cx.observed.metadb.lock {

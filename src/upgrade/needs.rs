@@ -1,6 +1,6 @@
 //! What a pass has to look at: a step asks only for what it decides on. Pure.
 use super::observed::Needs;
-use crate::api::{JobRole, OmsUpgradeStatus, Step};
+use crate::api::{Direction, JobRole, OmsUpgradeStatus, Step};
 
 /// The Job that a step is about.
 pub fn find_role(step: Step) -> Option<JobRole> {
@@ -109,6 +109,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             leftovers: true,
             ..base
         },
+        Step::Fencing if status.direction == Some(Direction::Abort) => base,
         Step::Fencing => Needs {
             lock: true,
             leftovers: true,

@@ -1,4 +1,5 @@
 //! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
+use super::fencing::may_write_late;
 use super::{Context, Effect, Fact, Next, OwnKind};
 use crate::api::{Direction, Step};
 
@@ -22,6 +23,7 @@ pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     }
     match cx.status.direction {
         Some(Direction::RollBack) => Next::Go(Step::Fencing),
+        _ if may_write_late(cx.status) => Next::Go(Step::Fencing),
         _ => Next::Go(Step::StartingOld),
     }
 }

@@ -46,7 +46,12 @@ impl World {
                     "containerID": "containerd://agent", "state": {"running": {}}}]);
             });
             let command = self.read_request(job).map(|(command, _)| command);
-            if command.is_some_and(|command| self.is_disturbed(&command)) {
+            if command
+                .as_ref()
+                .is_some_and(|command| self.is_beside_another(command, job))
+            {
+                self.finish_agent(pod, job, End::Fails(Reason::AgentBusy));
+            } else if command.is_some_and(|command| self.is_disturbed(&command, job)) {
                 self.finish_agent(pod, job, End::Fails(Reason::NotQuiesced));
             } else {
                 self.begin_agent(job);
@@ -56,12 +61,22 @@ impl World {
         }
     }
 
-    /// OMS was started by a stranger after the Job was made: the agent sees its sessions, at its beginning and again before it
-    /// trusts what it has read or swaps.
-    fn is_disturbed(&self, command: &str) -> bool {
+    /// OMS was started by a stranger after the Job was made, or the Job was made too late: the agent sees OMS's sessions, at its
+    /// beginning and again before it trusts what it has read or swaps.
+    fn is_disturbed(&self, command: &str, job: &str) -> bool {
         matches!(command, "dump" | "compare" | "restore")
-            && self.stranger
+            && (self.stranger || self.late_job.as_deref() == Some(job))
             && !self.running_versions().is_empty()
+    }
+
+    /// Agents that write keep each other away by a row lock.
+    fn is_beside_another(&self, command: &str, job: &str) -> bool {
+        matches!(command, "dump" | "verify" | "restore")
+            && self.late_job.is_some()
+            && self.list("jobs").iter().any(|other| {
+                let runs = |pod: &String| self.phase_of(pod) == "Running";
+                other != job && self.find_job_pods(other).iter().any(runs)
+            })
     }
 
     /// The agent begins: from here on it can be caught half way.
@@ -72,7 +87,7 @@ impl World {
             ));
             return;
         };
-        self.check_agent_start(&command);
+        self.check_agent_start(&command, job);
         let attempt = i64::from(request.attempt);
         match command.as_str() {
             "dump" if self.holds_lock(&request) => {
@@ -136,7 +151,7 @@ impl World {
         let report = match end {
             End::Killed => return self.terminate(pod, false, None),
             End::Fails(reason) => Err(reason),
-            End::Done | End::DoneUnheard => self.work(&command, &request),
+            End::Done | End::DoneUnheard => self.work(&command, &request, job),
         };
         if end == End::DoneUnheard {
             return self.terminate(pod, false, None);
@@ -163,12 +178,13 @@ impl World {
         &mut self,
         command: &str,
         request: &Request,
+        job: &str,
     ) -> Result<(Option<String>, CommandResult), Reason> {
         self.touched = true;
         if !self.holds_lock(request) {
             return Err(Reason::LockLost);
         }
-        if self.is_disturbed(command) {
+        if self.is_disturbed(command, job) {
             return Err(match command {
                 // It may be past the last look: then its own comparison at the end tells.
                 "restore" => Reason::ContentDiffers,

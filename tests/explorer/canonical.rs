@@ -87,6 +87,17 @@ impl World {
             "{:?}{:?}{:?}{:?}{:?}",
             self.inits, self.stopped, self.resumed, self.new_ran, self.trouble
         );
+        let _ = write!(text, "{}{:?}", self.delays, self.late_job);
+        if let Some(ask) = &self.delayed {
+            let _ = write!(
+                text,
+                "{}{}{:?}",
+                ask.method,
+                ask.path,
+                self.foresee_delivery()
+            );
+            write_value(&mut text, "", &ask.body);
+        }
         let age = match self.step_age() {
             ..20 => 0,
             20..50_000 => 1,

@@ -40,6 +40,8 @@ pub enum Event {
     Annotated(String),
     /// Somebody drops the lock.
     LockLost,
+    /// A delayed request arrives.
+    Arrives,
     /// A person asks.
     Ask(&'static str),
     /// A person starts the components of the project by hand.
@@ -64,7 +66,7 @@ impl Event {
 
     /// Part of the normal course of things: what a fault-free way to an end may rely on.
     pub fn is_progress(&self) -> bool {
-        !self.is_mishap() && !matches!(self, Self::Ask(_) | Self::Helped)
+        !self.is_mishap() && !matches!(self, Self::Ask(_) | Self::Helped | Self::Arrives)
     }
 }
 
@@ -114,6 +116,9 @@ impl World {
         }
         if self.mishaps > 0 && !self.is_settled() && self.status("/step").is_some() {
             self.list_mishaps(&mut events);
+        }
+        if self.delayed.is_some() {
+            events.push(Event::Arrives);
         }
         self.list_asks(&mut events);
         events
@@ -257,6 +262,7 @@ impl World {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
             Event::LockLost => self.db.lock = None,
+            Event::Arrives => self.deliver(),
             Event::Ask(what) => self.ask(what),
         }
     }

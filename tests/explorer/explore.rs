@@ -4,7 +4,7 @@
 //! without a fault, one pass per call and fault, and every event; each world that comes out of it,
 //! also in the middle of a pass, is looked at once.
 use super::events::Event;
-use super::gate::{Fault, Gate, Matrix, Stage, list_faults};
+use super::gate::{Fault, Gate, Matrix, Port, Stage, list_faults, port_of};
 use super::http::build_client;
 use super::inside::{ClockDouble, ConsoleDouble, ExecDouble};
 use super::metadb::SqlDouble;
@@ -291,6 +291,9 @@ impl Explorer {
                     self.hit(number, world, index, *site, fault);
                 }
             }
+            if world.delays > 0 && is_delayable(*site) {
+                self.hit(number, world, index, *site, Fault::Delayed);
+            }
         }
         let events = world.list_events();
         let idle = !moved && !events.iter().any(Event::is_progress);
@@ -422,6 +425,11 @@ fn judge_rest(world: &mut World, clean: &Outcome) {
 fn is_expected_error(error: &str) -> bool {
     error.contains("docker_init.sh is still at work")
         || error.contains("is another than the one recorded")
+}
+
+/// Writes to the API server; an event changes nothing that anybody decides on.
+fn is_delayable(site: CallSite) -> bool {
+    port_of(site) == Port::Kube && site.is_write() && site != CallSite::CreateEvent
 }
 
 /// Settled, gone, or waiting for a person.

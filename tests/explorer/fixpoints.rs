@@ -89,3 +89,30 @@ fn fixpoint_of_one_mishap() {
         assert!(findings.complete);
     }
 }
+
+#[test]
+#[ignore = "the fixpoint: cargo test --release --test explorer fixpoint -- --ignored"]
+fn fixpoint_of_late_requests() {
+    for trouble in [
+        Trouble::default(),
+        Trouble {
+            init_fails: true,
+            ..Trouble::default()
+        },
+    ] {
+        let mut world = World::new(1, setup(trouble));
+        world.delays = 1;
+        world.asks = Asks {
+            abort: true,
+            roll_back: true,
+            delete: true,
+            retry: true,
+        };
+        let limits = Limits {
+            worlds: None,
+            every_fault: false,
+        };
+        let findings = explore("late requests", vec![world], limits);
+        assert!(findings.complete);
+    }
+}

@@ -1,6 +1,7 @@
 //! The API server as a service under the real client.
 use super::gate::{Fault, Gate};
 use super::store::{Ask, Reply, Route, fail, find_route, handle};
+use super::world::World;
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
@@ -52,7 +53,7 @@ async fn answer(
         ));
         return send(fail(404, "NotFound", "unknown"));
     };
-    let act = |world: &mut super::world::World| {
+    let act = |world: &mut World| {
         if site.is_write() {
             world.check_request(site, &ask);
         }
@@ -63,6 +64,10 @@ async fn answer(
         .await;
     match reply {
         Ok(reply) => send(reply),
+        Err(Fault::Delayed) => {
+            gate.lock().world.delay(site, ask);
+            Err(std::io::ErrorKind::TimedOut.into())
+        }
         Err(Fault::Garbage) => Ok(http::Response::new(Body::from(
             b"<html>a proxy's page</html>".to_vec(),
         ))),
@@ -70,6 +75,33 @@ async fn answer(
             std::io::ErrorKind::ConnectionReset,
             "connection reset",
         )),
+    }
+}
+
+impl World {
+    /// A request is under way and nobody waits for its answer.
+    fn delay(&mut self, site: CallSite, ask: Ask) {
+        self.check_request(site, &ask);
+        self.delays -= 1;
+        self.delayed = Some(ask);
+        self.touched = true;
+    }
+
+    /// The delayed request arrives.
+    pub fn deliver(&mut self) {
+        let Some(ask) = self.delayed.take() else {
+            return;
+        };
+        let reply = handle(self, &ask);
+        if reply.code == 201 && find_site(&ask) == Some(CallSite::CreateJob) {
+            self.late_job = reply.body["metadata"]["name"].as_str().map(str::to_owned);
+        }
+    }
+
+    /// What would become of the delayed request now: a code, or nothing.
+    pub fn foresee_delivery(&self) -> Option<u16> {
+        let ask = self.delayed.as_ref()?;
+        Some(handle(&mut self.clone(), ask).code)
     }
 }
 

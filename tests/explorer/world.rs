@@ -1,5 +1,6 @@
 //! The world that the operator acts on: the objects of an API server, a MetaDB, OMS containers, a
 //! volume with backups. Plain data that can be cloned and compared. No I/O.
+use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -175,6 +176,12 @@ pub struct World {
     pub asks: Asks,
     /// Bad things that may still happen.
     pub mishaps: u8,
+    /// How many requests may still be delayed.
+    pub delays: u8,
+    /// A request that was sent and has not arrived.
+    pub delayed: Option<Ask>,
+    /// A Job that came into being by a request that nobody waited for any more.
+    pub late_job: Option<String>,
     /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken promise.
     pub stranger: bool,
     /// OMS went down while HA was off, by us or by itself: from then on only HA starts the components of projects.
@@ -221,6 +228,9 @@ impl World {
             trouble,
             asks: Asks::default(),
             mishaps: 0,
+            delays: 0,
+            delayed: None,
+            late_job: None,
             stranger: false,
             stopped: false,
             resumed: false,

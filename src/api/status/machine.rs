@@ -48,7 +48,7 @@ pub enum Step {
     Recovering,
     /// Way back: own Jobs are stopped.
     StoppingJobs,
-    /// Rollback: the targets are fenced against writes decided before, the lock epoch is raised.
+    /// Way back: the targets are fenced against writes decided before; in a rollback the lock epoch is raised.
     Fencing,
     /// Rollback: HA off, best effort.
     DisablingHaForRollback,
