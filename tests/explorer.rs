@@ -24,6 +24,8 @@ mod http;
 mod inside;
 #[path = "explorer/invariants.rs"]
 mod invariants;
+#[path = "explorer/judging.rs"]
+mod judging;
 #[path = "explorer/metadb.rs"]
 mod metadb;
 #[path = "explorer/oms.rs"]

@@ -1,0 +1,103 @@
+//! What an exploration asks of a world: whether it is an end, whether rest costs nothing, and what its place is called.
+use super::explore::Outcome;
+use super::gate::{Fault, Port, port_of};
+use super::world::World;
+use oms_operator::controller::CallSite;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+/// A settled object costs the one call that reads it. When its spec has changed since, it also costs the
+/// write that says so (`observedGeneration`), and nothing else.
+pub fn judge_rest(world: &mut World, clean: &Outcome) {
+    let writes: Vec<_> = clean.calls.iter().filter(|site| site.is_write()).collect();
+    let kept = if world.is_observed() {
+        clean.calls.len() <= 1
+    } else {
+        writes == [&CallSite::ReplaceStatus] && clean.world.is_observed()
+    };
+    if !kept {
+        world.break_rule(format!(
+            "I8: a settled object costs calls: {:?}",
+            clean.calls
+        ));
+    }
+}
+
+/// A pass may end with an error that says what it waits for; the next pass looks again.
+pub fn is_expected_error(error: &str) -> bool {
+    error.contains("docker_init.sh is still at work")
+        || error.contains("is another than the one recorded")
+}
+
+/// Writes to the API server; an event changes nothing that anybody decides on.
+pub fn is_delayable(site: CallSite) -> bool {
+    port_of(site) == Port::Kube && site.is_write() && site != CallSite::CreateEvent
+}
+
+/// Settled, gone, or waiting for a person.
+pub fn is_end(world: &World) -> bool {
+    match world.upgrade() {
+        None => true,
+        Some(upgrade) => {
+            let deleting = upgrade["metadata"]["deletionTimestamp"].is_string();
+            world.is_settled() && !deleting && world.asks_for_nothing()
+                || world
+                    .status("/stall")
+                    .is_some_and(serde_json::Value::is_object)
+                || world.status_text("/step") == "Planned"
+        }
+    }
+}
+
+pub type Class = (String, CallSite, Fault);
+
+/// Whether a fault hits a call in such a situation for the first time in this process: what one
+/// exploration has done another need not do again.
+pub fn is_first_of_class(class: Class) -> bool {
+    static CLASSES: Mutex<BTreeSet<Class>> = Mutex::new(BTreeSet::new());
+    CLASSES.lock().unwrap().insert(class)
+}
+
+/// Where a pass stands: step, recorded effect, and whether a Job is under way.
+pub fn describe_situation(world: &World) -> String {
+    let last = world
+        .status("/jobs")
+        .and_then(serde_json::Value::as_array)
+        .and_then(|jobs| jobs.last());
+    format!(
+        "{} {} {}",
+        world.status_text("/step"),
+        world.status_text("/intent/effect"),
+        last.is_some_and(|job| job["uid"].is_string())
+    )
+}
+
+/// What a call is about, as far as it matters what fails: the effect, when it is one.
+pub fn describe_class(world: &World, site: CallSite) -> String {
+    let effect =
+        site.is_write() && !matches!(site, CallSite::ReplaceStatus | CallSite::CreateEvent);
+    if effect {
+        world.status_text("/intent/effect").into()
+    } else {
+        String::new()
+    }
+}
+
+pub fn describe_place(world: &World) -> String {
+    if world.upgrade().is_none() {
+        return "gone".into();
+    }
+    let stall = world.status_text("/stall/reason");
+    let cause = world.status_text("/cause/reason");
+    format!(
+        "{} {} {}{}",
+        world.status_text("/phase"),
+        world.status_text("/step"),
+        if stall.is_empty() {
+            String::new()
+        } else {
+            format!("stalled {stall} ")
+        },
+        cause
+    )
+}
