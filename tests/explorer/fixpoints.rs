@@ -105,8 +105,7 @@ fn fixpoint_of_late_requests() {
         world.asks = Asks {
             abort: true,
             roll_back: true,
-            delete: true,
-            retry: true,
+            ..Asks::default()
         };
         let limits = Limits {
             worlds: None,

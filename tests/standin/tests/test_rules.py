@@ -102,8 +102,10 @@ class Rules(Case):
 
     def test_dump_taken_before_the_stop(self):
         container = self.start_old()
+        self.wait_running()
         self.ground.dump()
-        self.wait_online()
+        seen = self.state()["connectors"]
+        wait_for("a checkpoint that the dump does not hold", lambda: self.state()["connectors"] != seen, 20)
         self.stop_for_upgrade(container)
         self.ground.restore()
         self.ground.start(OLD)
