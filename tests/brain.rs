@@ -403,6 +403,39 @@ fn an_annotation_on_a_stopped_target_is_no_start_by_others() {
     }
 }
 
+/// A stop cannot mend a template of somebody else, and the start of the new version must not overwrite it.
+#[test]
+fn a_template_of_a_stranger_ends_the_upgrade() {
+    for step in [Step::StoppingOld, Step::BackingUp, Step::StartingNew] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        world.write_template(0);
+        run(&mut world);
+        assert_eq!(
+            world.status.cause.clone().unwrap().reason,
+            "TargetContended"
+        );
+        // After the line a person has to take it back: nothing was started, and nothing is overwritten.
+        let waits = step == Step::StartingNew;
+        assert_eq!(world.status.stall.is_some(), waits, "{step:?}");
+        assert_eq!(world.status.settled, !waits, "{step:?}");
+    }
+}
+
+/// Deleted in the middle, it must not vanish half way.
+#[test]
+fn a_rollback_after_success_holds_its_object() {
+    let mut world = World::new(1, true, Trouble::default());
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert!(!world.finalizer);
+    world.ask(Action::RollBack);
+    run_until(&mut world, Step::Fencing);
+    assert!(world.finalizer);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+}
+
 /// Nobody looked while OMS ran again; the owner of the replicas tells.
 #[test]
 fn a_target_that_others_started_and_stopped_is_not_trusted() {

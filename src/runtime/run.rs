@@ -181,8 +181,33 @@ async fn await_signal() {
     }
 }
 
-/// The pod's name: a restarted container takes its own lease up again at once. Outside of a pod the
-/// process id tells processes of one machine apart.
+/// The pod's name: a restarted container takes its own lease up again at once. Without it a name that no other process has: in
+/// containers every process id is 1, and two operators of one name would both hold the lease.
 fn find_identity() -> String {
-    std::env::var("POD_NAME").unwrap_or_else(|_| format!("process-{}", std::process::id()))
+    std::env::var("POD_NAME").unwrap_or_else(|_| name_process(std::time::SystemTime::now()))
+}
+
+fn name_process(now: std::time::SystemTime) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let since = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!(
+        "{}-{}-{}",
+        host.trim(),
+        std::process::id(),
+        since.as_nanos()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn processes_have_names_of_their_own() {
+        let first = name_process(UNIX_EPOCH);
+        assert_ne!(first, name_process(UNIX_EPOCH + Duration::from_millis(1)));
+    }
 }

@@ -5,6 +5,10 @@ use crate::api::{Direction, Step};
 
 /// Deletes what still runs and waits until its pods are gone.
 pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
+    // A rollback after success begins without one: a deletion would leave it half way.
+    if !cx.object.finalizer && !cx.object.deleting {
+        return Next::Do(Effect::AddFinalizer);
+    }
     let leftovers = match &cx.observed.leftovers {
         Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
         Fact::Known(leftovers) => leftovers,

@@ -95,6 +95,9 @@ pub(super) fn bring_into_shape(
         if has_shape(cx, target, shape) {
             continue;
         }
+        if is_rewritten(cx, target, change) {
+            return Some(describe_contention(target));
+        }
         let generation = read_generation(object);
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
@@ -110,6 +113,18 @@ pub(super) fn bring_into_shape(
         }));
     }
     None
+}
+
+/// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not overwrite.
+fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) -> bool {
+    let object = &target.deployment.object;
+    let foreign =
+        || classify_template(object, target.original, &cx.spec.image) == TemplateKind::Foreign;
+    match change {
+        TargetChange::Stop => read_replicas(object) == 0 && foreign(),
+        TargetChange::StartUpgrade => foreign(),
+        _ => false,
+    }
 }
 
 /// Whether our write of a target has happened and another one took it back. Each of the two raises the generation; so does an

@@ -216,6 +216,15 @@ impl World {
         self.store(index, object);
     }
 
+    /// A stranger writes a target's template.
+    pub fn write_template(&mut self, index: usize) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(7);
+        self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
     /// Field ownership as an API server keeps it, as far as it concerns the replicas: who changes them takes them.
     fn own(&self, before: &Value, object: &mut Value, manager: &str) {
         let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];

@@ -143,7 +143,14 @@ class Pod(unittest.TestCase):
         self.assertEqual((chart["version"], chart["appVersion"]), (version, version))
 
     def test_no_secret_is_read_from_the_environment(self):
-        self.assertNotIn("env", pod_of(helm.render())["containers"][0])
+        container = pod_of(helm.render())["containers"][0]
+        self.assertNotIn("envFrom", container)
+        self.assertEqual([entry["name"] for entry in container["env"]], ["POD_NAME"])
+
+    def test_each_replica_holds_the_lease_under_a_name_of_its_own(self):
+        name, other = pod_of(helm.render({"extraEnv": [{"name": "A", "value": "b"}]}))["containers"][0]["env"]
+        self.assertEqual(name, {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
+        self.assertEqual(other, {"name": "A", "value": "b"})
 
     def test_settings_of_jobs(self):
         self.assertFalse([a for a in pod_of(helm.render())["containers"][0]["args"] if a.startswith("--job-pods")])
