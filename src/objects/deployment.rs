@@ -296,7 +296,13 @@ fn build_give_back(object: &Value, original: &TargetOriginal) -> Vec<Value> {
         })
         .cloned()
         .collect();
-    entries.extend(recorded.into_iter().filter(|entry| !is_status_entry(entry)));
+    // An earlier upgrade that was released may have left an entry of ours.
+    let ours = |entry: &Value| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER);
+    entries.extend(
+        recorded
+            .into_iter()
+            .filter(|entry| !is_status_entry(entry) && !ours(entry)),
+    );
     operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}));
     operations
 }

@@ -83,17 +83,18 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         || draft.step != cx.status.step
 }
 
-/// A rollback that met a start by others begins with stopping again: the content has to be looked at anew.
+/// A rollback that met a start by others, or lacks its proof, begins with stopping again: the content has to be looked at anew.
+/// One that lost its lock takes it again first.
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
     let after_the_stop = matches!(here, Step::Comparing | Step::Restoring | Step::StartingOld);
-    if draft.direction == Some(Direction::RollBack)
-        && after_the_stop
-        && stall.reason == "TargetContended"
-    {
-        Step::StoppingNew
-    } else {
-        here
+    if draft.direction != Some(Direction::RollBack) || !after_the_stop {
+        return here;
+    }
+    match stall.reason.as_str() {
+        "LockLost" => Step::Fencing,
+        "TargetContended" | "ContentUnproven" => Step::StoppingNew,
+        _ => here,
     }
 }
 

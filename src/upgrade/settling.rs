@@ -98,6 +98,6 @@ fn is_blind(cx: &Context<'_>) -> bool {
 }
 
 /// Pods of Jobs go with their Job; pre-pull pods are deleted one by one.
-fn is_prepull(name: &str) -> bool {
+pub(super) fn is_prepull(name: &str) -> bool {
     name.contains("-prepull-")
 }

@@ -55,6 +55,8 @@ pub(super) fn decide_stopping_new(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         TemplateKind::Old,
         TemplateKind::Upgrade,
         TemplateKind::Final,
+        // A restart by hand, a changed label: the old template is written whole afterwards.
+        TemplateKind::Foreign,
     ];
     let targets = match stop_targets(cx, &any) {
         Ok(targets) => targets,

@@ -1,9 +1,11 @@
 //! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
 use super::fencing::may_write_late;
+use super::settling::is_prepull;
 use super::{Context, Effect, Fact, Next, OwnKind};
 use crate::api::{Direction, Step};
 
-/// Deletes what still runs and waits until its pods are gone.
+/// Deletes what still runs and waits until its pods are gone. Pre-pull pods touch nothing and may never end: they wait for the
+/// clean-up.
 pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     // A rollback after success begins without one: a deletion would leave it half way.
     if !cx.object.finalizer && !cx.object.deleting {
@@ -21,7 +23,7 @@ pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     }
     if leftovers
         .iter()
-        .any(|own| own.kind == OwnKind::Pod && own.active)
+        .any(|own| own.kind == OwnKind::Pod && own.active && !is_prepull(&own.name))
     {
         return Next::watch();
     }

@@ -2,7 +2,7 @@
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
-use crate::api::{StoppedTarget, TargetOriginal};
+use crate::api::{Direction, StoppedTarget, TargetOriginal};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
     read_replicas_owned_time,
@@ -121,10 +121,15 @@ fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) ->
     let foreign =
         || classify_template(object, target.original, &cx.spec.image) == TemplateKind::Foreign;
     match change {
-        TargetChange::Stop => read_replicas(object) == 0 && foreign(),
+        // On the way back the old template is written whole, whatever stands there.
+        TargetChange::Stop => goes_forward(cx) && read_replicas(object) == 0 && foreign(),
         TargetChange::StartUpgrade => foreign(),
         _ => false,
     }
+}
+
+fn goes_forward(cx: &Context<'_>) -> bool {
+    cx.status.direction == Some(Direction::Forward)
 }
 
 /// Whether our write of a target has happened and another one took it back. Each of the two raises the generation; so does an
@@ -208,12 +213,16 @@ pub(super) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
         Ok(targets) => targets,
         Err(next) => return Some(next),
     };
+    let mut templates = vec![
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+    ];
+    if !goes_forward(cx) {
+        templates.push(TemplateKind::Foreign);
+    }
     let stopped = Shape {
-        templates: vec![
-            TemplateKind::Old,
-            TemplateKind::Upgrade,
-            TemplateKind::Final,
-        ],
+        templates,
         running: false,
     };
     require_shape(cx, &targets, &stopped).or_else(|| {
