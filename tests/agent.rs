@@ -8,6 +8,8 @@ mod faults;
 mod kills;
 #[path = "agent/outside.rs"]
 mod outside;
+#[path = "agent/packets.rs"]
+mod packets;
 #[path = "agent/roundtrip.rs"]
 mod roundtrip;
 #[path = "agent/secrets.rs"]

@@ -150,6 +150,8 @@ pub enum Reason {
     ContentDiffers,
     /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry.
     UnsupportedObjects,
+    /// A statement of the dump is longer than the server takes; the message holds the SET statement.
+    PacketTooLarge,
     /// The dump comes from another kind of server.
     EngineDiffers,
     /// The lock row is missing or belongs to someone else, or the named lock was lost.

@@ -8,6 +8,7 @@ use crate::agent::load::{
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
 use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
     CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
@@ -110,7 +111,8 @@ impl<'r> Restore<'r> {
     async fn load_and_swap(&mut self) -> Result<Done, Failure> {
         // The files first: damage is found in seconds, not after an hour of loading. Views are proven only here;
         // they cannot be loaded aside.
-        prove_files(self.run, self.directory, self.manifest).await?;
+        let longest = prove_files(self.run, self.directory, self.manifest).await?;
+        require_packet(&mut self.connection, &longest).await?;
         let suffix = self.free_suffix().await?;
         let mut record = self.record(Step::Loading, suffix);
         record::write(&mut self.connection, &record).await?;
@@ -159,7 +161,8 @@ impl<'r> Restore<'r> {
 
     async fn drop_and_load(&mut self) -> Result<Done, Failure> {
         // From the drop on the dump is the only copy, so all of it is read and proven before.
-        prove_files(self.run, self.directory, self.manifest).await?;
+        let longest = prove_files(self.run, self.directory, self.manifest).await?;
+        require_packet(&mut self.connection, &longest).await?;
         require_still_quiet(
             &self.metadb,
             &mut self.connection,
