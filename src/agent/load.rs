@@ -5,6 +5,7 @@ use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summar
 use super::metadb::catalogue::{describe_database, list_databases};
 use super::metadb::connection::Metadb;
 use super::metadb::content::read_database;
+use super::metadb::idle::keep_awake;
 use super::meter::Meter;
 use super::report::{ProgressPhase, Reason};
 use super::sql::names::{Beside, quote};
@@ -83,7 +84,10 @@ pub async fn load_dump(
         }
     };
     source.meter.at(&record.name, None);
-    while let Some((kind, statement, bytes)) = statements.recv().await {
+    // The volume may be slow to give the next one.
+    while let Some((kind, statement, bytes)) =
+        keep_awake(&mut connection, async { Ok(statements.recv().await) }).await?
+    {
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
@@ -225,15 +229,15 @@ pub async fn load_beside(
     }
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
-        load_dump(
+        let loading = load_dump(
             metadb,
             source,
             record,
             &target,
             suffix,
             Part::TablesAside(kind),
-        )
-        .await?;
+        );
+        keep_awake(connection, loading).await?;
     }
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();

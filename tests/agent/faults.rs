@@ -124,7 +124,9 @@ fn sessions_of_others_stop_dump_comparison_and_restore() {
         let ended = world.wait(dump);
         let report = ended.failed(Reason::NotQuiesced);
         assert!(
-            report.message.contains("root@") && report.message.contains("oms_cm"),
+            report.message.contains("root@")
+                && report.message.contains("oms_cm")
+                && report.message.contains("KILL "),
             "{}",
             report.message
         );

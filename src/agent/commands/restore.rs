@@ -8,6 +8,7 @@ use crate::agent::load::{
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
 use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::idle::keep_awake;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
@@ -111,7 +112,8 @@ impl<'r> Restore<'r> {
     async fn load_and_swap(&mut self) -> Result<Done, Failure> {
         // The files first: damage is found in seconds, not after an hour of loading. Views are proven only here;
         // they cannot be loaded aside.
-        let longest = prove_files(self.run, self.directory, self.manifest).await?;
+        let proving = prove_files(self.run, self.directory, self.manifest);
+        let longest = keep_awake(&mut self.connection, proving).await?;
         require_packet(&mut self.connection, &longest).await?;
         let suffix = self.free_suffix().await?;
         let mut record = self.record(Step::Loading, suffix);
@@ -161,7 +163,8 @@ impl<'r> Restore<'r> {
 
     async fn drop_and_load(&mut self) -> Result<Done, Failure> {
         // From the drop on the dump is the only copy, so all of it is read and proven before.
-        let longest = prove_files(self.run, self.directory, self.manifest).await?;
+        let proving = prove_files(self.run, self.directory, self.manifest);
+        let longest = keep_awake(&mut self.connection, proving).await?;
         require_packet(&mut self.connection, &longest).await?;
         require_still_quiet(
             &self.metadb,
@@ -198,15 +201,16 @@ impl<'r> Restore<'r> {
             create_database(&mut self.connection, &database.name, database).await?;
         }
         for database in &self.manifest.databases {
-            load_dump(
+            let source = self.source();
+            let loading = load_dump(
                 &self.metadb,
-                self.source(),
+                source,
                 database,
                 &database.name,
                 "",
                 Part::Whole,
-            )
-            .await?;
+            );
+            keep_awake(&mut self.connection, loading).await?;
         }
         self.prove_and_record(&record).await?;
         self.clean_up().await?;

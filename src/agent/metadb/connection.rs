@@ -1,5 +1,6 @@
 //! Connects to the MetaDB and prepares each session. The only place that hands the password to a socket.
 
+use super::idle::IDLE_LIMIT;
 use crate::agent::credentials::Account;
 use crate::agent::failure::Failure;
 use crate::agent::report::{Engine, Reason};
@@ -70,7 +71,8 @@ impl Metadb {
         })
     }
 
-    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, no time limit, plain SQL mode.
+    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, plain SQL mode, no time limit for statements.
+    /// The server ends it after [`IDLE_LIMIT`] without a statement; see [`keep_awake`](super::idle::keep_awake).
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
@@ -102,18 +104,19 @@ impl Metadb {
     }
 
     fn session_settings(&self) -> Vec<String> {
+        let limit = IDLE_LIMIT.as_secs();
         let mut settings = vec![
             "SET NAMES utf8mb4".to_owned(),
             "SET SESSION sql_mode = ''".to_owned(),
             "SET SESSION time_zone = '+00:00'".to_owned(),
-            // A reader that waits for the volume must not be thrown out.
-            "SET SESSION net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 28800"
-                .to_owned(),
+            // The same limit for a session that a lost node left idle, in the middle of a statement, or of a result.
+            format!(
+                "SET SESSION net_write_timeout = {limit}, net_read_timeout = {limit}, wait_timeout = {limit}"
+            ),
         ];
         match self.engine {
             Engine::OceanBase => settings.push(format!(
-                "SET SESSION ob_query_timeout = {OCEANBASE_LIMIT_MICROS}, ob_trx_timeout = {OCEANBASE_LIMIT_MICROS}, \
-                 ob_trx_idle_timeout = {OCEANBASE_LIMIT_MICROS}"
+                "SET SESSION ob_query_timeout = {OCEANBASE_LIMIT_MICROS}, ob_trx_timeout = {OCEANBASE_LIMIT_MICROS}"
             )),
             Engine::MariaDb => settings.push("SET SESSION max_statement_time = 0".to_owned()),
             Engine::MySql => settings.push("SET SESSION max_execution_time = 0".to_owned()),

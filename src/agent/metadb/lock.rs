@@ -6,11 +6,14 @@
 //!
 //! Two agents are kept apart by a row lock in an open transaction, not by `GET_LOCK`: on OceanBase's engine a
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
-//! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
+//! so that a killed attempt would lock out its successor for ever. A row lock goes with its session, and its session
+//! soon after its agent, even when the node is lost and nobody tells the server.
 
 use super::connection::Metadb;
+use super::idle::{HEARTBEAT, LOCK_LIMIT, PATIENCE};
+use super::sessions::{list_account, say_kill};
 use crate::agent::failure::{Failure, server_code};
-use crate::agent::report::Reason;
+use crate::agent::report::{Engine, Reason};
 use crate::agent::request::Lock;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -28,12 +31,6 @@ const AGENT_ROW: u8 = 2;
 
 /// The row that tells how far a restore has come.
 pub const RESTORE_ROW: u8 = 3;
-
-/// How long a former attempt that is just dying is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often the held lock is asked whether it still stands.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Requires that the operator's row names this upgrade with this epoch.
 ///
@@ -81,18 +78,19 @@ pub struct Exclusive {
     _release: oneshot::Sender<()>,
 }
 
-/// Takes the row lock, waiting a while for an attempt that is just dying.
+/// Takes the row lock, waiting for an attempt that is just dying, and longer than a dead one can hold it.
 ///
 /// Returns the lock and a receiver that yields when it is lost.
 ///
 /// # Errors
-/// `AgentBusy` when another agent keeps it, `PrivilegeMissing` when the schema cannot be written.
+/// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema cannot be written.
 pub async fn take_exclusive(
     metadb: &Metadb,
 ) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {
     let doing = "taking the lock that keeps agents apart";
     let mut connection = metadb.connect().await?;
     let failed = |error: &mysql_async::Error| Failure::from_sql(doing, error);
+    limit_idling(metadb, &mut connection).await?;
     // A plain read first: an INSERT that meets the row while it is locked would wait for the lock itself.
     let known: Option<u8> = connection
         .query_first(format!("SELECT id FROM {TABLE} WHERE id = {AGENT_ROW}"))
@@ -129,11 +127,7 @@ pub async fn take_exclusive(
             }
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < PATIENCE => {}
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
-                return Err(Failure::new(
-                    Reason::AgentBusy,
-                    "Another run works on this MetaDB and did not end within a minute. This one changed nothing. \
-                     Wait for the other run's Job to end, then try again.",
-                ));
+                return Err(busy(metadb, &mut connection).await);
             }
             _ => {
                 let text = taken.err().map_or_else(
@@ -149,6 +143,51 @@ pub async fn take_exclusive(
     let (report_loss, loss) = oneshot::channel();
     tokio::spawn(keep(connection, released, report_loss));
     Ok((Exclusive { _release: release }, loss))
+}
+
+/// The session that holds the lock is the first that must go when its agent is lost.
+async fn limit_idling(metadb: &Metadb, connection: &mut Conn) -> Result<(), Failure> {
+    let seconds = LOCK_LIMIT.as_secs();
+    connection
+        .query_drop(format!("SET SESSION wait_timeout = {seconds}"))
+        .await
+        .map_err(|e| Failure::from_sql("limiting the session that holds the lock", &e))?;
+    if metadb.engine == Engine::OceanBase {
+        // Where it is refused or unknown, the limit of the session stands.
+        let sql = format!(
+            "SET SESSION ob_trx_idle_timeout = {}",
+            LOCK_LIMIT.as_micros()
+        );
+        match connection.query_drop(sql).await {
+            Err(error) if server_code(&error).is_none() => {
+                return Err(Failure::from_sql(
+                    "limiting the session that holds the lock",
+                    &error,
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn busy(metadb: &Metadb, connection: &mut Conn) -> Failure {
+    let failure = Failure::new(
+        Reason::AgentBusy,
+        format!(
+            "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
+             Wait for the other run's Job to end, then try again.",
+            PATIENCE.as_secs()
+        ),
+    );
+    // The list is a help; without it the message is still right.
+    match list_account(metadb, connection).await {
+        Ok(sessions) if !sessions.is_empty() => failure.and(&format!(
+            "When there is no such Job, or its node is lost, end what it left: {}.",
+            say_kill(&sessions)
+        )),
+        _ => failure,
+    }
 }
 
 /// Asks the session again and again, so that it neither idles out nor is lost without notice.

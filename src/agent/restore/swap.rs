@@ -13,6 +13,7 @@ use crate::agent::load::{Part, Source, create_database, load_dump};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
 use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::idle::keep_awake;
 use crate::agent::meter::Meter;
 use crate::agent::report::{ProgressPhase, Reason};
 use crate::agent::run::Run;
@@ -96,7 +97,8 @@ pub async fn swap(
                 manifest,
                 meter: &Meter::default(),
             };
-            load_dump(metadb, source, record, &record.name, suffix, Part::Views).await?;
+            let loading = load_dump(metadb, source, record, &record.name, suffix, Part::Views);
+            keep_awake(connection, loading).await?;
         }
     }
     Ok(())
