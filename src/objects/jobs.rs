@@ -79,7 +79,7 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(build_labels(order.owner, word, Some(order.attempt))),
-                    annotations: Some(build_annotations(order.owner)),
+                    annotations: Some(build_pod_annotations(order.owner)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod),
@@ -88,6 +88,20 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
         }),
         status: None,
     })
+}
+
+/// Asks autoscalers to leave the node alone while the pod runs. An attempt that is evicted is lost, and attempts are
+/// few; a pod of a Job counts as movable otherwise.
+fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
+    let mut annotations = build_annotations(owner);
+    annotations.extend([
+        (
+            "cluster-autoscaler.kubernetes.io/safe-to-evict".to_owned(),
+            "false".to_owned(),
+        ),
+        ("karpenter.sh/do-not-disrupt".to_owned(), "true".to_owned()),
+    ]);
+    annotations
 }
 
 fn build_pod(order: &JobOrder<'_>, request: String) -> PodSpec {
@@ -251,6 +265,8 @@ mod tests {
             "oms.oceanbase.com/attempt": "2",
         });
         let annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0"});
+        let pod_annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0",
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"});
         assert_eq!(
             serde_json::to_value(&job).unwrap(),
             json!({
@@ -259,7 +275,7 @@ mod tests {
                 "spec": {
                     "backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed", "activeDeadlineSeconds": 3600,
                     "template": {
-                        "metadata": {"labels": labels, "annotations": annotations},
+                        "metadata": {"labels": labels, "annotations": pod_annotations},
                         "spec": {
                             "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
                             "automountServiceAccountToken": false, "enableServiceLinks": false,
