@@ -1,12 +1,16 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP.
 use super::metrics::Metrics;
+use super::options::ListenOption;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,17 +26,45 @@ pub struct Health {
     pub ready: AtomicBool,
 }
 
-/// Serves until the process ends.
+/// Listens where it is asked to; nowhere for [`ListenOption::None`].
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn serve(
-    address: SocketAddr,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    tracing::info!(%address, "serving health and metrics");
+pub async fn listen(option: ListenOption) -> std::io::Result<Option<TcpListener>> {
+    match option {
+        ListenOption::None => Ok(None),
+        ListenOption::At(address) => TcpListener::bind(address).await.map(Some),
+        ListenOption::Everywhere(port) => {
+            listen_everywhere(port, TcpListener::bind).await.map(Some)
+        }
+    }
+}
+
+/// An IPv6 socket takes IPv4 as well. Where the kernel has no IPv6 there is IPv4 alone; any other failure, a port that
+/// is taken for one, stays a failure.
+async fn listen_everywhere<L, F>(port: u16, bind: impl Fn(SocketAddr) -> F) -> std::io::Result<L>
+where
+    F: Future<Output = std::io::Result<L>>,
+{
+    match bind((Ipv6Addr::UNSPECIFIED, port).into()).await {
+        Err(error) if is_without_ipv6(&error) => {
+            tracing::info!(%error, "there is no IPv6 here, listening on IPv4 alone");
+            bind((Ipv4Addr::UNSPECIFIED, port).into()).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn is_without_ipv6(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+}
+
+/// Serves until the process ends.
+pub fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving health and metrics");
+    }
     tokio::spawn(async move {
         loop {
             let stream = match listener.accept().await {
@@ -57,7 +89,6 @@ pub async fn serve(
             });
         }
     });
-    Ok(())
 }
 
 fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
@@ -95,6 +126,29 @@ fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn listen_with(errno: Errno) -> std::io::Result<SocketAddr> {
+        listen_everywhere(8080, |address: SocketAddr| async move {
+            if address.is_ipv6() {
+                Err(std::io::Error::from_raw_os_error(errno.raw_os_error()))
+            } else {
+                Ok(address)
+            }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_node_without_ipv6_is_served_on_ipv4() {
+        for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
+            let address = listen_with(errno).await.unwrap();
+            assert_eq!(address, "0.0.0.0:8080".parse().unwrap());
+        }
+        for errno in [Errno::ADDRINUSE, Errno::ACCESS] {
+            let error = listen_with(errno).await.unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
+        }
+    }
 
     #[test]
     fn probes_and_metrics_answer() {
