@@ -30,6 +30,8 @@ mod judging;
 mod metadb;
 #[path = "explorer/oms.rs"]
 mod oms;
+#[path = "explorer/refusals.rs"]
+mod refusals;
 #[path = "explorer/store.rs"]
 mod store;
 #[path = "explorer/walk.rs"]

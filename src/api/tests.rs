@@ -97,6 +97,7 @@ fn a_started_upgrade_changes_only_its_controls() {
         ("action", json!("Abort")),
         ("paused", json!(true)),
         ("retries", json!(1)),
+        ("timeouts", json!({"init": "1h"})),
     ] {
         let mut changed = started.clone();
         let mut spec = serde_json::to_value(&changed.spec).unwrap();

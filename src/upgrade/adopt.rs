@@ -10,6 +10,7 @@ use crate::api::{
 use crate::objects::deployment::read_annotation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What an annotation on a target remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,11 @@ pub fn build_target_record(
     serde_json::to_string(&record).ok()
 }
 
+/// Reads a target's annotation, when it carries one.
+pub(super) fn read_target_record(deployment: &Value) -> Option<TargetRecord> {
+    serde_json::from_str(read_annotation(deployment, ORIGINALS_ANNOTATION)?).ok()
+}
+
 /// A status for an object that has none although its targets carry our record: the way back.
 pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
     if cx.status.step.is_some() {
@@ -78,13 +84,11 @@ pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         .targets
         .iter()
         .filter_map(|facts| match &facts.deployment {
-            Fact::Known(Some(deployment)) => {
-                serde_json::from_str(read_annotation(&deployment.object, ORIGINALS_ANNOTATION)?)
-                    .ok()
-            }
+            Fact::Known(Some(deployment)) => read_target_record(&deployment.object),
             _ => None,
         })
-        .filter(|record: &TargetRecord| record.upgrade == cx.object.name)
+        // Another object of the same name knows nothing of what was done to OMS since the record was written.
+        .filter(|record| record.uid == cx.object.uid)
         .collect();
     let newest = records
         .iter()

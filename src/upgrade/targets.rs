@@ -2,7 +2,7 @@
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
-use crate::api::{Direction, StoppedTarget, TargetOriginal};
+use crate::api::{Direction, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
     read_replicas_owned_time,
@@ -42,7 +42,8 @@ pub(super) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
                 return Err(Next::Fail(Failure::new(
                     "TargetVanished",
                     format!(
-                        "Deployment {name} was deleted during the upgrade; the databases are not touched any more; restore it from your source and raise spec.retries"
+                        "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
+                         bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
                     ),
                 )));
             }
@@ -68,7 +69,8 @@ pub(super) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
             return Err(Next::Fail(Failure::new(
                 "TargetReplaced",
                 format!(
-                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched; compare it with the recorded original by hand"
+                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
+                     bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
                 ),
             )));
         }

@@ -2,6 +2,7 @@
 //! volume with backups. Plain data that can be cloned and compared. No I/O.
 use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
+use oms_operator::controller::CallSite;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,6 +191,8 @@ pub struct World {
     pub resumed: bool,
     /// The new version ran, and the databases were not proven to suit the old one since.
     pub new_ran: bool,
+    /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
+    pub refused: Option<CallSite>,
     /// Something durable changed since this was cleared.
     pub touched: bool,
     /// Rules that a single act has broken.
@@ -235,6 +238,7 @@ impl World {
             stopped: false,
             resumed: false,
             new_ran: false,
+            refused: None,
             touched: false,
             broken: vec![],
         };

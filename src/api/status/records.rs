@@ -301,7 +301,7 @@ pub struct DatabaseSummary {
 pub struct InitRecord {
     /// Name of the Deployment.
     pub target: String,
-    /// Uid of the pod it runs in.
+    /// Uid of the pod it runs in; empty when this attempt failed and another one was asked for.
     pub pod_uid: String,
     /// Id of the container it runs in.
     pub container_id: String,
