@@ -4,7 +4,7 @@
 //! together with every change of them, says how far the upgrade got and how to get back.
 use super::{Context, Fact};
 use crate::api::{
-    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, JobRecord, JobRole,
+    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, JobRecord, JobRole,
     ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Step, TargetOriginal,
 };
 use crate::objects::deployment::read_annotation;
@@ -22,6 +22,9 @@ pub struct TargetRecord {
     pub uid: String,
     /// Epoch of the last write.
     pub epoch: i64,
+    /// The intent of the write that brought this record: it tells whether a write has happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
     /// The new version may have been started.
     pub past_no_return: bool,
     /// When the operation began: the pull-back of HA reaches back to it.
@@ -57,6 +60,7 @@ pub fn build_target_record(
         upgrade: upgrade.into(),
         uid: uid.into(),
         epoch: status.epoch,
+        intent: status.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),
         started_time: status.started_time.clone(),
         old_stopped_time: status.old_stopped_time.clone(),

@@ -1,12 +1,16 @@
 //! The targets: bringing all of them into one shape, and telling when somebody else writes them. Pure.
+use super::adopt::read_target_record;
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
-use crate::api::{Direction, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal};
+use crate::api::{
+    Direction, Intent, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal,
+};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
     read_replicas_owned_time,
 };
+use serde_json::Value;
 
 /// The shape that all targets must have in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +108,7 @@ pub(super) fn bring_into_shape(
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
             && intent.subject.as_deref() == Some(&target.original.name)
-            && was_undone(intent.before.as_deref(), generation)
+            && was_undone(cx, object, intent)
         {
             return Some(describe_contention(target));
         }
@@ -134,12 +138,20 @@ fn goes_forward(cx: &Context<'_>) -> bool {
     cx.status.direction == Some(Direction::Forward)
 }
 
-/// Whether our write of a target has happened and another one took it back. Each of the two raises the generation; so does an
-/// annotation by anybody (of a Deployment), but one step alone cannot be both.
-fn was_undone(before: Option<&str>, generation: i64) -> bool {
-    before
+/// Whether our write of a target has happened and another one took it back. Our record on the target says which write was
+/// the last. Where there is none, before our first write or after a replacement of the whole object, the generation tells:
+/// each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone cannot be both.
+fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
+    if let Some(record) = read_target_record(object)
+        && record.uid == cx.object.uid
+    {
+        return record.intent.as_ref() == Some(intent);
+    }
+    intent
+        .before
+        .as_deref()
         .and_then(|before| before.parse::<i64>().ok())
-        .is_none_or(|before| generation > before.saturating_add(1))
+        .is_none_or(|before| read_generation(object) > before.saturating_add(1))
 }
 
 /// Stops when a target has left the shape that it was brought into.

@@ -225,9 +225,9 @@ impl World {
     }
 
     /// A stranger notes something on a target.
-    pub fn annotate(&mut self, index: usize) {
+    pub fn annotate(&mut self, index: usize, note: &str) {
         let mut object = self.nodes[index].object.clone();
-        object["metadata"]["annotations"]["example.com/note"] = json!("seen");
+        object["metadata"]["annotations"]["example.com/note"] = json!(note);
         self.store(index, object);
     }
 

@@ -28,9 +28,10 @@ fn a_stranger_is_named_and_not_fought() {
 /// Annotations of a Deployment count in its generation as the spec does.
 #[test]
 fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
-    for (step, effect) in [
-        (Step::StoppingOld, "Stop"),
-        (Step::StartingFinal, "StartFinal"),
+    for (step, effect, notes) in [
+        (Step::StoppingOld, "Stop", 1),
+        (Step::StartingNew, "StartUpgrade", 3),
+        (Step::StartingFinal, "StartFinal", 3),
     ] {
         let mut world = World::new(1, true, Trouble::default());
         run_until(&mut world, step);
@@ -43,7 +44,9 @@ fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
         {
             world.run_pass();
         }
-        world.annotate(0);
+        for note in 0..notes {
+            world.annotate(0, &format!("seen {note} times"));
+        }
         run(&mut world);
         expect(&world, Phase::Succeeded);
     }
@@ -70,7 +73,7 @@ fn an_annotation_on_a_stopped_target_is_no_start_by_others() {
             },
         );
         run_until(&mut world, step);
-        world.annotate(0);
+        world.annotate(0, "seen");
         run(&mut world);
         assert_eq!(world.status.stall, None, "{step:?}");
         expect(

@@ -1,6 +1,7 @@
 //! Ways into a world: passes and moves of the cluster in turn, up to the moment from which an exploration begins.
 use super::events::Event;
-use super::explore::{Explorer, Findings, Limits, Runner};
+use super::explore::{Explorer, Findings, Limits};
+use super::runner::Runner;
 use super::world::{Setup, Trouble, World};
 use oms_operator::controller::CallSite;
 
