@@ -307,13 +307,13 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
              action: RollBack brings the old version and its data back"
                 .into()
         }
-        Phase::Aborted => format!("everything is as before: {cause}"),
+        Phase::Aborted => format!("everything is as before: {cause}; to try again delete this object and create it anew"),
         Phase::RolledBack => format!("the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}"),
         Phase::Failed if is_released(status) => format!(
             "given up while {}; nothing was put back: {cause}",
             describe_step(find_last_step(status))
         ),
-        Phase::Failed => format!("preflight failed: {cause}"),
+        Phase::Failed => format!("preflight failed: {cause}; mend that, then delete this object and create it anew"),
         Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!("{}: {}; because: {cause}", describe_step(step), waiting.message),
