@@ -10,7 +10,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version)]
 enum Cli {
-    /// Run the operator.
+    /// Run the operator. An option that is given twice counts as the last one says, so that the chart's can be overridden.
+    #[command(args_override_self = true)]
     Run(Box<RunOptions>),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]

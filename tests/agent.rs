@@ -12,3 +12,5 @@ mod outside;
 mod roundtrip;
 #[path = "agent/secrets.rs"]
 mod secrets;
+#[path = "agent/servers.rs"]
+mod servers;

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
 use super::metadb::catalogue::{describe_database, list_databases};
-use super::metadb::connection::Metadb;
+use super::metadb::connection::{HEARTBEAT, Metadb, keep_alive, ping};
 use super::metadb::content::read_database;
 use super::meter::Meter;
 use super::report::{ProgressPhase, Reason};
@@ -83,7 +83,18 @@ pub async fn load_dump(
         }
     };
     source.meter.at(&record.name, None);
-    while let Some((kind, statement, bytes)) = statements.recv().await {
+    loop {
+        let next = match tokio::time::timeout(HEARTBEAT, statements.recv()).await {
+            Ok(next) => next,
+            // The volume is slow.
+            Err(_) => {
+                ping(&mut connection).await?;
+                continue;
+            }
+        };
+        let Some((kind, statement, bytes)) = next else {
+            break;
+        };
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
@@ -225,15 +236,15 @@ pub async fn load_beside(
     }
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
-        load_dump(
+        let loading = load_dump(
             metadb,
             source,
             record,
             &target,
             suffix,
             Part::TablesAside(kind),
-        )
-        .await?;
+        );
+        keep_alive(connection, loading).await?;
     }
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();

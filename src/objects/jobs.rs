@@ -79,7 +79,7 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(build_labels(order.owner, word, Some(order.attempt))),
-                    annotations: Some(build_annotations(order.owner)),
+                    annotations: Some(build_pod_annotations(order.owner)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod),
@@ -88,6 +88,19 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
         }),
         status: None,
     })
+}
+
+/// No autoscaler takes the node from under a dump or a restore. The names are those of the Cluster Autoscaler's FAQ ("What
+/// types of Pods can prevent CA from removing a node?") and of Karpenter's guide ("Disruption", pod-level controls).
+fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
+    let mut annotations = build_annotations(owner);
+    for (name, value) in [
+        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+        ("karpenter.sh/do-not-disrupt", "true"),
+    ] {
+        annotations.insert(name.into(), value.into());
+    }
+    annotations
 }
 
 fn build_pod(order: &JobOrder<'_>, request: String) -> PodSpec {
@@ -259,7 +272,8 @@ mod tests {
                 "spec": {
                     "backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed", "activeDeadlineSeconds": 3600,
                     "template": {
-                        "metadata": {"labels": labels, "annotations": annotations},
+                        "metadata": {"labels": labels, "annotations": {"oms.oceanbase.com/upgrade": "to-4-0-0",
+                            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}},
                         "spec": {
                             "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
                             "automountServiceAccountToken": false, "enableServiceLinks": false,

@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub async fn serve(
     health: Arc<Health>,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = listen(address).await?;
+    let address = listener.local_addr()?;
     tracing::info!(%address, "serving health and metrics");
     tokio::spawn(async move {
         loop {
@@ -59,6 +60,27 @@ pub async fn serve(
     });
     Ok(())
 }
+
+/// Everywhere means IPv6 and with it IPv4; a node without IPv6 has the latter only.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    match &bound {
+        Err(error) if is_without_ipv6(address, error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        _ => bound,
+    }
+}
+
+/// `EAFNOSUPPORT` and `EADDRNOTAVAIL`: the kernel has no IPv6, or it is switched off.
+fn is_without_ipv6(address: SocketAddr, error: &std::io::Error) -> bool {
+    let unsupported = error.kind() == std::io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(EAFNOSUPPORT);
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && unsupported
+}
+
+/// Linux: address family not supported by protocol.
+const EAFNOSUPPORT: i32 = 97;
 
 fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
     let (status, kind, text) = match path {
@@ -95,6 +117,19 @@ fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_unnamed_address_gives_way_to_ipv4() {
+        let error = std::io::Error::from_raw_os_error;
+        let everywhere: SocketAddr = "[::]:8080".parse().unwrap();
+        assert!(is_without_ipv6(everywhere, &error(EAFNOSUPPORT)));
+        assert!(is_without_ipv6(everywhere, &error(99)));
+        // In use, or not permitted: that is no question of IPv6.
+        assert!(!is_without_ipv6(everywhere, &error(98)));
+        assert!(!is_without_ipv6(everywhere, &error(13)));
+        let named = "[::1]:8080".parse().unwrap();
+        assert!(!is_without_ipv6(named, &error(EAFNOSUPPORT)));
+    }
 
     #[test]
     fn probes_and_metrics_answer() {

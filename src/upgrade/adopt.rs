@@ -147,7 +147,7 @@ pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         installation: newest.installation,
         originals: Some(Originals { targets, ha: newest.ha, ob_query_timeout: newest.ob_query_timeout }),
         backup: newest.backup,
-        jobs: roles.into_iter().map(|role| JobRecord { role, attempt, uid: None }).collect(),
+        jobs: roles.into_iter().map(|role| JobRecord { role, attempt, first_attempt: attempt, uid: None }).collect(),
         ..OmsUpgradeStatus::default()
     })
 }

@@ -246,6 +246,7 @@ pub(super) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     {
         // A former pass through this step left its Job behind: names are never used twice.
         job.attempt += 1;
+        job.first_attempt = job.attempt;
         job.uid = None;
     }
     match step {

@@ -82,8 +82,11 @@ class Namespaces(unittest.TestCase):
         self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b"))})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
-        names = [helm.pick(helm.render(namespace=place), "ClusterRole")[0]["metadata"]["name"] for place in ("a", "b")]
-        self.assertNotEqual(*names)
+        long = "n" * 55
+        for places in (("a", "b"), (long + "-east", long + "-west")):
+            names = [helm.pick(helm.render(namespace=place), "ClusterRole")[0]["metadata"]["name"] for place in places]
+            self.assertNotEqual(*names)
+            self.assertLessEqual(max(map(len, names)), 63)
 
     def test_nothing_is_added_to_the_roles_of_others(self):
         for role in helm.pick(helm.render(), "Role"):
@@ -173,6 +176,25 @@ class Options(unittest.TestCase):
         for found in objects:
             if found["kind"] != "CustomResourceDefinition":
                 self.assertEqual(found["metadata"]["labels"]["team"], "x", found["kind"])
+
+    def test_labels_of_one_name_are_written_once(self):
+        theirs = {"app.kubernetes.io/name": "other", "helm.sh/chart": "other", "team": "x"}
+        on = {"enabled": True, "labels": theirs}
+        objects = helm.render({"commonLabels": theirs, "podLabels": theirs, "metrics": {
+            "serviceMonitor": on, "podMonitor": on, "prometheusRule": on}})
+        for found in objects:
+            if found["kind"] != "CustomResourceDefinition":
+                self.assertEqual(found["metadata"]["labels"]["app.kubernetes.io/name"], "oms-operator", found["kind"])
+        [deployment] = helm.pick(objects, "Deployment")
+        selector = deployment["spec"]["selector"]["matchLabels"]
+        self.assertLessEqual(selector.items(), deployment["spec"]["template"]["metadata"]["labels"].items())
+
+    def test_labels_of_the_upgrade_are_not_renamed(self):
+        on = {"enabled": True}
+        objects = helm.render({"metrics": {"serviceMonitor": on, "podMonitor": on}})
+        ends = [end for kind, field in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints"))
+                for found in helm.pick(objects, kind) for end in found["spec"][field]]
+        self.assertEqual([end.get("honorLabels") for end in ends], [True, True])
 
     def test_nothing_that_needs_other_operators_by_default(self):
         self.assertEqual({found["kind"] for found in helm.render()},

@@ -2,6 +2,12 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{/* Names of cluster-wide objects carry the namespace; where that is too long, a hash of it. */}}
+{{- define "oms-operator.clusterRoleName" -}}
+{{- $full := printf "%s-finalizer-%s" (include "oms-operator.name" .) .Release.Namespace }}
+{{- if le (len $full) 63 }}{{ $full }}{{ else }}{{ printf "%s-%s" ($full | trunc 52 | trimSuffix "-") (sha256sum $full | trunc 10) }}{{ end }}
+{{- end }}
+
 {{- define "oms-operator.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}{{ default (include "oms-operator.name" .) .Values.serviceAccount.name }}{{ else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
 {{- end }}
@@ -16,7 +22,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
-{{- with .Values.commonLabels }}
+{{- with omit .Values.commonLabels "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

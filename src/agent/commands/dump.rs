@@ -7,6 +7,7 @@ use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
 use crate::agent::metadb::catalogue::{describe_database, estimate_size};
+use crate::agent::metadb::connection::keep_alive;
 use crate::agent::metadb::content::read_database;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
@@ -52,7 +53,8 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     run.meter.begin(ProgressPhase::Dumping, total);
     let mut files = Vec::new();
     for shape in &before {
-        files.push(dump_database(run, &client, &directory, &shape.name).await?);
+        let dumping = dump_database(run, &client, &directory, &shape.name);
+        files.push(keep_alive(&mut connection, dumping).await?);
     }
     let dump_seconds = began.elapsed().as_secs();
 

@@ -3,6 +3,8 @@
 use crate::agent::failure::Failure;
 use crate::agent::load::{Source, drop_beside, load_beside};
 use crate::agent::manifest::Manifest;
+use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::packet::require_packet;
 use crate::agent::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
 use crate::agent::request::ScratchMode;
 use crate::agent::run::{Done, Run};
@@ -20,7 +22,9 @@ pub const LOAD_RATE: u64 = 2_000_000;
 /// Anything that makes the backup doubtful.
 pub async fn verify(run: &Run) -> Result<Done, Failure> {
     let (directory, manifest) = run.trusted_manifest()?;
-    prove_files(run, &directory, &manifest).await?;
+    let longest = prove_files(run, &directory, &manifest).await?;
+    let metadb = run.discover().await?;
+    require_packet(&mut metadb.connect().await?, longest).await?;
     let seconds = manifest.raw_bytes() / LOAD_RATE + 2 * manifest.databases.len() as u64;
     let budget = run.request.scratch_restore.budget_seconds;
     let scratch_restore = match run.request.scratch_restore.mode {
@@ -29,7 +33,7 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
             "it would take about {seconds} s, the budget is {budget} s"
         )),
         ScratchMode::Auto | ScratchMode::Always => {
-            restore_into_scratch(run, &directory, &manifest).await?;
+            restore_into_scratch(run, &metadb, &directory, &manifest).await?;
             Trial::Works
         }
     };
@@ -53,8 +57,11 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
     })
 }
 
-/// Reads every file twice: once for its hash, once for its content.
-pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Result<(), Failure> {
+/// Reads every file twice: once for its hash, once for its content. Tells the bytes of the longest statement.
+///
+/// # Errors
+/// Anything that makes the files doubtful.
+pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Result<u64, Failure> {
     run.meter
         .begin(ProgressPhase::Verifying, Some(manifest.raw_bytes()));
     let (directory, manifest, meter) = (directory.to_owned(), manifest.clone(), run.meter.clone());
@@ -62,10 +69,11 @@ pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Re
         for record in &manifest.databases {
             check_file(&directory, record)?;
         }
-        manifest
-            .databases
-            .iter()
-            .try_for_each(|record| prove_content(&directory, record, &meter))
+        let mut longest = 0;
+        for record in &manifest.databases {
+            longest = longest.max(prove_content(&directory, record, &meter)?);
+        }
+        Ok(longest)
     });
     proving
         .await
@@ -74,12 +82,12 @@ pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Re
 
 async fn restore_into_scratch(
     run: &Run,
+    metadb: &Metadb,
     directory: &Path,
     manifest: &Manifest,
 ) -> Result<(), Failure> {
-    let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
-    let _exclusive = run.take_lock(&metadb, &mut connection).await?;
+    let _exclusive = run.take_lock(metadb, &mut connection).await?;
     drop_beside(&mut connection, &run.request.databases, Beside::Verify).await?;
     let suffix = run.request.attempt.to_string();
     let source = Source {
@@ -87,7 +95,7 @@ async fn restore_into_scratch(
         manifest,
         meter: &run.meter,
     };
-    let loaded = load_beside(&metadb, &mut connection, source, Beside::Verify, &suffix).await;
+    let loaded = load_beside(metadb, &mut connection, source, Beside::Verify, &suffix).await;
     run.meter.begin(ProgressPhase::CleaningUp, None);
     let dropped = match run.check_fence(&mut connection).await {
         Ok(()) => drop_beside(&mut connection, &run.request.databases, Beside::Verify)

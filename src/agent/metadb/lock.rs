@@ -8,7 +8,7 @@
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
 //! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
 
-use super::connection::Metadb;
+use super::connection::{HEARTBEAT, Metadb, ping};
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::report::Reason;
 use crate::agent::request::Lock;
@@ -29,11 +29,8 @@ const AGENT_ROW: u8 = 2;
 /// The row that tells how far a restore has come.
 pub const RESTORE_ROW: u8 = 3;
 
-/// How long a former attempt that is just dying is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often the held lock is asked whether it still stands.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a former attempt that is just dying is waited for: longer than the server keeps the sessions of a lost node.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Requires that the operator's row names this upgrade with this epoch.
 ///
@@ -131,8 +128,13 @@ pub async fn take_exclusive(
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
                 return Err(Failure::new(
                     Reason::AgentBusy,
-                    "Another run works on this MetaDB and did not end within a minute. This one changed nothing. \
-                     Wait for the other run's Job to end, then try again.",
+                    format!(
+                        "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
+                         Wait for the other run's Job to end, then try again. Where there is none, its session is still in \
+                         SHOW PROCESSLIST, as user {}: KILL its Id.",
+                        PATIENCE.as_secs(),
+                        metadb.user
+                    ),
                 ));
             }
             _ => {
@@ -166,11 +168,13 @@ async fn keep(
             }
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
-        if let Err(error) = connection.query_drop("SELECT 1").await {
-            let failure = Failure::from_sql("holding the lock that keeps agents apart", &error);
+        if let Err(failure) = ping(&mut connection).await {
             let _ = report_loss.send(Failure {
                 reason: Reason::LockLost,
-                ..failure
+                message: format!(
+                    "The lock that keeps agents apart is lost. {}",
+                    failure.message
+                ),
             });
             return;
         }

@@ -4,4 +4,5 @@ pub mod catalogue;
 pub mod connection;
 pub mod content;
 pub mod lock;
+pub mod packet;
 pub mod sessions;

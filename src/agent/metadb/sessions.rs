@@ -50,7 +50,7 @@ pub async fn require_quiet(
                 Reason::NotQuiesced,
                 format!(
                     "{} session(s) of others stay connected to the databases: {shown}. Nothing was written. \
-                     Stop whatever they belong to (OMS, its helpers, consoles), then try again.",
+                     Stop whatever they belong to (OMS, its helpers, consoles), or KILL them, then try again.",
                     stayed.len()
                 ),
             ));
@@ -102,7 +102,7 @@ async fn look(
             found.insert(
                 id,
                 format!(
-                    "{user}@{host} on {}",
+                    "session {id} of {user}@{host} on {}",
                     if database.is_empty() {
                         "no database"
                     } else {

@@ -12,7 +12,7 @@ use crate::agent::failure::Failure;
 use crate::agent::load::{Part, Source, create_database, load_dump};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
-use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::meter::Meter;
 use crate::agent::report::{ProgressPhase, Reason};
 use crate::agent::run::Run;
@@ -96,7 +96,8 @@ pub async fn swap(
                 manifest,
                 meter: &Meter::default(),
             };
-            load_dump(metadb, source, record, &record.name, suffix, Part::Views).await?;
+            let loading = load_dump(metadb, source, record, &record.name, suffix, Part::Views);
+            keep_alive(connection, loading).await?;
         }
     }
     Ok(())

@@ -143,7 +143,8 @@ fn incomplete(reason: Reason, database: &str, what: &str) -> Failure {
     )
 }
 
-/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record.
+/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record. Tells the bytes of the
+/// longest statement.
 ///
 /// # Errors
 /// `ContentDiffers` and everything of [`check_file`] and [`read_statements`].
@@ -151,7 +152,8 @@ pub fn prove_content(
     directory: &Path,
     record: &DatabaseRecord,
     meter: &Meter,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
+    let mut longest = 0;
     let mut proof = Proof {
         record,
         created: BTreeSet::new(),
@@ -164,9 +166,11 @@ pub fn prove_content(
             meter.at(&record.name, Some(table));
         }
         meter.add(bytes);
+        longest = longest.max(statement.len() as u64);
         proof.look_at(kind, statement)
     })?;
-    proof.conclude()
+    proof.conclude()?;
+    Ok(longest)
 }
 
 struct Proof<'r> {

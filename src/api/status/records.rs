@@ -243,6 +243,9 @@ pub struct JobRecord {
     pub role: JobRole,
     /// Attempt, counted from one.
     pub attempt: i32,
+    /// The first attempt of the present pass through the step: attempts are granted anew with each pass.
+    #[serde(default)]
+    pub first_attempt: i32,
     /// Uid of the Job, once it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
