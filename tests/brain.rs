@@ -1,16 +1,20 @@
 //! The brain walks a small world: every ending, with one and three targets, and every interleaving
 //! of what people, Jobs and strangers can do with the operator's passes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "brain/interleavings.rs"]
+mod interleavings;
+#[path = "brain/strangers.rs"]
+mod strangers;
+#[path = "brain/ways_out.rs"]
+mod ways_out;
 #[path = "brain/world.rs"]
 mod world;
 
-use oms_operator::agent::report::Reason;
 use oms_operator::api::{
     Action, Direction, JobRole, Phase, Step, condition_is_true, condition_types as types,
 };
 use oms_operator::oms::ha::HaConfig;
-use std::collections::{HashSet, VecDeque};
-use world::{JobEnd, Trouble, World};
+use world::{Trouble, World};
 
 /// Runs operator and cluster in turn until nothing moves; time passes only when nothing else does.
 fn run(world: &mut World) {
@@ -320,105 +324,6 @@ fn a_pause_holds_the_way_forward_and_no_way_back() {
     expect(&world, Phase::Aborted);
 }
 
-#[test]
-fn a_stranger_is_named_and_not_fought() {
-    let mut world = World::new(1, true, Trouble::default());
-    run_until(&mut world, Step::BackingUp);
-    world.scale(0, 1);
-    for _ in 0..5 {
-        world.run_pass();
-    }
-    assert_eq!(world.status.direction, Some(Direction::Abort));
-    assert!(
-        world
-            .status
-            .cause
-            .as_ref()
-            .unwrap()
-            .message
-            .contains("argocd-controller"),
-        "{:?}",
-        world.status.cause
-    );
-    run(&mut world);
-    expect(&world, Phase::Aborted);
-}
-
-/// Annotations of a Deployment count in its generation as the spec does.
-#[test]
-fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
-    for (step, effect) in [
-        (Step::StoppingOld, "Stop"),
-        (Step::StartingFinal, "StartFinal"),
-    ] {
-        let mut world = World::new(1, true, Trouble::default());
-        run_until(&mut world, step);
-        while world
-            .status
-            .intent
-            .as_ref()
-            .map(|intent| intent.effect.as_str())
-            != Some(effect)
-        {
-            world.run_pass();
-        }
-        world.annotate(0);
-        run(&mut world);
-        expect(&world, Phase::Succeeded);
-    }
-}
-
-/// An annotation on a stopped target starts nothing: what was read of the databases holds.
-#[test]
-fn an_annotation_on_a_stopped_target_is_no_start_by_others() {
-    for step in [
-        Step::BackingUp,
-        Step::VerifyingBackup,
-        Step::StartingNew,
-        Step::Comparing,
-        Step::Restoring,
-        Step::StartingOld,
-    ] {
-        let back = matches!(step, Step::Comparing | Step::Restoring | Step::StartingOld);
-        let mut world = World::new(
-            1,
-            true,
-            Trouble {
-                init_fails: back,
-                ..Trouble::default()
-            },
-        );
-        run_until(&mut world, step);
-        world.annotate(0);
-        run(&mut world);
-        assert_eq!(world.status.stall, None, "{step:?}");
-        expect(
-            &world,
-            if back {
-                Phase::RolledBack
-            } else {
-                Phase::Succeeded
-            },
-        );
-    }
-}
-
-/// A stop cannot mend a template of somebody else, and the start of the new version must not overwrite it.
-#[test]
-fn a_template_of_a_stranger_ends_the_upgrade() {
-    for step in [Step::StoppingOld, Step::BackingUp, Step::StartingNew] {
-        let mut world = World::new(1, true, Trouble::default());
-        run_until(&mut world, step);
-        world.write_template(0);
-        run(&mut world);
-        assert_eq!(
-            world.status.cause.clone().unwrap().reason,
-            "TargetContended"
-        );
-        assert!(world.status.settled, "{step:?}");
-    }
-}
-
 /// The lock was dropped in the middle of a rollback: a retry takes it again.
 #[test]
 fn a_rollback_that_lost_its_lock_can_be_retried() {
@@ -457,27 +362,6 @@ fn a_rollback_after_success_holds_its_object() {
     expect(&world, Phase::RolledBack);
 }
 
-/// Nobody looked while OMS ran again; the owner of the replicas tells.
-#[test]
-fn a_target_that_others_started_and_stopped_is_not_trusted() {
-    for (step, phase) in [
-        (Step::BackingUp, Phase::Aborted),
-        (Step::VerifyingBackup, Phase::Aborted),
-        (Step::StartingNew, Phase::RolledBack),
-    ] {
-        let mut world = World::new(1, true, Trouble::default());
-        run_until(&mut world, step);
-        world.clock += 1;
-        world.scale(0, 1);
-        world.scale(0, 0);
-        run(&mut world);
-        let cause = world.status.cause.clone().unwrap();
-        assert_eq!(cause.reason, "TargetContended");
-        assert!(cause.message.contains("argocd-controller"), "{cause:?}");
-        expect(&world, phase);
-    }
-}
-
 #[test]
 fn a_lost_status_is_rebuilt_into_a_way_back() {
     for (step, phase) in [
@@ -508,105 +392,4 @@ fn a_deleted_object_aborts_before_the_line_and_finishes_after_it() {
     world.deleting = true;
     run(&mut world);
     expect(&world, Phase::Succeeded);
-}
-
-/// Every world that can be reached when, between any two moves, at most `budget` bad things happen.
-fn explore(start: World, budget: u32) -> usize {
-    let mut seen = HashSet::new();
-    let mut open = VecDeque::from([(start, budget)]);
-    while let Some((world, budget)) = open.pop_front() {
-        if !seen.insert((budget, world.fingerprint())) {
-            continue;
-        }
-        let mut moved = false;
-        for (branch, cost) in branch(&world) {
-            let Some(left) = budget.checked_sub(cost) else {
-                continue;
-            };
-            moved |= cost == 0 && branch != world;
-            if branch != world {
-                open.push_back((branch, left));
-            }
-        }
-        if !moved && !world.is_at_rest() {
-            let mut later = world.clone();
-            later.clock += 100;
-            assert!(
-                later.clock < 200_000,
-                "stuck in {:?}: {:?}",
-                world.status.step,
-                world.status.waiting
-            );
-            open.push_back((later, budget));
-        }
-        if world.status.settled && !moved {
-            world.check_settled();
-        }
-    }
-    seen.len()
-}
-
-/// What may happen next, with its price: passes and the cluster's own moves are free.
-fn branch(world: &World) -> Vec<(World, u32)> {
-    let mut branches = Vec::new();
-    let mut add = |cost: u32, change: &dyn Fn(&mut World)| {
-        let mut next = world.clone();
-        change(&mut next);
-        branches.push((next, cost));
-    };
-    add(0, &|world| {
-        world.run_pass();
-    });
-    add(0, &|world| {
-        world.run_cluster();
-    });
-    for role in world
-        .jobs
-        .iter()
-        .filter(|(_, (_, end))| *end == JobEnd::Running)
-        .map(|(role, _)| *role)
-    {
-        for end in [
-            JobEnd::Killed,
-            JobEnd::Gone,
-            JobEnd::Bad(Reason::ConnectionLost),
-            JobEnd::Bad(Reason::NoSpace),
-        ] {
-            add(1, &|world| {
-                world.jobs.get_mut(&role).unwrap().1 = end.clone()
-            });
-        }
-    }
-    if world.status.step.is_some() && !world.status.settled {
-        if world.spec.action == Action::Run {
-            add(1, &|world| world.ask(Action::Abort));
-            add(1, &|world| world.ask(Action::RollBack));
-        }
-        add(1, &|world| world.clock += 100_000);
-    }
-    branches
-}
-
-#[test]
-fn no_order_of_events_breaks_a_promise() {
-    let worlds = explore(World::new(1, true, Trouble::default()), 1);
-    assert!(
-        worlds > 1000,
-        "{worlds} worlds are too few to mean anything"
-    );
-}
-
-#[test]
-fn no_order_of_events_breaks_a_rollback() {
-    let mut world = World::new(
-        1,
-        true,
-        Trouble {
-            init_fails: true,
-            ..Trouble::default()
-        },
-    );
-    run_until(&mut world, Step::Fencing);
-    let worlds = explore(world, 1);
-    assert!(worlds > 500, "{worlds} worlds are too few to mean anything");
 }

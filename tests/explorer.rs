@@ -26,10 +26,18 @@ mod inside;
 mod invariants;
 #[path = "explorer/judging.rs"]
 mod judging;
+#[path = "explorer/manifests.rs"]
+mod manifests;
 #[path = "explorer/metadb.rs"]
 mod metadb;
 #[path = "explorer/oms.rs"]
 mod oms;
+#[path = "explorer/ownership.rs"]
+mod ownership;
+#[path = "explorer/refusals.rs"]
+mod refusals;
+#[path = "explorer/runner.rs"]
+mod runner;
 #[path = "explorer/store.rs"]
 mod store;
 #[path = "explorer/walk.rs"]

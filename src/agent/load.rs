@@ -3,9 +3,8 @@
 use super::failure::Failure;
 use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
 use super::metadb::catalogue::{describe_database, list_databases};
-use super::metadb::connection::Metadb;
+use super::metadb::connection::{HEARTBEAT, Metadb, keep_alive, ping};
 use super::metadb::content::read_database;
-use super::metadb::idle::keep_awake;
 use super::meter::Meter;
 use super::report::{ProgressPhase, Reason};
 use super::sql::names::{Beside, quote};
@@ -84,10 +83,18 @@ pub async fn load_dump(
         }
     };
     source.meter.at(&record.name, None);
-    // The volume may be slow to give the next one.
-    while let Some((kind, statement, bytes)) =
-        keep_awake(&mut connection, async { Ok(statements.recv().await) }).await?
-    {
+    loop {
+        let next = match tokio::time::timeout(HEARTBEAT, statements.recv()).await {
+            Ok(next) => next,
+            // The volume is slow.
+            Err(_) => {
+                ping(&mut connection).await?;
+                continue;
+            }
+        };
+        let Some((kind, statement, bytes)) = next else {
+            break;
+        };
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
@@ -237,7 +244,7 @@ pub async fn load_beside(
             suffix,
             Part::TablesAside(kind),
         );
-        keep_awake(connection, loading).await?;
+        keep_alive(connection, loading).await?;
     }
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();

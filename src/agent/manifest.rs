@@ -59,10 +59,6 @@ pub struct FileRecord {
     pub raw_bytes: u64,
     /// Bytes of the file.
     pub stored_bytes: u64,
-    /// Bytes of the longest statement in it, which the server's `max_allowed_packet` must exceed. Older manifests
-    /// lack it; verification and restore measure it again in any case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub longest_statement: Option<u64>,
     /// sha256 of the file, hex.
     pub sha256: String,
 }

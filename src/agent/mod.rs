@@ -20,6 +20,7 @@ mod meter;
 mod report_line;
 mod restore;
 mod run;
+mod scratch;
 mod sql;
 mod volume;
 

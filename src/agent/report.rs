@@ -119,6 +119,8 @@ pub enum Reason {
     QueryTimeout,
     /// The account lacks a privilege; the message holds the GRANT statement.
     PrivilegeMissing,
+    /// The server's `max_allowed_packet` is smaller than the longest statement of the dump.
+    PacketTooSmall,
     /// A named database does not exist.
     DatabaseMissing,
     /// Neither `mariadb-dump` nor `mysqldump` is in the image, or it cannot be run.
@@ -150,8 +152,6 @@ pub enum Reason {
     ContentDiffers,
     /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry.
     UnsupportedObjects,
-    /// A statement of the dump is longer than the server takes; the message holds the SET statement.
-    PacketTooLarge,
     /// The dump comes from another kind of server.
     EngineDiffers,
     /// The lock row is missing or belongs to someone else, or the named lock was lost.
@@ -212,6 +212,8 @@ pub enum Trial {
     Works,
     /// It failed, with the server's words.
     Failed(String),
+    /// The server has no such thing, with its words.
+    Unsupported(String),
 }
 
 /// Answer of `probe`.
@@ -230,7 +232,7 @@ pub struct ProbeReport {
     pub claim: Trial,
     /// Privileges that dump, verify and restore need. Only the missing and unknown ones when all do not fit.
     pub privileges: Vec<Privilege>,
-    /// One `RENAME TABLE` across two scratch databases. `Failed` means: restore with `DropAndLoad`.
+    /// One `RENAME TABLE` across two scratch databases. `Unsupported` means: restore with `DropAndLoad`.
     pub rename_across_databases: Trial,
     /// The session default of OceanBase's `ob_query_timeout` in microseconds; `None` on other engines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,7 +249,7 @@ pub struct ProbeReport {
     pub dump_seconds: u64,
     /// Estimate for a restore.
     pub restore_seconds: u64,
-    /// Routines, events and triggers that exist and that the backup would not carry, as `kind db.name`.
+    /// Routines, events, triggers, sequences and the like that exist and that the backup would not carry, as `kind db.name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsupported_objects: Vec<String>,
     /// Databases of the request that do not exist.

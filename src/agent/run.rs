@@ -4,8 +4,7 @@ use super::commands;
 use super::credentials::{Account, read_account};
 use super::failure::Failure;
 use super::manifest::Manifest;
-use super::metadb::connection::Metadb;
-use super::metadb::idle::keep_awake;
+use super::metadb::connection::{Metadb, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::{Meter, print_line};
 use super::report::{CommandResult, Outcome, OutputLine, Reason, Report};
@@ -144,7 +143,7 @@ impl Run {
             .as_ref()
             .ok_or_else(|| missing_field("lock"))?;
         check_fence(connection, lock).await?;
-        let (exclusive, loss) = keep_awake(connection, take_exclusive(metadb)).await?;
+        let (exclusive, loss) = keep_alive(connection, take_exclusive(metadb)).await?;
         let fatal = self.fatal.clone();
         tokio::spawn(async move {
             if let Ok(failure) = loss.await {

@@ -11,7 +11,7 @@ pub use ha::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
-/// Once the operation has started, only `action`, `paused` and `retries` may change.
+/// Once the operation has started, only `action`, `paused`, `retries` and `timeouts` may change.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",
@@ -30,7 +30,7 @@ pub use ha::*;
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
-    validation = Rule::new(FROZEN_RULE).message("spec: once the upgrade has started only action, paused and retries may change; delete the object (which aborts) or make a new one"),
+    validation = Rule::new(FROZEN_RULE).message("spec: once the upgrade has started only action, paused, retries and timeouts may change; delete the object (which aborts) or make a new one"),
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +66,7 @@ pub struct OmsUpgradeSpec {
     /// Where the backup goes and how it is proven.
     pub backup: Backup,
 
-    /// How long each part may take.
+    /// How long each part may take. A Job that runs keeps the limit that it was made with.
     #[serde(default)]
     pub timeouts: Timeouts,
 
@@ -89,11 +89,10 @@ pub struct OmsUpgradeSpec {
     pub retries: i32,
 }
 
-/// Freezes everything but the control fields once `status.startedTime` is set.
+/// Freezes everything but the control fields and the time limits once `status.startedTime` is set.
 const FROZEN_RULE: &str = "!has(oldSelf.status) || !has(oldSelf.status.startedTime) || (self.spec.targets == oldSelf.spec.targets \
     && self.spec.image == oldSelf.spec.image && self.spec.metadb == oldSelf.spec.metadb && self.spec.console == oldSelf.spec.console && self.spec.ha == oldSelf.spec.ha \
-    && self.spec.backup == oldSelf.spec.backup && self.spec.timeouts == oldSelf.spec.timeouts \
-    && self.spec.rollback == oldSelf.spec.rollback && has(self.spec.checks) == has(oldSelf.spec.checks) \
+    && self.spec.backup == oldSelf.spec.backup && self.spec.rollback == oldSelf.spec.rollback && has(self.spec.checks) == has(oldSelf.spec.checks) \
     && (!has(self.spec.checks) || self.spec.checks == oldSelf.spec.checks))";
 
 /// What the user asks of the upgrade.

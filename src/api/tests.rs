@@ -97,6 +97,7 @@ fn a_started_upgrade_changes_only_its_controls() {
         ("action", json!("Abort")),
         ("paused", json!(true)),
         ("retries", json!(1)),
+        ("timeouts", json!({"init": "1h"})),
     ] {
         let mut changed = started.clone();
         let mut spec = serde_json::to_value(&changed.spec).unwrap();
@@ -116,7 +117,6 @@ fn a_started_upgrade_changes_only_its_controls() {
         ("metadb", json!({"fromContainer": {}})),
         ("console", json!({"credentialsSecretRef": {"name": "c"}})),
         ("ha", json!({"goal": "Restore"})),
-        ("timeouts", json!({"init": "1h"})),
     ] {
         let mut changed = started.clone();
         let mut spec = serde_json::to_value(&changed.spec).unwrap();

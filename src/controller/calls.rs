@@ -172,6 +172,24 @@ impl CallError {
             .is_some_and(|status| status.is_not_found())
     }
 
+    /// Somebody said no, in words that a person can act on: not a hiccup, and no race that was lost.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::NotLeading { .. } | Self::Exec { .. } => false,
+            Self::Kube { .. } => self
+                .kube_status()
+                .is_some_and(|status| !matches!(status.code, 404 | 409 | 429 | 503 | 504)),
+            Self::MetaDb(error) => !error.is_transient(),
+            Self::Console(error) => !matches!(
+                error,
+                OpenApiError::Unreachable { .. }
+                    | OpenApiError::TimedOut { .. }
+                    | OpenApiError::ConnectionLost { .. }
+            ),
+            Self::Container(_) | Self::Missing(_) => true,
+        }
+    }
+
     /// A condition of the write did not hold: somebody else was faster.
     pub fn is_conflict(&self) -> bool {
         self.kube_status()

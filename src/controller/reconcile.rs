@@ -6,7 +6,8 @@ use super::ports::Ports;
 use super::record::record;
 use crate::api::{FINALIZER, OmsUpgrade, OmsUpgradeStatus};
 use crate::upgrade::{
-    Context, Decision, ObjectFacts, Observed, decide, find_needs, is_release_requested,
+    Context, Decision, ObjectFacts, Observed, decide, decide_refusal, find_needs,
+    is_release_requested,
 };
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -99,11 +100,29 @@ async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError>
                 None => intent.effect,
             };
             tracing::info!(effect = what, "performing");
-            perform(ports, upgrade, &sight, effect).await?;
+            if let Err(error) = perform(ports, upgrade, &sight, effect).await {
+                if error.is_refusal() {
+                    tell_refusal(ports, upgrade, &what, &error).await;
+                }
+                return Err(error);
+            }
             Ok(Verdict::Performed(what))
         }
         Decision::Wait { poll } => Ok(Verdict::Within(Duration::from_secs(poll))),
         Decision::Rest => Ok(Verdict::AwaitChange),
+    }
+}
+
+/// What cannot be written now is written with the next try.
+async fn tell_refusal(ports: &Ports, upgrade: &OmsUpgrade, effect: &str, error: &CallError) {
+    let text = error.to_string();
+    let decision = ask(upgrade, &Observed::default(), ports.now(), |cx| {
+        decide_refusal(cx, effect, &text)
+    });
+    if let Decision::Record { status, notes } = decision
+        && let Err(error) = record(ports, upgrade, *status, &notes).await
+    {
+        tracing::debug!(%error, "the refusal was not recorded");
     }
 }
 
@@ -122,9 +141,18 @@ pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Verdict> {
 
 /// Asks the brain.
 fn decide_upgrade(upgrade: &OmsUpgrade, observed: &Observed, now: Time) -> Decision {
+    ask(upgrade, observed, now, decide)
+}
+
+fn ask(
+    upgrade: &OmsUpgrade,
+    observed: &Observed,
+    now: Time,
+    question: impl FnOnce(&Context<'_>) -> Decision,
+) -> Decision {
     let object = read_object(upgrade);
     let blank = OmsUpgradeStatus::default();
-    decide(&Context {
+    question(&Context {
         now,
         object: &object,
         spec: &upgrade.spec,

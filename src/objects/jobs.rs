@@ -90,17 +90,16 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
     })
 }
 
-/// Asks autoscalers to leave the node alone while the pod runs. An attempt that is evicted is lost, and attempts are
-/// few; a pod of a Job counts as movable otherwise.
+/// No autoscaler takes the node from under a dump or a restore. The names are those of the Cluster Autoscaler's FAQ ("What
+/// types of Pods can prevent CA from removing a node?") and of Karpenter's guide ("Disruption", pod-level controls).
 fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
     let mut annotations = build_annotations(owner);
-    annotations.extend([
-        (
-            "cluster-autoscaler.kubernetes.io/safe-to-evict".to_owned(),
-            "false".to_owned(),
-        ),
-        ("karpenter.sh/do-not-disrupt".to_owned(), "true".to_owned()),
-    ]);
+    for (name, value) in [
+        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+        ("karpenter.sh/do-not-disrupt", "true"),
+    ] {
+        annotations.insert(name.into(), value.into());
+    }
     annotations
 }
 
@@ -265,8 +264,6 @@ mod tests {
             "oms.oceanbase.com/attempt": "2",
         });
         let annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0"});
-        let pod_annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0",
-            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"});
         assert_eq!(
             serde_json::to_value(&job).unwrap(),
             json!({
@@ -275,7 +272,8 @@ mod tests {
                 "spec": {
                     "backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed", "activeDeadlineSeconds": 3600,
                     "template": {
-                        "metadata": {"labels": labels, "annotations": pod_annotations},
+                        "metadata": {"labels": labels, "annotations": {"oms.oceanbase.com/upgrade": "to-4-0-0",
+                            "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}},
                         "spec": {
                             "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
                             "automountServiceAccountToken": false, "enableServiceLinks": false,

@@ -43,9 +43,10 @@ pub fn job_name(uid: &str, role: JobRole, attempt: i32) -> String {
     format!("oms-{}-{}-{attempt}", shorten_uid(uid), role_word(role))
 }
 
-/// Name of the pod that pulls an image on a target's node.
-pub fn prepull_name(uid: &str, target: &str) -> String {
-    format!("oms-{}-prepull-{}", shorten_uid(uid), shorten(target, 10))
+/// Name of the pod that pulls an image on a target's node: another image is another pod.
+pub fn prepull_name(uid: &str, target: &str, image: &str) -> String {
+    let what = format!("{target} {image}");
+    format!("oms-{}-prepull-{}", shorten_uid(uid), shorten(&what, 10))
 }
 
 /// Name of the Secret with the account that was read from a container.
@@ -110,7 +111,7 @@ mod tests {
             for role in ROLES {
                 prop_assert!(is_dns_label(&job_name(&uid, role, attempt)));
             }
-            prop_assert!(is_dns_label(&prepull_name(&uid, &target)));
+            prop_assert!(is_dns_label(&prepull_name(&uid, &target, &uid)));
             prop_assert!(is_dns_label(&credentials_name(&uid)));
             prop_assert!(is_dns_label(&event_name(&uid, "12345", &target)));
             prop_assert!(init_attempt(&uid, &target, attempt).is_some());
@@ -130,7 +131,9 @@ mod tests {
                 }
             }
             for target in ["oms-a", "oms-b"] {
-                assert!(seen.insert(prepull_name(uid, target)));
+                for image in ["oms:4.0.0-ce", "oms:4.0.1-ce"] {
+                    assert!(seen.insert(prepull_name(uid, target, image)));
+                }
             }
             assert!(seen.insert(credentials_name(uid)));
         }

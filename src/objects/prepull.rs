@@ -30,7 +30,12 @@ pub struct PrePullSite {
 pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &PrePullSite) -> Pod {
     let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
     Pod {
-        metadata: build_metadata(owner, prepull_name(owner.uid, target), PREPULL_ROLE, None),
+        metadata: build_metadata(
+            owner,
+            prepull_name(owner.uid, target, image),
+            PREPULL_ROLE,
+            None,
+        ),
         spec: Some(PodSpec {
             node_name: Some(site.node.clone()),
             containers: vec![Container {
@@ -93,7 +98,7 @@ mod tests {
             serde_json::to_value(&pod).unwrap(),
             json!({
                 "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": prepull_name("u-1", "oms"), "namespace": "oms",
+                "metadata": {"name": prepull_name("u-1", "oms", "oms:4"), "namespace": "oms",
                     "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull"},
                     "annotations": {"oms.oceanbase.com/upgrade": "up"}},
                 "spec": {

@@ -6,5 +6,5 @@ mod run;
 mod server;
 mod telemetry;
 
-pub use options::{ListenOption, RunOptions};
+pub use options::RunOptions;
 pub use run::run_operator;

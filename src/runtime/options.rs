@@ -1,6 +1,6 @@
 //! Command line of `oms-operator run`.
 use crate::objects::jobs::PodSettings;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// Runs the operator.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,8 +49,6 @@ pub enum ListenOption {
     None,
     /// Here.
     At(SocketAddr),
-    /// On every address of this port, IPv6 and IPv4, or IPv4 alone where there is no IPv6.
-    Everywhere(u16),
 }
 
 fn parse_lease(text: &str) -> Result<LeaseOption, String> {
@@ -74,11 +72,15 @@ fn parse_listen(text: &str) -> Result<ListenOption, String> {
     if text == "none" {
         return Ok(ListenOption::None);
     }
-    let option = match text.strip_prefix(':') {
-        Some(port) => port.parse().map(ListenOption::Everywhere).ok(),
-        None => text.parse().map(ListenOption::At).ok(),
+    let at = match text.strip_prefix(':') {
+        Some(port) => port
+            .parse()
+            .map(|port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+            .ok(),
+        None => text.parse().ok(),
     };
-    option.ok_or_else(|| "must be :PORT, ADDRESS:PORT or none".into())
+    at.map(ListenOption::At)
+        .ok_or_else(|| "must be :PORT, ADDRESS:PORT or none".into())
 }
 
 fn parse_pod_settings(text: &str) -> Result<PodSettings, String> {
@@ -103,9 +105,8 @@ mod tests {
         for wrong in ["", "/op", "ns/", "a/b/c"] {
             assert!(parse_lease(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(parse_listen(":8080"), Ok(ListenOption::Everywhere(8080)));
         assert_eq!(
-            parse_listen("[::]:8080"),
+            parse_listen(":8080"),
             Ok(ListenOption::At("[::]:8080".parse().unwrap()))
         );
         assert_eq!(

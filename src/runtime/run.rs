@@ -1,8 +1,8 @@
 //! Starts everything and ends it in order.
 use super::lease::Elector;
 use super::metrics::Metrics;
-use super::options::{LeaseOption, RunOptions};
-use super::server::{Health, listen, serve};
+use super::options::{LeaseOption, ListenOption, RunOptions};
+use super::server::{Health, serve};
 use super::telemetry::start_logging;
 use crate::api::OmsUpgrade;
 use crate::controller::{
@@ -68,8 +68,8 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
     };
     let metrics = Arc::new(Metrics::new());
     let health = Arc::new(Health::default());
-    if let Some(listener) = listen(options.listen).await? {
-        serve(listener, health.clone(), metrics.clone());
+    if let ListenOption::At(address) = options.listen {
+        serve(address, health.clone(), metrics.clone()).await?;
     }
     await_resource(&client, &namespaces).await;
     health.ready.store(true, Ordering::Relaxed);

@@ -1,16 +1,12 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP.
 use super::metrics::Metrics;
-use super::options::ListenOption;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::io::Errno;
 use std::convert::Infallible;
-use std::future::Future;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,45 +22,18 @@ pub struct Health {
     pub ready: AtomicBool,
 }
 
-/// Listens where it is asked to; nowhere for [`ListenOption::None`].
+/// Serves until the process ends.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn listen(option: ListenOption) -> std::io::Result<Option<TcpListener>> {
-    match option {
-        ListenOption::None => Ok(None),
-        ListenOption::At(address) => TcpListener::bind(address).await.map(Some),
-        ListenOption::Everywhere(port) => {
-            listen_everywhere(port, TcpListener::bind).await.map(Some)
-        }
-    }
-}
-
-/// An IPv6 socket takes IPv4 as well. Where the kernel has no IPv6 there is IPv4 alone; any other failure, a port that
-/// is taken for one, stays a failure.
-async fn listen_everywhere<L, F>(port: u16, bind: impl Fn(SocketAddr) -> F) -> std::io::Result<L>
-where
-    F: Future<Output = std::io::Result<L>>,
-{
-    match bind((Ipv6Addr::UNSPECIFIED, port).into()).await {
-        Err(error) if is_without_ipv6(&error) => {
-            tracing::info!(%error, "there is no IPv6 here, listening on IPv4 alone");
-            bind((Ipv4Addr::UNSPECIFIED, port).into()).await
-        }
-        outcome => outcome,
-    }
-}
-
-fn is_without_ipv6(error: &std::io::Error) -> bool {
-    error.kind() == ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
-}
-
-/// Serves until the process ends.
-pub fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) {
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "serving health and metrics");
-    }
+pub async fn serve(
+    address: SocketAddr,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+) -> std::io::Result<()> {
+    let listener = listen(address).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "serving health and metrics");
     tokio::spawn(async move {
         loop {
             let stream = match listener.accept().await {
@@ -89,7 +58,29 @@ pub fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) 
             });
         }
     });
+    Ok(())
 }
+
+/// Everywhere means IPv6 and with it IPv4; a node without IPv6 has the latter only.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    match &bound {
+        Err(error) if is_without_ipv6(address, error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        _ => bound,
+    }
+}
+
+/// `EAFNOSUPPORT` and `EADDRNOTAVAIL`: the kernel has no IPv6, or it is switched off.
+fn is_without_ipv6(address: SocketAddr, error: &std::io::Error) -> bool {
+    let unsupported = error.kind() == std::io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(EAFNOSUPPORT);
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && unsupported
+}
+
+/// Linux: address family not supported by protocol.
+const EAFNOSUPPORT: i32 = 97;
 
 fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
     let (status, kind, text) = match path {
@@ -127,27 +118,17 @@ fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes
 mod tests {
     use super::*;
 
-    async fn listen_with(errno: Errno) -> std::io::Result<SocketAddr> {
-        listen_everywhere(8080, |address: SocketAddr| async move {
-            if address.is_ipv6() {
-                Err(std::io::Error::from_raw_os_error(errno.raw_os_error()))
-            } else {
-                Ok(address)
-            }
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn a_node_without_ipv6_is_served_on_ipv4() {
-        for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
-            let address = listen_with(errno).await.unwrap();
-            assert_eq!(address, "0.0.0.0:8080".parse().unwrap());
-        }
-        for errno in [Errno::ADDRINUSE, Errno::ACCESS] {
-            let error = listen_with(errno).await.unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
-        }
+    #[test]
+    fn only_an_unnamed_address_gives_way_to_ipv4() {
+        let error = std::io::Error::from_raw_os_error;
+        let everywhere: SocketAddr = "[::]:8080".parse().unwrap();
+        assert!(is_without_ipv6(everywhere, &error(EAFNOSUPPORT)));
+        assert!(is_without_ipv6(everywhere, &error(99)));
+        // In use, or not permitted: that is no question of IPv6.
+        assert!(!is_without_ipv6(everywhere, &error(98)));
+        assert!(!is_without_ipv6(everywhere, &error(13)));
+        let named = "[::1]:8080".parse().unwrap();
+        assert!(!is_without_ipv6(named, &error(EAFNOSUPPORT)));
     }
 
     #[test]

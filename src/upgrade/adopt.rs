@@ -4,12 +4,13 @@
 //! together with every change of them, says how far the upgrade got and how to get back.
 use super::{Context, Fact};
 use crate::api::{
-    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, JobRecord, JobRole,
+    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, JobRecord, JobRole,
     ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Step, TargetOriginal,
 };
 use crate::objects::deployment::read_annotation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What an annotation on a target remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct TargetRecord {
     pub uid: String,
     /// Epoch of the last write.
     pub epoch: i64,
+    /// The intent of the write that brought this record: it tells whether a write has happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
     /// The new version may have been started.
     pub past_no_return: bool,
     /// When the operation began: the pull-back of HA reaches back to it.
@@ -56,6 +60,7 @@ pub fn build_target_record(
         upgrade: upgrade.into(),
         uid: uid.into(),
         epoch: status.epoch,
+        intent: status.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),
         started_time: status.started_time.clone(),
         old_stopped_time: status.old_stopped_time.clone(),
@@ -68,6 +73,11 @@ pub fn build_target_record(
     serde_json::to_string(&record).ok()
 }
 
+/// Reads a target's annotation, when it carries one.
+pub(super) fn read_target_record(deployment: &Value) -> Option<TargetRecord> {
+    serde_json::from_str(read_annotation(deployment, ORIGINALS_ANNOTATION)?).ok()
+}
+
 /// A status for an object that has none although its targets carry our record: the way back.
 pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
     if cx.status.step.is_some() {
@@ -78,13 +88,11 @@ pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         .targets
         .iter()
         .filter_map(|facts| match &facts.deployment {
-            Fact::Known(Some(deployment)) => {
-                serde_json::from_str(read_annotation(&deployment.object, ORIGINALS_ANNOTATION)?)
-                    .ok()
-            }
+            Fact::Known(Some(deployment)) => read_target_record(&deployment.object),
             _ => None,
         })
-        .filter(|record: &TargetRecord| record.upgrade == cx.object.name)
+        // Another object of the same name knows nothing of what was done to OMS since the record was written.
+        .filter(|record| record.uid == cx.object.uid)
         .collect();
     let newest = records
         .iter()
@@ -139,7 +147,7 @@ pub(super) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         installation: newest.installation,
         originals: Some(Originals { targets, ha: newest.ha, ob_query_timeout: newest.ob_query_timeout }),
         backup: newest.backup,
-        jobs: roles.into_iter().map(|role| JobRecord { role, attempt, uid: None }).collect(),
+        jobs: roles.into_iter().map(|role| JobRecord { role, attempt, first_attempt: attempt, uid: None }).collect(),
         ..OmsUpgradeStatus::default()
     })
 }

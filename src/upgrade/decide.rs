@@ -1,10 +1,13 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
-use super::{Context, Effect, Failure, Next, needs, requests, seconds_between, summary, timeouts};
+use super::deadline::{EFFECT_REFUSED, hold_at_deadline, is_wanted_again};
+use super::{Context, Effect, Failure, Next, needs, requests, summary};
 use super::{
     adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
     settling, starting, stopping, stopping_jobs,
 };
-use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
+use crate::api::{
+    Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
+};
 
 /// What one pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,10 +66,8 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     if requests::latch_requests(cx, &mut draft) {
         return record(cx, draft);
     }
-    // A plan that is edited is made anew.
-    if draft.step == Some(Step::Planned)
-        && cx.status.observed_generation != Some(cx.object.generation)
-    {
+    // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
+    if is_preparing(&draft) && cx.status.observed_generation != Some(cx.object.generation) {
         draft.observed_generation = Some(cx.object.generation);
         enter(cx, &mut draft, Step::Preflight);
         return record(cx, draft);
@@ -75,6 +76,25 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     let next = decide_step(cx, &mut draft);
     let next = hold_at_deadline(cx, next);
     apply(cx, draft, next)
+}
+
+/// What follows from an effect that was refused: people are told, once, what stands in the way.
+pub fn decide_refusal(cx: &Context<'_>, effect: &str, error: &str) -> Decision {
+    let mut draft = cx.status.clone();
+    draft.waiting = Some(Waiting {
+        reason: EFFECT_REFUSED.into(),
+        message: format!("{effect} is refused and tried again: {error}"),
+    });
+    record(cx, draft)
+}
+
+/// Nothing but our own objects and the lock has been touched.
+fn is_preparing(status: &OmsUpgradeStatus) -> bool {
+    let early = matches!(
+        status.step,
+        Some(Step::Preflight | Step::Planned | Step::Locking)
+    );
+    early && status.started_time.is_none()
 }
 
 fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
@@ -104,56 +124,28 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     }
 }
 
-/// Turns waiting beyond the step's deadline into a failure that says what was waited for.
-fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
-    let problem = match &next {
-        Next::Wait { problem, .. } => problem.as_ref().map(|waiting| waiting.message.as_str()),
-        // Done again and again it would never end.
-        Next::Do(effect) if is_unheeded(cx, effect) => Some(
-            "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again",
-        ),
-        _ => return next,
-    };
-    let Some(step) = cx.status.step else {
-        return next;
-    };
-    let (Some(limit), Some(since)) = (
-        timeouts::find_timeout(cx.spec, step),
-        &cx.status.step_started_time,
-    ) else {
-        return next;
-    };
-    if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
-        return next;
-    }
-    let known = cx.status.waiting.as_ref();
-    let what = problem
-        .or(known.map(|waiting| waiting.message.as_str()))
-        .unwrap_or_else(|| summary::describe_step(step));
-    Next::Fail(Failure::new(
-        "Timeout",
-        format!(
-            "{}: not done within {limit} s; last seen: {what}",
-            summary::describe_step(step)
-        ),
-    ))
-}
-
-/// Whether an effect shows that `ha.config` was written in this step already and does not read so.
-fn is_unheeded(cx: &Context<'_>, effect: &Effect) -> bool {
-    match effect {
-        Effect::StopConsole { .. } => true,
-        Effect::SetHa { .. } => cx.status.intent.as_ref() == Some(&effect.describe_intent()),
-        _ => false,
-    }
-}
-
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
     // A stalled upgrade only looks; it goes on by itself when what it waited for has come true, and says anew what is left.
-    if draft.stall.is_some() && !matches!(next, Next::Go(_) | Next::Stall(_)) {
-        let mut still = cx.status.clone();
-        still.observed_generation = Some(cx.object.generation);
-        return finish(cx, still, STALLED);
+    if let Some(stall) = &draft.stall
+        && !matches!(next, Next::Go(_) | Next::Stall(_))
+    {
+        let refused = stall.reason == EFFECT_REFUSED;
+        let otherwise = match &next {
+            // Whoever refused it may have changed its mind: only trying tells.
+            Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
+                Some(Decision::Perform(effect.clone()))
+            }
+            Next::Do(_) | Next::Wait { problem: None, .. } if refused => None,
+            _ => Some(STALLED),
+        };
+        if let Some(otherwise) = otherwise {
+            let mut still = cx.status.clone();
+            still.observed_generation = Some(cx.object.generation);
+            return finish(cx, still, otherwise);
+        }
+        // It was let through. What is left of the step has as much time as if it had not stalled.
+        draft.stall = None;
+        draft.step_started_time = Some(cx.now.clone());
     }
     let outcome = match next {
         Next::Go(step) => {
@@ -254,6 +246,7 @@ pub(super) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     {
         // A former pass through this step left its Job behind: names are never used twice.
         job.attempt += 1;
+        job.first_attempt = job.attempt;
         job.uid = None;
     }
     match step {
@@ -272,8 +265,8 @@ fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
         message: failure.message.clone(),
     };
     let stall = Stall {
+        message: summary::add_way_on(cx, draft, failure.message),
         reason: failure.reason,
-        message: failure.message,
     };
     match (
         draft.direction.unwrap_or_default(),

@@ -3,21 +3,33 @@
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use super::targets::read_targets;
-use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange};
-use crate::api::{Direction, FENCE_ANNOTATION, OmsUpgradeStatus, PhaseRecord, Step};
+use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange, TargetFacts};
+use crate::api::{Direction, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, PhaseRecord, Step};
 use crate::objects::deployment::{read_annotation, read_generation};
 
-/// Whether a write of a target may be under way when a way back begins.
-pub(super) fn may_write_late(status: &OmsUpgradeStatus) -> bool {
+/// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt has no
+/// history: there the record on the targets tells.
+pub(super) fn may_write_late(cx: &Context<'_>) -> bool {
     let stopping = |record: &PhaseRecord| record.step == Step::StoppingOld;
-    status.old_stopped_time.is_some() || status.history.iter().any(stopping)
+    let carries_record = |facts: &TargetFacts| {
+        facts
+            .deployment
+            .known()
+            .and_then(Option::as_ref)
+            .is_some_and(|deployment| {
+                read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()
+            })
+    };
+    cx.status.old_stopped_time.is_some()
+        || cx.status.history.iter().any(stopping)
+        || cx.observed.targets.iter().any(carries_record)
 }
 
 /// One write per target, in a rollback one to the lock row. An abort leaves the lock: whatever Job comes late under it finds
 /// OMS at work and refuses.
 pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
     let abort = cx.status.direction == Some(Direction::Abort);
-    if !abort && let Some(next) = ensure_account(cx) {
+    if !abort && let Some(next) = ensure_backup(cx).or_else(|| ensure_account(cx)) {
         return next;
     }
     let targets = match read_targets(cx) {
@@ -51,6 +63,26 @@ pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
         )),
         Fact::Known(Some(row)) if row.epoch < wanted => Next::Do(Effect::RaiseLock),
         Fact::Known(Some(_)) => Next::Go(Step::DisablingHaForRollback),
+    }
+}
+
+/// A rollback stops what runs only when there is something to go back to: weeks after a success the claim may be gone.
+fn ensure_backup(cx: &Context<'_>) -> Option<Next> {
+    let claim = &cx.spec.backup.claim_name;
+    match &cx.observed.claim {
+        Fact::Unknown(reason) => Some(Next::trouble(
+            2,
+            "ClaimUnseen",
+            format!("PersistentVolumeClaim {claim} cannot be read: {reason}"),
+        )),
+        Fact::Known(facts) if facts.exists => None,
+        Fact::Known(_) => Some(Next::Fail(Failure::new(
+            "BackupMissing",
+            format!(
+                "PersistentVolumeClaim {claim} with the backup is gone or being deleted, so there is nothing to go back to; OMS was not stopped for this rollback; \
+                 bring the claim back under its name, then raise spec.retries"
+            ),
+        ))),
     }
 }
 

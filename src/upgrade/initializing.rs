@@ -41,15 +41,16 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         if record.is_some_and(|record| record.completed) {
             continue;
         }
-        let Some(record) = record else {
+        let Some(record) = record.filter(|record| !record.pod_uid.is_empty()) else {
             let pod = match find_running_pod(target) {
                 Ok(pod) => pod,
                 Err(next) => return next,
             };
-            record_init(draft, name, pod, 1);
+            let attempt = record.map_or(1, |failed| failed.attempt + 1);
+            record_init(draft, name, pod, attempt);
             return Next::Do(Effect::StartInit {
                 target: name.clone(),
-                attempt: 1,
+                attempt,
             });
         };
         let same = target

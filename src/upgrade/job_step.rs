@@ -25,6 +25,7 @@ pub(super) fn run_job(
             draft.jobs.push(JobRecord {
                 role,
                 attempt: 1,
+                first_attempt: 1,
                 uid: None,
             });
             draft.jobs.len() - 1
@@ -127,7 +128,7 @@ fn repeat(
     message: &str,
 ) -> Result<Box<Report>, Next> {
     let job = &mut draft.jobs[record];
-    if job.attempt % 10 >= count_attempts(role) {
+    if job.attempt - job.first_attempt + 1 >= count_attempts(role) {
         return Err(Next::Fail(Failure::new(
             reason,
             format!("{message}; attempt {} was the last", job.attempt),
@@ -145,7 +146,12 @@ fn repeat(
 fn can_repeat(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::ConnectionLost | Reason::Interrupted | Reason::AgentBusy | Reason::VolumeFailed
+        Reason::ConnectionLost
+            | Reason::Interrupted
+            | Reason::AgentBusy
+            // Sessions of a lost node stay until the server ends them.
+            | Reason::NotQuiesced
+            | Reason::VolumeFailed
     )
 }
 

@@ -4,6 +4,7 @@
 //! a status or carries out one effect whose intent is recorded already, so that every crash lies
 //! between two passes.
 mod adopt;
+mod deadline;
 mod decide;
 mod disabling_ha;
 mod effect;
@@ -31,7 +32,7 @@ mod targets;
 mod timeouts;
 
 pub use adopt::{TargetRecord, build_target_record};
-pub use decide::{Decision, Note, decide};
+pub use decide::{Decision, Note, decide, decide_refusal};
 pub use effect::{Effect, OldStartProof, TargetChange};
 pub use needs::find_needs;
 pub use observed::*;

@@ -102,6 +102,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         Step::Recovering => Needs {
             ha: true,
             programs: true,
+            projects: true,
             progress: true,
             ..base
         },
@@ -111,6 +112,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         },
         Step::Fencing if status.direction == Some(Direction::Abort) => base,
         Step::Fencing => Needs {
+            claim: true,
             lock: true,
             leftovers: true,
             ..base

@@ -34,14 +34,6 @@ impl<T> Fact<T> {
         }
     }
 
-    /// The reason why it was not seen.
-    pub fn unknown_reason(&self) -> Option<&str> {
-        match self {
-            Self::Known(_) => None,
-            Self::Unknown(reason) => Some(reason),
-        }
-    }
-
     /// From the result of a call.
     pub fn from_result<E: std::fmt::Display>(result: Result<T, E>) -> Self {
         match result {

@@ -231,8 +231,8 @@ fn conclude(
             }
         }),
         restore_method: probe.map(|probe| match probe.rename_across_databases {
-            Trial::Failed(_) => "DropAndLoad".into(),
-            Trial::Works | Trial::NotTried(_) => "Swap".into(),
+            Trial::Unsupported(_) => "DropAndLoad".into(),
+            Trial::Works | Trial::NotTried(_) | Trial::Failed(_) => "Swap".into(),
         }),
         steps: super::summary::describe_plan(cx),
     });

@@ -1,7 +1,7 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
 use super::preflight::{CheckId, find_container_name};
 use super::{Context, DeploymentFacts, Fact, PodFacts};
-use crate::api::{CheckName, Target};
+use crate::api::{CheckName, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
 };
@@ -67,6 +67,9 @@ fn judge_target(
 ) -> Verdict {
     let object = &deployment.object;
     let name = &target.name;
+    if let Some(verdict) = judge_record(cx, name, object) {
+        return verdict;
+    }
     let Some(container) = find_container_name(target, object) else {
         return Verdict::Failed(match &target.container {
             Some(wanted) => format!(
@@ -120,6 +123,18 @@ fn judge_target(
             "no pod of {name} is ready; OMS must be healthy before it is upgraded"
         )),
     }
+}
+
+/// The record of another upgrade: OMS may stand half way, and nobody knows what was done to it since.
+fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
+    let record = super::adopt::read_target_record(object)?;
+    (record.uid != cx.object.uid).then(|| {
+        Verdict::Failed(format!(
+            "Deployment {name} carries the record of OmsUpgrade {} (uid {}), which did not end; bring OMS to a version that runs by hand \
+             (its backup stays on the claim), then remove the record: kubectl annotate deployment {name} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
+            record.upgrade, record.uid
+        ))
+    })
 }
 
 /// Installation, MetaDB, HA, claim, and what the user may attest.
@@ -371,7 +386,7 @@ fn judge_owners(cx: &Context<'_>) -> Verdict {
         } else if read_annotation(object, "argocd.argoproj.io/tracking-id").is_some()
             || label("argocd.argoproj.io/instance").is_some()
         {
-            Some("Argo CD manages it: add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, then attest this check".into())
+            Some("Argo CD manages it: add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave automated sync off until git names the image that runs, then attest this check".into())
         } else if label("kustomize.toolkit.fluxcd.io/name").is_some()
             && read_annotation(object, "kustomize.toolkit.fluxcd.io/reconcile") != Some("disabled")
         {

@@ -21,7 +21,7 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
                 format_bytes(probe.free_bytes),
                 format_bytes(probe.estimated_bytes)
             )),
-            Trial::Failed(why) | Trial::NotTried(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
+            Trial::Failed(why) | Trial::NotTried(why) | Trial::Unsupported(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
         },
     ));
     let wanted = probe.estimated_bytes.saturating_mul(13) / 10;
@@ -62,6 +62,9 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
             ))
         },
     ));
+    if let Some(verdict) = judge_restore_method(probe) {
+        found.push((fixed("RestoreMethod"), verdict));
+    }
     if !probe.unsupported_objects.is_empty() {
         let text = format!(
             "the documented backup does not carry these objects: {}; remove them or ask for help",
@@ -87,6 +90,23 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
         found.push((fixed("HeartbeatSequence"), Verdict::Warning(text)));
     }
     found
+}
+
+/// How a restore would bring the content in. Only what was tried speaks.
+fn judge_restore_method(probe: &ProbeReport) -> Option<Verdict> {
+    match &probe.rename_across_databases {
+        Trial::Works => Some(Verdict::Passed(
+            "a restore loads aside, compares, and swaps tables by RENAME TABLE".into(),
+        )),
+        Trial::Unsupported(why) => Some(Verdict::Warning(format!(
+            "this server cannot rename tables across databases, so a restore drops the databases and loads them from the backup (DropAndLoad), \
+             and what the new version wrote is kept nowhere: {why}"
+        ))),
+        Trial::Failed(why) => Some(Verdict::Failed(format!(
+            "what a restore does was tried in scratch databases and failed: {why}; no backup could be relied on"
+        ))),
+        Trial::NotTried(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::oms::project::{ProjectProgress, read_live_checkpoint};
 
 /// Watches the checkpoints; then keys that were changed only for recovery go back.
 pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    close_ended(cx, draft);
     if draft.projects.iter().any(|project| !project.recovered) {
         match &cx.observed.progress {
             Fact::Unknown(reason) => return hold_open(cx, draft, Some(reason)),
@@ -26,6 +27,22 @@ pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         draft.step_started_time = Some(cx.now.clone());
     }
     put_keys_back(cx).unwrap_or(Next::Go(Step::Settling))
+}
+
+/// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row that
+/// is not there says nothing: the new version may keep its projects elsewhere.
+fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    let Fact::Known(rows) = &cx.observed.metadb.projects else {
+        return;
+    };
+    for project in &mut draft.projects {
+        let ended = rows.iter().any(|row| {
+            row.key.id == project.id
+                && format!("{:?}", row.key.kind) == project.kind
+                && row.status.is_over()
+        });
+        project.recovered |= ended;
+    }
 }
 
 /// A checkpoint counts as advancing when it is newer than the first one seen after the start: a

@@ -4,6 +4,9 @@ use crate::api::{
     Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
 };
 
+/// Reason of the cause of an upgrade that was given up as it stood.
+pub(super) const RELEASED: &str = "Released";
+
 /// Whether the release annotation of an object asks to let go of everything.
 pub fn is_release_requested(
     annotations: Option<&std::collections::BTreeMap<String, String>>,
@@ -31,7 +34,7 @@ pub(super) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
         return None;
     };
     Some(Cause {
-        reason: "Released".into(),
+        reason: RELEASED.into(),
         message: message.into(),
     })
 }
@@ -73,6 +76,7 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     if cx.spec.retries > draft.requests.retries {
         draft.requests.retries = cx.spec.retries;
         if let Some(stall) = draft.stall.take() {
+            forget_failed_init(draft, &stall);
             let step = find_retry_step(draft, &stall);
             super::decide::enter(cx, draft, step);
         }
@@ -83,7 +87,21 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         || draft.step != cx.status.step
 }
 
-/// A rollback that met a start by others, or lacks its proof, begins with stopping again: the content has to be looked at anew.
+/// A run of `docker_init.sh` that failed is followed by another one, in whatever container runs then: the guide calls the
+/// script repeatable.
+fn forget_failed_init(draft: &mut OmsUpgradeStatus, stall: &Stall) {
+    if draft.direction != Some(Direction::Forward)
+        || !matches!(stall.reason.as_str(), "InitFailed" | "InitInterrupted")
+    {
+        return;
+    }
+    for run in draft.init_runs.iter_mut().filter(|run| !run.completed) {
+        run.pod_uid.clear();
+        run.container_id.clear();
+    }
+}
+
+/// A Job that was too slow may still run: it is stopped first. A rollback that met a start by others, or lacks its proof, begins with stopping again: the content has to be looked at anew.
 /// One that lost its lock takes it again first.
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
@@ -92,6 +110,7 @@ fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
         return here;
     }
     match stall.reason.as_str() {
+        "Timeout" => Step::StoppingJobs,
         "LockLost" => Step::Fencing,
         "TargetContended" | "ContentUnproven" => Step::StoppingNew,
         _ => here,

@@ -1,4 +1,5 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
+use super::fencing::may_write_late;
 use super::health::{await_services, revive_console};
 use super::targets::{
     Shape, Target, bring_into_shape, describe_start_by_others, find_running_pod, has_shape,
@@ -73,14 +74,21 @@ pub(super) fn decide_starting_old(cx: &Context<'_>) -> Next {
             "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
         ));
     };
-    let targets = match bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof)) {
+    // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of them since.
+    let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
+    let brought = if written {
+        bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))
+    } else {
+        read_targets(cx)
+    };
+    let targets = match brought {
         Ok(targets) => targets,
         Err(next) => return next,
     };
     if let Some(next) = revive_console(cx).or_else(|| await_services(cx, &targets)) {
         return next;
     }
-    for target in &targets {
+    for target in targets.iter().filter(|_| written) {
         let Ok(pod) = find_running_pod(target) else {
             return Next::watch();
         };
@@ -130,7 +138,7 @@ fn bring_up<'a>(
             return Err(Next::Fail(Failure::new(
                 "CrashLoop",
                 format!(
-                    "the container of {} restarted {} times; its logs tell why",
+                    "the container of {} restarted {} times; its logs tell why (after its pod was deleted the count begins anew)",
                     target.original.name, pod.container.restart_count
                 ),
             )));

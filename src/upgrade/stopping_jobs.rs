@@ -29,7 +29,7 @@ pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     }
     match cx.status.direction {
         Some(Direction::RollBack) => Next::Go(Step::Fencing),
-        _ if may_write_late(cx.status) => Next::Go(Step::Fencing),
+        _ if may_write_late(cx) => Next::Go(Step::Fencing),
         _ => Next::Go(Step::StartingOld),
     }
 }

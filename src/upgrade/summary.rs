@@ -9,7 +9,11 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     let direction = draft.direction.unwrap_or_default();
     let step = draft.step.unwrap_or(Step::Pending);
     let failed = draft.cause.is_some();
-    let phase = step.phase(direction, failed && direction == Direction::Forward);
+    let phase = if is_released(draft) {
+        Phase::Failed
+    } else {
+        step.phase(direction, failed && direction == Direction::Forward)
+    };
     draft.phase = Some(phase);
     draft.operator_version = Some(env!("CARGO_PKG_VERSION").into());
     draft.target_version = parse_image_version(&cx.spec.image).map(|version| version.to_string());
@@ -59,7 +63,11 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         set(STALLED, false, &why, "nobody needs to act");
     }
     set(FINISHED, over || planned, &reason, &message);
-    derive_promises(cx, draft, &mut set);
+    if is_released(draft) {
+        break_promises(draft, &mut set);
+    } else {
+        derive_promises(cx, draft, &mut set);
+    }
     let contended = draft
         .stall
         .as_ref()
@@ -107,6 +115,33 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         );
     }
     draft.conditions = conditions;
+}
+
+/// It was given up as it stood: nothing is promised of what was under way.
+fn is_released(status: &OmsUpgradeStatus) -> bool {
+    let released = |cause: &crate::api::Cause| cause.reason == super::requests::RELEASED;
+    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
+}
+
+/// The step in which an upgrade was given up.
+fn find_last_step(status: &OmsUpgradeStatus) -> Step {
+    status
+        .history
+        .last()
+        .map_or(Step::Pending, |record| record.step)
+}
+
+fn break_promises(draft: &OmsUpgradeStatus, set: &mut impl FnMut(&str, bool, &str, &str)) {
+    if draft.started_time.is_none() {
+        return;
+    }
+    let text = "given up as it stood: look at OMS yourself";
+    for promise in [HA_RESTORED, REPLICATION_RECOVERED] {
+        set(promise, false, super::requests::RELEASED, text);
+    }
+    if draft.direction == Some(Direction::RollBack) {
+        set(ROLLED_BACK, false, super::requests::RELEASED, text);
+    }
 }
 
 /// One condition per promise, once it is given or broken.
@@ -204,6 +239,15 @@ fn derive_promises(
             text,
         );
     }
+    // A rollback after success takes back what was promised.
+    let taken_back = direction == Direction::RollBack
+        && draft.ha_enabled_time.is_some()
+        && (Step::StoppingJobs..Step::Settling).contains(&step);
+    if taken_back {
+        let text = "the rollback stops OMS; this is looked at again afterwards";
+        set(HA_RESTORED, false, "Pending", text);
+        set(REPLICATION_RECOVERED, false, "Pending", text);
+    }
     if ha_goal_reached {
         let open = draft
             .projects
@@ -263,9 +307,13 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
              action: RollBack brings the old version and its data back"
                 .into()
         }
-        Phase::Aborted => format!("everything is as before: {cause}"),
+        Phase::Aborted => format!("everything is as before: {cause}; to try again delete this object and create it anew"),
         Phase::RolledBack => format!("the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}"),
-        Phase::Failed => format!("preflight failed: {cause}"),
+        Phase::Failed if is_released(status) => format!(
+            "given up while {}; nothing was put back: {cause}",
+            describe_step(find_last_step(status))
+        ),
+        Phase::Failed => format!("preflight failed: {cause}; mend that, then delete this object and create it anew"),
         Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!("{}: {}; because: {cause}", describe_step(step), waiting.message),
@@ -275,6 +323,25 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
             Some(waiting) => format!("{}: {}", describe_step(step), waiting.message),
             None => describe_step(step).into(),
         },
+    }
+}
+
+/// Adds what a person can do to a failure that does not say so itself.
+pub(super) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, message: String) -> String {
+    if message.contains("spec.retries") || message.contains("action: RollBack") {
+        return message;
+    }
+    let claim = &cx.spec.backup.claim_name;
+    match status.direction.unwrap_or_default() {
+        Direction::Forward => format!(
+            "{message}; the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or mend the cause and raise spec.retries"
+        ),
+        Direction::Abort => format!(
+            "{message}; the new version was never started; mend the cause, then raise spec.retries"
+        ),
+        Direction::RollBack => format!(
+            "{message}; the backup on claim {claim} is kept; mend the cause, then raise spec.retries"
+        ),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The targets: bringing all of them into one shape, and telling when somebody else writes them. Pure.
+use super::adopt::read_target_record;
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
-use crate::api::{Direction, StoppedTarget, TargetOriginal};
+use crate::api::{
+    Direction, Intent, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal,
+};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
     read_replicas_owned_time,
 };
+use serde_json::Value;
 
 /// The shape that all targets must have in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ pub(super) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
                 return Err(Next::Fail(Failure::new(
                     "TargetVanished",
                     format!(
-                        "Deployment {name} was deleted during the upgrade; the databases are not touched any more; restore it from your source and raise spec.retries"
+                        "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
+                         bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
                     ),
                 )));
             }
@@ -68,7 +73,8 @@ pub(super) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
             return Err(Next::Fail(Failure::new(
                 "TargetReplaced",
                 format!(
-                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched; compare it with the recorded original by hand"
+                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
+                     bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
                 ),
             )));
         }
@@ -102,7 +108,7 @@ pub(super) fn bring_into_shape(
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
             && intent.subject.as_deref() == Some(&target.original.name)
-            && was_undone(intent.before.as_deref(), generation)
+            && was_undone(cx, object, intent)
         {
             return Some(describe_contention(target));
         }
@@ -132,12 +138,20 @@ fn goes_forward(cx: &Context<'_>) -> bool {
     cx.status.direction == Some(Direction::Forward)
 }
 
-/// Whether our write of a target has happened and another one took it back. Each of the two raises the generation; so does an
-/// annotation by anybody (of a Deployment), but one step alone cannot be both.
-fn was_undone(before: Option<&str>, generation: i64) -> bool {
-    before
+/// Whether our write of a target has happened and another one took it back. Our record on the target says which write was
+/// the last. Where there is none, before our first write or after a replacement of the whole object, the generation tells:
+/// each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone cannot be both.
+fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
+    if let Some(record) = read_target_record(object)
+        && record.uid == cx.object.uid
+    {
+        return record.intent.as_ref() == Some(intent);
+    }
+    intent
+        .before
+        .as_deref()
         .and_then(|before| before.parse::<i64>().ok())
-        .is_none_or(|before| generation > before.saturating_add(1))
+        .is_none_or(|before| read_generation(object) > before.saturating_add(1))
 }
 
 /// Stops when a target has left the shape that it was brought into.

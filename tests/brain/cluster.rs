@@ -91,7 +91,8 @@ impl World {
                             && !trouble.console_dead
                             && (!trouble.programs_need_init || helped)
                     }
-                    TemplateKind::Foreign => false,
+                    // The strangers of this world change no image.
+                    TemplateKind::Foreign => schema == Schema::Old,
                 };
                 if pod.up {
                     pod.console_text = Some(text);

@@ -14,7 +14,7 @@ impl World {
         };
         if needs.claim {
             observed.claim = Fact::Known(ClaimFacts {
-                exists: true,
+                exists: !self.claim_gone,
                 phase: "Bound".into(),
             });
         }
@@ -72,7 +72,11 @@ impl World {
         metadb.projects = Fact::Known(vec![ProjectRow {
             key: key.clone(),
             name: "p".into(),
-            status: ProjectStatus::Running,
+            status: if self.project_released {
+                ProjectStatus::Released
+            } else {
+                ProjectStatus::Running
+            },
         }]);
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),

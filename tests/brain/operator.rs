@@ -5,22 +5,7 @@ impl World {
     /// One pass of the operator. True when it changed something.
     pub fn run_pass(&mut self) -> bool {
         let observed = self.observe();
-        let object = ObjectFacts {
-            namespace: "oms".into(),
-            name: "up".into(),
-            uid: UID.into(),
-            generation: 1,
-            deleting: self.deleting,
-            finalizer: self.finalizer,
-            release: false,
-        };
-        let decision = decide(&Context {
-            now: self.now(),
-            object: &object,
-            spec: &self.spec,
-            status: &self.status,
-            observed: &observed,
-        });
+        let decision = self.ask_brain(&observed, decide);
         match decision {
             Decision::Record { status, .. } => {
                 assert!(
@@ -41,11 +26,50 @@ impl World {
                     (&intent.effect, &intent.subject, &intent.before),
                     (&wanted.effect, &wanted.subject, &wanted.before)
                 );
+                if self.refused == Some(intent.effect.as_str()) {
+                    return match self.refuse(&intent.effect) {
+                        Decision::Record { status, .. } => {
+                            self.status = *status;
+                            true
+                        }
+                        _ => false,
+                    };
+                }
                 self.perform(effect);
                 true
             }
             Decision::Wait { .. } | Decision::Rest => false,
         }
+    }
+
+    fn ask_brain(
+        &self,
+        observed: &Observed,
+        question: impl FnOnce(&Context<'_>) -> Decision,
+    ) -> Decision {
+        let object = ObjectFacts {
+            namespace: "oms".into(),
+            name: "up".into(),
+            uid: self.uid.clone(),
+            generation: self.generation,
+            deleting: self.deleting,
+            finalizer: self.finalizer,
+            release: self.release,
+        };
+        question(&Context {
+            now: self.now(),
+            object: &object,
+            spec: &self.spec,
+            status: &self.status,
+            observed,
+        })
+    }
+
+    /// What the brain makes of a refusal.
+    pub fn refuse(&self, effect: &str) -> Decision {
+        self.ask_brain(&Observed::default(), |cx| {
+            decide_refusal(cx, effect, "the webhook said no")
+        })
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -201,9 +225,9 @@ impl World {
     }
 
     /// A stranger notes something on a target.
-    pub fn annotate(&mut self, index: usize) {
+    pub fn annotate(&mut self, index: usize, note: &str) {
         let mut object = self.nodes[index].object.clone();
-        object["metadata"]["annotations"]["example.com/note"] = json!("seen");
+        object["metadata"]["annotations"]["example.com/note"] = json!(note);
         self.store(index, object);
     }
 

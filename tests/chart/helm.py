@@ -24,42 +24,13 @@ def render(values=None, namespace="here", release="oms-operator"):
     return copy.deepcopy(_render(json.dumps(values or {}), namespace, release))
 
 
-def render_text(values):
-    """What Helm prints for these values."""
-    return _render_text(json.dumps(values), "here", "oms-operator")
-
-
-def find_doubled_keys(text):
-    """Keys that stand twice in one mapping."""
-    doubled = []
-
-    def look(node):
-        if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value]
-            doubled.extend(key for key in set(keys) if keys.count(key) > 1)
-            for _, value in node.value:
-                look(value)
-        elif isinstance(node, yaml.SequenceNode):
-            for value in node.value:
-                look(value)
-
-    for document in yaml.compose_all(text, Loader=yaml.SafeLoader):
-        look(document)
-    return doubled
-
-
 @functools.cache
 def _render(values, namespace, release):
-    return [document for document in yaml.safe_load_all(_render_text(values, namespace, release)) if document]
-
-
-@functools.cache
-def _render_text(values, namespace, release):
     result = subprocess.run([HELM, "template", release, CHART, "--namespace", namespace, "--values", "-"],
                             input=values, capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
         raise AssertionError(result.stderr)
-    return result.stdout
+    return [document for document in yaml.safe_load_all(result.stdout) if document]
 
 
 def refusal(values):

@@ -17,11 +17,22 @@ pub enum Strike {
     KillAfter,
     /// Break all connections before the server gets it.
     Cut,
+    /// Stop the agent (SIGSTOP) before the server gets it and leave all connections open: a node that is lost says no goodbye.
+    Freeze,
+}
+
+/// Which statement.
+#[derive(Clone, Copy, Debug)]
+enum Chosen {
+    /// By its number, from 0.
+    Number(usize),
+    /// The first one that begins so.
+    Beginning(&'static str),
 }
 
 struct Shared {
     strike: Strike,
-    at: usize,
+    chosen: Chosen,
     count: AtomicUsize,
     struck: AtomicBool,
     victim: AtomicU32,
@@ -38,11 +49,20 @@ pub struct Proxy {
 impl Proxy {
     /// Listens on a free port and forwards to `server`; strikes at the statement with number `at`, from 0.
     pub fn start(server: u16, strike: Strike, at: usize) -> Self {
+        Self::forward_to(server, strike, Chosen::Number(at))
+    }
+
+    /// Listens on a free port and forwards to `server`; strikes at the first statement that begins with `text`.
+    pub fn start_at_text(server: u16, strike: Strike, text: &'static str) -> Self {
+        Self::forward_to(server, strike, Chosen::Beginning(text))
+    }
+
+    fn forward_to(server: u16, strike: Strike, chosen: Chosen) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             strike,
-            at,
+            chosen,
             count: AtomicUsize::new(0),
             struck: AtomicBool::new(false),
             victim: AtomicU32::new(0),
@@ -117,8 +137,13 @@ fn pass_packets(
                 .chars()
                 .take(160)
                 .collect();
+            let number = shared.count.fetch_add(1, Ordering::SeqCst);
+            let chosen = match shared.chosen {
+                Chosen::Number(at) => number == at,
+                Chosen::Beginning(beginning) => text.starts_with(beginning),
+            };
             shared.statements.lock().unwrap().push(text);
-            shared.count.fetch_add(1, Ordering::SeqCst) == shared.at
+            chosen
         };
         let struck_before = shared.struck.load(Ordering::SeqCst);
         if (is_chosen && shared.strike != Strike::KillAfter && shared.strike != Strike::Count)
@@ -140,15 +165,13 @@ fn strike(shared: &Shared) {
     shared.struck.store(true, Ordering::SeqCst);
     match shared.strike {
         Strike::Count => {}
-        Strike::KillBefore | Strike::KillAfter => {
-            // The victim is known as soon as its process runs; its first statement may be faster.
-            while shared.victim.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
+        Strike::KillBefore | Strike::KillAfter => send_signal(shared, "-KILL"),
+        Strike::Freeze => {
+            send_signal(shared, "-STOP");
+            // Nothing is closed from this side; the thread ends with the test's process.
+            loop {
+                std::thread::park();
             }
-            let pid = shared.victim.load(Ordering::SeqCst).to_string();
-            let _ = std::process::Command::new("kill")
-                .args(["-9", &pid])
-                .status();
         }
         Strike::Cut => {
             for stream in shared.open.lock().unwrap().iter() {
@@ -156,4 +179,15 @@ fn strike(shared: &Shared) {
             }
         }
     }
+}
+
+fn send_signal(shared: &Shared, signal: &str) {
+    // The victim is known as soon as its process runs; its first statement may be faster.
+    while shared.victim.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    let pid = shared.victim.load(Ordering::SeqCst).to_string();
+    let _ = std::process::Command::new("kill")
+        .args([signal, &pid])
+        .status();
 }

@@ -1,7 +1,7 @@
 //! What can happen in a world without the operator: the cluster's own moves, people, bad luck, time.
 use super::agent::End;
 use super::cluster::PodKind;
-use super::store::record_manager;
+use super::ownership::record_manager;
 use super::world::{UPGRADE, Version, World};
 use oms_operator::agent::report::Reason;
 use serde_json::{Value, json};

@@ -139,6 +139,7 @@ impl Gate {
                     stage.injected = true;
                     Some(fault)
                 }
+                _ if stage.world.refused == Some(site) => Some(Fault::Forbidden),
                 _ => None,
             }
         };

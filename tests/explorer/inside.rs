@@ -197,7 +197,7 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
     let stdout = match command {
         Command::Programs => world.describe_programs(pod),
         Command::Cgroup => "tmpfs\n".into(),
-        Command::Config => super::world::build_config(world.list("deployments").len()),
+        Command::Config => super::manifests::build_config(world.list("deployments").len()),
         Command::RestartConsole => {
             world.check_intent(&["RestartConsole"], None);
             world.stop_console(pod);

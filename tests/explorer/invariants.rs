@@ -275,7 +275,7 @@ impl World {
         }
         let number = target.trim_start_matches("oms-").parse().unwrap_or(1);
         (like_original
-            != super::world::build_deployment(target, number, self.config)["spec"]["template"])
+            != super::manifests::build_deployment(target, number, self.config)["spec"]["template"])
             .then(|| {
                 format!(
                     "I3: the template of {target} differs from the original in more than is allowed"

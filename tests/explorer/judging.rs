@@ -1,6 +1,6 @@
 //! What an exploration asks of a world: whether it is an end, whether rest costs nothing, and what its place is called.
-use super::explore::Outcome;
 use super::gate::{Fault, Port, port_of};
+use super::runner::Outcome;
 use super::world::World;
 use oms_operator::controller::CallSite;
 use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 //!
 //! What is told apart by the operator is modelled: resourceVersion conflicts, generations, the
 //! status subresource, JSON patches with their tests, finalizers, preconditions, field managers.
+use super::ownership::{raise_generation, record_manager};
 use super::world::{NAMESPACE, Place, World, place, token};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -215,18 +216,6 @@ fn create(world: &mut World, route: &Route, ask: &Ask) -> Reply {
     }
 }
 
-/// Counts a change: of the spec, and for Deployments also of the annotations
-/// (kubernetes/pkg/registry/apps/deployment/strategy.go, `PrepareForUpdate`).
-pub fn raise_generation(resource: &str, before: &Value, object: &mut Value) {
-    let annotations = |one: &Value| one["metadata"]["annotations"].clone();
-    if object["spec"] != before["spec"]
-        || resource == "deployments" && annotations(object) != annotations(before)
-    {
-        let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
-        object["metadata"]["generation"] = json!(generation + 1);
-    }
-}
-
 /// Stores a changed object: a write that changes nothing keeps its version, as on the real server.
 fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) -> Reply {
     if *before == object {
@@ -328,37 +317,6 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
         record_manager(&before, &mut object, manager, &world.now());
     }
     store(world, route, &before, object)
-}
-
-/// Field ownership, as far as it concerns the replicas: who changes them takes them from the other owners.
-pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
-    let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
-    if !object["metadata"]["managedFields"].is_array() {
-        object["metadata"]["managedFields"] = json!([]);
-    }
-    let Some(entries) = object["metadata"]["managedFields"].as_array_mut() else {
-        return;
-    };
-    for entry in entries.iter_mut().filter(|_| scaled) {
-        if let Some(fields) = entry
-            .pointer_mut("/fieldsV1/f:spec")
-            .and_then(Value::as_object_mut)
-        {
-            fields.remove("f:replicas");
-        }
-    }
-    let mut fields = entries
-        .iter()
-        .find(|entry| entry["manager"] == manager)
-        .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
-    if scaled {
-        fields["f:spec"]["f:replicas"] = json!({});
-    }
-    entries.retain(|entry| entry["manager"] != manager);
-    entries.push(
-        json!({"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": now,
-        "fieldsType": "FieldsV1", "fieldsV1": fields}),
-    );
 }
 
 fn delete(world: &mut World, route: &Route, ask: &Ask) -> Reply {

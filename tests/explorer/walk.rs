@@ -1,7 +1,9 @@
 //! Ways into a world: passes and moves of the cluster in turn, up to the moment from which an exploration begins.
 use super::events::Event;
-use super::explore::{Explorer, Findings, Limits, Runner};
+use super::explore::{Explorer, Findings, Limits};
+use super::runner::Runner;
 use super::world::{Setup, Trouble, World};
+use oms_operator::controller::CallSite;
 
 /// Explores from some worlds and says what was found; broken rules and dead ends fail.
 pub fn explore(name: &str, starts: Vec<World>, limits: Limits) -> Findings {
@@ -95,6 +97,31 @@ pub fn walk_until_settled(world: World) -> World {
     }
     panic!(
         "it does not settle: {}",
+        world.status_text("/waiting/message")
+    );
+}
+
+/// Passes and moves of the cluster, and time, until nothing moves any more; every call is shown.
+pub fn walk_to_rest(mut world: World, mut see: impl FnMut(CallSite)) -> World {
+    let runner = Runner::default();
+    for _ in 0..3000 {
+        let outcome = runner.run(&world, None);
+        outcome.calls.iter().copied().for_each(&mut see);
+        let moved = !outcome.steps.is_empty();
+        world = outcome.world;
+        assert!(world.broken.is_empty(), "{:?}", world.broken);
+        match world.list_events().iter().find(|event| event.is_progress()) {
+            Some(event) => world = world.after(event),
+            None if moved => {}
+            None => match world.list_times() {
+                Some(event) => world = world.after(&event),
+                None => return world,
+            },
+        }
+    }
+    panic!(
+        "no rest at {} {}",
+        world.status_text("/step"),
         world.status_text("/waiting/message")
     );
 }

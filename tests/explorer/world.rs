@@ -1,7 +1,9 @@
 //! The world that the operator acts on: the objects of an API server, a MetaDB, OMS containers, a
 //! volume with backups. Plain data that can be cloned and compared. No I/O.
+use super::manifests::{build_config, build_config_secret, build_deployment, build_spec};
 use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
+use oms_operator::controller::CallSite;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,6 +192,8 @@ pub struct World {
     pub resumed: bool,
     /// The new version ran, and the databases were not proven to suit the old one since.
     pub new_ran: bool,
+    /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
+    pub refused: Option<CallSite>,
     /// Something durable changed since this was cleared.
     pub touched: bool,
     /// Rules that a single act has broken.
@@ -235,6 +239,7 @@ impl World {
             stopped: false,
             resumed: false,
             new_ran: false,
+            refused: None,
             touched: false,
             broken: vec![],
         };
@@ -329,7 +334,7 @@ impl World {
         change(object);
         if *object != *before {
             object["metadata"]["resourceVersion"] = json!(version);
-            super::store::raise_generation(resource, &before, object);
+            super::ownership::raise_generation(resource, &before, object);
             self.touched = true;
         }
     }
@@ -390,61 +395,4 @@ impl World {
     pub fn break_rule(&mut self, rule: impl Into<String>) {
         self.broken.push(rule.into());
     }
-}
-
-fn build_spec(names: &[String], setup: Setup) -> Value {
-    let targets: Vec<Value> = names
-        .iter()
-        .map(|name| json!({"kind": "Deployment", "name": name}))
-        .collect();
-    let mut spec = json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false, "retries": 0});
-    if setup.config == ConfigFrom::Container {
-        spec["metadb"] = json!({"fromContainer": {}});
-    }
-    if setup.by_api {
-        spec["ha"] = json!({"driver": "OmsApi", "api": {"method": "POST", "path": "/config", "bodyTemplate": "{\"value\":${config:string}}",
-            "headers": [{"name": "Content-Type", "value": "application/json"}]}});
-    }
-    spec
-}
-
-/// OMS's `config.yaml`.
-pub fn build_config(targets: usize) -> String {
-    let nodes: String = (1..=targets).map(|n| format!(" - 10.0.0.{n}\n")).collect();
-    let password = CANARY.replace('\'', "''");
-    format!(
-        "oms_meta_host: metadb.oms.svc\noms_meta_port: 2881\noms_meta_user: root@metadb\noms_meta_password: '{password}'\n\
-         drc_user: drc\ndrc_password: drc-{CANARY_PLAIN}\ndrc_rm_db: oms_rm\ndrc_cm_db: oms_cm\ndrc_cm_heartbeat_db: oms_cm_hb\n\
-         cm_url: http://10.0.0.1:8088\ncm_location: 0\ncm_region: cn-a\ncm_is_default: true\ncm_nodes:\n{nodes}",
-        CANARY_PLAIN = "canary-plain",
-    )
-}
-
-fn build_config_secret(targets: usize) -> Value {
-    let data =
-        serde_json::to_value(k8s_openapi::ByteString(build_config(targets).into_bytes())).unwrap();
-    json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque", "data": {"config.yaml": data}})
-}
-
-pub fn build_deployment(name: &str, number: usize, config: ConfigFrom) -> Value {
-    let volume = match config {
-        ConfigFrom::Secret => json!({"name": "conf", "secret": {"secretName": "oms-config"}}),
-        ConfigFrom::ConfigMap => json!({"name": "conf", "configMap": {"name": "oms-config"}}),
-        ConfigFrom::Container => json!({"name": "conf", "hostPath": {"path": "/oms/config.yaml"}}),
-    };
-    json!({
-        "kind": "Deployment", "apiVersion": "apps/v1",
-        "metadata": {"managedFields": [
-            {"manager": "helm", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z",
-             "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "strategy": {"type": "Recreate"},
-            "template": {"metadata": {"labels": {"app": name}}, "spec": {
-                "containers": [{"name": "oms", "image": OLD_IMAGE,
-                    "env": [{"name": "OMS_HOST_IP", "value": format!("10.0.0.{number}")}],
-                    "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
-                    "readinessProbe": {"tcpSocket": {"port": 8089}},
-                    "volumeMounts": [{"name": "conf", "mountPath": "/home/admin/conf/config.yaml", "subPath": "config.yaml"}]}],
-                "volumes": [volume]}}},
-        "status": {}
-    })
 }

@@ -7,9 +7,8 @@ use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
 use crate::agent::metadb::catalogue::{describe_database, estimate_size};
+use crate::agent::metadb::connection::keep_alive;
 use crate::agent::metadb::content::read_database;
-use crate::agent::metadb::idle::keep_awake;
-use crate::agent::metadb::packet::{Longest, require_packet};
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
     CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
@@ -55,16 +54,9 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     let mut files = Vec::new();
     for shape in &before {
         let dumping = dump_database(run, &client, &directory, &shape.name);
-        files.push(keep_awake(&mut connection, dumping).await?);
+        files.push(keep_alive(&mut connection, dumping).await?);
     }
     let dump_seconds = began.elapsed().as_secs();
-    let longest = before
-        .iter()
-        .zip(&files)
-        .fold(Longest::default(), |longest, (shape, stored)| {
-            longest.or(&shape.name, stored.file.longest_statement.unwrap_or(0))
-        });
-    require_packet(&mut connection, &longest).await?;
 
     if describe_all(run, &mut connection).await? != before {
         return Err(Failure::new(

@@ -4,12 +4,12 @@ use super::verify::LOAD_RATE;
 use crate::agent::client::find_client;
 use crate::agent::failure::Failure;
 use crate::agent::grants::{Grants, grant_statement, scope, scope_beside};
-use crate::agent::load::drop_beside;
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::lock::SCHEMA;
 use crate::agent::report::{CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::agent::run::{Done, Run};
+use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal, quote};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
 use mysql_async::Conn;
@@ -39,21 +39,27 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     let mut unsupported_objects = Vec::new();
     let mut heartbeat_sequence_rows = 0;
     for database in &present {
-        let programs = list_programs(&mut connection, database).await?;
-        unsupported_objects.extend(
-            programs
-                .into_iter()
-                .map(|p| format!("{} {database}.{}", p.kind, p.name)),
-        );
+        unsupported_objects.extend(list_unsupported(&mut connection, database).await?);
         heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await;
     }
     let scratch = if run.request.probe.try_scratch {
-        try_scratch(run, &mut connection).await
+        let definers = list_definers(&mut connection, &present, &metadb.grantee).await;
+        try_scratch(run, &mut connection, &definers).await
     } else {
         Scratch::not_tried("it is switched off")
     };
-    let privileges =
-        judge_privileges(run, &metadb, &mut connection, &present, &scratch.created).await;
+    let lines: Vec<String> = connection.query("SHOW GRANTS").await.unwrap_or_default();
+    let grants = Grants::parse(&lines);
+    let mut privileges = judge_privileges(
+        run,
+        &metadb,
+        &grants,
+        &mut connection,
+        &present,
+        &scratch.created,
+    )
+    .await;
+    privileges.extend(judge_definers(&metadb, &grants, &scratch.definers));
     let (ob_query_timeout_micros, may_set_ob_query_timeout) =
         probe_timeout(&metadb, &mut connection).await;
     let _ = connection.disconnect().await;
@@ -78,6 +84,27 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         message: summarize(&report),
         result: CommandResult::Probe(report),
     })
+}
+
+/// Everything that is neither table nor view, as `kind db.name`.
+async fn list_unsupported(connection: &mut Conn, database: &str) -> Result<Vec<String>, Failure> {
+    let programs = list_programs(connection, database).await?;
+    let mut found: Vec<String> = programs
+        .into_iter()
+        .map(|p| format!("{} {database}.{}", p.kind, p.name))
+        .collect();
+    let doing = format!("listing the objects of {database}");
+    let objects: Vec<(String, String)> = connection
+        .query(format!("SHOW FULL TABLES FROM {}", quote(database)))
+        .await
+        .map_err(|e| Failure::from_sql(&doing, &e))?;
+    let others = objects
+        .into_iter()
+        .filter(|(_, kind)| !matches!(kind.as_str(), "BASE TABLE" | "VIEW"));
+    found.extend(
+        others.map(|(name, kind)| format!("{} {database}.{name}", kind.to_ascii_lowercase())),
+    );
+    Ok(found)
 }
 
 fn summarize(report: &ProbeReport) -> String {
@@ -107,7 +134,7 @@ fn summarize(report: &ProbeReport) -> String {
             "{lacking} privilege(s) are missing; the GRANT statements are in the report."
         ));
     }
-    if let Trial::Failed(why) = &report.rename_across_databases {
+    if let Trial::Failed(why) | Trial::Unsupported(why) = &report.rename_across_databases {
         troubles.push(format!("Renaming across databases failed: {why}"));
     }
     if troubles.is_empty() {
@@ -160,74 +187,6 @@ async fn probe_timeout(metadb: &Metadb, connection: &mut Conn) -> (Option<u64>, 
     (Some(value), Some(may_set))
 }
 
-struct Scratch {
-    /// Creating, filling and dropping scratch databases.
-    created: Trial,
-    /// Renaming across them.
-    renamed: Trial,
-}
-
-impl Scratch {
-    fn not_tried(why: &str) -> Self {
-        Self {
-            created: Trial::NotTried(why.to_owned()),
-            renamed: Trial::NotTried(why.to_owned()),
-        }
-    }
-}
-
-/// What a restore does, in small: two databases, tables with a foreign key, rename, read, drop.
-async fn try_scratch(run: &Run, connection: &mut Conn) -> Scratch {
-    let Some(live) = run.request.databases.first() else {
-        return Scratch::not_tried("no database is named");
-    };
-    let attempt = run.request.attempt;
-    let from = quote(&Beside::Probe.name(live, &attempt.to_string()));
-    let to = quote(&Beside::Probe.name(live, &format!("{attempt}_2")));
-    let databases = std::slice::from_ref(live);
-    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
-        return Scratch {
-            created: Trial::Failed(failure.message),
-            renamed: Trial::NotTried("scratch databases could not be dropped".into()),
-        };
-    }
-    let creating = [
-        format!("CREATE DATABASE {from}"),
-        format!("CREATE DATABASE {to}"),
-        format!("CREATE TABLE {from}.parent (id INT PRIMARY KEY)"),
-        format!(
-            "CREATE TABLE {from}.child (id INT PRIMARY KEY, CONSTRAINT fk FOREIGN KEY (id) REFERENCES {from}.parent (id))"
-        ),
-        format!("INSERT INTO {from}.parent VALUES (1)"),
-        format!("INSERT INTO {from}.child VALUES (1)"),
-    ];
-    let mut scratch = Scratch::not_tried("scratch databases could not be made");
-    scratch.created = run_all(connection, &creating).await;
-    if scratch.created == Trial::Works {
-        let renaming = [
-            format!("RENAME TABLE {from}.parent TO {to}.parent, {from}.child TO {to}.child"),
-            format!("SELECT p.id FROM {to}.child c JOIN {to}.parent p ON c.id = p.id"),
-        ];
-        scratch.renamed = run_all(connection, &renaming).await;
-    }
-    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
-        scratch.created = Trial::Failed(failure.message);
-    }
-    scratch
-}
-
-async fn run_all(connection: &mut Conn, statements: &[String]) -> Trial {
-    for statement in statements {
-        if let Err(error) = connection.query_drop(statement).await {
-            return Trial::Failed(
-                Failure::from_sql("trying what a restore does in scratch databases", &error)
-                    .message,
-            );
-        }
-    }
-    Trial::Works
-}
-
 const BESIDE: [&str; 7] = [
     "SELECT",
     "INSERT",
@@ -243,12 +202,11 @@ const RESTORE: [&str; 6] = ["CREATE", "ALTER", "DROP", "INSERT", "INDEX", "REFER
 async fn judge_privileges(
     run: &Run,
     metadb: &Metadb,
+    grants: &Grants,
     connection: &mut Conn,
     present: &[String],
     created: &Trial,
 ) -> Vec<Privilege> {
-    let lines: Vec<String> = connection.query("SHOW GRANTS").await.unwrap_or_default();
-    let grants = Grants::parse(&lines);
     let judge = |purpose: String, database: &str, privileges: &[&str], scope: &str| {
         let state = grants.state(database, privileges);
         let grant = (state != PrivilegeState::Present)
@@ -301,13 +259,41 @@ async fn judge_privileges(
         &LOCK,
         &scope(SCHEMA),
     ));
-    found.push(judge(
-        "see the sessions of other users".into(),
-        "*",
-        &["PROCESS"],
-        "*.*",
-    ));
     found
+}
+
+/// A view is restored with its definer, whom only some accounts may name. What was tried counts more than what is granted.
+fn judge_definers(
+    metadb: &Metadb,
+    grants: &Grants,
+    definers: &[(Definer, Option<bool>)],
+) -> Vec<Privilege> {
+    let privilege = match metadb.engine {
+        Engine::MariaDb => "SET USER",
+        Engine::MySql => "SET_USER_ID",
+        Engine::OceanBase => "SUPER",
+    };
+    let judge = |permitted: &Option<bool>| match permitted {
+        Some(true) => PrivilegeState::Present,
+        Some(false) => PrivilegeState::Missing,
+        None if grants.state("*", &["SUPER"]) == PrivilegeState::Present => PrivilegeState::Present,
+        None => grants.state("*", &[privilege]),
+    };
+    definers
+        .iter()
+        .map(|(definer, permitted)| {
+            let state = judge(permitted);
+            let statement = grant_statement(&[privilege], "*.*", &metadb.grantee);
+            Privilege {
+                purpose: format!(
+                    "restore view {} with its definer {}",
+                    definer.view, definer.account
+                ),
+                state,
+                grant: (state != PrivilegeState::Present).then_some(statement),
+            }
+        })
+        .collect()
 }
 
 async fn has_views(connection: &mut Conn, database: &str) -> bool {

@@ -7,8 +7,7 @@ use crate::agent::load::{
 };
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
-use crate::agent::metadb::connection::Metadb;
-use crate::agent::metadb::idle::keep_awake;
+use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
@@ -112,9 +111,7 @@ impl<'r> Restore<'r> {
     async fn load_and_swap(&mut self) -> Result<Done, Failure> {
         // The files first: damage is found in seconds, not after an hour of loading. Views are proven only here;
         // they cannot be loaded aside.
-        let proving = prove_files(self.run, self.directory, self.manifest);
-        let longest = keep_awake(&mut self.connection, proving).await?;
-        require_packet(&mut self.connection, &longest).await?;
+        self.prove_backup().await?;
         let suffix = self.free_suffix().await?;
         let mut record = self.record(Step::Loading, suffix);
         record::write(&mut self.connection, &record).await?;
@@ -163,9 +160,7 @@ impl<'r> Restore<'r> {
 
     async fn drop_and_load(&mut self) -> Result<Done, Failure> {
         // From the drop on the dump is the only copy, so all of it is read and proven before.
-        let proving = prove_files(self.run, self.directory, self.manifest);
-        let longest = keep_awake(&mut self.connection, proving).await?;
-        require_packet(&mut self.connection, &longest).await?;
+        self.prove_backup().await?;
         require_still_quiet(
             &self.metadb,
             &mut self.connection,
@@ -210,11 +205,18 @@ impl<'r> Restore<'r> {
                 "",
                 Part::Whole,
             );
-            keep_awake(&mut self.connection, loading).await?;
+            keep_alive(&mut self.connection, loading).await?;
         }
         self.prove_and_record(&record).await?;
         self.clean_up().await?;
         Ok(self.conclude(RestoreMethodUsed::DropAndLoad, &record))
+    }
+
+    /// Damage, and a server that would refuse to load it, are found before anything is touched.
+    async fn prove_backup(&mut self) -> Result<(), Failure> {
+        let proving = prove_files(self.run, self.directory, self.manifest);
+        let longest = keep_alive(&mut self.connection, proving).await?;
+        require_packet(&mut self.connection, longest).await
     }
 
     /// The live databases must equal the manifest now.
@@ -236,13 +238,19 @@ impl<'r> Restore<'r> {
         if findings.is_empty() {
             return Ok(());
         }
+        let replaced = match record.step {
+            Step::Dropping => "What was replaced was dropped".to_owned(),
+            _ => format!(
+                "What was replaced is kept in the databases named *__omsnew_{}",
+                record.suffix
+            ),
+        };
         Err(Failure::new(
             Reason::ContentDiffers,
             format!(
-                "The live databases were replaced and do not equal the backup: {}. What was replaced is kept in the databases \
-                 named *__omsnew_{}, the backup on the claim is unchanged. Do not start OMS; another attempt starts over from the backup.",
+                "The live databases were replaced and do not equal the backup: {}. {replaced}; \
+                 the backup on the claim is unchanged. Do not start OMS; another attempt starts over from the backup.",
                 summarize(&findings),
-                record.suffix
             ),
         ))
     }

@@ -1,6 +1,5 @@
 //! Connects to the MetaDB and prepares each session. The only place that hands the password to a socket.
 
-use super::idle::IDLE_LIMIT;
 use crate::agent::credentials::Account;
 use crate::agent::failure::Failure;
 use crate::agent::report::{Engine, Reason};
@@ -13,6 +12,13 @@ use std::time::Duration;
 
 /// A server that does not answer a connection within this time is not there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Seconds after which the server ends a session of ours that asks for nothing. A node that is lost says no goodbye, and
+/// until then its sessions and what they lock stand in the way of the next attempt.
+const IDLE_LIMIT: u64 = 60;
+
+/// How often a session that must live on is asked: several times within [`IDLE_LIMIT`].
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Ten hours in microseconds: longer than any deadline of a Job.
 const OCEANBASE_LIMIT_MICROS: u64 = 36_000_000_000;
@@ -71,8 +77,7 @@ impl Metadb {
         })
     }
 
-    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, plain SQL mode, no time limit for statements.
-    /// The server ends it after [`IDLE_LIMIT`] without a statement; see [`keep_awake`](super::idle::keep_awake).
+    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, no time limit, plain SQL mode.
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
@@ -104,19 +109,20 @@ impl Metadb {
     }
 
     fn session_settings(&self) -> Vec<String> {
-        let limit = IDLE_LIMIT.as_secs();
+        // The limit first: what is lost before it is set stays for the server's own limit.
         let mut settings = vec![
+            format!(
+                "SET SESSION net_write_timeout = 600, net_read_timeout = 600, wait_timeout = {IDLE_LIMIT}"
+            ),
             "SET NAMES utf8mb4".to_owned(),
             "SET SESSION sql_mode = ''".to_owned(),
             "SET SESSION time_zone = '+00:00'".to_owned(),
-            // The same limit for a session that a lost node left idle, in the middle of a statement, or of a result.
-            format!(
-                "SET SESSION net_write_timeout = {limit}, net_read_timeout = {limit}, wait_timeout = {limit}"
-            ),
         ];
         match self.engine {
             Engine::OceanBase => settings.push(format!(
-                "SET SESSION ob_query_timeout = {OCEANBASE_LIMIT_MICROS}, ob_trx_timeout = {OCEANBASE_LIMIT_MICROS}"
+                "SET SESSION ob_query_timeout = {OCEANBASE_LIMIT_MICROS}, ob_trx_timeout = {OCEANBASE_LIMIT_MICROS}, \
+                 ob_trx_idle_timeout = {}",
+                IDLE_LIMIT * 1_000_000
             )),
             Engine::MariaDb => settings.push("SET SESSION max_statement_time = 0".to_owned()),
             Engine::MySql => settings.push("SET SESSION max_execution_time = 0".to_owned()),
@@ -131,6 +137,35 @@ impl Metadb {
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&id)
     }
+}
+
+/// Waits for work that does not use a session, and asks the session now and then so that the server keeps it.
+///
+/// # Errors
+/// Of the work; `ConnectionLost` when the session ended meanwhile.
+pub async fn keep_alive<T>(
+    connection: &mut Conn,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        ping(connection).await?;
+    }
+}
+
+/// Asks a session for nothing.
+///
+/// # Errors
+/// `ConnectionLost` when it has ended.
+pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
+    connection
+        .query_drop("SELECT 1")
+        .await
+        .map_err(|e| Failure::from_sql("keeping a session alive", &e))
 }
 
 async fn open(options: OptsBuilder, address: &MetadbAddress) -> Result<Conn, Failure> {

@@ -6,14 +6,11 @@
 //!
 //! Two agents are kept apart by a row lock in an open transaction, not by `GET_LOCK`: on OceanBase's engine a
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
-//! so that a killed attempt would lock out its successor for ever. A row lock goes with its session, and its session
-//! soon after its agent, even when the node is lost and nobody tells the server.
+//! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
 
-use super::connection::Metadb;
-use super::idle::{HEARTBEAT, LOCK_LIMIT, PATIENCE};
-use super::sessions::{list_account, say_kill};
+use super::connection::{HEARTBEAT, Metadb, ping};
 use crate::agent::failure::{Failure, server_code};
-use crate::agent::report::{Engine, Reason};
+use crate::agent::report::Reason;
 use crate::agent::request::Lock;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -31,6 +28,9 @@ const AGENT_ROW: u8 = 2;
 
 /// The row that tells how far a restore has come.
 pub const RESTORE_ROW: u8 = 3;
+
+/// How long a former attempt that is just dying is waited for: longer than the server keeps the sessions of a lost node.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Requires that the operator's row names this upgrade with this epoch.
 ///
@@ -78,19 +78,18 @@ pub struct Exclusive {
     _release: oneshot::Sender<()>,
 }
 
-/// Takes the row lock, waiting for an attempt that is just dying, and longer than a dead one can hold it.
+/// Takes the row lock, waiting a while for an attempt that is just dying.
 ///
 /// Returns the lock and a receiver that yields when it is lost.
 ///
 /// # Errors
-/// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema cannot be written.
+/// `AgentBusy` when another agent keeps it, `PrivilegeMissing` when the schema cannot be written.
 pub async fn take_exclusive(
     metadb: &Metadb,
 ) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {
     let doing = "taking the lock that keeps agents apart";
     let mut connection = metadb.connect().await?;
     let failed = |error: &mysql_async::Error| Failure::from_sql(doing, error);
-    limit_idling(metadb, &mut connection).await?;
     // A plain read first: an INSERT that meets the row while it is locked would wait for the lock itself.
     let known: Option<u8> = connection
         .query_first(format!("SELECT id FROM {TABLE} WHERE id = {AGENT_ROW}"))
@@ -127,7 +126,16 @@ pub async fn take_exclusive(
             }
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < PATIENCE => {}
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
-                return Err(busy(metadb, &mut connection).await);
+                return Err(Failure::new(
+                    Reason::AgentBusy,
+                    format!(
+                        "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
+                         Wait for the other run's Job to end, then try again. Where there is none, its session is still in \
+                         SHOW PROCESSLIST, as user {}: KILL its Id.",
+                        PATIENCE.as_secs(),
+                        metadb.user
+                    ),
+                ));
             }
             _ => {
                 let text = taken.err().map_or_else(
@@ -145,51 +153,6 @@ pub async fn take_exclusive(
     Ok((Exclusive { _release: release }, loss))
 }
 
-/// The session that holds the lock is the first that must go when its agent is lost.
-async fn limit_idling(metadb: &Metadb, connection: &mut Conn) -> Result<(), Failure> {
-    let seconds = LOCK_LIMIT.as_secs();
-    connection
-        .query_drop(format!("SET SESSION wait_timeout = {seconds}"))
-        .await
-        .map_err(|e| Failure::from_sql("limiting the session that holds the lock", &e))?;
-    if metadb.engine == Engine::OceanBase {
-        // Where it is refused or unknown, the limit of the session stands.
-        let sql = format!(
-            "SET SESSION ob_trx_idle_timeout = {}",
-            LOCK_LIMIT.as_micros()
-        );
-        match connection.query_drop(sql).await {
-            Err(error) if server_code(&error).is_none() => {
-                return Err(Failure::from_sql(
-                    "limiting the session that holds the lock",
-                    &error,
-                ));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-async fn busy(metadb: &Metadb, connection: &mut Conn) -> Failure {
-    let failure = Failure::new(
-        Reason::AgentBusy,
-        format!(
-            "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
-             Wait for the other run's Job to end, then try again.",
-            PATIENCE.as_secs()
-        ),
-    );
-    // The list is a help; without it the message is still right.
-    match list_account(metadb, connection).await {
-        Ok(sessions) if !sessions.is_empty() => failure.and(&format!(
-            "When there is no such Job, or its node is lost, end what it left: {}.",
-            say_kill(&sessions)
-        )),
-        _ => failure,
-    }
-}
-
 /// Asks the session again and again, so that it neither idles out nor is lost without notice.
 async fn keep(
     mut connection: Conn,
@@ -205,11 +168,13 @@ async fn keep(
             }
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
-        if let Err(error) = connection.query_drop("SELECT 1").await {
-            let failure = Failure::from_sql("holding the lock that keeps agents apart", &error);
+        if let Err(failure) = ping(&mut connection).await {
             let _ = report_loss.send(Failure {
                 reason: Reason::LockLost,
-                ..failure
+                message: format!(
+                    "The lock that keeps agents apart is lost. {}",
+                    failure.message
+                ),
             });
             return;
         }

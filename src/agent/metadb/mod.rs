@@ -3,7 +3,6 @@
 pub mod catalogue;
 pub mod connection;
 pub mod content;
-pub mod idle;
 pub mod lock;
 pub mod packet;
 pub mod sessions;

@@ -12,8 +12,7 @@ use crate::agent::failure::Failure;
 use crate::agent::load::{Part, Source, create_database, load_dump};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
-use crate::agent::metadb::connection::Metadb;
-use crate::agent::metadb::idle::keep_awake;
+use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::meter::Meter;
 use crate::agent::report::{ProgressPhase, Reason};
 use crate::agent::run::Run;
@@ -98,7 +97,7 @@ pub async fn swap(
                 meter: &Meter::default(),
             };
             let loading = load_dump(metadb, source, record, &record.name, suffix, Part::Views);
-            keep_awake(connection, loading).await?;
+            keep_alive(connection, loading).await?;
         }
     }
     Ok(())

@@ -143,8 +143,8 @@ fn incomplete(reason: Reason, database: &str, what: &str) -> Failure {
     )
 }
 
-/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record. Returns the bytes
-/// of its longest statement.
+/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record. Tells the bytes of the
+/// longest statement.
 ///
 /// # Errors
 /// `ContentDiffers` and everything of [`check_file`] and [`read_statements`].

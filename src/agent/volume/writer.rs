@@ -112,7 +112,6 @@ pub fn store_stream(
         name: name.to_owned(),
         raw_bytes,
         stored_bytes: sink.bytes,
-        longest_statement: Some(frame.longest_statement),
         sha256: hex(&sink.hash.finalize()),
     };
     Ok(Stored {

@@ -243,6 +243,9 @@ pub struct JobRecord {
     pub role: JobRole,
     /// Attempt, counted from one.
     pub attempt: i32,
+    /// The first attempt of the present pass through the step: attempts are granted anew with each pass.
+    #[serde(default)]
+    pub first_attempt: i32,
     /// Uid of the Job, once it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
@@ -301,7 +304,7 @@ pub struct DatabaseSummary {
 pub struct InitRecord {
     /// Name of the Deployment.
     pub target: String,
-    /// Uid of the pod it runs in.
+    /// Uid of the pod it runs in; empty when this attempt failed and another one was asked for.
     pub pod_uid: String,
     /// Id of the container it runs in.
     pub container_id: String,

@@ -77,10 +77,27 @@ pub(super) async fn look_at_job(
             Ok(JobState::Running {
                 uid: job_uid,
                 progress,
-                problem: active.and_then(find_problem),
+                problem: match active {
+                    Some(pod) => find_problem(pod),
+                    None => judge_missing_pod(&job, &pods, ports.clock.now().as_second()),
+                },
             })
         }
     }
+}
+
+/// Seconds that the Job controller takes at most to make a pod, unless somebody refuses it.
+const POD_PATIENCE: i64 = 20;
+
+/// The Job controller says only in an event why it can make no pod.
+fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<String> {
+    let since = job.metadata.creation_timestamp.as_ref()?.0.as_second();
+    (pods.is_empty() && read_job_end(job).is_none() && now - since >= POD_PATIENCE).then(|| {
+        format!(
+            "none was made; a quota, a Pod Security level or an admission webhook may refuse it: kubectl describe job {}",
+            job.name_any()
+        )
+    })
 }
 
 /// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read now
@@ -145,6 +162,18 @@ mod tests {
                 Status::failure("said no", "Reason").with_code(code),
             ))),
         })
+    }
+
+    #[test]
+    fn a_job_without_a_pod_says_so_after_a_while() {
+        let job: Job = serde_json::from_value(serde_json::json!({"metadata": {
+            "name": "dump", "creationTimestamp": "1970-01-01T00:00:10Z"}}))
+        .unwrap();
+        let pods = [Pod::default()];
+        assert_eq!(judge_missing_pod(&job, &[], 29), None);
+        assert_eq!(judge_missing_pod(&job, &pods, 31), None);
+        let problem = judge_missing_pod(&job, &[], 31).unwrap();
+        assert!(problem.contains("kubectl describe job dump"), "{problem}");
     }
 
     #[test]

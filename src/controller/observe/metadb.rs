@@ -38,7 +38,7 @@ pub(super) async fn observe_metadb(
         databases: found.database_names(),
         own_addresses,
     };
-    // Only projects whose list is looked at are listed: later the recorded ones are followed.
+    // Before the operation all that are listed are looked at, later the recorded ones are followed.
     let begun = upgrade
         .status
         .as_ref()
@@ -62,7 +62,7 @@ pub(super) async fn observe_metadb(
             ports.call(CallSite::MetaDbProjects, db.list_projects())
         ),
         ask(
-            needs.projects,
+            needs.projects && !begun,
             ports.call(CallSite::MetaDbConnectors, db.list_connectors())
         ),
         ask(

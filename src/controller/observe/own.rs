@@ -163,18 +163,23 @@ async fn look_at_prepulls(
     targets: &[TargetView],
 ) -> Vec<PrePullFacts> {
     let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace_of(upgrade));
-    let uid = upgrade.uid().unwrap_or_default();
     let looks: Vec<BoxFuture<'_, PrePullFacts>> = targets
         .iter()
-        .map(|view| look_at_prepull(ports, &api, &uid, &view.facts.name).boxed())
+        .map(|view| look_at_prepull(ports, &api, upgrade, &view.facts.name).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
 
-async fn look_at_prepull(ports: &Ports, api: &Api<Pod>, uid: &str, target: &str) -> PrePullFacts {
-    let name = prepull_name(uid, target);
+async fn look_at_prepull(
+    ports: &Ports,
+    api: &Api<Pod>,
+    upgrade: &OmsUpgrade,
+    target: &str,
+) -> PrePullFacts {
+    let uid = upgrade.uid().unwrap_or_default();
+    let name = prepull_name(&uid, target, &upgrade.spec.image);
     let state = match ports.kube(CallSite::GetPrePullPod, api.get(&name)).await {
-        Ok(pod) => judge_prepull(&pod, uid, ports.clock.now().as_second()),
+        Ok(pod) => judge_prepull(&pod, &uid, ports.clock.now().as_second()),
         Err(error) if error.is_not_found() => PrePullState::Absent,
         Err(error) => PrePullState::Unknown(error.to_string()),
     };

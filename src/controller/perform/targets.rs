@@ -63,6 +63,6 @@ fn is_failed_test(error: &CallError) -> bool {
         status.code == 422
             && std::iter::once(status.message.as_str())
                 .chain(causes.map(|cause| cause.message.as_str()))
-                .any(|text| text.contains("test failed") || text.contains("testing "))
+                .any(|text| text.contains("test failed"))
     })
 }

@@ -163,13 +163,6 @@ impl HaConfig {
         self.0.get(member.value)
     }
 
-    /// The inverse of `patch`: what the keys it changes read now, absent ones as removals.
-    pub fn capture_originals(&self, patch: &HaPatch) -> HaPatch {
-        patch.keys().fold(HaPatch::new(), |originals, key| {
-            originals.with_value(key, self.read_value(key).map(str::to_owned))
-        })
-    }
-
     /// True when every key reads as the patch wants it. Values are compared as JSON, so that
     /// `true` and `"true"` differ but white space does not count.
     pub fn satisfies(&self, patch: &HaPatch) -> bool {

@@ -25,6 +25,8 @@ def _die_with_parent():
 
 # Deadlines are for an idle machine; a loaded one gets more time, and a test fails only when nothing comes at all.
 PATIENCE = 4
+# Seconds for one command inside, on a loaded machine: one that hangs is told with its name.
+COMMAND = 60 * PATIENCE
 
 
 def wait_for(what, check, seconds=60):
@@ -255,7 +257,7 @@ class Process:
         if not wait:
             return subprocess.Popen(full, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                     stderr=subprocess.STDOUT, text=True, preexec_fn=_die_with_parent)
-        return subprocess.run(full, env=self.environment, capture_output=True, text=True, input=stdin)
+        return subprocess.run(full, env=self.environment, capture_output=True, text=True, input=stdin, timeout=COMMAND)
 
     def stop(self, seconds=120):
         """SIGTERM, and the exit status of PID 1."""

@@ -3,7 +3,7 @@
 import json
 import time
 
-from box import EYE, wait_for
+from box import COMMAND, EYE, wait_for
 from case import DOWN, HA, NEW, OLD, Case
 
 BANNER = "# [Completed] All initialization steps are executed."
@@ -48,7 +48,7 @@ class InitDays(Case):
         self.assertIsNone(process.poll())
         self.assertEqual(self.state()["markers"]["cm"], OLD)
         self.end_bad_days()
-        self.assertIn(BANNER, process.communicate()[0])
+        self.assertIn(BANNER, process.communicate(timeout=COMMAND)[0])
 
     def test_slow(self):
         self.bad_day("init-slow", "8")

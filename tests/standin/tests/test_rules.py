@@ -1,6 +1,6 @@
 """Every rule of the journal is broken by a client that does it wrong, and by nothing else."""
 
-from box import wait_for
+from box import COMMAND, wait_for
 from case import DOWN, NEW, OLD, Case
 
 
@@ -41,8 +41,8 @@ class Rules(Case):
         first = container.exec("bash", "/root/docker_init.sh", wait=False)
         wait_for("first init", lambda: self.events("InitStarted"), 20)
         second = container.exec("bash", "/root/docker_init.sh", wait=False)
-        first.communicate()
-        second.communicate()
+        first.communicate(timeout=COMMAND)
+        second.communicate(timeout=COMMAND)
         self.assert_rules("DoubleInit")
 
     def test_second_init_afterwards_is_allowed(self):

@@ -61,6 +61,14 @@ def migrate(db, journal, pause):
             time.sleep(60)
 
 
+def control(command):
+    """supervisorctl, bounded: its stop of a program that another supervisorctl starts at that moment never comes back."""
+    try:
+        subprocess.run(["supervisorctl", *command], check=False, timeout=90)
+    except subprocess.TimeoutExpired:
+        say("supervisorctl " + " ".join(command) + " did not come back")
+
+
 def add_resource(db, journal):
     """The step oms_cluster_manager add_resource: this host is known to the CM."""
     if not db.run("SELECT 1 AS x FROM {cm}.host WHERE ip = %s", journal.node):
@@ -87,9 +95,9 @@ def initialise(db, journal, config):
     for file in boot.PROGRAM_INIS:
         boot.set_autostart(file, True)
     say("# [4/5] supervisorctl restart " + " ".join(PROGRAMS))
-    subprocess.run(["supervisorctl", "update"], check=False)
     # these five are all there are; by "all" they restart side by side
-    subprocess.run(["supervisorctl", "restart", "all"], check=False)
+    for command in (["update"], ["restart", "all"]):
+        control(command)
     time.sleep(pause)
     say("# [5/5] oms_cluster_manager add_resource")
     add_resource(db, journal)

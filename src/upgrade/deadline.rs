@@ -1,0 +1,64 @@
+//! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
+use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
+
+/// Reason of `status.waiting`, and of a failure, where an effect is refused again and again.
+pub(super) const EFFECT_REFUSED: &str = "EffectRefused";
+
+/// Turns waiting beyond the step's deadline into a failure that says what was waited for.
+pub(super) fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
+    let known = cx.status.waiting.as_ref();
+    let refused = known.filter(|waiting| waiting.reason == EFFECT_REFUSED);
+    let problem = match &next {
+        Next::Wait { problem, .. } => problem.as_ref().map(|waiting| waiting.message.as_str()),
+        // Done again and again it would never end.
+        Next::Do(effect) if is_wanted_again(cx, effect) || is_console_stop(effect) => refused
+            .map(|waiting| waiting.message.as_str())
+            .or_else(|| describe_unheeded(effect)),
+        _ => return next,
+    };
+    let Some(step) = cx.status.step else {
+        return next;
+    };
+    let (Some(limit), Some(since)) = (
+        timeouts::find_timeout(cx.spec, step),
+        &cx.status.step_started_time,
+    ) else {
+        return next;
+    };
+    if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
+        return next;
+    }
+    let what = problem
+        .or(known.map(|waiting| waiting.message.as_str()))
+        .unwrap_or_else(|| summary::describe_step(step));
+    let reason = match (&next, refused) {
+        (Next::Do(_), Some(_)) => EFFECT_REFUSED,
+        _ => "Timeout",
+    };
+    Next::Fail(Failure::new(
+        reason,
+        format!(
+            "{}: not done within {limit} s; last seen: {what}",
+            summary::describe_step(step)
+        ),
+    ))
+}
+
+/// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.
+pub(super) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
+    let wanted = effect.describe_intent();
+    cx.status.intent.as_ref().is_some_and(|intent| {
+        (&intent.effect, &intent.subject) == (&wanted.effect, &wanted.subject)
+    })
+}
+
+/// A console is stopped where `ha.config` was written already and does not read so.
+fn is_console_stop(effect: &Effect) -> bool {
+    matches!(effect, Effect::StopConsole { .. })
+}
+
+fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
+    matches!(effect, Effect::SetHa { .. } | Effect::StopConsole { .. }).then_some(
+        "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again",
+    )
+}

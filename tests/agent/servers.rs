@@ -1,0 +1,167 @@
+//! What a server does not permit, does not take, or holds on to.
+
+use crate::engines::Kind;
+use crate::engines::proxy::{Proxy, Strike};
+use crate::engines::world::World;
+use crate::faults::{assert_no_backup, wait_for};
+use oms_operator::agent::report::{CommandResult, PrivilegeState, ProbeReport, Reason, Trial};
+use serde_json::json;
+
+fn probe(world: &World, attempt: i32) -> ProbeReport {
+    match world.run("probe", &world.request(attempt)).result() {
+        CommandResult::Probe(found) => found.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Runs the statements of a report.
+fn grant(world: &World, found: &ProbeReport) {
+    for statement in found.privileges.iter().filter_map(|p| p.grant.as_ref()) {
+        world.server.sql(&format!("{statement};"));
+    }
+}
+
+#[test]
+fn missing_privileges_come_with_their_statement() {
+    let world = World::small(Kind::MariaDb);
+    world.server.sql(
+        "CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT SELECT ON `oms\\_rm`.* TO lim@'%'; GRANT SELECT ON `oms\\_cm`.* TO lim@'%'; \
+         GRANT SELECT ON `oms\\_cm\\_hb`.* TO lim@'%'; GRANT ALL ON oms_operator_lock.* TO lim@'%';",
+    );
+    world.set_account("lim", "x");
+    let found = probe(&world, 1);
+    assert!(matches!(found.rename_across_databases, Trial::NotTried(_)));
+    let missing: Vec<_> = found
+        .privileges
+        .iter()
+        .filter(|p| p.state == PrivilegeState::Missing)
+        .collect();
+    assert!(
+        missing.iter().any(|p| p.purpose == "dump oms_rm"),
+        "{missing:?}"
+    );
+    // Without SHOW VIEW the dump ends after the data of other tables was written.
+    world
+        .run("dump", &world.request(1))
+        .failed(Reason::PrivilegeMissing);
+    assert_no_backup(&world);
+    // What the report says is enough. Who may be a view's definer can be tried only where scratch databases can be made.
+    grant(&world, &found);
+    let found = probe(&world, 2);
+    let lacking: Vec<_> = found
+        .privileges
+        .iter()
+        .filter(|p| p.state != PrivilegeState::Present)
+        .collect();
+    assert!(
+        lacking.len() == 1 && lacking[0].purpose.contains("view oms_rm.v"),
+        "{lacking:?}"
+    );
+    grant(&world, &found);
+    let found = probe(&world, 2);
+    assert!(
+        found
+            .privileges
+            .iter()
+            .all(|p| p.state == PrivilegeState::Present),
+        "{:?}",
+        found.privileges
+    );
+    assert_eq!(found.rename_across_databases, Trial::Works);
+    let digest = world.dump(3);
+    let before = world.text();
+    world.server.sql("DROP TABLE oms_cm.host");
+    world.run("verify", &world.trusting(3, &digest)).succeeded();
+    world
+        .run("restore", &world.trusting(3, &digest))
+        .succeeded();
+    assert_eq!(world.text(), before);
+}
+
+/// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while OMS's old
+/// version can still be started.
+fn long_rows(kind: Kind) {
+    let world = World::small(kind);
+    world.server.sql(
+        "CREATE TABLE oms_rm.large (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO oms_rm.large VALUES (1, REPEAT('x', 700000));",
+    );
+    world.server.sql("SET GLOBAL max_allowed_packet = 1048576");
+    let digest = world.dump(1);
+    let mut request = world.trusting(1, &digest);
+    request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
+    let ended = world.run("verify", &request);
+    let message = ended.failed(Reason::PacketTooSmall).message.clone();
+    world.migrate();
+    let migrated = world.text();
+    for method in ["Swap", "DropAndLoad"] {
+        let mut restore = world.trusting(1, &digest);
+        restore["restoreMethod"] = json!(method);
+        world
+            .run("restore", &restore)
+            .failed(Reason::PacketTooSmall);
+    }
+    assert_eq!(world.text(), migrated);
+    assert_eq!(world.beside(), Vec::<String>::new());
+    // What the message says is enough.
+    let begin = message.find("SET GLOBAL max_allowed_packet = ").unwrap();
+    let statement: String = message[begin..].chars().take_while(|c| *c != '(').collect();
+    world.server.sql(statement.trim());
+    world.run("verify", &world.trusting(2, &digest)).succeeded();
+    world
+        .run("restore", &world.trusting(2, &digest))
+        .succeeded();
+}
+
+#[test]
+fn long_rows_on_mariadb() {
+    long_rows(Kind::MariaDb);
+}
+
+#[test]
+fn long_rows_on_seekdb() {
+    long_rows(Kind::Seekdb);
+}
+
+/// A node is lost in the middle of a load: its sessions and its lock stay open, and the next attempt gets past them.
+fn lost_node(kind: Kind) {
+    let world = World::small(kind);
+    let old = world.text();
+    let digest = world.dump(1);
+    world.migrate();
+    let proxy = Proxy::start_at_text(world.server.port, Strike::Freeze, "INSERT INTO `parent`");
+    let mut request = world.trusting(2, &digest);
+    request["metadb"]["port"] = json!(proxy.port);
+    let mut frozen = world.start("restore", &request);
+    proxy.aim_at(frozen.id());
+    wait_for("the stop of the agent", || proxy.has_struck());
+    let next = world.run("restore", &world.trusting(3, &digest));
+    frozen.kill().unwrap();
+    frozen.wait().unwrap();
+    next.succeeded();
+    assert_eq!(world.text(), old);
+}
+
+#[test]
+fn lost_node_on_mariadb() {
+    lost_node(Kind::MariaDb);
+}
+
+#[test]
+fn lost_node_on_seekdb() {
+    lost_node(Kind::Seekdb);
+}
+
+/// What the dump would leave out is found before anything is touched.
+#[test]
+fn sequences_are_told_by_the_probe() {
+    let world = World::small(Kind::MariaDb);
+    world.server.sql("CREATE SEQUENCE oms_rm.numbers");
+    assert_eq!(
+        probe(&world, 1).unsupported_objects,
+        ["sequence oms_rm.numbers"]
+    );
+    world
+        .run("dump", &world.request(1))
+        .failed(Reason::UnsupportedObjects);
+    assert_no_backup(&world);
+}

@@ -1,0 +1,282 @@
+//! Nobody is left alone with an upgrade that does not move: it says why, ends, and can be tried again or let go.
+use super::*;
+use oms_operator::api::RollbackPolicy;
+use oms_operator::upgrade::Decision;
+
+fn read_condition<'a>(world: &'a World, type_: &str) -> &'a str {
+    let found = world
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_);
+    found.map_or("", |condition| condition.message.as_str())
+}
+
+/// A quota, a webhook, a policy: the refusal is told at once, and comes to an end with the step's time.
+#[test]
+fn an_effect_that_is_refused_is_told_and_comes_to_an_end() {
+    let before = [
+        "AddFinalizer",
+        "CreateJob",
+        "AcquireLock",
+        "SetHa",
+        "Stop",
+        "SetQueryTimeout",
+    ];
+    for effect in before {
+        let mut world = World::new(1, true, Trouble::default());
+        world.refused = Some(effect);
+        let mut told = false;
+        run_slowly(&mut world, 30_000, |world| {
+            told |= read_condition(world, types::READY).contains("the webhook said no");
+            // What is refused on the way forward is allowed on the way back.
+            if world.status.direction == Some(Direction::Abort) || world.status.cause.is_some() {
+                world.refused = None;
+            }
+            world.status.settled
+        });
+        assert!(told, "{effect}: nobody was told");
+        let cause = world.status.cause.clone().unwrap();
+        assert!(
+            cause.message.contains("the webhook said no"),
+            "{effect}: {cause:?}"
+        );
+        assert_eq!(cause.reason, "EffectRefused", "{effect}");
+    }
+}
+
+/// On a way back a person is asked, and it goes on by itself when the refusal ends.
+#[test]
+fn a_way_back_that_is_refused_goes_on_when_the_refusal_ends() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    for effect in ["Fence", "RaiseLock", "Stop", "StartOld"] {
+        let mut world = World::new(1, true, trouble);
+        run_until(&mut world, Step::StoppingJobs);
+        world.refused = Some(effect);
+        run_slowly(&mut world, 30_000, |world| world.status.stall.is_some());
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "EffectRefused", "{effect}");
+        assert!(stall.message.contains("the webhook said no"), "{stall:?}");
+        assert!(stall.message.contains("spec.retries"), "{stall:?}");
+        let writes = world.status.clone();
+        for _ in 0..50 {
+            world.run_pass();
+            world.clock += 10;
+        }
+        assert_eq!(
+            world.status, writes,
+            "{effect}: the same refusal is written again"
+        );
+        world.refused = None;
+        run_slowly(&mut world, 30_000, |world| world.status.settled);
+        expect(&world, Phase::RolledBack);
+    }
+}
+
+/// The evidence of preflight speaks of the spec that it was made for.
+#[test]
+fn an_edit_before_the_start_begins_preflight_anew() {
+    for step in [Step::Preflight, Step::Locking] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        if step == Step::Preflight {
+            while world.jobs.is_empty() {
+                world.run_pass();
+            }
+        }
+        let probes = world.jobs[&JobRole::Probe].0;
+        world.spec.backup.claim_name = "another".into();
+        world.generation += 1;
+        world.run_pass();
+        assert_eq!(world.status.step, Some(Step::Preflight), "{step:?}");
+        run_until(&mut world, Step::DisablingHa);
+        assert!(
+            world.jobs[&JobRole::Probe].0 > probes,
+            "the claim was not probed again"
+        );
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+    }
+}
+
+/// An object that was made anew knows nothing of what was done to OMS since.
+#[test]
+fn the_record_of_another_object_is_not_adopted() {
+    for step in [Step::BackingUp, Step::Initializing] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        world.status = Default::default();
+        world.uid = "99999999-2222-3333-4444-555555555555".into();
+        world.finalizer = false;
+        let before = world.nodes[0].object.clone();
+        run_until(&mut world, Step::Settling);
+        let cause = world.status.cause.clone().unwrap();
+        assert_eq!(cause.reason, "CheckFailed", "{step:?}");
+        assert!(
+            cause.message.contains("record of OmsUpgrade up")
+                && cause.message.contains("kubectl annotate"),
+            "{cause:?}"
+        );
+        assert_eq!(world.nodes[0].object, before, "the Deployment was written");
+    }
+}
+
+/// OMS that runs is not stopped for a rollback that has nothing to go back to.
+#[test]
+fn a_rollback_without_its_backup_leaves_oms_running() {
+    let mut world = World::new(1, true, Trouble::default());
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    world.claim_gone = true;
+    world.ask(Action::RollBack);
+    run(&mut world);
+    let stall = world.status.stall.clone().unwrap();
+    assert_eq!(stall.reason, "BackupMissing");
+    assert!(world.nodes[0].pod.as_ref().unwrap().up, "OMS was stopped");
+    assert!(!condition_is_true(
+        &world.status.conditions,
+        types::HA_RESTORED
+    ));
+    world.claim_gone = false;
+    world.spec.retries += 1;
+    while world.status.stall.is_some() {
+        assert!(world.run_pass(), "the retry is not seen");
+    }
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert!(condition_is_true(
+        &world.status.conditions,
+        types::HA_RESTORED
+    ));
+}
+
+/// With `OnRequest` a failed run of `docker_init.sh` can be repeated instead of rolled back.
+#[test]
+fn a_failed_init_can_be_run_again() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    run(&mut world);
+    let stall = world.status.stall.clone().unwrap();
+    assert_eq!(stall.reason, "InitFailed");
+    assert!(
+        stall.message.contains("action: RollBack") && stall.message.contains("oms-backup"),
+        "{stall:?}"
+    );
+    world.trouble.init_fails = false;
+    world.spec.retries += 1;
+    while world.status.stall.is_some() {
+        assert!(world.run_pass(), "the retry is not seen");
+    }
+    run(&mut world);
+    assert_eq!(world.nodes[0].init_attempt, 2);
+    expect(&world, Phase::Succeeded);
+}
+
+/// A Job that was too slow is stopped before the next one begins.
+#[test]
+fn a_slow_restore_is_stopped_before_it_is_tried_again() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::Restoring);
+    while !world.jobs.contains_key(&JobRole::Restore) {
+        world.run_pass();
+    }
+    world.run_pass();
+    world.clock += 100_000;
+    while world.status.stall.is_none() {
+        world.run_pass();
+    }
+    assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
+    world.spec.timeouts.restore = std::time::Duration::from_secs(1_000_000).into();
+    world.spec.retries += 1;
+    run_until(&mut world, Step::StoppingJobs);
+    // The double refuses a second Job beside the first.
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+}
+
+/// Before anything of OMS was written there is nothing to bring back, whatever its owner has made of it meanwhile.
+#[test]
+fn an_early_abort_leaves_the_deployment_to_its_owner() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::DisablingHa);
+    world.write_template(0);
+    let before = world.nodes[0].object["spec"].clone();
+    world.ask(Action::Abort);
+    run(&mut world);
+    assert_eq!(world.status.phase, Some(Phase::Aborted));
+    assert!(world.status.settled && world.ha_enabled());
+    assert_eq!(world.nodes[0].object["spec"], before);
+}
+
+/// A project that is released while it is waited for never advances again.
+#[test]
+fn a_project_that_was_released_is_not_waited_for() {
+    let trouble = Trouble {
+        project_down: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
+    world.project_released = true;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+/// What was given up is called so: nothing is said to be as before.
+#[test]
+fn a_release_promises_nothing() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    for (step, trouble) in [
+        (Step::BackingUp, Trouble::default()),
+        (Step::Initializing, Trouble::default()),
+        (Step::Restoring, trouble),
+    ] {
+        let mut world = World::new(1, true, trouble);
+        run_until(&mut world, step);
+        world.deleting = true;
+        world.release = true;
+        let before = world.nodes[0].object.clone();
+        run_slowly(&mut world, 100, |world| world.status.settled);
+        assert_eq!(world.status.phase, Some(Phase::Failed), "{step:?}");
+        let ready = read_condition(&world, types::READY);
+        assert!(ready.contains("nothing was put back"), "{ready}");
+        for promise in [
+            types::HA_RESTORED,
+            types::REPLICATION_RECOVERED,
+            types::ROLLED_BACK,
+        ] {
+            assert!(
+                !condition_is_true(&world.status.conditions, promise),
+                "{step:?} {promise}"
+            );
+        }
+        assert_eq!(world.nodes[0].object, before);
+        assert!(!world.finalizer);
+    }
+}
+
+/// Only the first of equal refusals changes the status.
+#[test]
+fn a_refusal_is_written_once() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::StoppingOld);
+    world.refused = Some("Stop");
+    while !read_condition(&world, types::READY).contains("the webhook said no") {
+        world.run_pass();
+    }
+    assert_eq!(world.refuse("Stop"), Decision::Rest);
+}

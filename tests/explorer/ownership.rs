@@ -1,0 +1,45 @@
+//! What an API server keeps by itself: the generation, and field ownership as far as it concerns the replicas.
+use serde_json::{Value, json};
+
+/// Field ownership, as far as it concerns the replicas: who changes them takes them from the other owners.
+pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
+    let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
+    if !object["metadata"]["managedFields"].is_array() {
+        object["metadata"]["managedFields"] = json!([]);
+    }
+    let Some(entries) = object["metadata"]["managedFields"].as_array_mut() else {
+        return;
+    };
+    for entry in entries.iter_mut().filter(|_| scaled) {
+        if let Some(fields) = entry
+            .pointer_mut("/fieldsV1/f:spec")
+            .and_then(Value::as_object_mut)
+        {
+            fields.remove("f:replicas");
+        }
+    }
+    let mut fields = entries
+        .iter()
+        .find(|entry| entry["manager"] == manager)
+        .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
+    if scaled {
+        fields["f:spec"]["f:replicas"] = json!({});
+    }
+    entries.retain(|entry| entry["manager"] != manager);
+    entries.push(
+        json!({"manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": now,
+        "fieldsType": "FieldsV1", "fieldsV1": fields}),
+    );
+}
+
+/// Counts a change: of the spec, and for Deployments also of the annotations
+/// (kubernetes/pkg/registry/apps/deployment/strategy.go, `PrepareForUpdate`).
+pub fn raise_generation(resource: &str, before: &Value, object: &mut Value) {
+    let annotations = |one: &Value| one["metadata"]["annotations"].clone();
+    if object["spec"] != before["spec"]
+        || resource == "deployments" && annotations(object) != annotations(before)
+    {
+        let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
+        object["metadata"]["generation"] = json!(generation + 1);
+    }
+}

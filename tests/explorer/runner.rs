@@ -1,0 +1,85 @@
+//! Runs one pass of the real controller over a world.
+use super::gate::{Fault, Gate, Stage};
+use super::http::build_client;
+use super::inside::{ClockDouble, ConsoleDouble, ExecDouble};
+use super::metadb::SqlDouble;
+use super::world::{NAMESPACE, UPGRADE, World};
+use oms_operator::controller::{AlwaysPermitted, CallSite, Key, Ports, Settings, reconcile};
+use oms_operator::objects::jobs::PodSettings;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Runs passes; one per thread.
+pub struct Runner(tokio::runtime::Runtime);
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self(
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap(),
+        )
+    }
+}
+
+/// What came out of one pass.
+pub struct Outcome {
+    pub world: World,
+    pub calls: Vec<CallSite>,
+    pub steps: Vec<(CallSite, World)>,
+    pub error: Option<String>,
+    pub injected: bool,
+}
+
+impl Runner {
+    /// One pass of the real controller.
+    pub fn run(&self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
+        let gate = Gate::new(world.clone(), plan);
+        let error = self.0.block_on(async {
+            let ports = Ports {
+                client: build_client(&gate),
+                metadb: Arc::new(SqlDouble(gate.clone())),
+                console: Arc::new(ConsoleDouble(gate.clone())),
+                exec: Arc::new(ExecDouble(gate.clone())),
+                clock: Arc::new(ClockDouble(gate.clone())),
+                permit: Arc::new(AlwaysPermitted),
+                settings: Arc::new(Settings {
+                    tools_image: "tools".into(),
+                    pods: PodSettings::default(),
+                    reporter: "explorer".into(),
+                }),
+            };
+            let key = Key {
+                namespace: NAMESPACE.into(),
+                name: UPGRADE.into(),
+            };
+            let mut pass = pin!(reconcile(&ports, &key));
+            let gate = gate.clone();
+            std::future::poll_fn(move |context| match pass.as_mut().poll(context) {
+                Poll::Ready(result) => Poll::Ready(result.err().map(|error| error.to_string())),
+                // Dead: the future is dropped where it stands.
+                Poll::Pending if gate.lock().dead => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        });
+        let mut stage = gate.lock();
+        let Stage {
+            world,
+            calls,
+            steps,
+            injected,
+            ..
+        } = &mut *stage;
+        Outcome {
+            world: world.clone(),
+            calls: std::mem::take(calls),
+            steps: std::mem::take(steps),
+            error,
+            injected: *injected,
+        }
+    }
+}
