@@ -82,6 +82,18 @@ pub fn server_code(error: &mysql_async::Error) -> Option<u16> {
     }
 }
 
+/// What the server answered, or `None` when it refused: a refusal may be a finding, a connection that broke is none.
+///
+/// # Errors
+/// `ConnectionLost`; `doing` completes "while …".
+pub fn answer<T>(doing: &str, result: Result<T, mysql_async::Error>) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if server_code(&error).is_some() => Ok(None),
+        Err(error) => Err(Failure::from_sql(doing, &error)),
+    }
+}
+
 /// Maps error numbers of MySQL, MariaDB and OceanBase to reasons.
 pub fn reason_of_code(code: u16) -> Reason {
     match code {

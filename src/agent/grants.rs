@@ -1,6 +1,6 @@
 //! Understands `SHOW GRANTS`, and says what to grant. No I/O.
 
-use super::report::PrivilegeState;
+use super::report::{Engine, PrivilegeState};
 use super::sql::names::{literal, quote};
 
 /// What an account was granted.
@@ -125,6 +125,20 @@ pub fn grant_statement(privileges: &[&str], scope: &str, grantee: &str) -> Strin
     format!("GRANT {} ON {scope} TO {account}", privileges.join(", "))
 }
 
+/// The privilege with which a view may be given another account as its definer.
+pub fn definer_privilege(engine: Engine, version: &str) -> &'static str {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match engine {
+        Engine::MariaDb if version >= (10, 5) => "SET USER",
+        Engine::MySql if version >= (8, 2) => "SET_ANY_DEFINER",
+        Engine::MySql if version >= (8, 0) => "SET_USER_ID",
+        Engine::MariaDb | Engine::MySql | Engine::OceanBase => "SUPER",
+    }
+}
+
 /// Scope for one database.
 pub fn scope(database: &str) -> String {
     format!("{}.*", quote(&escape(database)))
@@ -189,6 +203,20 @@ mod tests {
             grants(&["GRANT SELECT ON `oms_rm`.`t` TO `u`@`%`"]).state("oms_rm", &["SELECT"]),
             PrivilegeState::Missing
         );
+    }
+
+    #[test]
+    fn each_server_has_its_own_privilege_for_definers() {
+        for (engine, version, privilege) in [
+            (Engine::MariaDb, "10.11.19-MariaDB-0+deb12u1", "SET USER"),
+            (Engine::MariaDb, "10.3.39-MariaDB", "SUPER"),
+            (Engine::MySql, "5.7.44-log", "SUPER"),
+            (Engine::MySql, "8.0.36", "SET_USER_ID"),
+            (Engine::MySql, "8.4.2", "SET_ANY_DEFINER"),
+            (Engine::OceanBase, "5.7.25-OceanBase-v4.2.1.2", "SUPER"),
+        ] {
+            assert_eq!(definer_privilege(engine, version), privilege, "{version}");
+        }
     }
 
     #[test]

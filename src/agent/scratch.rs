@@ -1,12 +1,17 @@
 //! What a restore does, tried in small in scratch databases. Writes to nothing else.
 
-use super::failure::{Failure, server_code};
+use super::failure::{Failure, answer, server_code};
 use super::load::drop_beside;
-use super::report::Trial;
+use super::metadb::catalogue::show_create;
+use super::report::{Reason, Trial};
 use super::run::Run;
 use super::sql::names::{Beside, literal, quote};
+use super::sql::statements::{end_of_quoted, name_of};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+
+/// Completes "while …".
+const TRYING: &str = "trying what a restore does in scratch databases";
 
 /// What was tried.
 pub struct Scratch {
@@ -38,39 +43,86 @@ impl Scratch {
     }
 }
 
-/// Other accounts that views of the databases name as their definer, each once. A server that does not tell them has none.
-pub async fn list_definers(connection: &mut Conn, databases: &[String], own: &str) -> Vec<Definer> {
-    let names: Vec<String> = databases.iter().map(|name| literal(name)).collect();
-    if names.is_empty() {
-        return Vec::new();
+/// Other accounts that views of the databases name as their definer, each once, by the text that a dump holds.
+///
+/// OceanBase keeps views without a definer and lists the account that made them in information_schema all the same.
+///
+/// # Errors
+/// `ConnectionLost`. What the account may not see is told as a missing privilege elsewhere.
+pub async fn list_definers(
+    connection: &mut Conn,
+    databases: &[String],
+    own: &str,
+) -> Result<Vec<Definer>, Failure> {
+    let mut found: Vec<Definer> = Vec::new();
+    for database in databases {
+        let doing = format!("looking for the definers of views in {database}");
+        let sql = format!("SHOW FULL TABLES FROM {}", quote(database));
+        let objects = answer(&doing, connection.query::<(String, String), _>(sql).await)?;
+        for (view, kind) in objects.unwrap_or_default() {
+            if !kind.eq_ignore_ascii_case("VIEW") {
+                continue;
+            }
+            let sql = format!("SHOW CREATE VIEW {}.{}", quote(database), quote(&view));
+            let text = answer(&doing, show_create(connection, &sql, "Create View").await)?;
+            let Some(account) = text.as_deref().and_then(definer_of) else {
+                continue;
+            };
+            if account != own && found.iter().all(|known| known.account != account) {
+                let view = format!("{database}.{view}");
+                found.push(Definer { account, view });
+            }
+        }
     }
-    let sql = format!(
-        "SELECT DEFINER, MIN(CONCAT(TABLE_SCHEMA, '.', TABLE_NAME)) FROM information_schema.VIEWS \
-         WHERE TABLE_SCHEMA IN ({}) GROUP BY DEFINER",
-        names.join(", ")
-    );
-    let found: Vec<(String, String)> = connection.query(sql).await.unwrap_or_default();
-    found
-        .into_iter()
-        .filter(|(account, _)| !account.is_empty() && account != own)
-        .map(|(account, view)| Definer { account, view })
-        .collect()
+    Ok(found)
+}
+
+/// The definer in a CREATE VIEW statement as `user@host`, or the name of a role.
+fn definer_of(create_view: &str) -> Option<String> {
+    let (head, _) = create_view.split_once(" VIEW ")?;
+    let (_, names) = head.split_once("DEFINER=")?;
+    let end = end_of_quoted(
+        names
+            .as_bytes()
+            .starts_with(b"`")
+            .then_some(names.as_bytes())?,
+    )?;
+    let user = name_of(&names.as_bytes()[..end])?;
+    let host = names[end..].strip_prefix('@').and_then(|rest| {
+        let end = end_of_quoted(
+            rest.as_bytes()
+                .starts_with(b"`")
+                .then_some(rest.as_bytes())?,
+        )?;
+        name_of(&rest.as_bytes()[..end])
+    });
+    Some(match host {
+        Some(host) => format!("{user}@{host}"),
+        None => user,
+    })
 }
 
 /// Two databases, tables with a foreign key, rename, read, views with foreign definers, drop.
-pub async fn try_scratch(run: &Run, connection: &mut Conn, definers: &[Definer]) -> Scratch {
+///
+/// # Errors
+/// `ConnectionLost`: what was not answered is no finding.
+pub async fn try_scratch(
+    run: &Run,
+    connection: &mut Conn,
+    definers: &[Definer],
+) -> Result<Scratch, Failure> {
     let Some(live) = run.request.databases.first() else {
-        return Scratch::not_tried("no database is named");
+        return Ok(Scratch::not_tried("no database is named"));
     };
     let attempt = run.request.attempt;
     let from = quote(&Beside::Probe.name(live, &attempt.to_string()));
     let to = quote(&Beside::Probe.name(live, &format!("{attempt}_2")));
     let databases = std::slice::from_ref(live);
-    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
-        return Scratch {
-            created: Trial::Failed(failure.message),
+    if let Some(why) = drop_scratch(connection, databases).await? {
+        return Ok(Scratch {
+            created: Trial::Failed(why),
             ..Scratch::not_tried("scratch databases could not be dropped")
-        };
+        });
     }
     let creating = [
         format!("CREATE DATABASE {from}"),
@@ -83,23 +135,35 @@ pub async fn try_scratch(run: &Run, connection: &mut Conn, definers: &[Definer])
         format!("INSERT INTO {from}.child VALUES (1)"),
     ];
     let mut scratch = Scratch::not_tried("scratch databases could not be made");
-    scratch.created = run_all(connection, &creating).await;
+    scratch.created = run_all(connection, &creating).await?;
     if scratch.created == Trial::Works {
         let renaming = [
             format!("RENAME TABLE {from}.parent TO {to}.parent, {from}.child TO {to}.child"),
             format!("SELECT p.id FROM {to}.child c JOIN {to}.parent p ON c.id = p.id"),
         ];
-        scratch.renamed = run_all(connection, &renaming).await;
+        scratch.renamed = run_all(connection, &renaming).await?;
         for (number, definer) in definers.iter().enumerate() {
             let view = format!("{to}.definer_{number}");
-            let permitted = try_definer(connection, &view, &definer.account).await;
+            let permitted = try_definer(connection, &view, &definer.account).await?;
             scratch.definers.push((definer.clone(), permitted));
         }
     }
-    if let Err(failure) = drop_beside(connection, databases, Beside::Probe).await {
-        scratch.created = Trial::Failed(failure.message);
+    if let Some(why) = drop_scratch(connection, databases).await? {
+        scratch.created = Trial::Failed(why);
     }
-    scratch
+    Ok(scratch)
+}
+
+/// Drops the scratch databases, or says why that is refused.
+async fn drop_scratch(
+    connection: &mut Conn,
+    databases: &[String],
+) -> Result<Option<String>, Failure> {
+    match drop_beside(connection, databases, Beside::Probe).await {
+        Ok(_) => Ok(None),
+        Err(failure) if failure.reason == Reason::ConnectionLost => Err(failure),
+        Err(failure) => Ok(Some(failure.message)),
+    }
 }
 
 /// "You need (at least one of) the … privilege(s) for this operation."
@@ -107,7 +171,11 @@ const SPECIFIC_ACCESS_DENIED: u16 = 1227;
 
 /// Makes a view for another account. Whatever else goes wrong says nothing: the account may lack CREATE VIEW here and have it
 /// where views are restored.
-async fn try_definer(connection: &mut Conn, view: &str, account: &str) -> Option<bool> {
+async fn try_definer(
+    connection: &mut Conn,
+    view: &str,
+    account: &str,
+) -> Result<Option<bool>, Failure> {
     let account = match account.rsplit_once('@') {
         Some((user, host)) => format!("{}@{}", literal(user), literal(host)),
         None => literal(account),
@@ -115,9 +183,12 @@ async fn try_definer(connection: &mut Conn, view: &str, account: &str) -> Option
     let sql =
         format!("CREATE DEFINER = {account} SQL SECURITY DEFINER VIEW {view} AS SELECT 1 AS one");
     match connection.query_drop(sql).await {
-        Ok(()) => Some(true),
-        Err(error) if server_code(&error) == Some(SPECIFIC_ACCESS_DENIED) => Some(false),
-        Err(_) => None,
+        Ok(()) => Ok(Some(true)),
+        Err(error) => match server_code(&error) {
+            Some(SPECIFIC_ACCESS_DENIED) => Ok(Some(false)),
+            Some(_) => Ok(None),
+            None => Err(Failure::from_sql(TRYING, &error)),
+        },
     }
 }
 
@@ -125,17 +196,48 @@ async fn try_definer(connection: &mut Conn, view: &str, account: &str) -> Option
 /// is not allowed.
 const UNSUPPORTED: [u16; 2] = [1235, 1450];
 
-async fn run_all(connection: &mut Conn, statements: &[String]) -> Trial {
+async fn run_all(connection: &mut Conn, statements: &[String]) -> Result<Trial, Failure> {
     for statement in statements {
         if let Err(error) = connection.query_drop(statement).await {
-            let message =
-                Failure::from_sql("trying what a restore does in scratch databases", &error)
-                    .message;
+            let failure = Failure::from_sql(TRYING, &error);
             return match server_code(&error) {
-                Some(code) if UNSUPPORTED.contains(&code) => Trial::Unsupported(message),
-                _ => Trial::Failed(message),
+                Some(code) if UNSUPPORTED.contains(&code) => {
+                    Ok(Trial::Unsupported(failure.message))
+                }
+                Some(_) => Ok(Trial::Failed(failure.message)),
+                None => Err(failure),
             };
         }
     }
-    Trial::Works
+    Ok(Trial::Works)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definer_is_read_where_a_view_names_one() {
+        for (text, definer) in [
+            (
+                "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1",
+                Some("root@%"),
+            ),
+            (
+                "CREATE ALGORITHM=MERGE DEFINER=`a``b`@`10.0.0.1` SQL SECURITY INVOKER VIEW `v` AS select 1",
+                Some("a`b@10.0.0.1"),
+            ),
+            (
+                "CREATE DEFINER=`a_role` SQL SECURITY DEFINER VIEW `v` AS select 1",
+                Some("a_role"),
+            ),
+            (
+                "CREATE VIEW `v` AS select 'DEFINER=`x`@`y` VIEW ' AS `t`",
+                None,
+            ),
+            ("", None),
+        ] {
+            assert_eq!(definer_of(text).as_deref(), definer, "{text}");
+        }
+    }
 }

@@ -45,10 +45,11 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
         .iter()
         .filter(|privilege| privilege.state == PrivilegeState::Missing)
         .map(|privilege| {
-            privilege
-                .grant
-                .clone()
-                .unwrap_or_else(|| privilege.purpose.clone())
+            let purpose = &privilege.purpose;
+            match &privilege.grant {
+                Some(grant) => format!("{grant} (to {purpose})"),
+                None => purpose.clone(),
+            }
         })
         .collect();
     found.push((
@@ -112,10 +113,10 @@ fn judge_restore_method(probe: &ProbeReport) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::report::Engine;
+    use crate::agent::report::{Engine, Privilege};
 
-    fn judge_space(estimated_bytes: u64) -> Vec<Found> {
-        check_probe(&ProbeReport {
+    fn report(estimated_bytes: u64) -> ProbeReport {
+        ProbeReport {
             engine: Engine::OceanBase,
             server_version: "1".into(),
             client_version: "1".into(),
@@ -131,7 +132,40 @@ mod tests {
             restore_seconds: 10,
             unsupported_objects: vec![],
             missing_databases: vec![],
-        })
+        }
+    }
+
+    fn judge_space(estimated_bytes: u64) -> Vec<Found> {
+        check_probe(&report(estimated_bytes))
+    }
+
+    #[test]
+    fn a_missing_privilege_is_told_with_what_it_is_for() {
+        let privilege = |purpose: &str, state| Privilege {
+            purpose: purpose.into(),
+            state,
+            grant: Some("GRANT SET USER ON *.* TO 'u'@'%'".into()),
+        };
+        let found = check_probe(&ProbeReport {
+            privileges: vec![
+                privilege(
+                    "restore view oms_rm.v with its definer root@%",
+                    PrivilegeState::Missing,
+                ),
+                privilege("restore view oms_rm.w", PrivilegeState::Unknown),
+            ],
+            ..report(1)
+        });
+        let told = found.iter().find(|(id, _)| id.fixed == "Privileges");
+        let Some((_, Verdict::Failed(text))) = told else {
+            panic!("{told:?}");
+        };
+        assert!(
+            text.ends_with(
+                "GRANT SET USER ON *.* TO 'u'@'%' (to restore view oms_rm.v with its definer root@%)"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::verify::LOAD_RATE;
 use crate::agent::client::find_client;
-use crate::agent::failure::Failure;
-use crate::agent::grants::{Grants, grant_statement, scope, scope_beside};
+use crate::agent::failure::{Failure, answer};
+use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::lock::SCHEMA;
@@ -40,15 +40,18 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     let mut heartbeat_sequence_rows = 0;
     for database in &present {
         unsupported_objects.extend(list_unsupported(&mut connection, database).await?);
-        heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await;
+        heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await?;
     }
     let scratch = if run.request.probe.try_scratch {
-        let definers = list_definers(&mut connection, &present, &metadb.grantee).await;
-        try_scratch(run, &mut connection, &definers).await
+        let definers = list_definers(&mut connection, &present, &metadb.grantee).await?;
+        try_scratch(run, &mut connection, &definers).await?
     } else {
         Scratch::not_tried("it is switched off")
     };
-    let lines: Vec<String> = connection.query("SHOW GRANTS").await.unwrap_or_default();
+    let lines: Vec<String> = connection
+        .query("SHOW GRANTS")
+        .await
+        .map_err(|e| Failure::from_sql("asking what the account may do", &e))?;
     let grants = Grants::parse(&lines);
     let mut privileges = judge_privileges(
         run,
@@ -58,10 +61,10 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         &present,
         &scratch.created,
     )
-    .await;
+    .await?;
     privileges.extend(judge_definers(&metadb, &grants, &scratch.definers));
     let (ob_query_timeout_micros, may_set_ob_query_timeout) =
-        probe_timeout(&metadb, &mut connection).await;
+        probe_timeout(&metadb, &mut connection).await?;
     let _ = connection.disconnect().await;
     let report = ProbeReport {
         engine: metadb.engine,
@@ -158,33 +161,33 @@ fn probe_claim(run: &Run) -> (Trial, u64) {
     }
 }
 
-async fn count_heartbeats(connection: &mut Conn, database: &str) -> u64 {
+async fn count_heartbeats(connection: &mut Conn, database: &str) -> Result<u64, Failure> {
     let sql = format!("SELECT COUNT(*) FROM {}.heatbeat_sequence", quote(database));
     // Most databases have no such table.
-    connection
-        .query_first::<u64, _>(sql)
-        .await
-        .ok()
-        .flatten()
-        .unwrap_or(0)
+    let count = answer(
+        "counting heatbeat_sequence",
+        connection.query_first::<u64, _>(sql).await,
+    )?;
+    Ok(count.flatten().unwrap_or(0))
 }
 
 /// OceanBase only: the limit that new sessions get, and whether it can be set (tried with its own value).
-async fn probe_timeout(metadb: &Metadb, connection: &mut Conn) -> (Option<u64>, Option<bool>) {
+async fn probe_timeout(
+    metadb: &Metadb,
+    connection: &mut Conn,
+) -> Result<(Option<u64>, Option<bool>), Failure> {
+    const DOING: &str = "asking for ob_query_timeout";
     if metadb.engine != Engine::OceanBase {
-        return (None, None);
+        return Ok((None, None));
     }
-    let Ok(Some(value)) = connection
-        .query_first::<u64, _>("SELECT @@global.ob_query_timeout")
-        .await
-    else {
-        return (None, Some(false));
+    let sql = "SELECT @@global.ob_query_timeout";
+    let limit = answer(DOING, connection.query_first::<u64, _>(sql).await)?;
+    let Some(value) = limit.flatten() else {
+        return Ok((None, Some(false)));
     };
-    let may_set = connection
-        .query_drop(format!("SET GLOBAL ob_query_timeout = {value}"))
-        .await
-        .is_ok();
-    (Some(value), Some(may_set))
+    let sql = format!("SET GLOBAL ob_query_timeout = {value}");
+    let may_set = answer(DOING, connection.query_drop(sql).await)?.is_some();
+    Ok((Some(value), Some(may_set)))
 }
 
 const BESIDE: [&str; 7] = [
@@ -206,7 +209,7 @@ async fn judge_privileges(
     connection: &mut Conn,
     present: &[String],
     created: &Trial,
-) -> Vec<Privilege> {
+) -> Result<Vec<Privilege>, Failure> {
     let judge = |purpose: String, database: &str, privileges: &[&str], scope: &str| {
         let state = grants.state(database, privileges);
         let grant = (state != PrivilegeState::Present)
@@ -221,7 +224,7 @@ async fn judge_privileges(
     for database in &run.request.databases {
         let mut reading = vec!["SELECT"];
         let mut restoring = RESTORE.to_vec();
-        if present.contains(database) && has_views(connection, database).await {
+        if present.contains(database) && has_views(connection, database).await? {
             reading.push("SHOW VIEW");
             restoring.push("CREATE VIEW");
         }
@@ -259,7 +262,7 @@ async fn judge_privileges(
         &LOCK,
         &scope(SCHEMA),
     ));
-    found
+    Ok(found)
 }
 
 /// A view is restored with its definer, whom only some accounts may name. What was tried counts more than what is granted.
@@ -268,11 +271,7 @@ fn judge_definers(
     grants: &Grants,
     definers: &[(Definer, Option<bool>)],
 ) -> Vec<Privilege> {
-    let privilege = match metadb.engine {
-        Engine::MariaDb => "SET USER",
-        Engine::MySql => "SET_USER_ID",
-        Engine::OceanBase => "SUPER",
-    };
+    let privilege = definer_privilege(metadb.engine, &metadb.version);
     let judge = |permitted: &Option<bool>| match permitted {
         Some(true) => PrivilegeState::Present,
         Some(false) => PrivilegeState::Missing,
@@ -296,16 +295,15 @@ fn judge_definers(
         .collect()
 }
 
-async fn has_views(connection: &mut Conn, database: &str) -> bool {
+async fn has_views(connection: &mut Conn, database: &str) -> Result<bool, Failure> {
     let sql = format!(
         "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'VIEW'",
         literal(database)
     );
+    let count = answer(
+        "counting views",
+        connection.query_first::<u64, _>(sql).await,
+    )?;
     // When it cannot be told, the privilege is asked for: too much is better than a failed dump.
-    connection
-        .query_first::<u64, _>(sql)
-        .await
-        .ok()
-        .flatten()
-        .is_none_or(|views| views > 0)
+    Ok(count.flatten().is_none_or(|views| views > 0))
 }
