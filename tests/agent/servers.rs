@@ -4,7 +4,9 @@ use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::World;
 use crate::faults::{assert_no_backup, wait_for};
-use oms_operator::agent::report::{CommandResult, PrivilegeState, ProbeReport, Reason, Trial};
+use oms_operator::agent::report::{
+    CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
+};
 use serde_json::json;
 
 fn probe(world: &World, attempt: i32) -> ProbeReport {
@@ -78,6 +80,49 @@ fn missing_privileges_come_with_their_statement() {
     assert_eq!(world.text(), before);
 }
 
+/// OceanBase's engine keeps views without a definer and lists the account that made them all the same. A restore names
+/// nobody there, so nothing is to be granted for it.
+#[test]
+fn views_that_name_nobody_ask_for_no_privilege() {
+    let world = World::small(Kind::Seekdb);
+    world.server.sql(
+        "CREATE USER lim IDENTIFIED BY 'x'; GRANT SELECT ON oms_rm.* TO lim; GRANT ALL ON oms_operator_lock.* TO lim;",
+    );
+    world.set_account("lim", "x");
+    for attempt in 1..=2 {
+        let found = probe(&world, attempt);
+        let mighty = |p: &&Privilege| p.grant.as_ref().is_some_and(|grant| grant.contains("*.*"));
+        assert_eq!(found.privileges.iter().find(mighty), None);
+        grant(&world, &found);
+    }
+    let old = world.text();
+    let digest = world.dump(3);
+    world.migrate();
+    world
+        .run("restore", &world.trusting(3, &digest))
+        .succeeded();
+    assert_eq!(world.text(), old);
+}
+
+/// A connection that breaks says nothing about what the server can do, nor about what the account may.
+#[test]
+fn a_trial_that_breaks_off_is_no_finding() {
+    let world = World::small(Kind::MariaDb);
+    for statement in [
+        "CREATE TABLE `oms_rm__omsprobe_1`.child",
+        "RENAME TABLE",
+        "SHOW GRANTS",
+    ] {
+        let proxy = Proxy::start_at_text(world.server.port, Strike::Cut, statement);
+        let mut request = world.request(1);
+        request["metadb"]["port"] = json!(proxy.port);
+        world.run("probe", &request).failed(Reason::ConnectionLost);
+        assert!(proxy.has_struck(), "{statement}");
+    }
+    assert_eq!(probe(&world, 2).rename_across_databases, Trial::Works);
+    assert_eq!(world.beside(), Vec::<String>::new());
+}
+
 /// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while OMS's old
 /// version can still be started.
 fn long_rows(kind: Kind) {
@@ -85,8 +130,13 @@ fn long_rows(kind: Kind) {
     world.server.sql(
         "CREATE TABLE oms_rm.large (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO oms_rm.large VALUES (1, REPEAT('x', 700000));",
     );
-    world.server.sql("SET GLOBAL max_allowed_packet = 1048576");
     let digest = world.dump(1);
+    world.server.sql("SET GLOBAL max_allowed_packet = 1048576");
+    // Said at once by the dump itself.
+    let dump = world.run("dump", &world.request(7));
+    let refusal = &dump.failed(Reason::PacketTooSmall).message;
+    assert!(refusal.contains("SET GLOBAL max_allowed_packet = "));
+    assert!(!world.directory().join("attempt-7/manifest.json").exists());
     let mut request = world.trusting(1, &digest);
     request["scratchRestore"] = json!({"mode": "Never", "budgetSeconds": 0});
     let ended = world.run("verify", &request);

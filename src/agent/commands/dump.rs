@@ -9,6 +9,7 @@ use crate::agent::manifest::{
 use crate::agent::metadb::catalogue::{describe_database, estimate_size};
 use crate::agent::metadb::connection::keep_alive;
 use crate::agent::metadb::content::read_database;
+use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::report::{
     CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
@@ -57,6 +58,8 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         files.push(keep_alive(&mut connection, dumping).await?);
     }
     let dump_seconds = began.elapsed().as_secs();
+    let longest = files.iter().map(|stored| stored.longest_statement).max();
+    require_packet(&mut connection, longest.unwrap_or(0)).await?;
 
     if describe_all(run, &mut connection).await? != before {
         return Err(Failure::new(

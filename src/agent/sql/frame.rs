@@ -22,6 +22,11 @@ pub struct Frame {
     pub created: BTreeSet<String>,
     /// The table whose CREATE went by last.
     pub current: Option<String>,
+    /// Bytes of the longest statement, with its semicolon.
+    pub longest_statement: u64,
+    line_bytes: u64,
+    ends_statement: bool,
+    statement_bytes: u64,
 }
 
 impl Frame {
@@ -36,11 +41,14 @@ impl Frame {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
+        self.line_bytes += bytes.len() as u64;
+        self.ends_statement = bytes.last().map_or(self.ends_statement, |&b| b == b';');
         let room = LOOKED_AT.saturating_sub(self.line.len());
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn finish_line(&mut self) {
+        self.count_statement();
         let line = self.line.trim_ascii();
         if !line.is_empty() {
             if self.first_lines.len() < 8 {
@@ -58,6 +66,21 @@ impl Frame {
             }
         }
         self.line.clear();
+    }
+
+    /// A statement ends with a semicolon at the end of a line; comments are no part of one.
+    fn count_statement(&mut self) {
+        let is_comment = self.line.starts_with(b"--");
+        if !is_comment {
+            self.statement_bytes += self.line_bytes;
+            self.longest_statement = self.longest_statement.max(self.statement_bytes);
+        }
+        if is_comment || self.ends_statement {
+            self.statement_bytes = 0;
+        } else {
+            self.statement_bytes += 1;
+        }
+        (self.line_bytes, self.ends_statement) = (0, false);
     }
 
     /// Whether the stream began as a dump of `database` does.
@@ -107,6 +130,18 @@ mod tests {
             assert!(frame.has_header("oms_rm") && frame.has_trailer());
             assert!(!frame.has_header("oms_cm"));
             assert_eq!(frame.created.iter().collect::<Vec<_>>(), ["a`b"]);
+        }
+    }
+
+    #[test]
+    fn the_longest_statement_is_measured() {
+        let insert = "INSERT INTO `a``b` VALUES ('CREATE TABLE `c`');";
+        let create =
+            "CREATE TABLE `longer` (\n  `a_column_with_a_name` int,\n  `and_another` int\n);";
+        for piece in [1, 2, 3, 7, 50, 5000] {
+            assert_eq!(seen(DUMP, piece).longest_statement, insert.len() as u64);
+            let text = format!("-- {}\n{create}\n{insert}\n", "x".repeat(200));
+            assert_eq!(seen(&text, piece).longest_statement, create.len() as u64);
         }
     }
 

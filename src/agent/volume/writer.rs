@@ -22,6 +22,8 @@ pub struct Stored {
     pub file: FileRecord,
     /// Tables (and placeholders of views) whose CREATE is in the stream.
     pub created: BTreeSet<String>,
+    /// Bytes of the longest statement.
+    pub longest_statement: u64,
 }
 
 /// Counts and hashes what goes to the file.
@@ -117,6 +119,7 @@ pub fn store_stream(
     Ok(Stored {
         file,
         created: frame.created,
+        longest_statement: frame.longest_statement,
     })
 }
 
