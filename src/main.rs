@@ -36,3 +36,18 @@ fn main() -> ExitCode {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_of_an_option_counts_and_namespaces_add_up() {
+        let words = "oms-operator run --watch-namespace=a --watch-namespace=b --tools-image=t --log=info --log=debug";
+        let Ok(Cli::Run(options)) = Cli::try_parse_from(words.split_whitespace()) else {
+            panic!("refused");
+        };
+        assert_eq!(options.watch_namespaces, ["a", "b"]);
+        assert_eq!(options.log, "debug");
+    }
+}

@@ -6,6 +6,8 @@ mod engines;
 mod faults;
 #[path = "agent/kills.rs"]
 mod kills;
+#[path = "agent/lost.rs"]
+mod lost;
 #[path = "agent/outside.rs"]
 mod outside;
 #[path = "agent/roundtrip.rs"]

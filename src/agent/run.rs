@@ -8,11 +8,10 @@ use super::metadb::connection::{Metadb, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::{Meter, print_line};
 use super::report::{CommandResult, Outcome, OutputLine, Reason, Report};
-use super::request::{InvalidRequest, Lock, Request};
+use super::request::{InvalidRequest, Lock, Request, RestoreMethod};
 use super::sql::names::Beside;
 use super::volume::attempt::find_manifest;
 use mysql_async::Conn;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -294,7 +293,7 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
             )
         })?;
     let outcome = runtime.block_on(async {
-        let outcome = race(&run, carry_out(command, &run), deadline, failures).await;
+        let outcome = race(command, &run, deadline, failures).await;
         if outcome.as_ref().is_err_and(is_early_end)
             && let Some(kind) = find_scratch(command)
         {
@@ -345,10 +344,21 @@ async fn carry_out(command: &Command, run: &Run) -> Result<Done, Failure> {
     }
 }
 
+/// What it means for the data when a run ends before its work is done.
+fn describe_early_end(command: &Command, method: RestoreMethod) -> &'static str {
+    match (command, method) {
+        (Command::Restore(_), RestoreMethod::DropAndLoad) => commands::restore::ONLY_IN_BACKUP,
+        (Command::Restore(_), RestoreMethod::Swap) => {
+            "Live data was replaced only if the swap had begun, which the next attempt finishes. Start another attempt."
+        }
+        _ => "Live data was not touched. Start another attempt.",
+    }
+}
+
 /// The work against everything that may end it early. Dropping the work kills the dump client.
 async fn race(
+    command: &Command,
     run: &Run,
-    work: impl Future<Output = Result<Done, Failure>>,
     deadline: Option<u64>,
     mut failures: mpsc::UnboundedReceiver<Failure>,
 ) -> Result<Done, Failure> {
@@ -361,17 +371,11 @@ async fn race(
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let limit = Duration::from_secs(deadline.unwrap_or(u64::from(u32::MAX)));
-    let ended = |reason, what: &str| {
-        Err(Failure::new(
-            reason,
-            format!(
-                "{what} Live data was replaced only if a restore had begun its swap, which the next attempt finishes. Start another attempt."
-            ),
-        ))
-    };
+    let meaning = describe_early_end(command, run.request.restore_method);
+    let ended = |reason, what: &str| Err(Failure::new(reason, what).and(meaning));
     tokio::select! {
-        outcome = work => outcome,
-        Some(failure) = failures.recv() => Err(failure),
+        outcome = carry_out(command, run) => outcome,
+        Some(failure) = failures.recv() => Err(failure.and(meaning)),
         _ = terminate.recv() => ended(Reason::Interrupted, "The run was ended by SIGTERM."),
         _ = interrupt.recv() => ended(Reason::Interrupted, "The run was ended by SIGINT."),
         () = tokio::time::sleep(limit) => ended(Reason::DeadlineExceeded, &format!("The run did not end within its {} s.", limit.as_secs())),

@@ -22,6 +22,10 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::path::Path;
 
+/// What it means when a restore by drop and load ends early.
+pub const ONLY_IN_BACKUP: &str = "Once a database was dropped, its content is only in the backup on the claim. \
+     Do not start OMS and keep the claim; another attempt loads it again.";
+
 /// What all steps of a restore work with.
 struct Restore<'r> {
     run: &'r Run,
@@ -170,6 +174,16 @@ impl<'r> Restore<'r> {
         self.run.check_fence(&mut self.connection).await?;
         let record = self.record(Step::Dropping, self.run.request.attempt.to_string());
         record::write(&mut self.connection, &record).await?;
+        self.drop_and_fill()
+            .await
+            .map_err(|failure| failure.and(ONLY_IN_BACKUP))?;
+        self.prove_and_record(&record).await?;
+        self.clean_up().await?;
+        Ok(self.conclude(RestoreMethodUsed::DropAndLoad, &record))
+    }
+
+    /// Drops the live databases and loads them from the backup, which is the only copy meanwhile.
+    async fn drop_and_fill(&mut self) -> Result<(), Failure> {
         for database in &self.manifest.databases {
             let doing = format!(
                 "dropping database {} before it is loaded again",
@@ -207,9 +221,7 @@ impl<'r> Restore<'r> {
             );
             keep_alive(&mut self.connection, loading).await?;
         }
-        self.prove_and_record(&record).await?;
-        self.clean_up().await?;
-        Ok(self.conclude(RestoreMethodUsed::DropAndLoad, &record))
+        Ok(())
     }
 
     /// Damage, and a server that would refuse to load it, are found before anything is touched.

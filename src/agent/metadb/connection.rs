@@ -17,6 +17,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// until then its sessions and what they lock stand in the way of the next attempt.
 const IDLE_LIMIT: u64 = 60;
 
+/// How long what a lost node left is waited for: longer than the server keeps it.
+pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_LIMIT + 30);
+
 /// How often a session that must live on is asked: several times within [`IDLE_LIMIT`].
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -111,8 +114,9 @@ impl Metadb {
     fn session_settings(&self) -> Vec<String> {
         // The limit first: what is lost before it is set stays for the server's own limit.
         let mut settings = vec![
+            // The same for one that is lost in the middle of a statement, or of rows that nobody takes any more.
             format!(
-                "SET SESSION net_write_timeout = 600, net_read_timeout = 600, wait_timeout = {IDLE_LIMIT}"
+                "SET SESSION net_write_timeout = {IDLE_LIMIT}, net_read_timeout = {IDLE_LIMIT}, wait_timeout = {IDLE_LIMIT}"
             ),
             "SET NAMES utf8mb4".to_owned(),
             "SET SESSION sql_mode = ''".to_owned(),

@@ -8,7 +8,8 @@
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
 //! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
 
-use super::connection::{HEARTBEAT, Metadb, ping};
+use super::connection::{HEARTBEAT, LOST_PATIENCE, Metadb, ping};
+use super::sessions::{list_account, say_kill};
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::report::Reason;
 use crate::agent::request::Lock;
@@ -28,9 +29,6 @@ const AGENT_ROW: u8 = 2;
 
 /// The row that tells how far a restore has come.
 pub const RESTORE_ROW: u8 = 3;
-
-/// How long a former attempt that is just dying is waited for: longer than the server keeps the sessions of a lost node.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Requires that the operator's row names this upgrade with this epoch.
 ///
@@ -83,7 +81,7 @@ pub struct Exclusive {
 /// Returns the lock and a receiver that yields when it is lost.
 ///
 /// # Errors
-/// `AgentBusy` when another agent keeps it, `PrivilegeMissing` when the schema cannot be written.
+/// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema cannot be written.
 pub async fn take_exclusive(
     metadb: &Metadb,
 ) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {
@@ -124,18 +122,9 @@ pub async fn take_exclusive(
                     .map_err(|e| failed(&e))?;
                 continue;
             }
-            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < PATIENCE => {}
+            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < LOST_PATIENCE => {}
             Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
-                return Err(Failure::new(
-                    Reason::AgentBusy,
-                    format!(
-                        "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
-                         Wait for the other run's Job to end, then try again. Where there is none, its session is still in \
-                         SHOW PROCESSLIST, as user {}: KILL its Id.",
-                        PATIENCE.as_secs(),
-                        metadb.user
-                    ),
-                ));
+                return Err(describe_busy(metadb, &mut connection).await);
             }
             _ => {
                 let text = taken.err().map_or_else(
@@ -151,6 +140,26 @@ pub async fn take_exclusive(
     let (report_loss, loss) = oneshot::channel();
     tokio::spawn(keep(connection, released, report_loss));
     Ok((Exclusive { _release: release }, loss))
+}
+
+async fn describe_busy(metadb: &Metadb, connection: &mut Conn) -> Failure {
+    let failure = Failure::new(
+        Reason::AgentBusy,
+        format!(
+            "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
+             Wait for the other run's Job to end, then try again.",
+            LOST_PATIENCE.as_secs()
+        ),
+    );
+    // The list is a help; where it cannot be had the message is right all the same.
+    let sessions = list_account(metadb, connection).await.unwrap_or_default();
+    if sessions.is_empty() {
+        return failure;
+    }
+    failure.and(&format!(
+        "Where there is no such Job, end what it left: {}.",
+        say_kill(&sessions)
+    ))
 }
 
 /// Asks the session again and again, so that it neither idles out nor is lost without notice.

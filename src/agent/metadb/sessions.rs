@@ -1,6 +1,6 @@
 //! Looks for sessions of others on the databases. Reads the process list, nothing else.
 
-use super::connection::Metadb;
+use super::connection::{LOST_PATIENCE, Metadb};
 use crate::agent::failure::Failure;
 use crate::agent::report::Reason;
 use mysql_async::prelude::Queryable;
@@ -11,16 +11,28 @@ use std::time::{Duration, Instant};
 /// Two looks this far apart: the operator itself polls the MetaDB, briefly, under the same account.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1100);
 
-/// How long sessions that are about to go are waited for; those of an agent that was killed a moment ago too.
+/// How long sessions of other accounts that are about to go are waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A session of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its number in the process list, for KILL.
+    pub id: u64,
+    /// Account, host and database.
+    pub text: String,
+    /// Whether it has our account: it is OMS's, or what a lost node left.
+    is_of_account: bool,
+}
 
 /// Waits until no session of others uses the databases.
 ///
 /// A session counts when it has our user or one of the databases as its current one and is seen in two looks
-/// in a row. Sessions of other users on other databases are no business of OMS.
+/// in a row. Sessions of other users on other databases are no business of OMS. Those of our account are waited for
+/// longer: they may be what a lost node left, and the server ends those.
 ///
 /// # Errors
-/// `NotQuiesced`, naming user, host and database of what is left.
+/// `NotQuiesced`, naming number, user, host and database of what is left.
 pub async fn require_quiet(
     metadb: &Metadb,
     connection: &mut Conn,
@@ -31,27 +43,27 @@ pub async fn require_quiet(
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         let now = look(metadb, connection, databases).await?;
-        let stayed: Vec<&String> = now
-            .iter()
-            .filter(|(id, _)| before.contains_key(id))
-            .map(|(_, text)| text)
+        let stayed: Vec<Foreign> = now
+            .values()
+            .filter(|session| before.contains_key(&session.id))
+            .cloned()
             .collect();
         if stayed.is_empty() {
             return Ok(());
         }
-        if began.elapsed() > PATIENCE {
-            let shown = stayed
-                .iter()
-                .take(5)
-                .map(|s| s.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
+        let patience = if stayed.iter().all(|session| session.is_of_account) {
+            LOST_PATIENCE
+        } else {
+            PATIENCE
+        };
+        if began.elapsed() > patience {
             return Err(Failure::new(
                 Reason::NotQuiesced,
                 format!(
-                    "{} session(s) of others stay connected to the databases: {shown}. Nothing was written. \
-                     Stop whatever they belong to (OMS, its helpers, consoles), or KILL them, then try again.",
-                    stayed.len()
+                    "{} session(s) of others stay connected to the databases. Nothing was written. \
+                     Stop whatever they belong to (OMS, its helpers, consoles), or end them, then try again: {}.",
+                    stayed.len(),
+                    say_kill(&stayed)
                 ),
             ));
         }
@@ -74,11 +86,35 @@ pub async fn require_still_quiet(
     require_quiet(metadb, connection, databases).await
 }
 
+/// Sessions of our account that are not this run's.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_account(metadb: &Metadb, connection: &mut Conn) -> Result<Vec<Foreign>, Failure> {
+    let found = look(metadb, connection, &[]).await?;
+    Ok(found.into_values().collect())
+}
+
+/// The statements that end sessions, with whose they are; the first ones when there are many.
+pub fn say_kill(sessions: &[Foreign]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = sessions
+        .iter()
+        .take(SHOWN)
+        .map(|session| format!("KILL {} ({})", session.id, session.text))
+        .collect::<Vec<_>>()
+        .join("; ");
+    if sessions.len() > SHOWN {
+        text.push_str(&format!("; and {} more", sessions.len() - SHOWN));
+    }
+    text
+}
+
 async fn look(
     metadb: &Metadb,
     connection: &mut Conn,
     databases: &[String],
-) -> Result<BTreeMap<u64, String>, Failure> {
+) -> Result<BTreeMap<u64, Foreign>, Failure> {
     let rows: Vec<Row> = connection
         .query("SHOW FULL PROCESSLIST")
         .await
@@ -90,7 +126,8 @@ async fn look(
             continue;
         };
         let user = text("User").unwrap_or_default();
-        let database = text("db").unwrap_or_default();
+        // seekdb writes the word for "no database".
+        let database = text("db").filter(|name| name != "NULL").unwrap_or_default();
         let concerns_us = user == metadb.user
             || databases
                 .iter()
@@ -99,17 +136,17 @@ async fn look(
         let is_daemon = text("Command").as_deref() == Some("Daemon") || user == "system user";
         if concerns_us && !is_daemon && !metadb.is_own_session(id) {
             let host = text("Host").unwrap_or_default();
-            found.insert(
+            let place = if database.is_empty() {
+                "no database"
+            } else {
+                &database
+            };
+            let session = Foreign {
                 id,
-                format!(
-                    "session {id} of {user}@{host} on {}",
-                    if database.is_empty() {
-                        "no database"
-                    } else {
-                        &database
-                    }
-                ),
-            );
+                text: format!("{user}@{host} on {place}"),
+                is_of_account: user == metadb.user,
+            };
+            found.insert(id, session);
         }
     }
     Ok(found)
