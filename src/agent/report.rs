@@ -154,7 +154,7 @@ pub enum Reason {
     UnsupportedObjects,
     /// The dump comes from another kind of server.
     EngineDiffers,
-    /// The lock row is missing or belongs to someone else, or the named lock was lost.
+    /// The lock row is missing or belongs to someone else.
     LockLost,
     /// Another agent holds the named lock.
     AgentBusy,

@@ -178,12 +178,13 @@ async fn keep(
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
         if let Err(failure) = ping(&mut connection).await {
+            // Nobody took the MetaDB away: another attempt may have the lock again.
             let _ = report_loss.send(Failure {
-                reason: Reason::LockLost,
                 message: format!(
-                    "The lock that keeps agents apart is lost. {}",
+                    "The session with the lock that keeps agents apart ended. {}",
                     failure.message
                 ),
+                ..failure
             });
             return;
         }
