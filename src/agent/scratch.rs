@@ -49,9 +49,11 @@ pub async fn list_definers(connection: &mut Conn, databases: &[String], own: &st
          WHERE TABLE_SCHEMA IN ({}) GROUP BY DEFINER",
         names.join(", ")
     );
-    let found: Vec<(String, String)> = connection.query(sql).await.unwrap_or_default();
+    let found: Vec<(Option<String>, Option<String>)> =
+        connection.query(sql).await.unwrap_or_default();
     found
         .into_iter()
+        .filter_map(|(account, view)| Some((account?, view?)))
         .filter(|(account, _)| !account.is_empty() && account != own)
         .map(|(account, view)| Definer { account, view })
         .collect()
