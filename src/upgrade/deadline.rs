@@ -1,11 +1,17 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
 use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
+use crate::api::{OmsUpgradeStatus, Waiting};
 
 /// Reason of `status.waiting`, and of a failure, where an effect is refused again and again.
 pub(super) const EFFECT_REFUSED: &str = "EffectRefused";
 
-/// Turns waiting beyond the step's deadline into a failure that says what was waited for.
-pub(super) fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
+/// Reason of `status.waiting` where the time of a step began anew for an effect that may never have been tried.
+const TRIED_ANEW: &str = "TriedAnew";
+
+/// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is not
+/// known that it was refused the time begins anew once: the operator or the API server may have been away for longer than the
+/// step may last.
+pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
     let known = cx.status.waiting.as_ref();
     let refused = known.filter(|waiting| waiting.reason == EFFECT_REFUSED);
     let problem = match &next {
@@ -28,6 +34,21 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
     if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
         return next;
     }
+    if let Next::Do(effect) = &next
+        && refused.is_none()
+        && describe_unheeded(effect).is_none()
+        && !is_tried_anew(known)
+    {
+        draft.step_started_time = Some(cx.now.clone());
+        draft.waiting = Some(Waiting {
+            reason: TRIED_ANEW.into(),
+            message: format!(
+                "the time of this step was over before {} had an effect; it begins anew, once",
+                effect.describe_intent().effect
+            ),
+        });
+        return next;
+    }
     let what = problem
         .or(known.map(|waiting| waiting.message.as_str()))
         .unwrap_or_else(|| summary::describe_step(step));
@@ -47,9 +68,25 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, next: Next) -> Next {
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.
 pub(super) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     let wanted = effect.describe_intent();
+    // What is written to ha.config may change with the time: the pull-back counts minutes.
+    let any_subject = matches!(effect, Effect::SetHa { .. });
     cx.status.intent.as_ref().is_some_and(|intent| {
-        (&intent.effect, &intent.subject) == (&wanted.effect, &wanted.subject)
+        intent.effect == wanted.effect && (any_subject || intent.subject == wanted.subject)
     })
+}
+
+/// Whether the time of the step has begun anew.
+pub(super) fn is_tried_anew(waiting: Option<&Waiting>) -> bool {
+    waiting.is_some_and(|waiting| waiting.reason == TRIED_ANEW)
+}
+
+/// Whether two refusals say the same, numbers apart: ports and times in the words of a server change with every try.
+pub(super) fn says_the_same(one: &Waiting, other: &Waiting) -> bool {
+    let words = |waiting: &Waiting| -> String {
+        let kept = waiting.message.chars().filter(|c| !c.is_ascii_digit());
+        kept.collect()
+    };
+    one.reason == other.reason && words(one) == words(other)
 }
 
 /// A console is stopped where `ha.config` was written already and does not read so.

@@ -1,5 +1,7 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
-use super::deadline::{EFFECT_REFUSED, hold_at_deadline, is_wanted_again};
+use super::deadline::{
+    EFFECT_REFUSED, hold_at_deadline, is_tried_anew, is_wanted_again, says_the_same,
+};
 use super::{Context, Effect, Failure, Next, needs, requests, summary};
 use super::{
     adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
@@ -74,17 +76,22 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     }
     draft.observed_generation = Some(cx.object.generation);
     let next = decide_step(cx, &mut draft);
-    let next = hold_at_deadline(cx, next);
+    let next = hold_at_deadline(cx, &mut draft, next);
     apply(cx, draft, next)
 }
 
 /// What follows from an effect that was refused: people are told, once, what stands in the way.
 pub fn decide_refusal(cx: &Context<'_>, effect: &str, error: &str) -> Decision {
-    let mut draft = cx.status.clone();
-    draft.waiting = Some(Waiting {
+    let waiting = Waiting {
         reason: EFFECT_REFUSED.into(),
         message: format!("{effect} is refused and tried again: {error}"),
-    });
+    };
+    let known = cx.status.waiting.as_ref();
+    if known.is_some_and(|known| says_the_same(known, &waiting)) {
+        return Decision::Rest;
+    }
+    let mut draft = cx.status.clone();
+    draft.waiting = Some(waiting);
     record(cx, draft)
 }
 
@@ -135,12 +142,15 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
                 Some(Decision::Perform(effect.clone()))
             }
-            Next::Do(_) | Next::Wait { problem: None, .. } if refused => None,
+            Next::Do(_) if refused => None,
             _ => Some(STALLED),
         };
         if let Some(otherwise) = otherwise {
             let mut still = cx.status.clone();
             still.observed_generation = Some(cx.object.generation);
+            if let Decision::Perform(effect) = &otherwise {
+                still.intent = Some(effect.describe_intent());
+            }
             return finish(cx, still, otherwise);
         }
         // It was let through. What is left of the step has as much time as if it had not stalled.
@@ -161,7 +171,10 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             let intent = effect.describe_intent();
             if draft.intent.as_ref() != Some(&intent) {
                 draft.intent = Some(intent);
-                draft.waiting = None;
+                // Time that began anew for one effect did not for the next one.
+                if !is_tried_anew(draft.waiting.as_ref()) || !is_wanted_again(cx, &effect) {
+                    draft.waiting = None;
+                }
             }
             Decision::Perform(effect)
         }

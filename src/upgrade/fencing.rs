@@ -11,14 +11,13 @@ use crate::objects::deployment::{read_annotation, read_generation};
 /// history: there the record on the targets tells.
 pub(super) fn may_write_late(cx: &Context<'_>) -> bool {
     let stopping = |record: &PhaseRecord| record.step == Step::StoppingOld;
-    let carries_record = |facts: &TargetFacts| {
-        facts
-            .deployment
-            .known()
-            .and_then(Option::as_ref)
-            .is_some_and(|deployment| {
-                read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()
-            })
+    let carries_record = |facts: &TargetFacts| match &facts.deployment {
+        Fact::Known(Some(deployment)) => {
+            read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()
+        }
+        Fact::Known(None) => false,
+        // To fence in vain costs a write.
+        Fact::Unknown(_) => true,
     };
     cx.status.old_stopped_time.is_some()
         || cx.status.history.iter().any(stopping)

@@ -46,6 +46,16 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
                 Ok(pod) => pod,
                 Err(next) => return next,
             };
+            // Its script may still be at work: two of them at once would ruin the schema.
+            if record.is_some() && target.pods.iter().any(|pod| pod.terminating) {
+                return Next::trouble(
+                    2,
+                    "FormerPodTerminating",
+                    format!(
+                        "a former pod of {name} is not gone yet, and docker_init.sh may still run in it"
+                    ),
+                );
+            }
             let attempt = record.map_or(1, |failed| failed.attempt + 1);
             record_init(draft, name, pod, attempt);
             return Next::Do(Effect::StartInit {

@@ -3,7 +3,10 @@ use super::job_step::run_job;
 use super::preflight_checks::{Verdict, check_installation, check_targets};
 use super::preflight_probe::check_probe;
 use super::preflight_projects::check_projects;
-use super::{Context, Effect, Fact, Failure, Next, OwnKind, PrePullState, seconds_between, to_i64};
+use super::settling::is_prepull;
+use super::{
+    Context, Effect, Fact, Failure, JobState, Next, OwnKind, PrePullState, seconds_between, to_i64,
+};
 use crate::agent::report::{CommandResult, ProbeReport, Trial};
 use crate::api::{
     Action, Check, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates,
@@ -54,6 +57,9 @@ pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
     if let Some(next) = pull_images(cx) {
         return next;
     }
+    if let Some(next) = stop_former_probe(cx) {
+        return next;
+    }
     let probe = match run_job(cx, draft, JobRole::Probe) {
         Err(Next::Fail(failure)) => {
             verdicts.push((
@@ -80,6 +86,28 @@ pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
         return waiting;
     }
     conclude(cx, draft, verdicts, Some(&probe))
+}
+
+/// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
+fn stop_former_probe(cx: &Context<'_>) -> Option<Next> {
+    if !matches!(cx.observed.job, Fact::Known(JobState::Absent)) {
+        return None;
+    }
+    let own = match &cx.observed.leftovers {
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone()));
+        }
+        Fact::Known(own) => own,
+    };
+    let active = |kind: OwnKind| {
+        own.iter()
+            .find(|own| own.kind == kind && own.active && !is_prepull(&own.name))
+    };
+    match (active(OwnKind::Job), active(OwnKind::Pod)) {
+        (Some(job), _) => Some(Next::Do(Effect::DeleteOwn(job.clone()))),
+        (None, Some(_)) => Some(Next::watch()),
+        (None, None) => None,
+    }
 }
 
 /// A plan waits for `action: Run`; preflight is made again then, since the world moves on.

@@ -110,6 +110,8 @@ fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
         return here;
     }
     match stall.reason.as_str() {
+        // The old version runs and writes again: nothing is compared or restored any more.
+        _ if here == Step::StartingOld && stall.reason == "Timeout" => here,
         "Timeout" => Step::StoppingJobs,
         "LockLost" => Step::Fencing,
         "TargetContended" | "ContentUnproven" => Step::StoppingNew,

@@ -35,6 +35,9 @@ impl World {
                         _ => false,
                     };
                 }
+                if self.ineffective == Some(intent.effect.as_str()) {
+                    return false;
+                }
                 self.perform(effect);
                 true
             }
@@ -68,7 +71,8 @@ impl World {
     /// What the brain makes of a refusal.
     pub fn refuse(&self, effect: &str) -> Decision {
         self.ask_brain(&Observed::default(), |cx| {
-            decide_refusal(cx, effect, "the webhook said no")
+            // The port of the connection is another one each time.
+            decide_refusal(cx, effect, &format!("the webhook said no: {}", self.clock))
         })
     }
 

@@ -280,3 +280,85 @@ fn a_refusal_is_written_once() {
     }
     assert_eq!(world.refuse("Stop"), Decision::Rest);
 }
+
+/// The operator, or the API server, was away for longer than a step may last: what was not tried is tried.
+#[test]
+fn an_outage_does_not_keep_oms_down() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    for step in [
+        Step::StoppingJobs,
+        Step::Fencing,
+        Step::StoppingNew,
+        Step::StartingOld,
+    ] {
+        let mut world = World::new(1, true, trouble);
+        run_until(&mut world, step);
+        // The intent is recorded, and nobody is there to carry it out.
+        world.run_pass();
+        world.clock += 100_000;
+        run_slowly(&mut world, 10_000, |world| world.status.settled);
+        expect(&world, Phase::RolledBack);
+    }
+}
+
+/// An effect that is carried out and has no effect comes to an end too.
+#[test]
+fn an_effect_without_effect_comes_to_an_end() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.ineffective = Some("SetQueryTimeout");
+    run_slowly(&mut world, 100_000, |world| {
+        if world.status.direction == Some(Direction::Abort) {
+            world.ineffective = None;
+        }
+        world.status.settled
+    });
+    assert_eq!(world.status.cause.clone().unwrap().reason, "Timeout");
+    expect(&world, Phase::Aborted);
+}
+
+/// The old version runs on what was restored: a slow start is waited for, and never restored over.
+#[test]
+fn a_retry_of_a_slow_start_restores_nothing() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::StartingOld);
+    world.run_pass();
+    world.run_pass();
+    world.clock += 100_000;
+    while world.status.stall.is_none() {
+        world.run_pass();
+    }
+    assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
+    let restores = world.jobs[&JobRole::Restore].0;
+    world.spec.retries += 1;
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert_eq!(world.jobs[&JobRole::Restore].0, restores);
+}
+
+/// The minutes of a pull-back change with every try; it is the same effect all the same.
+#[test]
+fn a_refused_pull_back_stays_stalled() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.spec.ha.pull_back.method = oms_operator::api::PullBackMethod::RefetchInterval;
+    run_until(&mut world, Step::EnablingHa);
+    world.refused = Some("SetHa");
+    run_slowly(&mut world, 10_000, |world| world.status.stall.is_some());
+    for _ in 0..600 {
+        world.run_pass();
+        world.run_cluster();
+        world.clock += 10;
+        let stall = world.status.stall.clone().map(|stall| stall.reason);
+        assert_eq!(stall.as_deref(), Some("EffectRefused"));
+    }
+    world.refused = None;
+    run_slowly(&mut world, 10_000, |world| world.status.settled);
+    expect(&world, Phase::Succeeded);
+}

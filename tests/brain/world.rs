@@ -109,6 +109,8 @@ pub struct World {
     pub uid: String,
     /// The effect that a webhook refuses.
     pub refused: Option<&'static str>,
+    /// The effect that is carried out and changes nothing.
+    pub ineffective: Option<&'static str>,
     pub claim_gone: bool,
     /// The project was released by a person.
     pub project_released: bool,
@@ -150,6 +152,7 @@ impl World {
             generation: 1,
             uid: UID.into(),
             refused: None,
+            ineffective: None,
             claim_gone: false,
             project_released: false,
             nodes: vec![],

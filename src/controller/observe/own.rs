@@ -214,20 +214,19 @@ async fn list_own(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Vec<OwnObject>,
         uid: pod.uid().unwrap_or_default(),
         active: !is_ended(pod),
     }));
-    if upgrade.spec.metadb.from_container.is_some() {
-        let secrets: Api<Secret> = Api::namespaced(ports.client.clone(), &namespace);
-        let name = credentials_name(&uid);
-        match ports.kube(CallSite::GetOwnSecret, secrets.get(&name)).await {
-            Ok(secret) if is_ours(&secret.metadata, &uid) => own.push(OwnObject {
-                kind: OwnKind::Secret,
-                uid: secret.uid().unwrap_or_default(),
-                name,
-                active: false,
-            }),
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
-        }
+    // Also where the spec does not ask for it any more: it was edited since.
+    let secrets: Api<Secret> = Api::namespaced(ports.client.clone(), &namespace);
+    let name = credentials_name(&uid);
+    match ports.kube(CallSite::GetOwnSecret, secrets.get(&name)).await {
+        Ok(secret) if is_ours(&secret.metadata, &uid) => own.push(OwnObject {
+            kind: OwnKind::Secret,
+            uid: secret.uid().unwrap_or_default(),
+            name,
+            active: false,
+        }),
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
     }
     Ok(own)
 }
