@@ -4,6 +4,10 @@ use crate::agent::failure::Failure;
 use crate::agent::load::drop_beside;
 use crate::agent::run::Run;
 use crate::agent::sql::names::Beside;
+use std::time::Duration;
+
+/// Time in which the server ends what a client that is gone had asked for.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Drops the scratch databases of one kind. After `kill -9` nobody does; then the next run of the kind drops them.
 ///
@@ -13,7 +17,13 @@ pub async fn drop_scratch(run: &Run, kind: Beside) -> Result<(), Failure> {
     let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;
-    drop_beside(&mut connection, &run.request.databases, kind).await?;
+    // The server may still carry out the statement that was under way when the run ended: it is looked again.
+    while !drop_beside(&mut connection, &run.request.databases, kind)
+        .await?
+        .is_empty()
+    {
+        tokio::time::sleep(SETTLING).await;
+    }
     let _ = connection.disconnect().await;
     Ok(())
 }
