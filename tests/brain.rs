@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "brain/interleavings.rs"]
 mod interleavings;
+#[path = "explorer/ownership.rs"]
+mod ownership;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/ways_out.rs"]
@@ -57,6 +59,14 @@ fn run_slowly(world: &mut World, seconds: u32, mut stop: impl FnMut(&mut World) 
         world.clock += 1;
     }
     panic!("no end: step {:?}", world.status.step);
+}
+
+/// Asks for another try, and sees it begin.
+fn retry(world: &mut World) {
+    world.spec.retries += 1;
+    while world.status.stall.is_some() {
+        assert!(world.run_pass(), "the retry is not seen");
+    }
 }
 
 fn expect(world: &World, phase: Phase) {
@@ -337,10 +347,7 @@ fn a_rollback_that_lost_its_lock_can_be_retried() {
         world.lock = None;
         run(&mut world);
         assert_eq!(world.status.stall.clone().unwrap().reason, "LockLost");
-        world.spec.retries += 1;
-        while world.status.stall.is_some() {
-            assert!(world.run_pass(), "the retry is not seen");
-        }
+        retry(&mut world);
         run(&mut world);
         expect(&world, Phase::RolledBack);
     }

@@ -21,6 +21,7 @@ mod preflight;
 mod preflight_checks;
 mod preflight_probe;
 mod preflight_projects;
+mod promises;
 mod recovering;
 mod requests;
 mod settling;

@@ -3,7 +3,7 @@ use super::job_step::run_job;
 use super::preflight_checks::{Verdict, check_installation, check_targets};
 use super::preflight_probe::check_probe;
 use super::preflight_projects::check_projects;
-use super::settling::is_prepull;
+use super::stopping_jobs::stop_own_jobs;
 use super::{
     Context, Effect, Fact, Failure, JobState, Next, OwnKind, PrePullState, seconds_between, to_i64,
 };
@@ -90,24 +90,9 @@ pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
 
 /// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
 fn stop_former_probe(cx: &Context<'_>) -> Option<Next> {
-    if !matches!(cx.observed.job, Fact::Known(JobState::Absent)) {
-        return None;
-    }
-    let own = match &cx.observed.leftovers {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone()));
-        }
-        Fact::Known(own) => own,
-    };
-    let active = |kind: OwnKind| {
-        own.iter()
-            .find(|own| own.kind == kind && own.active && !is_prepull(&own.name))
-    };
-    match (active(OwnKind::Job), active(OwnKind::Pod)) {
-        (Some(job), _) => Some(Next::Do(Effect::DeleteOwn(job.clone()))),
-        (None, Some(_)) => Some(Next::watch()),
-        (None, None) => None,
-    }
+    matches!(cx.observed.job, Fact::Known(JobState::Absent))
+        .then(|| stop_own_jobs(cx))
+        .flatten()
 }
 
 /// A plan waits for `action: Run`; preflight is made again then, since the world moves on.

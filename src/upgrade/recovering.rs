@@ -5,9 +5,9 @@
 use super::disabling_ha::{await_console, write_row};
 use super::enabling_ha::{build_restoring_patch, find_goal};
 use super::{Context, Fact, Failure, Next, seconds_between, timeouts};
-use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Step};
+use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, ProjectRecord, Step};
 use crate::oms::ha::HaConfig;
-use crate::oms::project::{ProjectProgress, read_live_checkpoint};
+use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
 
 /// Watches the checkpoints; then keys that were changed only for recovery go back.
 pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
@@ -36,13 +36,14 @@ fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
         return;
     };
     for project in &mut draft.projects {
-        let ended = rows.iter().any(|row| {
-            row.key.id == project.id
-                && format!("{:?}", row.key.kind) == project.kind
-                && row.status.is_over()
-        });
-        project.recovered |= ended;
+        project.recovered |= rows
+            .iter()
+            .any(|row| is_record_of(project, &row.key) && row.status.is_over());
     }
+}
+
+fn is_record_of(project: &ProjectRecord, key: &ProjectKey) -> bool {
+    project.id == key.id && project.kind == format!("{:?}", key.kind)
 }
 
 /// A checkpoint counts as advancing when it is newer than the first one seen after the start: a
@@ -55,7 +56,7 @@ fn follow(draft: &mut OmsUpgradeStatus, progress: &[ProjectProgress]) {
     {
         let Some(seen) = progress
             .iter()
-            .find(|p| p.key.id == project.id && format!("{:?}", p.key.kind) == project.kind)
+            .find(|seen| is_record_of(project, &seen.key))
         else {
             continue;
         };

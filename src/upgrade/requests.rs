@@ -101,8 +101,8 @@ fn forget_failed_init(draft: &mut OmsUpgradeStatus, stall: &Stall) {
     }
 }
 
-/// A Job that was too slow may still run: it is stopped first. A rollback that met a start by others, or lacks its proof, begins with stopping again: the content has to be looked at anew.
-/// One that lost its lock takes it again first.
+/// A Job that was too slow may still run: it is stopped first. A rollback that met a start by others, or lacks its proof,
+/// begins with stopping again: the content has to be looked at anew. One that lost its lock takes it again first.
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
     let after_the_stop = matches!(here, Step::Comparing | Step::Restoring | Step::StartingOld);
@@ -110,9 +110,8 @@ fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
         return here;
     }
     match stall.reason.as_str() {
-        // The old version runs and writes again: nothing is compared or restored any more.
-        _ if here == Step::StartingOld && stall.reason == "Timeout" => here,
-        "Timeout" => Step::StoppingJobs,
+        // Once the old version may run and write again, nothing is compared or restored any more.
+        "Timeout" if here != Step::StartingOld => Step::StoppingJobs,
         "LockLost" => Step::Fencing,
         "TargetContended" | "ContentUnproven" => Step::StoppingNew,
         _ => here,

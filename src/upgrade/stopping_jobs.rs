@@ -4,32 +4,36 @@ use super::settling::is_prepull;
 use super::{Context, Effect, Fact, Next, OwnKind};
 use crate::api::{Direction, Step};
 
-/// Deletes what still runs and waits until its pods are gone. Pre-pull pods touch nothing and may never end: they wait for the
-/// clean-up.
+/// Deletes what still runs and waits until its pods are gone; then the way back begins.
 pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     // A rollback after success begins without one: a deletion would leave it half way.
     if !cx.object.finalizer && !cx.object.deleting {
         return Next::Do(Effect::AddFinalizer);
     }
-    let leftovers = match &cx.observed.leftovers {
-        Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
-        Fact::Known(leftovers) => leftovers,
-    };
-    if let Some(running) = leftovers
-        .iter()
-        .find(|own| own.kind == OwnKind::Job && own.active)
-    {
-        return Next::Do(Effect::DeleteOwn(running.clone()));
-    }
-    if leftovers
-        .iter()
-        .any(|own| own.kind == OwnKind::Pod && own.active && !is_prepull(&own.name))
-    {
-        return Next::watch();
+    if let Some(next) = stop_own_jobs(cx) {
+        return next;
     }
     match cx.status.direction {
         Some(Direction::RollBack) => Next::Go(Step::Fencing),
         _ if may_write_late(cx) => Next::Go(Step::Fencing),
         _ => Next::Go(Step::StartingOld),
     }
+}
+
+/// `None` when no Job of ours runs and none of their pods is left. Pre-pull pods touch nothing and may never end: they wait for
+/// the clean-up.
+pub(super) fn stop_own_jobs(cx: &Context<'_>) -> Option<Next> {
+    let own = match &cx.observed.leftovers {
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone()));
+        }
+        Fact::Known(own) => own,
+    };
+    let mut active = own.iter().filter(|own| own.active);
+    if let Some(job) = active.clone().find(|own| own.kind == OwnKind::Job) {
+        return Some(Next::Do(Effect::DeleteOwn(job.clone())));
+    }
+    active
+        .any(|own| own.kind == OwnKind::Pod && !is_prepull(&own.name))
+        .then(Next::watch)
 }

@@ -1,4 +1,5 @@
 //! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
+use super::promises::{break_promises, derive_promises};
 use super::{Context, Note};
 use crate::api::condition_types::*;
 use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, find_condition, set_condition};
@@ -117,7 +118,7 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     draft.conditions = conditions;
 }
 
-/// It was given up as it stood: nothing is promised of what was under way.
+/// Whether it was given up as it stood.
 fn is_released(status: &OmsUpgradeStatus) -> bool {
     let released = |cause: &crate::api::Cause| cause.reason == super::requests::RELEASED;
     status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
@@ -129,165 +130,6 @@ fn find_last_step(status: &OmsUpgradeStatus) -> Step {
         .history
         .last()
         .map_or(Step::Pending, |record| record.step)
-}
-
-fn break_promises(draft: &OmsUpgradeStatus, set: &mut impl FnMut(&str, bool, &str, &str)) {
-    if draft.started_time.is_none() {
-        return;
-    }
-    let text = "given up as it stood: look at OMS yourself";
-    for promise in [HA_RESTORED, REPLICATION_RECOVERED] {
-        set(promise, false, super::requests::RELEASED, text);
-    }
-    if draft.direction == Some(Direction::RollBack) {
-        set(ROLLED_BACK, false, super::requests::RELEASED, text);
-    }
-}
-
-/// One condition per promise, once it is given or broken.
-fn derive_promises(
-    cx: &Context<'_>,
-    draft: &OmsUpgradeStatus,
-    set: &mut impl FnMut(&str, bool, &str, &str),
-) {
-    let direction = draft.direction.unwrap_or_default();
-    let step = draft.step.unwrap_or(Step::Pending);
-    let failed_preflight = direction == Direction::Forward && draft.cause.is_some();
-    if draft.started_time.is_some() {
-        set(
-            PREFLIGHT_PASSED,
-            true,
-            "Passed",
-            "all required checks passed",
-        );
-    } else if step == Step::Planned {
-        set(
-            PREFLIGHT_PASSED,
-            true,
-            "Passed",
-            "all required checks passed; set action: Run to begin",
-        );
-    } else if failed_preflight && let Some(cause) = &draft.cause {
-        set(PREFLIGHT_PASSED, false, &cause.reason, &cause.message);
-    }
-    let forward = direction == Direction::Forward;
-    if forward && (Step::StoppingOld..Step::EnablingHa).contains(&step) {
-        set(
-            HA_DISABLED,
-            true,
-            "Row",
-            "ha.config reads enable=false in the MetaDB",
-        );
-    } else if draft.started_time.is_some()
-        && (step >= Step::Recovering && step < Step::StoppingJobs || step == Step::Settling)
-    {
-        set(HA_DISABLED, false, "Over", "HA is at its goal again");
-    }
-    if let Some(backup) = &draft.backup {
-        let (reason, text) = match (backup.verified, backup.scratch_restored) {
-            (true, true) => (
-                "Restored",
-                "files, object lists, row counts and a restore into scratch schemas agree with the manifest",
-            ),
-            (true, false) => (
-                "Verified",
-                "files, object lists and row counts agree with the manifest",
-            ),
-            (false, _) => (
-                "NotYetVerified",
-                "the dump is complete; its content is not proven yet",
-            ),
-        };
-        set(
-            BACKUP_VERIFIED,
-            backup.verified,
-            reason,
-            &format!(
-                "{text}; directory {} on claim {}",
-                backup.directory, cx.spec.backup.claim_name
-            ),
-        );
-    }
-    let wanted = draft
-        .installation
-        .as_ref()
-        .map_or(0, |installation| installation.init_targets.len());
-    if !draft.init_runs.is_empty() {
-        let done = draft.init_runs.iter().filter(|run| run.completed).count();
-        let all = done >= wanted;
-        let text =
-            format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
-        set(
-            SCHEMA_INITIALIZED,
-            all,
-            if all { "Completed" } else { "Running" },
-            &text,
-        );
-    }
-    let ha_goal_reached =
-        step == Step::Recovering || (step == Step::Settling && draft.originals.is_some());
-    if step == Step::EnablingHa || ha_goal_reached {
-        let text = if ha_goal_reached {
-            "ha.config reads as its goal says"
-        } else {
-            "HA is on its way to its goal"
-        };
-        set(
-            HA_RESTORED,
-            ha_goal_reached,
-            if ha_goal_reached { "Row" } else { "Pending" },
-            text,
-        );
-    }
-    // A rollback after success takes back what was promised.
-    let taken_back = direction == Direction::RollBack
-        && draft.ha_enabled_time.is_some()
-        && (Step::StoppingJobs..Step::Settling).contains(&step);
-    if taken_back {
-        let text = "the rollback stops OMS; this is looked at again afterwards";
-        set(HA_RESTORED, false, "Pending", text);
-        set(REPLICATION_RECOVERED, false, "Pending", text);
-    }
-    if ha_goal_reached {
-        let open = draft
-            .projects
-            .iter()
-            .filter(|project| !project.recovered)
-            .count();
-        let text = if open == 0 {
-            format!(
-                "all {} project(s) that ran before have an advancing checkpoint",
-                draft.projects.len()
-            )
-        } else {
-            format!(
-                "{open} of {} project(s) have no advancing checkpoint yet",
-                draft.projects.len()
-            )
-        };
-        set(
-            REPLICATION_RECOVERED,
-            open == 0,
-            if open == 0 { "Advancing" } else { "Pending" },
-            &text,
-        );
-    }
-    if direction == Direction::RollBack {
-        let done = step == Step::Settling;
-        let text = match (done, draft.content_proof) {
-            (true, Some(crate::api::ContentProof::Equal)) => {
-                "the databases were unchanged; the old image runs"
-            }
-            (true, _) => "the backup was restored and compared; the old image runs",
-            (false, _) => "the rollback is under way",
-        };
-        set(
-            ROLLED_BACK,
-            done,
-            if done { "Done" } else { "Pending" },
-            text,
-        );
-    }
 }
 
 /// The one sentence of `Ready`: what, why, what to do.

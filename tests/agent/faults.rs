@@ -189,8 +189,7 @@ fn a_lock_that_goes_away_while_loading_stops_the_swap() {
     world.migrate();
     let after = world.text();
     let proxy = Proxy::start(world.server.port, Strike::Count, 0);
-    let mut request = world.trusting(1, &digest);
-    request["metadb"]["port"] = json!(proxy.port);
+    let request = proxy.through(world.trusting(1, &digest));
     let restore = world.start("restore", &request);
     wait_for("the first load", || {
         proxy
@@ -269,11 +268,7 @@ fn a_broken_connection_is_no_short_backup() {
     for kind in [Kind::MariaDb, Kind::Seekdb] {
         let world = World::small(kind);
         let counting = Proxy::start(world.server.port, Strike::Count, 0);
-        let through = |proxy: &Proxy, attempt| {
-            let mut request = world.request(attempt);
-            request["metadb"]["port"] = json!(proxy.port);
-            request
-        };
+        let through = |proxy: &Proxy, attempt| proxy.through(world.request(attempt));
         world.run("dump", &through(&counting, 1)).succeeded();
         let total = counting.statements().len();
         let _ = std::fs::remove_dir_all(world.directory());

@@ -9,11 +9,6 @@ use crate::engines::world::{DATABASES, World};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-fn through(proxy: &Proxy, mut request: Value) -> Value {
-    request["metadb"]["port"] = json!(proxy.port);
-    request
-}
-
 /// Statement numbers to strike at: every one of `dense`, and a few of the others.
 fn points(total: usize, dense: std::ops::Range<usize>, phase: usize) -> Vec<usize> {
     if std::env::var_os("OMS_TEST_ALL").is_some() {
@@ -33,7 +28,7 @@ fn points(total: usize, dense: std::ops::Range<usize>, phase: usize) -> Vec<usiz
 /// Runs `command` through a proxy that strikes; `true` when it was killed.
 fn run_and_strike(world: &World, command: &str, request: Value, strike: Strike, at: usize) -> bool {
     let proxy = Proxy::start(world.server.port, strike, at);
-    let child = world.start(command, &through(&proxy, request));
+    let child = world.start(command, &proxy.through(request));
     proxy.aim_at(child.id());
     let ended = world.wait(child);
     proxy.has_struck() && !ended.status.success()
@@ -42,7 +37,7 @@ fn run_and_strike(world: &World, command: &str, request: Value, strike: Strike, 
 /// The statements of an undisturbed run.
 fn statements_of(world: &World, command: &str, request: Value) -> Vec<String> {
     let proxy = Proxy::start(world.server.port, Strike::Count, 0);
-    world.run(command, &through(&proxy, request)).succeeded();
+    world.run(command, &proxy.through(request)).succeeded();
     proxy.statements()
 }
 

@@ -33,8 +33,7 @@ fn lost_reader_on_mariadb() {
             .sql("INSERT INTO oms_rm.big (b) SELECT b FROM oms_rm.big");
     }
     let proxy = Proxy::start(world.server.port, Strike::Count, 0);
-    let mut request = world.request(1);
-    request["metadb"]["port"] = json!(proxy.port);
+    let request = proxy.through(world.request(1));
     let mut lost = world.start("dump", &request);
     wait_for("the reading of the table", || {
         proxy
@@ -114,8 +113,7 @@ fn a_broken_load_after_the_drop_says_where_the_content_is() {
     let request = |attempt: i32, proxy: &Proxy| {
         let mut request = world.trusting(attempt, &digest);
         request["restoreMethod"] = json!("DropAndLoad");
-        request["metadb"]["port"] = json!(proxy.port);
-        request
+        proxy.through(request)
     };
     let says_where = |message: &str| {
         assert!(

@@ -114,8 +114,7 @@ fn a_trial_that_breaks_off_is_no_finding() {
         "SHOW GRANTS",
     ] {
         let proxy = Proxy::start_at_text(world.server.port, Strike::Cut, statement);
-        let mut request = world.request(1);
-        request["metadb"]["port"] = json!(proxy.port);
+        let request = proxy.through(world.request(1));
         world.run("probe", &request).failed(Reason::ConnectionLost);
         assert!(proxy.has_struck(), "{statement}");
     }
@@ -179,8 +178,7 @@ fn lost_node(kind: Kind) {
     let digest = world.dump(1);
     world.migrate();
     let proxy = Proxy::start_at_text(world.server.port, Strike::Freeze, "INSERT INTO `parent`");
-    let mut request = world.trusting(2, &digest);
-    request["metadb"]["port"] = json!(proxy.port);
+    let request = proxy.through(world.trusting(2, &digest));
     let mut frozen = world.start("restore", &request);
     proxy.aim_at(frozen.id());
     wait_for("the stop of the agent", || proxy.has_struck());

@@ -1,5 +1,6 @@
 //! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
 use super::*;
+use crate::ownership::{raise_generation, record_manager};
 
 impl World {
     /// One pass of the operator. True when it changed something.
@@ -219,12 +220,7 @@ impl World {
             .parse()
             .unwrap();
         object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
-        if before["spec"] != object["spec"]
-            || before["metadata"]["annotations"] != object["metadata"]["annotations"]
-        {
-            object["metadata"]["generation"] =
-                json!(before["metadata"]["generation"].as_i64().unwrap() + 1);
-        }
+        raise_generation("deployments", before, &mut object);
         self.nodes[index].object = object;
     }
 
@@ -253,25 +249,7 @@ impl World {
         self.store(index, object);
     }
 
-    /// Field ownership as an API server keeps it, as far as it concerns the replicas: who changes them takes them.
     fn own(&self, before: &Value, object: &mut Value, manager: &str) {
-        let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
-        let entries = object["metadata"]["managedFields"].as_array_mut().unwrap();
-        for entry in entries.iter_mut().filter(|_| scaled) {
-            if let Some(fields) = entry.pointer_mut("/fieldsV1/f:spec") {
-                fields.as_object_mut().unwrap().remove("f:replicas");
-            }
-        }
-        let mut fields = entries
-            .iter()
-            .find(|entry| entry["manager"] == manager)
-            .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
-        if scaled {
-            fields["f:spec"]["f:replicas"] = json!({});
-        }
-        entries.retain(|entry| entry["manager"] != manager);
-        entries.push(
-            json!({"manager": manager, "operation": "Update", "time": self.now(), "fieldsV1": fields}),
-        );
+        record_manager(before, object, manager, &self.now().0.to_string());
     }
 }

@@ -3,6 +3,14 @@ use super::*;
 use oms_operator::api::RollbackPolicy;
 use oms_operator::upgrade::Decision;
 
+/// What makes an upgrade roll back by itself.
+fn init_fails() -> Trouble {
+    Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    }
+}
+
 fn read_condition<'a>(world: &'a World, type_: &str) -> &'a str {
     let found = world
         .status
@@ -48,12 +56,8 @@ fn an_effect_that_is_refused_is_told_and_comes_to_an_end() {
 /// On a way back a person is asked, and it goes on by itself when the refusal ends.
 #[test]
 fn a_way_back_that_is_refused_goes_on_when_the_refusal_ends() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
     for effect in ["Fence", "RaiseLock", "Stop", "StartOld"] {
-        let mut world = World::new(1, true, trouble);
+        let mut world = World::new(1, true, init_fails());
         run_until(&mut world, Step::StoppingJobs);
         world.refused = Some(effect);
         run_slowly(&mut world, 30_000, |world| world.status.stall.is_some());
@@ -141,10 +145,7 @@ fn a_rollback_without_its_backup_leaves_oms_running() {
         types::HA_RESTORED
     ));
     world.claim_gone = false;
-    world.spec.retries += 1;
-    while world.status.stall.is_some() {
-        assert!(world.run_pass(), "the retry is not seen");
-    }
+    retry(&mut world);
     run(&mut world);
     expect(&world, Phase::RolledBack);
     assert!(condition_is_true(
@@ -156,11 +157,7 @@ fn a_rollback_without_its_backup_leaves_oms_running() {
 /// With `OnRequest` a failed run of `docker_init.sh` can be repeated instead of rolled back.
 #[test]
 fn a_failed_init_can_be_run_again() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    let mut world = World::new(1, true, trouble);
+    let mut world = World::new(1, true, init_fails());
     world.spec.rollback.policy = RollbackPolicy::OnRequest;
     run(&mut world);
     let stall = world.status.stall.clone().unwrap();
@@ -170,10 +167,7 @@ fn a_failed_init_can_be_run_again() {
         "{stall:?}"
     );
     world.trouble.init_fails = false;
-    world.spec.retries += 1;
-    while world.status.stall.is_some() {
-        assert!(world.run_pass(), "the retry is not seen");
-    }
+    retry(&mut world);
     run(&mut world);
     assert_eq!(world.nodes[0].init_attempt, 2);
     expect(&world, Phase::Succeeded);
@@ -182,11 +176,7 @@ fn a_failed_init_can_be_run_again() {
 /// A Job that was too slow is stopped before the next one begins.
 #[test]
 fn a_slow_restore_is_stopped_before_it_is_tried_again() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    let mut world = World::new(1, true, trouble);
+    let mut world = World::new(1, true, init_fails());
     run_until(&mut world, Step::Restoring);
     while !world.jobs.contains_key(&JobRole::Restore) {
         world.run_pass();
@@ -236,14 +226,10 @@ fn a_project_that_was_released_is_not_waited_for() {
 /// What was given up is called so: nothing is said to be as before.
 #[test]
 fn a_release_promises_nothing() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
     for (step, trouble) in [
         (Step::BackingUp, Trouble::default()),
         (Step::Initializing, Trouble::default()),
-        (Step::Restoring, trouble),
+        (Step::Restoring, init_fails()),
     ] {
         let mut world = World::new(1, true, trouble);
         run_until(&mut world, step);
@@ -284,17 +270,13 @@ fn a_refusal_is_written_once() {
 /// The operator, or the API server, was away for longer than a step may last: what was not tried is tried.
 #[test]
 fn an_outage_does_not_keep_oms_down() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
     for step in [
         Step::StoppingJobs,
         Step::Fencing,
         Step::StoppingNew,
         Step::StartingOld,
     ] {
-        let mut world = World::new(1, true, trouble);
+        let mut world = World::new(1, true, init_fails());
         run_until(&mut world, step);
         // The intent is recorded, and nobody is there to carry it out.
         world.run_pass();
@@ -323,11 +305,7 @@ fn an_effect_without_effect_comes_to_an_end() {
 /// The old version runs on what was restored: a slow start is waited for, and never restored over.
 #[test]
 fn a_retry_of_a_slow_start_restores_nothing() {
-    let trouble = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    let mut world = World::new(1, true, trouble);
+    let mut world = World::new(1, true, init_fails());
     run_until(&mut world, Step::StartingOld);
     world.run_pass();
     world.run_pass();

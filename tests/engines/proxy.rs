@@ -1,6 +1,7 @@
 //! A TCP proxy between agent and server that knows the MySQL protocol just well enough to count statements, and
 //! to strike at a chosen one.
 
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -79,6 +80,12 @@ impl Proxy {
             }
         });
         Self { port, shared }
+    }
+
+    /// A request of the agent, by way of this proxy.
+    pub fn through(&self, mut request: Value) -> Value {
+        request["metadb"]["port"] = json!(self.port);
+        request
     }
 
     /// Whom to kill.
