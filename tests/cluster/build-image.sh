@@ -2,6 +2,7 @@
 # Builds one container image from a Dockerfile, without a registry and without a daemon.
 #
 #   build-image.sh --tag localhost/NAME:VERSION --dockerfile FILE [--context DIR] [--out FILE.tar] [-- BUILDAH-OPTION...]
+#   build-image.sh --base      only sees to it that the base image is there
 #
 # Writes an image archive (default .cache/images/NAME_VERSION.tar) that `testcluster load` imports, and prints its path.
 # A Dockerfile may start FROM scratch, FROM debian:bookworm-slim (made here from Debian's packages) or from any image
@@ -15,19 +16,22 @@ images=${TESTCLUSTER_IMAGES:-$root/.cache/images}
 
 die() { echo "build-image: $*" >&2; exit 1; }
 
-tag='' dockerfile='' context='' out=''
+tag='' dockerfile='' context='' out='' base_only=
 while [ $# -gt 0 ]; do
   case $1 in
     --tag) tag=$2; shift 2 ;;
     --dockerfile) dockerfile=$2; shift 2 ;;
     --context) context=$2; shift 2 ;;
     --out) out=$2; shift 2 ;;
+    --base) base_only=1; shift ;;
     --) shift; break ;;
     *) die "unknown option $1" ;;
   esac
 done
-[ -n "$tag" ] && [ -n "$dockerfile" ] || die "--tag and --dockerfile are needed"
-[ -r "$dockerfile" ] || die "cannot read $dockerfile"
+if [ -z "$base_only" ]; then
+  [ -n "$tag" ] && [ -n "$dockerfile" ] || die "--tag and --dockerfile are needed"
+  [ -r "$dockerfile" ] || die "cannot read $dockerfile"
+fi
 context=${context:-$(dirname "$dockerfile")}
 if [ -z "$out" ]; then
   file=${tag##*/}
@@ -59,6 +63,7 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
   buildah commit --quiet --rm "$work" "$base" >/dev/null
   rm -f "$rootfs"
 fi
+[ -z "$base_only" ] || exit 0
 
 # --isolation chroot needs no runtime and no network set-up of its own. The downloaded packages lie outside the layers.
 # --timestamp would make layers reproducible but costs the cache, so the digest changes whenever a layer is rebuilt.

@@ -6,4 +6,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$here/images/build.sh" probe >/dev/null
 cd "$here"
 # The flags of setup.sh, so that the compiled packages are shared. Vet would analyse all of Kubernetes first.
-CGO_ENABLED=0 exec go test -trimpath -count=1 -v -vet=off -timeout 60m "$@" ./internal/cluster ./suite
+CGO_ENABLED=0 GOGC=off GOMEMLIMIT=2GiB exec go test -trimpath -gcflags=all=-dwarf=false -count=1 -v -vet=off -timeout 60m "$@" ./internal/cluster ./suite

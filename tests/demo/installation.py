@@ -77,17 +77,31 @@ def run_logged(*command):
         raise SystemExit(f"{tail}\n{' '.join(command)} failed; all output is in {LOG}")
 
 
-class Step:
-    """Prints what is done and how long it took; on a terminal also, while it goes on, the last line of the log."""
+def run_told(*command):
+    """Runs a long program that tells its own steps: they are shown as they come, and kept in the log."""
+    with open(LOG, "a", encoding="utf-8") as log:
+        log.write(f"\n$ {' '.join(command)}\n")
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                   errors="replace", stderr=subprocess.STDOUT)
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            print(line, end="", flush=True)
+    if process.wait() != 0:
+        raise SystemExit(f"{' '.join(command)} failed; all output is in {LOG}")
 
-    def __init__(self, text):
-        self.text = text
+
+class Step:
+    """Prints what is done and how long it took; on a terminal also, while it goes on, the last line of the log (`ticks`)."""
+
+    def __init__(self, text, ticks=True):
+        self.text, self.ticks = text, ticks
         self.over = threading.Event()
         self.ticker = threading.Thread(target=self.show_progress, daemon=True)
 
     def __enter__(self):
         self.began = time.monotonic()
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and self.ticks:
             self.ticker.start()
 
     def __exit__(self, kind, *_):
@@ -119,9 +133,9 @@ def read_last_line(path):
 
 def prepare(plan):
     """Everything up to a running OMS with HA on, and an operator that waits for work."""
-    set_up_machine()
+    set_up_machine("--demo")
     with Step("images of operator and stand-in built, cluster started"):
-        run_together([*list_ground(plan), ("scripts/build-images.sh",)])
+        run_together([*list_ground(plan), ("scripts/build-images.sh", "--profile", "dev")])
     demo = load_images(plan, [*GROUND_IMAGES, *OPERATOR_IMAGES])
     with ThreadPoolExecutor() as pool:
         operator = pool.submit(install_operator, demo)
@@ -135,7 +149,7 @@ def prepare(plan):
 
 def prepare_ground(plan):
     """A cluster with a MetaDB and a running OMS, and nothing of the operator."""
-    set_up_machine()
+    set_up_machine("--ground")
     with Step("images of the stand-in built, cluster started"):
         run_together(list_ground(plan))
     demo = load_images(plan, GROUND_IMAGES)
@@ -143,12 +157,12 @@ def prepare_ground(plan):
     return demo
 
 
-def set_up_machine():
-    """What a fresh machine lacks."""
+def set_up_machine(option):
+    """What a fresh machine lacks, with the images; the option goes to the set-up."""
     os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
     open(LOG, "w", encoding="utf-8").close()
-    with Step("machine set up (the first time this compiles Kubernetes: minutes)"):
-        run_logged("scripts/setup.sh", "--demo")
+    with Step("machine set up", ticks=False):
+        run_told("scripts/setup.sh", option)
 
 
 def list_ground(plan):

@@ -8,19 +8,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 readonly seekdb_version=1.4.0.post1
 readonly wheel_sha256=7c1c1e13148189af1332f69b896a818b674db3a4615c7caf1c9db05055738ad6
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-
-missing=()
-for package in mariadb-server-core mariadb-client python3 python3-pip util-linux; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-done
-# pip may come from elsewhere than Debian.
-if python3 -m pip --version >/dev/null 2>&1; then missing=("${missing[@]/python3-pip/}"); fi
-mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sed '/^$/d')
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+"$root/scripts/packages.sh" --tests
 
 seekdb=$root/.cache/seekdb-$seekdb_version
 if [ ! -x "$seekdb/seekdb" ]; then

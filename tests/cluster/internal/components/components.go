@@ -1,8 +1,8 @@
 // Package components holds the entry points of the Kubernetes programs that
 // are linked into the one test-cluster binary: etcd, the control plane, the
-// node agents, kubectl and CoreDNS.
+// node agents, kubectl, Helm and CoreDNS.
 //
-// One binary instead of eight, because they share almost all their code: it is
+// One binary instead of nine, because they share almost all their code: it is
 // a third of the size, and a fresh machine compiles everything once. Each
 // program is chosen by the first argument and runs in a process of its own.
 //
@@ -37,6 +37,7 @@ import (
 var entries = map[string]func(args []string) int{
 	"coredns":                 runCoreDNS,
 	"etcd":                    runEtcd,
+	"helm":                    runHelm,
 	"kube-apiserver":          runCobra(apiserver.NewAPIServerCommand),
 	"kube-controller-manager": runCobra(controllermanager.NewControllerManagerCommand),
 	"kube-proxy":              runCobra(proxy.NewProxyCommand),
