@@ -4,7 +4,7 @@
 use super::world::{JobEnd, Trouble, World};
 use super::*;
 use oms_operator::agent::report::Reason;
-use oms_operator::api::{Intent, OmsUpgradeStatus};
+use oms_operator::api::{Intent, OmsUpgradeStatus, find_condition};
 use oms_operator::objects::deployment::{read_annotation, read_replicas};
 use oms_operator::upgrade::{Decision, Note, decide};
 use serde_json::Value;
@@ -71,31 +71,30 @@ impl Trace {
         {
             self.say("intent", &describe_intent(intent));
         }
-        let mut told = "";
         for condition in &now.conditions {
-            let known = before.conditions.iter().any(|old| {
-                (&old.type_, &old.status, &old.reason, &old.message)
-                    == (
-                        &condition.type_,
-                        &condition.status,
-                        &condition.reason,
-                        &condition.message,
-                    )
+            let old = find_condition(&before.conditions, &condition.type_);
+            // These repeat what Ready says: only whether they are true is news.
+            let repeats = [types::RECONCILING, types::STALLED, types::FINISHED]
+                .contains(&condition.type_.as_str());
+            let known = old.is_some_and(|old| {
+                old.status == condition.status
+                    && (repeats
+                        || old.reason == condition.reason && old.message == condition.message)
             });
-            // Several conditions tell the story with the message of Ready.
             if known {
                 continue;
             }
-            let message = if told == condition.message {
-                "(the same)"
-            } else {
-                &condition.message
-            };
+            let ready = find_condition(&now.conditions, types::READY);
+            let message =
+                if repeats && ready.is_some_and(|ready| ready.message == condition.message) {
+                    "as Ready"
+                } else {
+                    &condition.message
+                };
             let text = format!(
                 "{}={} {}: {message}",
                 condition.type_, condition.status, condition.reason
             );
-            told = &condition.message;
             self.say("user", &text);
         }
         for note in notes {
