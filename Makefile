@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all bench fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all trace bench fmt lint generate images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,9 @@ test: ## Everything a change has to pass
 
 test-all: ## The full set, where `make test` takes samples
 	scripts/run-stages --all
+
+trace: ## Write the ways through the procedure, step by step, to tests/traces
+	UPDATE_GOLDEN=1 cargo test --quiet --locked --test brain traces
 
 bench: ## The operator against the procedure by hand, in one run
 	tests/bench/run

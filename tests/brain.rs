@@ -5,8 +5,12 @@
 mod interleavings;
 #[path = "explorer/ownership.rs"]
 mod ownership;
+#[path = "golden/pin.rs"]
+mod pin;
 #[path = "brain/strangers.rs"]
 mod strangers;
+#[path = "brain/traces.rs"]
+mod traces;
 #[path = "brain/ways_out.rs"]
 mod ways_out;
 #[path = "brain/world.rs"]

@@ -36,6 +36,8 @@ mod oms;
 mod ownership;
 #[path = "explorer/refusals.rs"]
 mod refusals;
+#[path = "explorer/replay.rs"]
+mod replay;
 #[path = "explorer/runner.rs"]
 mod runner;
 #[path = "explorer/store.rs"]
@@ -74,6 +76,12 @@ fn sample_of_success() {
     let findings = explore("success", vec![World::new(1, Setup::default())], SAMPLE);
     assert!(findings.complete && findings.worlds > 100 && findings.sites.len() >= 40);
     ends_only_in(&findings, &["Succeeded Settling"]);
+    // The way that would be told with a broken promise leads there again.
+    let (walk, fingerprint) = findings.longest.unwrap();
+    let mut steps = 0;
+    let start = World::new(1, Setup::default());
+    let end = replay::follow(&[start], &walk, |_, _| steps += 1).unwrap();
+    assert!(steps > 20 && end.fingerprint() == fingerprint, "{walk}");
 }
 
 #[test]

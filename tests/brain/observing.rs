@@ -2,7 +2,7 @@
 use super::*;
 
 impl World {
-    pub(super) fn observe(&self) -> Observed {
+    pub fn observe(&self) -> Observed {
         let needs = find_needs(&self.status);
         let mut observed = Observed {
             targets: self

@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    fn ask_brain(
+    pub fn ask_brain(
         &self,
         observed: &Observed,
         question: impl FnOnce(&Context<'_>) -> Decision,

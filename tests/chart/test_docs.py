@@ -62,7 +62,7 @@ class Rights(unittest.TestCase):
 
 class Links(unittest.TestCase):
     def test_links_to_files_lead_somewhere(self):
-        pages = ["README.md", *glob.glob(os.path.join(helm.ROOT, "docs", "*.md"))]
+        pages = ["README.md", "CHANGELOG.md", "SECURITY.md", *glob.glob(os.path.join(helm.ROOT, "docs", "*.md"))]
         for page in pages:
             folder = os.path.dirname(os.path.join(helm.ROOT, page))
             for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):

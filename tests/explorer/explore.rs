@@ -9,6 +9,7 @@ use super::judging::{
     describe_class, describe_place, describe_situation, is_delayable, is_end, is_expected_error,
     is_first_of_class, judge_rest,
 };
+use super::replay::{Choice, describe_command};
 use super::runner::{Outcome, Runner};
 use super::world::World;
 use oms_operator::controller::CallSite;
@@ -41,10 +42,13 @@ pub struct Findings {
     pub ends: BTreeMap<String, usize>,
     /// The frontier was emptied.
     pub complete: bool,
+    /// The longest way to a world, and the fingerprint of that world.
+    pub longest: Option<(String, u128)>,
 }
 
 struct Node {
     parent: Option<usize>,
+    choice: Choice,
     label: String,
     /// A short word about the world, for traces.
     place: String,
@@ -83,12 +87,13 @@ impl Explorer {
         &mut self,
         mut world: World,
         parent: Option<usize>,
+        choice: Choice,
         label: impl FnOnce() -> String,
     ) -> usize {
         if !world.broken.is_empty() {
             let broken = std::mem::take(&mut world.broken);
             if self.findings.broken.len() < MOST_TOLD {
-                let trace = self.trace(parent, &label());
+                let trace = self.trace(parent, &label(), Some(choice));
                 self.findings
                     .broken
                     .push(format!("{}\n{trace}", broken.join("\n")));
@@ -103,6 +108,7 @@ impl Explorer {
         let number = self.nodes.len();
         self.nodes.push(Node {
             parent,
+            choice,
             label: label(),
             place: describe_place(&world),
             end: is_end(&world),
@@ -114,7 +120,19 @@ impl Explorer {
         number
     }
 
-    fn trace(&self, from: Option<usize>, last: &str) -> String {
+    /// The choices that lead to a world, and one more.
+    fn describe_walk(&self, from: Option<usize>, last: Option<Choice>) -> String {
+        let mut words: Vec<String> = last.iter().map(Choice::to_string).collect();
+        let mut at = from;
+        while let Some(node) = at.and_then(|number| self.nodes.get(number)) {
+            words.push(node.choice.to_string());
+            at = node.parent;
+        }
+        words.reverse();
+        words.join(" ")
+    }
+
+    fn trace(&self, from: Option<usize>, last: &str, choice: Option<Choice>) -> String {
         let mut lines = vec![format!("   -> {last}")];
         let mut at = from;
         while let Some(number) = at {
@@ -125,6 +143,7 @@ impl Explorer {
             at = node.parent;
         }
         lines.reverse();
+        lines.push(describe_command(&self.describe_walk(from, choice)));
         lines.join("\n")
     }
 
@@ -184,18 +203,22 @@ impl Explorer {
             && self.findings.broken.len() < MOST_TOLD
             && !is_expected_error(error)
         {
-            let trace = self.trace(Some(number), "a pass without faults");
+            let trace = self.trace(Some(number), "a pass without faults", None);
             self.findings
                 .broken
                 .push(format!("a pass without any fault fails: {error}\n{trace}"));
         }
         self.check_rest(number, world, &clean);
         let parent = Some(number);
-        for (site, step) in &clean.steps {
-            let id = self.add(step.clone(), parent, || format!("pass until {site:?}"));
+        for (at, (site, step)) in clean.steps.iter().enumerate() {
+            let choice = Choice::Pass { until: Some(at) };
+            let label = || format!("pass until {site:?}");
+            let id = self.add(step.clone(), parent, choice, label);
             next.push(id);
         }
-        let id = self.add(clean.world, parent, || "pass".into());
+        let id = self.add(clean.world, parent, Choice::Pass { until: None }, || {
+            "pass".into()
+        });
         next.push(id);
         self.findings.sites.extend(clean.calls.iter().copied());
         for (index, site) in clean.calls.iter().enumerate() {
@@ -221,8 +244,9 @@ impl Explorer {
         }
         let events = world.list_events();
         let idle = !moved && !events.iter().any(Event::is_progress);
-        for event in &events {
-            let id = self.add(world.after(event), parent, || format!("{event:?}"));
+        for (at, event) in events.iter().enumerate() {
+            let choice = Choice::Event(at);
+            let id = self.add(world.after(event), parent, choice, || format!("{event:?}"));
             if event.is_progress() {
                 next.push(id);
             }
@@ -236,7 +260,8 @@ impl Explorer {
             if !idle {
                 after.mishaps -= 1;
             }
-            let id = self.add(after.after(&event), parent, || format!("{event:?}"));
+            let choice = if idle { Choice::Time } else { Choice::Early };
+            let id = self.add(after.after(&event), parent, choice, || format!("{event:?}"));
             if idle {
                 next.push(id);
             }
@@ -263,12 +288,17 @@ impl Explorer {
                 .entry(fault)
                 .or_default() += 1;
         }
-        for (at, step) in outcome.steps {
-            self.add(step, Some(number), || {
+        let choose = |until| Choice::Fault {
+            call: index,
+            fault,
+            until,
+        };
+        for (number_of_step, (at, step)) in outcome.steps.into_iter().enumerate() {
+            self.add(step, Some(number), choose(Some(number_of_step)), || {
                 format!("pass with {fault:?} in {site:?}, until {at:?}")
             });
         }
-        self.add(outcome.world, Some(number), || {
+        self.add(outcome.world, Some(number), choose(None), || {
             format!("pass with {fault:?} in {site:?}")
         });
     }
@@ -287,15 +317,29 @@ impl Explorer {
             judge_rest(&mut judged, clean);
         }
         if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
-            let trace = self.trace(Some(number), "settled");
+            let trace = self.trace(Some(number), "settled", None);
             self.findings
                 .broken
                 .push(format!("{}\n{trace}", judged.broken.join("\n")));
         }
     }
 
+    fn note_longest(&mut self) {
+        // Parents come before their children.
+        let mut depths: Vec<usize> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            depths.push(node.parent.map_or(0, |parent| depths[parent] + 1));
+        }
+        let deepest = (0..depths.len()).max_by_key(|number| depths[*number]);
+        self.findings.longest = deepest.and_then(|number| {
+            let (fingerprint, _) = self.known.iter().find(|(_, known)| **known == number)?;
+            Some((self.describe_walk(Some(number), None), *fingerprint))
+        });
+    }
+
     /// From every world an end must be in reach without a fault.
     fn check_ends(&mut self, complete: bool) {
+        self.note_longest();
         let mut before: Vec<Vec<usize>> = vec![vec![]; self.nodes.len()];
         for (number, node) in self.nodes.iter().enumerate() {
             for next in &node.next {
@@ -320,9 +364,11 @@ impl Explorer {
                 *self.findings.ends.entry(node.place.clone()).or_default() += 1;
             }
             if !reached[number] && self.findings.stuck.len() < MOST_TOLD {
-                self.findings
-                    .stuck
-                    .push(self.trace(Some(number), "no way to an end from here"));
+                self.findings.stuck.push(self.trace(
+                    Some(number),
+                    "no way to an end from here",
+                    None,
+                ));
             }
         }
     }

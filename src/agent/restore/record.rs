@@ -27,7 +27,8 @@ pub enum Step {
 }
 
 impl Step {
-    fn to_text(self) -> &'static str {
+    /// The word in the row.
+    pub fn to_text(self) -> &'static str {
         match self {
             Self::Loading => "Loading",
             Self::Swapping => "Swapping",
@@ -37,7 +38,8 @@ impl Step {
         }
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    /// The step that a word in the row means.
+    pub fn from_text(text: &str) -> Option<Self> {
         [
             Self::Loading,
             Self::Swapping,

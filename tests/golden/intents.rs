@@ -1,0 +1,142 @@
+//! The intent of every effect, as it is stored before the effect is carried out.
+use super::source::read_sources;
+use super::{UID, find_loss, pin, read_stored, to_text};
+use oms_operator::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
+use oms_operator::oms::ha::HaPatch;
+use oms_operator::upgrade::{Effect, OldStartProof, OwnKind, OwnObject, TargetChange};
+use serde_json::{Value, json};
+
+const MEANING: &str = "An operator that is replaced between recording an intent and carrying it out leaves this in the status. The next \
+    one compares it with what it wants itself: where the text differs it takes its own write for another's, does it twice, or calls the \
+    Deployment contended. Lines that come are free. One that changes needs the old form to be understood as well.";
+
+fn list_effects() -> Vec<Effect> {
+    let target = || "oms-1".to_owned();
+    let proof = OldStartProof::from_status(&OmsUpgradeStatus {
+        content_proof: Some(ContentProof::Equal),
+        ..OmsUpgradeStatus::default()
+    })
+    .unwrap();
+    let patch = HaPatch::new()
+        .with_bool("enable", true)
+        .with_number("refetchStoreIntervalMin", 95)
+        .with_value("perceiveStoreClientCheckpoint", None);
+    let mut effects = vec![
+        Effect::AddFinalizer,
+        Effect::RemoveFinalizer,
+        Effect::CreateCredentialsSecret,
+        Effect::CreatePrePull { target: target() },
+        Effect::AcquireLock,
+        Effect::RaiseLock,
+        Effect::ReleaseLock,
+        Effect::SetHa {
+            driver: HaDriver::MetaDb,
+            patch,
+            insert: true,
+        },
+        Effect::RestartConsole {
+            target: target(),
+            pid: 42,
+        },
+        Effect::StopConsole { target: target() },
+        Effect::StartConsole { target: target() },
+        Effect::SetQueryTimeout {
+            microseconds: 3_600_000_000,
+        },
+        Effect::StartInit {
+            target: target(),
+            attempt: 2,
+        },
+    ];
+    for role in [
+        JobRole::Probe,
+        JobRole::Dump,
+        JobRole::Verify,
+        JobRole::Compare,
+        JobRole::Restore,
+    ] {
+        effects.push(Effect::CreateJob { role, attempt: 3 });
+    }
+    for kind in [OwnKind::Job, OwnKind::Pod, OwnKind::Secret] {
+        effects.push(Effect::DeleteOwn(OwnObject {
+            kind,
+            name: "oms-f86381adde-dump-2".into(),
+            uid: UID.into(),
+            active: true,
+        }));
+    }
+    for change in [
+        TargetChange::Fence,
+        TargetChange::Stop,
+        TargetChange::StartUpgrade,
+        TargetChange::StartFinal,
+        TargetChange::StartOld(proof),
+        TargetChange::GiveBack,
+    ] {
+        effects.push(Effect::PatchTarget {
+            target: target(),
+            change,
+            generation: 7,
+        });
+    }
+    effects
+}
+
+/// Name of the variant.
+fn name(effect: &Effect) -> String {
+    let text = format!("{effect:?}");
+    let end = text.find(|c: char| !c.is_ascii_alphabetic());
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+#[test]
+fn intents_as_they_are_stored() {
+    let effects = list_effects();
+    let lines: Vec<Value> = effects
+        .iter()
+        .map(|effect| json!(effect.describe_intent()))
+        .collect();
+    let path = "tests/golden/files/intents.json";
+    pin::check(path, &to_text(&Value::Array(lines)), MEANING);
+    let stored: Vec<Value> = serde_json::from_str(&read_stored(path)).unwrap();
+    for value in stored {
+        let intent: Intent = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(find_loss(&value, &json!(intent), "intent"), None);
+    }
+}
+
+/// An effect that is added later is not forgotten above.
+#[test]
+fn every_effect_has_its_line() {
+    let sources = read_sources("src/upgrade");
+    let tokens = sources
+        .iter()
+        .map(|source| &source.tokens)
+        .find_map(|tokens| {
+            let found = tokens
+                .windows(2)
+                .position(|two| two[0] == "enum" && two[1] == "Effect")?;
+            Some(&tokens[found + 3..])
+        })
+        .unwrap();
+    let pinned: Vec<String> = list_effects().iter().map(name).collect();
+    let mut depth = 0;
+    let mut seen = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.as_str() {
+            "{" | "(" | "[" => depth += 1,
+            "}" if depth == 0 => break,
+            "}" | ")" | "]" => depth -= 1,
+            // The first word after a comma, an attribute, or the brace.
+            word if depth == 0 && word.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                seen += 1;
+                assert!(
+                    pinned.iter().any(|name| name == word),
+                    "{word}: add it to list_effects ({at})"
+                );
+            }
+            _ => {}
+        }
+    }
+    assert!(seen >= 16, "only {seen} effects were found");
+}

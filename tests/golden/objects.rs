@@ -1,0 +1,186 @@
+//! The objects that are made, and the patches of Deployments, whole.
+use super::{UID, pin, samples, to_text};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use oms_operator::api::*;
+use oms_operator::objects::agent_request::{Place, build_request, find_deadline};
+use oms_operator::objects::config_source::{ConfigSource, HolderKind};
+use oms_operator::objects::credentials::{AccountSource, build_credentials_secret};
+use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
+use oms_operator::objects::event::build_event;
+use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
+use oms_operator::objects::labels::Owner;
+use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
+use oms_operator::oms::secret::{Credentials, SecretString};
+use oms_operator::upgrade::{DeploymentFacts, Note, OldStartProof, TargetChange};
+use serde_json::{Map, Value, json};
+
+pub const OWNER: Owner<'_> = Owner {
+    namespace: "oms",
+    name: "to-4-0-0",
+    uid: UID,
+};
+const OLD: &str = "registry.example.com/oms:feature_3.3.1-ce";
+const NEW: &str = "registry.example.com/oms:feature_4.0.0-ce";
+pub const ROLES: [JobRole; 5] = [
+    JobRole::Probe,
+    JobRole::Dump,
+    JobRole::Verify,
+    JobRole::Compare,
+    JobRole::Restore,
+];
+
+const OBJECTS: &str = "An object that is there already is found by name and labels and is not made anew: labels, annotations and names \
+    are read by the next operator, rights and security by those who admit pods. Fields that come are free where every supported API server \
+    knows them.";
+const PATCHES: &str = "The next operator tells the templates that this one has written from those of strangers by building them \
+    itself from the recorded original: a template that is built in another way makes every upgrade that is under way `TargetContended`.";
+
+pub fn place() -> Place {
+    Place {
+        host: "metadb.oms.svc".into(),
+        port: 2881,
+        databases: vec!["oms_rm".into(), "oms_cm".into(), "oms_cm_hb".into()],
+    }
+}
+
+pub fn spec() -> OmsUpgradeSpec {
+    serde_json::from_value(json!({
+        "targets": [{"name": "oms-1"}], "image": NEW, "backup": {"claimName": "oms-backup"}
+    }))
+    .unwrap()
+}
+
+pub fn account() -> AccountSource {
+    AccountSource::Keys {
+        secret: "oms-metadb".into(),
+        user_key: "user".into(),
+        password_key: "password".into(),
+    }
+}
+
+fn build_jobs() -> Value {
+    let (spec, status, settings) = (spec(), samples::read_status(), PodSettings::default());
+    let file = AccountSource::ConfigFile(ConfigSource {
+        kind: HolderKind::ConfigMap,
+        name: "oms-config".into(),
+        key: "config.yaml".into(),
+    });
+    let mut jobs = Map::new();
+    for role in ROLES {
+        let account = if role == JobRole::Restore {
+            file.clone()
+        } else {
+            account()
+        };
+        let request = build_request(OWNER, &spec, &status, &place(), &account, role, 2);
+        let order = JobOrder {
+            owner: OWNER,
+            role,
+            attempt: 2,
+            image: "registry.example.com/oms-operator-tools:0.1.0",
+            claim: "oms-backup",
+            account: &account,
+            request: &request,
+            deadline: find_deadline(&spec.timeouts, role),
+            settings: &settings,
+        };
+        let mut job = json!(build_job(&order).unwrap());
+        // The request has a pin of its own.
+        let request = job
+            .pointer_mut("/spec/template/spec/containers/0/args/3")
+            .unwrap();
+        *request = json!("(request)");
+        jobs.insert(format!("{role:?}"), job);
+    }
+    Value::Object(jobs)
+}
+
+#[test]
+fn jobs() {
+    let path = "tests/golden/files/jobs.json";
+    pin::check(path, &to_text(&build_jobs()), OBJECTS);
+}
+
+#[test]
+fn other_objects() {
+    let site = PrePullSite {
+        node: "node1".into(),
+        service_account: Some("oms".into()),
+        ..PrePullSite::default()
+    };
+    let account = Credentials {
+        user: "root@metadb#cluster".into(),
+        password: SecretString::new("not-a-password"),
+    };
+    let note = Note {
+        reason: "StoppingOld".into(),
+        message: "stopping the old version".into(),
+        warning: false,
+    };
+    let now: Time = serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap();
+    let objects = json!({
+        "pre-pull pod": build_prepull_pod(OWNER, "oms-1", NEW, &site),
+        "secret": build_credentials_secret(OWNER, &account, &[]).unwrap(),
+        "event": build_event(OWNER, "12345", &note, "pod-1", &now),
+    });
+    let path = "tests/golden/files/objects.json";
+    pin::check(path, &to_text(&objects), OBJECTS);
+}
+
+pub fn template() -> Value {
+    json!({"spec": {"containers": [
+        {"name": "side", "image": "side:1"},
+        {"name": "oms", "image": OLD,
+         "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
+         "readinessProbe": {"tcpSocket": {"port": 8089}},
+         "env": [{"name": "OMS_HOST_IP", "value": "10.0.0.1"}]}]}})
+}
+
+pub fn original() -> TargetOriginal {
+    TargetOriginal {
+        name: "oms-1".into(),
+        uid: "7d1c".into(),
+        container: "oms".into(),
+        replicas: 1,
+        image: OLD.into(),
+        image_id: Some("registry.example.com/oms@sha256:00".into()),
+        template: template().to_string(),
+        managed_fields: json!([{"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}])
+            .to_string(),
+    }
+}
+
+#[test]
+fn templates_and_patches_of_a_target() {
+    let original = original();
+    let mut found = Map::new();
+    for kind in [
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+    ] {
+        let template = build_template(&original, NEW, &kind).unwrap();
+        found.insert(format!("template {kind:?}"), template);
+    }
+    let facts = DeploymentFacts {
+        uid: original.uid.clone(),
+        resource_version: "42".into(),
+        object: json!({"metadata": {"annotations": {"oms.oceanbase.com/originals": "{}", "oms.oceanbase.com/fence": "1"},
+            "managedFields": [{"manager": "oms-operator", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
+            "spec": {"replicas": 0, "template": template()}}),
+    };
+    let proof = OldStartProof::from_status(&OmsUpgradeStatus::default()).unwrap();
+    for change in [
+        TargetChange::Fence,
+        TargetChange::Stop,
+        TargetChange::StartUpgrade,
+        TargetChange::StartFinal,
+        TargetChange::StartOld(proof),
+        TargetChange::GiveBack,
+    ] {
+        let patch = build_patch(&facts, &original, NEW, &change, "(record)", 3).unwrap();
+        found.insert(format!("patch {}", change.name()), patch);
+    }
+    let path = "tests/golden/files/patches.json";
+    pin::check(path, &to_text(&Value::Object(found)), PATCHES);
+}
