@@ -16,3 +16,5 @@ mod roundtrip;
 mod secrets;
 #[path = "agent/servers.rs"]
 mod servers;
+#[path = "agent/views.rs"]
+mod views;

@@ -1,5 +1,6 @@
 //! Loads stored dumps into databases, live or aside. Writes only to the database it is told.
 
+use super::creation::{NOT_ON_THIS_SERVER, Place, make_tables};
 use super::failure::Failure;
 use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
 use super::metadb::catalogue::{describe_database, list_databases};
@@ -7,8 +8,8 @@ use super::metadb::connection::{HEARTBEAT, Metadb, keep_alive, ping};
 use super::metadb::content::read_database;
 use super::meter::Meter;
 use super::report::{ProgressPhase, Reason};
+use super::sql::definitions::Definitions;
 use super::sql::names::{Beside, quote};
-use super::sql::rewrite::rename_references;
 use super::sql::rows::strip_generated;
 use super::sql::statements::Kind;
 use super::volume::reader::read_statements;
@@ -16,17 +17,6 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::path::Path;
 use tokio::sync::mpsc;
-
-/// What is taken out of a dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Tables and rows; references go to the databases beside with this kind.
-    TablesAside(Beside),
-    /// Everything as it stands in the dump.
-    Whole,
-    /// Views only.
-    Views,
-}
 
 /// Statements on their way from the reading thread to the connection.
 const IN_FLIGHT: usize = 4;
@@ -42,18 +32,15 @@ pub struct Source<'s> {
     pub meter: &'s Meter,
 }
 
-/// Loads `part` of the dump of `record` into database `target`. `suffix` is that of the databases beside, where
-/// the part has any.
+/// Loads the rows of the dump of `record` into database `target`, whose tables are there already.
 ///
 /// # Errors
 /// Of the dump, or of the server.
-pub async fn load_dump(
+pub async fn load_rows(
     metadb: &Metadb,
     source: Source<'_>,
     record: &DatabaseRecord,
     target: &str,
-    suffix: &str,
-    part: Part,
 ) -> Result<(), Failure> {
     let doing = format!("loading {} into {target}", record.name);
     let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
@@ -71,17 +58,6 @@ pub async fn load_dump(
                 .map_err(|_| Failure::new(Reason::Internal, "Loading was given up."))
         })
     });
-    let aside = |name: &str| {
-        let known = source
-            .manifest
-            .databases
-            .iter()
-            .any(|database| database.name == name);
-        match part {
-            Part::TablesAside(kind) if known => Some(kind.name(name, suffix)),
-            _ => None,
-        }
-    };
     source.meter.at(&record.name, None);
     loop {
         let next = match tokio::time::timeout(HEARTBEAT, statements.recv()).await {
@@ -98,7 +74,7 @@ pub async fn load_dump(
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
-        if let Some(statement) = select(part, record, &kind, statement, &aside)? {
+        if let Some(statement) = select_for_rows(record, &kind, statement)? {
             connection
                 .query_drop(statement)
                 .await
@@ -113,17 +89,14 @@ pub async fn load_dump(
     Ok(())
 }
 
-/// The statement to run, if any of it belongs to the part.
-fn select(
-    part: Part,
+/// The statement to run, if it has to do with rows.
+fn select_for_rows(
     record: &DatabaseRecord,
     kind: &Kind,
     statement: Vec<u8>,
-    aside: &impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let is_placeholder = |name: &String| record.views.iter().any(|view| view.name == *name);
-    let selected = match (part, kind) {
-        (Part::TablesAside(_) | Part::Whole, Kind::Insert(table)) => {
+    match kind {
+        Kind::Insert(table) => {
             let columns = record
                 .table(table)
                 .map(|t| t.shape.columns.as_slice())
@@ -137,25 +110,11 @@ fn select(
                     ),
                 )
             })?;
-            Some(stripped.unwrap_or(statement))
+            Ok(Some(stripped.unwrap_or(statement)))
         }
-        (Part::Whole, _) | (_, Kind::Set) => Some(statement),
-        (Part::TablesAside(_), Kind::CreateTable(name)) if !is_placeholder(name) => {
-            Some(rename_references(&statement, aside))
-        }
-        (Part::TablesAside(_), Kind::Neutral) => Some(statement),
-        (Part::Views, Kind::CreateView(_)) => Some(statement),
-        // A placeholder must go before the view is created; tables must not.
-        (Part::Views, Kind::Drop)
-            if String::from_utf8_lossy(&statement)
-                .to_ascii_uppercase()
-                .contains("DROP VIEW") =>
-        {
-            Some(statement)
-        }
-        _ => None,
-    };
-    Ok(selected)
+        Kind::Set | Kind::Neutral => Ok(Some(statement)),
+        Kind::Drop | Kind::CreateTable(_) | Kind::CreateView(_) => Ok(None),
+    }
 }
 
 /// Creates a database with the character set of its record, unless it exists.
@@ -215,7 +174,26 @@ pub async fn drop_beside(
     Ok(dropped)
 }
 
-/// Loads all dumps into fresh databases beside the live ones and proves that they hold what the manifest says.
+/// Makes fresh databases beside the live ones, with the tables of the backup and without rows.
+///
+/// # Errors
+/// Of the server. What was made is left, for the next attempt to drop; the live databases were not touched.
+pub async fn make_beside(
+    metadb: &Metadb,
+    connection: &mut Conn,
+    manifest: &Manifest,
+    definitions: &[Definitions],
+    kind: Beside,
+    suffix: &str,
+) -> Result<(), Failure> {
+    for record in &manifest.databases {
+        create_database(connection, &kind.name(&record.name, suffix), record).await?;
+    }
+    let place = Place::Beside { kind, suffix };
+    make_tables(metadb, connection, definitions, place, NOT_ON_THIS_SERVER).await
+}
+
+/// Loads all dumps into fresh databases beside the live ones and proves that their tables hold what the manifest says.
 ///
 /// # Errors
 /// `ContentDiffers` when they do not; of the dump, or of the server. The databases beside are left as they
@@ -224,6 +202,7 @@ pub async fn load_beside(
     metadb: &Metadb,
     connection: &mut Conn,
     source: Source<'_>,
+    definitions: &[Definitions],
     kind: Beside,
     suffix: &str,
 ) -> Result<(), Failure> {
@@ -231,19 +210,10 @@ pub async fn load_beside(
         manifest, meter, ..
     } = source;
     meter.begin(ProgressPhase::Loading, Some(manifest.raw_bytes()));
-    for record in &manifest.databases {
-        create_database(connection, &kind.name(&record.name, suffix), record).await?;
-    }
+    make_beside(metadb, connection, manifest, definitions, kind, suffix).await?;
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
-        let loading = load_dump(
-            metadb,
-            source,
-            record,
-            &target,
-            suffix,
-            Part::TablesAside(kind),
-        );
+        let loading = load_rows(metadb, source, record, &target);
         keep_alive(connection, loading).await?;
     }
     meter.begin(ProgressPhase::Comparing, None);

@@ -9,6 +9,7 @@ pub mod request;
 
 mod client;
 mod commands;
+mod creation;
 mod credentials;
 pub mod digest;
 mod failure;

@@ -150,7 +150,8 @@ pub enum Reason {
     /// Content that must be equal is not: the dump against the manifest, the loaded tables against it, or
     /// the live databases against it after a restore.
     ContentDiffers,
-    /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry.
+    /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry, or foreign keys that
+    /// this kind of server does not take back.
     UnsupportedObjects,
     /// The dump comes from another kind of server.
     EngineDiffers,

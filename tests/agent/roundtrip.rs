@@ -324,6 +324,35 @@ fn large_on_mariadb() {
     large(Kind::MariaDb);
 }
 
+/// A value that is nothing but back-slashes, as text becomes that is escaped again and again.
+fn backslashes(kind: Kind) {
+    let world = World::small(kind);
+    world.server.sql(
+        "CREATE TABLE oms_rm.step_log (id INT NOT NULL PRIMARY KEY, content LONGTEXT); \
+         INSERT INTO oms_rm.step_log VALUES (1, CONCAT('{\"error\":\"', REPEAT('\\\\', 200000), '\"}')), (2, REPEAT('\\\\', 99999));",
+    );
+    let old = world.text();
+    let digest = world.dump(1);
+    world.run("verify", &world.trusting(1, &digest)).succeeded();
+    world
+        .server
+        .sql("UPDATE oms_rm.step_log SET content = REPEAT('\\\\', 100000) WHERE id = 2");
+    world
+        .run("restore", &world.trusting(1, &digest))
+        .succeeded();
+    assert!(world.text() == old);
+}
+
+#[test]
+fn backslashes_on_mariadb() {
+    backslashes(Kind::MariaDb);
+}
+
+#[test]
+fn backslashes_on_seekdb() {
+    backslashes(Kind::Seekdb);
+}
+
 /// What cannot be carried is said before anything is written.
 #[test]
 fn triggers_are_refused() {

@@ -224,9 +224,11 @@ async fn judge_privileges(
     for database in &run.request.databases {
         let mut reading = vec!["SELECT"];
         let mut restoring = RESTORE.to_vec();
+        let mut making_beside = BESIDE.to_vec();
         if present.contains(database) && has_views(connection, database).await? {
             reading.push("SHOW VIEW");
             restoring.push("CREATE VIEW");
+            making_beside.push("CREATE VIEW");
         }
         found.push(judge(
             format!("dump {database}"),
@@ -243,11 +245,13 @@ async fn judge_privileges(
         let mut beside = judge(
             format!("restore beside {database}"),
             &Beside::Restore.name(database, "1"),
-            &BESIDE,
+            &making_beside,
             &scope_beside(database),
         );
-        // What was tried is better known than what was read, and it was tried beside the first database.
-        if run.request.databases.first() == Some(database) && *created == Trial::Works {
+        // What was tried is better known than what was read. It was tried beside the first database, without its views.
+        let was_tried =
+            run.request.databases.first() == Some(database) && making_beside.len() == BESIDE.len();
+        if was_tried && *created == Trial::Works {
             beside = Privilege {
                 state: PrivilegeState::Present,
                 grant: None,

@@ -1,9 +1,10 @@
 //! `restore`: puts a backup in the place of the live databases. Destroys nothing before it has proof.
 
 use super::verify::prove_files;
+use crate::agent::creation::{Place, make_tables, make_views};
 use crate::agent::failure::Failure;
 use crate::agent::load::{
-    Part, Source, compare_live, create_database, drop_beside, load_beside, load_dump,
+    Source, compare_live, create_database, drop_beside, load_beside, load_rows,
 };
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
@@ -17,6 +18,7 @@ use crate::agent::request::RestoreMethod;
 use crate::agent::restore::record::{self, RestoreRecord, Step};
 use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
+use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::{Beside, quote};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -25,6 +27,10 @@ use std::path::Path;
 /// What it means when a restore by drop and load ends early.
 pub const ONLY_IN_BACKUP: &str = "Once a database was dropped, its content is only in the backup on the claim. \
      Do not start OMS and keep the claim; another attempt loads it again.";
+
+/// What it means when everything but some views was loaded.
+const VIEWS_REFUSED: &str =
+    "All tables of the backup are loaded. Make what these views need before the next attempt.";
 
 /// What all steps of a restore work with.
 struct Restore<'r> {
@@ -89,7 +95,7 @@ impl<'r> Restore<'r> {
                         ),
                     ));
                 }
-                self.finish_swap(&record).await
+                self.finish_swap(&record, None).await
             }
             Some(record) if record.step == Step::Done && record.manifest_digest == self.digest => {
                 if compare_live(&mut self.connection, self.manifest, &self.run.meter)
@@ -113,9 +119,8 @@ impl<'r> Restore<'r> {
     }
 
     async fn load_and_swap(&mut self) -> Result<Done, Failure> {
-        // The files first: damage is found in seconds, not after an hour of loading. Views are proven only here;
-        // they cannot be loaded aside.
-        self.prove_backup().await?;
+        // The files first: damage is found in seconds, not after an hour of loading.
+        let definitions = self.prove_backup().await?;
         let suffix = self.free_suffix().await?;
         let mut record = self.record(Step::Loading, suffix);
         record::write(&mut self.connection, &record).await?;
@@ -130,6 +135,7 @@ impl<'r> Restore<'r> {
             &self.metadb,
             &mut self.connection,
             source,
+            &definitions,
             Beside::Restore,
             &record.suffix,
         )
@@ -143,10 +149,15 @@ impl<'r> Restore<'r> {
         self.run.check_fence(&mut self.connection).await?;
         record.step = Step::Swapping;
         record::write(&mut self.connection, &record).await?;
-        self.finish_swap(&record).await
+        self.finish_swap(&record, Some(definitions)).await
     }
 
-    async fn finish_swap(&mut self, record: &RestoreRecord) -> Result<Done, Failure> {
+    /// `definitions` are those of the dumps, if this attempt has read them.
+    async fn finish_swap(
+        &mut self,
+        record: &RestoreRecord,
+        definitions: Option<Vec<Definitions>>,
+    ) -> Result<Done, Failure> {
         self.run.check_fence(&mut self.connection).await?;
         swap(
             self.run,
@@ -155,6 +166,7 @@ impl<'r> Restore<'r> {
             self.directory,
             self.manifest,
             &record.suffix,
+            definitions,
         )
         .await?;
         self.prove_and_record(record).await?;
@@ -164,7 +176,7 @@ impl<'r> Restore<'r> {
 
     async fn drop_and_load(&mut self) -> Result<Done, Failure> {
         // From the drop on the dump is the only copy, so all of it is read and proven before.
-        self.prove_backup().await?;
+        let definitions = self.prove_backup().await?;
         require_still_quiet(
             &self.metadb,
             &mut self.connection,
@@ -174,7 +186,7 @@ impl<'r> Restore<'r> {
         self.run.check_fence(&mut self.connection).await?;
         let record = self.record(Step::Dropping, self.run.request.attempt.to_string());
         record::write(&mut self.connection, &record).await?;
-        self.drop_and_fill()
+        self.drop_and_fill(&definitions)
             .await
             .map_err(|failure| failure.and(ONLY_IN_BACKUP))?;
         self.prove_and_record(&record).await?;
@@ -183,7 +195,7 @@ impl<'r> Restore<'r> {
     }
 
     /// Drops the live databases and loads them from the backup, which is the only copy meanwhile.
-    async fn drop_and_fill(&mut self) -> Result<(), Failure> {
+    async fn drop_and_fill(&mut self, definitions: &[Definitions]) -> Result<(), Failure> {
         for database in &self.manifest.databases {
             let doing = format!(
                 "dropping database {} before it is loaded again",
@@ -209,26 +221,34 @@ impl<'r> Restore<'r> {
         for database in &self.manifest.databases {
             create_database(&mut self.connection, &database.name, database).await?;
         }
+        make_tables(
+            &self.metadb,
+            &mut self.connection,
+            definitions,
+            Place::Live,
+            "",
+        )
+        .await?;
         for database in &self.manifest.databases {
-            let source = self.source();
-            let loading = load_dump(
-                &self.metadb,
-                source,
-                database,
-                &database.name,
-                "",
-                Part::Whole,
-            );
+            let loading = load_rows(&self.metadb, self.source(), database, &database.name);
             keep_alive(&mut self.connection, loading).await?;
         }
-        Ok(())
+        make_views(
+            &self.metadb,
+            &mut self.connection,
+            definitions,
+            Place::Live,
+            VIEWS_REFUSED,
+        )
+        .await
     }
 
     /// Damage, and a server that would refuse to load it, are found before anything is touched.
-    async fn prove_backup(&mut self) -> Result<(), Failure> {
+    async fn prove_backup(&mut self) -> Result<Vec<Definitions>, Failure> {
         let proving = prove_files(self.run, self.directory, self.manifest);
-        let longest = keep_alive(&mut self.connection, proving).await?;
-        require_packet(&mut self.connection, longest).await
+        let proven = keep_alive(&mut self.connection, proving).await?;
+        require_packet(&mut self.connection, proven.longest).await?;
+        Ok(proven.definitions)
     }
 
     /// The live databases must equal the manifest now.

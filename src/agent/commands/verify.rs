@@ -1,15 +1,18 @@
 //! `verify`: proves a stored backup by reading it again, and by restoring it into scratch databases.
 
+use crate::agent::creation::{NOT_ON_THIS_SERVER, Place, make_views, refuse_rings};
 use crate::agent::failure::Failure;
-use crate::agent::load::{Source, drop_beside, load_beside};
+use crate::agent::load::{Source, drop_beside, load_beside, make_beside};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
 use crate::agent::request::ScratchMode;
 use crate::agent::run::{Done, Run};
+use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
 use crate::agent::volume::reader::{check_file, prove_content};
+use mysql_async::Conn;
 use std::path::Path;
 
 /// Pessimistic rate of a load, in bytes of SQL per second, until a better one is known: half of what a noisy
@@ -22,18 +25,28 @@ pub const LOAD_RATE: u64 = 2_000_000;
 /// Anything that makes the backup doubtful.
 pub async fn verify(run: &Run) -> Result<Done, Failure> {
     let (directory, manifest) = run.trusted_manifest()?;
-    let longest = prove_files(run, &directory, &manifest).await?;
+    let proven = prove_files(run, &directory, &manifest).await?;
     let metadb = run.discover().await?;
-    require_packet(&mut metadb.connect().await?, longest).await?;
+    require_packet(&mut metadb.connect().await?, proven.longest).await?;
     let seconds = manifest.raw_bytes() / LOAD_RATE + 2 * manifest.databases.len() as u64;
     let budget = run.request.scratch_restore.budget_seconds;
+    let trial = ScratchRestore {
+        run,
+        metadb: &metadb,
+        directory: &directory,
+        manifest: &manifest,
+        definitions: &proven.definitions,
+    };
     let scratch_restore = match run.request.scratch_restore.mode {
         ScratchMode::Never => Trial::NotTried("it is switched off".into()),
-        ScratchMode::Auto if seconds > budget => Trial::NotTried(format!(
-            "it would take about {seconds} s, the budget is {budget} s"
-        )),
+        ScratchMode::Auto if seconds > budget => {
+            trial.restore(Extent::Definitions).await?;
+            Trial::NotTried(format!(
+                "it would take about {seconds} s, the budget is {budget} s; all tables and views were made without rows"
+            ))
+        }
         ScratchMode::Auto | ScratchMode::Always => {
-            restore_into_scratch(run, &metadb, &directory, &manifest).await?;
+            trial.restore(Extent::Everything).await?;
             Trial::Works
         }
     };
@@ -57,11 +70,23 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
     })
 }
 
-/// Reads every file twice: once for its hash, once for its content. Tells the bytes of the longest statement.
+/// What was found in files that are proven.
+pub struct ProvenFiles {
+    /// Bytes of the longest statement.
+    pub longest: u64,
+    /// What makes their tables and views, in the order of the manifest.
+    pub definitions: Vec<Definitions>,
+}
+
+/// Reads every file twice: once for its hash, once for its content.
 ///
 /// # Errors
-/// Anything that makes the files doubtful.
-pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Result<u64, Failure> {
+/// Anything that makes the files doubtful, or tables that this kind of server cannot take back.
+pub async fn prove_files(
+    run: &Run,
+    directory: &Path,
+    manifest: &Manifest,
+) -> Result<ProvenFiles, Failure> {
     run.meter
         .begin(ProgressPhase::Verifying, Some(manifest.raw_bytes()));
     let (directory, manifest, meter) = (directory.to_owned(), manifest.clone(), run.meter.clone());
@@ -69,40 +94,81 @@ pub async fn prove_files(run: &Run, directory: &Path, manifest: &Manifest) -> Re
         for record in &manifest.databases {
             check_file(&directory, record)?;
         }
-        let mut longest = 0;
+        let (mut longest, mut definitions) = (0, Vec::new());
         for record in &manifest.databases {
-            longest = longest.max(prove_content(&directory, record, &meter)?);
+            let proven = prove_content(&directory, record, &meter)?;
+            longest = longest.max(proven.longest);
+            definitions.push(proven.definitions);
         }
-        Ok(longest)
+        refuse_rings(&manifest, &definitions)?;
+        Ok(ProvenFiles {
+            longest,
+            definitions,
+        })
     });
     proving
         .await
         .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}.")))?
 }
 
-async fn restore_into_scratch(
-    run: &Run,
-    metadb: &Metadb,
-    directory: &Path,
-    manifest: &Manifest,
-) -> Result<(), Failure> {
-    let mut connection = metadb.connect().await?;
-    let _exclusive = run.take_lock(metadb, &mut connection).await?;
-    drop_beside(&mut connection, &run.request.databases, Beside::Verify).await?;
-    let suffix = run.request.attempt.to_string();
-    let source = Source {
-        directory,
-        manifest,
-        meter: &run.meter,
-    };
-    let loaded = load_beside(metadb, &mut connection, source, Beside::Verify, &suffix).await;
-    run.meter.begin(ProgressPhase::CleaningUp, None);
-    let dropped = match run.check_fence(&mut connection).await {
-        Ok(()) => drop_beside(&mut connection, &run.request.databases, Beside::Verify)
-            .await
-            .map(|_| ()),
-        Err(failure) => Err(failure),
-    };
-    let _ = connection.disconnect().await;
-    loaded.and(dropped)
+/// How much is restored into scratch databases.
+#[derive(Clone, Copy, PartialEq)]
+enum Extent {
+    /// Tables and views: what the server refuses is found in seconds, however large the backup is.
+    Definitions,
+    /// Rows too, compared with the manifest.
+    Everything,
+}
+
+/// A restore into scratch databases.
+struct ScratchRestore<'r> {
+    run: &'r Run,
+    metadb: &'r Metadb,
+    directory: &'r Path,
+    manifest: &'r Manifest,
+    definitions: &'r [Definitions],
+}
+
+impl ScratchRestore<'_> {
+    async fn restore(&self, extent: Extent) -> Result<(), Failure> {
+        let run = self.run;
+        let mut connection = self.metadb.connect().await?;
+        let _exclusive = run.take_lock(self.metadb, &mut connection).await?;
+        drop_beside(&mut connection, &run.request.databases, Beside::Verify).await?;
+        let loaded = self.load(&mut connection, extent).await;
+        run.meter.begin(ProgressPhase::CleaningUp, None);
+        let dropped = match run.check_fence(&mut connection).await {
+            Ok(()) => drop_beside(&mut connection, &run.request.databases, Beside::Verify)
+                .await
+                .map(|_| ()),
+            Err(failure) => Err(failure),
+        };
+        let _ = connection.disconnect().await;
+        loaded.and(dropped)
+    }
+
+    /// Views last, as in a restore: one that cannot be made again is heard of before it is needed.
+    async fn load(&self, connection: &mut Conn, extent: Extent) -> Result<(), Failure> {
+        let (metadb, manifest, definitions) = (self.metadb, self.manifest, self.definitions);
+        let suffix = self.run.request.attempt.to_string();
+        let kind = Beside::Verify;
+        match extent {
+            Extent::Definitions => {
+                make_beside(metadb, connection, manifest, definitions, kind, &suffix).await?;
+            }
+            Extent::Everything => {
+                let source = Source {
+                    directory: self.directory,
+                    manifest,
+                    meter: &self.run.meter,
+                };
+                load_beside(metadb, connection, source, definitions, kind, &suffix).await?;
+            }
+        }
+        let place = Place::Beside {
+            kind,
+            suffix: &suffix,
+        };
+        make_views(metadb, connection, definitions, place, NOT_ON_THIS_SERVER).await
+    }
 }

@@ -2,7 +2,7 @@
 //! claim, then they are dropped. Tables are not among them; the swap keeps those.
 
 use crate::agent::digest::sha256_hex;
-use crate::agent::failure::Failure;
+use crate::agent::failure::{Failure, answer};
 use crate::agent::manifest::{DatabaseRecord, ViewShape};
 use crate::agent::metadb::catalogue::{list_programs, show_create};
 use crate::agent::sql::names::quote;
@@ -33,6 +33,31 @@ pub async fn list_objects(
     Ok((names(tables), names(views)))
 }
 
+/// The views of a database with the texts that the server gives for them; empty where it gives none.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_views(
+    connection: &mut Conn,
+    database: &str,
+) -> Result<Vec<(ViewShape, String)>, Failure> {
+    let (_, names) = list_objects(connection, database).await?;
+    let mut views = Vec::new();
+    for name in names {
+        let sql = format!("SHOW CREATE VIEW {}.{}", quote(database), quote(&name));
+        let doing = format!("reading view {database}.{name}");
+        let text = answer(&doing, show_create(connection, &sql, "Create View").await)?;
+        let text = text.unwrap_or_default();
+        let definition_sha256 = sha256_hex(text.as_bytes());
+        let shape = ViewShape {
+            name,
+            definition_sha256,
+        };
+        views.push((shape, text));
+    }
+    Ok(views)
+}
+
 /// Drops every view that is not exactly in the record, and every trigger, routine and event.
 ///
 /// A view that only looks different because its tables are gone in the middle of a swap is dropped as well;
@@ -47,20 +72,8 @@ pub async fn drop_unknown(
     suffix: &str,
 ) -> Result<(), Failure> {
     let database = &record.name;
-    let (_, views) = list_objects(connection, database).await?;
-    for view in views {
-        let full = format!("{}.{}", quote(database), quote(&view));
-        let text = show_create(
-            connection,
-            &format!("SHOW CREATE VIEW {full}"),
-            "Create View",
-        )
-        .await
-        .unwrap_or_default();
-        let shape = ViewShape {
-            name: view,
-            definition_sha256: sha256_hex(text.as_bytes()),
-        };
+    for (shape, text) in list_views(connection, database).await? {
+        let full = format!("{}.{}", quote(database), quote(&shape.name));
         if !record.has_view(&shape) {
             drop_one(connection, root, suffix, "VIEW", &full, &text).await?;
         }

@@ -7,18 +7,21 @@
 //! Repeatable from any point: databases aside were complete when the swap began, so a table of the backup
 //! that is no longer aside is the one that is live already, and any other live table still has to go out.
 
-use super::leftovers::{drop_unknown, list_objects};
+use super::leftovers::{drop_unknown, list_objects, list_views};
+use crate::agent::creation::{Place, make_views};
 use crate::agent::failure::Failure;
-use crate::agent::load::{Part, Source, create_database, load_dump};
+use crate::agent::load::create_database;
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
 use crate::agent::metadb::connection::{Metadb, keep_alive};
-use crate::agent::meter::Meter;
 use crate::agent::report::{ProgressPhase, Reason};
 use crate::agent::run::Run;
+use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::{Beside, quote};
+use crate::agent::volume::reader::read_definitions;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// One table that changes its database.
@@ -28,7 +31,11 @@ struct Move {
     to: String,
 }
 
-/// Carries the swap out, or on.
+/// What it means when the tables are back and some views are not.
+const VIEWS_REFUSED: &str = "All tables of the backup are live again, and the replaced ones are kept as safety copies (*__omsnew_*). \
+     Do not start OMS. Make what these views need, or make the views themselves; another attempt goes on from here.";
+
+/// Carries the swap out, or on. `definitions` are those of the dumps, if they were read already.
 ///
 /// # Errors
 /// `RenameFailed` and other errors of the server; the next attempt goes on from there.
@@ -39,6 +46,7 @@ pub async fn swap(
     directory: &Path,
     manifest: &Manifest,
     suffix: &str,
+    definitions: Option<Vec<Definitions>>,
 ) -> Result<(), Failure> {
     run.meter.begin(ProgressPhase::Swapping, None);
     let existing = list_databases(connection).await?;
@@ -89,18 +97,62 @@ pub async fn swap(
                 .await
                 .map_err(|e| Failure::from_sql("setting the recorded character set", &e))?;
         }
-        if shape.views != record.views {
-            // Its bytes are no progress worth telling.
-            let source = Source {
-                directory,
-                manifest,
-                meter: &Meter::default(),
-            };
-            let loading = load_dump(metadb, source, record, &record.name, suffix, Part::Views);
-            keep_alive(connection, loading).await?;
-        }
     }
-    Ok(())
+    remake_views(metadb, connection, directory, manifest, definitions).await
+}
+
+/// Makes the views that are not as the backup has them, when the tables of all databases are back.
+async fn remake_views(
+    metadb: &Metadb,
+    connection: &mut Conn,
+    directory: &Path,
+    manifest: &Manifest,
+    definitions: Option<Vec<Definitions>>,
+) -> Result<(), Failure> {
+    let mut wanted = Vec::new();
+    for record in &manifest.databases {
+        let live = list_views(connection, &record.name).await?;
+        let mut names = BTreeSet::new();
+        for view in &record.views {
+            if live.iter().any(|(shape, _)| shape == view) {
+                continue;
+            }
+            let full = format!("{}.{}", quote(&record.name), quote(&view.name));
+            connection
+                .query_drop(format!("DROP VIEW IF EXISTS {full}"))
+                .await
+                .map_err(|e| {
+                    Failure::from_sql(&format!("dropping view {full} to make it again"), &e)
+                })?;
+            names.insert(view.name.clone());
+        }
+        wanted.push(names);
+    }
+    if wanted.iter().all(BTreeSet::is_empty) {
+        return Ok(());
+    }
+    let mut definitions = match definitions {
+        Some(known) => known,
+        None => keep_alive(connection, read_all_definitions(directory, manifest)).await?,
+    };
+    for (one, names) in definitions.iter_mut().zip(&wanted) {
+        one.views.retain(|view| names.contains(&view.name));
+    }
+    make_views(metadb, connection, &definitions, Place::Live, VIEWS_REFUSED).await
+}
+
+async fn read_all_definitions(
+    directory: &Path,
+    manifest: &Manifest,
+) -> Result<Vec<Definitions>, Failure> {
+    let (directory, databases) = (directory.to_owned(), manifest.databases.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let read = |record| read_definitions(&directory, record);
+        databases.iter().map(read).collect()
+    });
+    reading
+        .await
+        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}.")))?
 }
 
 async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<(), Failure> {

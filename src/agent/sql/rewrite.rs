@@ -6,7 +6,8 @@
 //! text inside a comment or a default value stays.
 
 use super::names::quote;
-use super::statements::{end_of_quoted, name_of};
+use super::statements::name_of;
+use super::tokens::{Token, first_token, goes_on_with};
 
 /// Replaces the database of every foreign key by what `rename` gives for it; `None` leaves it.
 pub fn rename_references(create_table: &[u8], rename: impl Fn(&str) -> Option<String>) -> Vec<u8> {
@@ -15,30 +16,23 @@ pub fn rename_references(create_table: &[u8], rename: impl Fn(&str) -> Option<St
     let mut after_references = false;
     while at < create_table.len() {
         let rest = &create_table[at..];
-        let byte = rest[0];
-        let length = match byte {
-            b'\'' | b'"' => end_of_string(rest),
-            b'`' => end_of_quoted(rest).unwrap_or(rest.len()),
-            _ if is_word(byte) => rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len()),
-            _ => 1,
-        };
-        let token = &rest[..length];
-        let qualifies = byte == b'`'
-            && after_references
-            && rest[length..].iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'.');
+        let (token, length) = first_token(rest);
+        let text = &rest[..length];
+        let qualifies =
+            token == Token::Name && after_references && goes_on_with(&rest[length..], b'.');
         let renamed = if qualifies {
-            name_of(token).and_then(|name| rename(&name))
+            name_of(text).and_then(|name| rename(&name))
         } else {
             None
         };
         match renamed {
             Some(name) => out.extend_from_slice(quote(&name).as_bytes()),
-            None => out.extend_from_slice(token),
+            None => out.extend_from_slice(text),
         }
-        if is_word(byte) {
-            after_references = token.eq_ignore_ascii_case(b"REFERENCES");
-        } else if !byte.is_ascii_whitespace() {
-            after_references = false;
+        match token {
+            Token::Word => after_references = text.eq_ignore_ascii_case(b"REFERENCES"),
+            Token::Space => {}
+            Token::Text | Token::Name | Token::Sign(_) => after_references = false,
         }
         at += length;
     }
@@ -54,20 +48,12 @@ pub fn split_auto_increment(create_table: &str) -> (String, Option<u64>) {
     let mut depth = 0_u32;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        let length = match rest[0] {
-            b'\'' | b'"' => end_of_string(rest),
-            b'`' => end_of_quoted(rest).unwrap_or(rest.len()),
-            b if is_word(b) => rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len()),
-            b'(' => {
-                depth += 1;
-                1
-            }
-            b')' => {
-                depth = depth.saturating_sub(1);
-                1
-            }
-            _ => 1,
-        };
+        let (token, length) = first_token(rest);
+        match token {
+            Token::Sign(b'(') => depth += 1,
+            Token::Sign(b')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         if depth == 0 && rest[..length].eq_ignore_ascii_case(b"AUTO_INCREMENT") {
             let after = &create_table[at + length..];
             let value = after.trim_start().trim_start_matches('=').trim_start();
@@ -79,25 +65,6 @@ pub fn split_auto_increment(create_table: &str) -> (String, Option<u64>) {
         at += length;
     }
     (create_table.to_owned(), None)
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
-}
-
-/// Length of the string at the start of `bytes`, with doubled quotes and back-slash escapes.
-fn end_of_string(bytes: &[u8]) -> usize {
-    let quote = bytes[0];
-    let mut at = 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 2,
-            b if b == quote && bytes.get(at + 1) == Some(&quote) => at += 2,
-            b if b == quote => return at + 1,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 #[cfg(test)]

@@ -55,6 +55,9 @@ impl<R: BufRead> Statements<R> {
         out.clear();
         let mut state = State::Between;
         let mut executable = false;
+        // In a string: whether the byte before is a back-slash that escapes what follows. Remembered, not looked up again:
+        // a value may be nothing but back-slashes.
+        let mut escaped = false;
         let mut comment: Vec<u8> = Vec::new();
         loop {
             let chunk = self.source.fill_buf()?;
@@ -132,8 +135,7 @@ impl<R: BufRead> Statements<R> {
                     }
                     State::Single | State::Double => {
                         let quote = if state == State::Single { b'\'' } else { b'"' };
-                        // A back-slash at the end of `out` that is still open escapes the next byte.
-                        if odd_backslashes(out) {
+                        if std::mem::take(&mut escaped) {
                             out.push(byte);
                             at += 1;
                             continue;
@@ -144,6 +146,7 @@ impl<R: BufRead> Statements<R> {
                         let Some(&byte) = chunk.get(at) else { break };
                         out.push(byte);
                         at += 1;
+                        escaped = byte == b'\\';
                         if byte == quote {
                             state = State::Plain;
                         }
@@ -215,13 +218,12 @@ fn is_sandbox(out: &[u8]) -> bool {
     out.starts_with(b"/*M!999999")
 }
 
+/// Bytes before the first one that stops. Every look at more than one byte goes through here, where tests count it.
 fn run_length(bytes: &[u8], stop: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().position(|&b| stop(b)).unwrap_or(bytes.len())
-}
-
-/// Whether `out` ends with a back-slash that escapes what follows.
-fn odd_backslashes(out: &[u8]) -> bool {
-    out.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1
+    let length = bytes.iter().position(|&b| stop(b)).unwrap_or(bytes.len());
+    #[cfg(test)]
+    tests::LOOKED_AT.with(|count| count.set(count.get() + length + 1));
+    length
 }
 
 /// What a statement of a dump does.

@@ -1,6 +1,13 @@
 //! Tests of `statements`.
 use super::*;
+use proptest::prelude::{Strategy, prop_assert_eq, proptest};
+use std::cell::Cell;
 use std::io::BufReader;
+
+thread_local! {
+    /// Bytes that were looked at in runs, on this thread.
+    pub static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+}
 
 fn split_with(text: &str, capacity: usize) -> io::Result<(Vec<String>, Option<String>)> {
     let mut statements = Statements::new(BufReader::with_capacity(capacity, text.as_bytes()));
@@ -92,5 +99,68 @@ fn kinds() {
         "SELECT 1",
     ] {
         assert_eq!(classify(foreign.as_bytes()), None, "{foreign}");
+    }
+}
+
+/// The definition, byte by byte: back-slashes escape in strings, a semicolon outside of strings and names ends a statement.
+fn split_slowly(text: &str) -> Vec<String> {
+    let (mut all, mut one) = (Vec::new(), String::new());
+    let mut inside = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match inside {
+            None if c == ';' => {
+                all.push(std::mem::take(&mut one));
+                continue;
+            }
+            None => inside = Some(c).filter(|c| "'\"`".contains(*c)),
+            Some(quote) if c == quote => inside = None,
+            Some('`') => {}
+            Some(_) if c == '\\' => {
+                one.push(c);
+                one.extend(chars.next());
+                continue;
+            }
+            Some(_) => {}
+        }
+        one.push(c);
+    }
+    all
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    let escaped = "(\\\\\\\\|\\\\'|\\\\\"|\\\\n|''|[a;`*/ ]){0,12}";
+    let doubled = "(\\\\\\\\|\\\\'|\\\\\"|\\\\n|[a;`' ]){0,12}";
+    (escaped, doubled, "[a;'\\\\\"]{0,5}")
+        .prop_map(|(single, double, name)| format!("X'{single}'(\"{double}\")`{name}`;"))
+}
+
+proptest! {
+    #[test]
+    fn strings_end_where_the_slow_definition_ends_them(
+        statements in proptest::collection::vec(statement(), 1..4), capacity in 1_usize..9,
+    ) {
+        let text = statements.concat();
+        let (found, _) = split_with(&text, capacity).unwrap();
+        prop_assert_eq!(found, split_slowly(&text));
+    }
+}
+
+/// Text that is escaped again and again becomes nothing but back-slashes. Each byte is looked at a few times, however long
+/// the run is.
+#[test]
+fn a_run_of_backslashes_is_looked_at_once() {
+    for (run, quote) in [(2_000, '\''), (4_000, '\''), (4_000, '"')] {
+        let text = format!(
+            "INSERT INTO `t` VALUES (1,{quote}{}{quote});\n",
+            "\\".repeat(run)
+        );
+        for capacity in [7, 1 << 18] {
+            LOOKED_AT.set(0);
+            let (found, _) = split_with(&text, capacity).unwrap();
+            assert_eq!(found.len(), 1);
+            let looks = LOOKED_AT.get();
+            assert!(looks <= 3 * text.len(), "{looks} looks at {}", text.len());
+        }
     }
 }

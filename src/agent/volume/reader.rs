@@ -6,6 +6,7 @@ use crate::agent::manifest::DatabaseRecord;
 use crate::agent::metadb::catalogue::describe_table;
 use crate::agent::meter::Meter;
 use crate::agent::report::Reason;
+use crate::agent::sql::definitions::{Collector, Definitions};
 use crate::agent::sql::frame::{TRAILER, is_header};
 use crate::agent::sql::rows::{add_rows, read_head};
 use crate::agent::sql::statements::{Kind, Statements, classify};
@@ -143,8 +144,34 @@ fn incomplete(reason: Reason, database: &str, what: &str) -> Failure {
     )
 }
 
-/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record. Tells the bytes of the
-/// longest statement.
+/// What was found in a dump that is proven.
+#[derive(Debug)]
+pub struct Proven {
+    /// Bytes of the longest statement.
+    pub longest: u64,
+    /// What makes its tables and views.
+    pub definitions: Definitions,
+}
+
+/// Reads what makes the tables and views of a stored dump.
+///
+/// # Errors
+/// Everything of [`read_statements`].
+pub fn read_definitions(directory: &Path, record: &DatabaseRecord) -> Result<Definitions, Failure> {
+    let mut collector = collect_for(record);
+    read_statements(directory, record, &mut |kind, statement, _| {
+        collector.look_at(&kind, statement);
+        Ok(())
+    })?;
+    Ok(collector.finish())
+}
+
+fn collect_for(record: &DatabaseRecord) -> Collector {
+    let views = record.views.iter().map(|view| view.name.clone());
+    Collector::new(&record.name, views)
+}
+
+/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record.
 ///
 /// # Errors
 /// `ContentDiffers` and everything of [`check_file`] and [`read_statements`].
@@ -152,8 +179,9 @@ pub fn prove_content(
     directory: &Path,
     record: &DatabaseRecord,
     meter: &Meter,
-) -> Result<u64, Failure> {
+) -> Result<Proven, Failure> {
     let mut longest = 0;
+    let mut collector = collect_for(record);
     let mut proof = Proof {
         record,
         created: BTreeSet::new(),
@@ -167,10 +195,14 @@ pub fn prove_content(
         }
         meter.add(bytes);
         longest = longest.max(statement.len() as u64);
+        collector.look_at(&kind, statement);
         proof.look_at(kind, statement)
     })?;
     proof.conclude()?;
-    Ok(longest)
+    Ok(Proven {
+        longest,
+        definitions: collector.finish(),
+    })
 }
 
 struct Proof<'r> {

@@ -1,0 +1,271 @@
+//! Makes the tables and the views of a backup, whatever order they need. Writes only to the databases it is told.
+//!
+//! A view may read what another database holds, and OceanBase wants the table that a foreign key refers to before the
+//! table that refers. The order of a dump knows nothing of other databases, so everything is tried in rounds: what the
+//! server refuses is tried again after the rest, until a round brings nothing new.
+
+use super::failure::Failure;
+use super::manifest::Manifest;
+use super::metadb::connection::{Metadb, keep_alive};
+use super::report::{Engine, Reason};
+use super::sql::definitions::{Definition, Definitions};
+use super::sql::foreign_keys::{find_rings, list_foreign_keys};
+use super::sql::names::{Beside, quote};
+use super::sql::rewrite::rename_references;
+use super::sql::views::{rename_tables, without_definer};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+/// What a refusal beside the live databases means.
+pub const NOT_ON_THIS_SERVER: &str = "The live databases were not touched. This backup cannot be restored on this server as it is: \
+     mend or drop what is named in the live databases, then make another backup.";
+
+/// Where the content of a backup goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'p> {
+    /// Into the live databases.
+    Live,
+    /// Into databases beside them.
+    Beside {
+        /// Their kind.
+        kind: Beside,
+        /// Their suffix.
+        suffix: &'p str,
+    },
+}
+
+impl Place<'_> {
+    fn name(self, live: &str) -> String {
+        match self {
+            Self::Live => live.to_owned(),
+            Self::Beside { kind, suffix } => kind.name(live, suffix),
+        }
+    }
+}
+
+/// One table or view that is to be made.
+struct Wanted {
+    /// For people, as `table oms_rm.t`.
+    object: String,
+    target: String,
+    preamble: Vec<Vec<u8>>,
+    settings: Vec<Vec<u8>>,
+    create: Vec<u8>,
+}
+
+/// Makes the tables of all databases. `meaning` says what a refusal means and what to do.
+///
+/// # Errors
+/// Of the server, with the names of the tables that it refuses.
+pub async fn make_tables(
+    metadb: &Metadb,
+    connection: &mut Conn,
+    definitions: &[Definitions],
+    place: Place<'_>,
+    meaning: &str,
+) -> Result<(), Failure> {
+    let moved = |name: &str| move_name(definitions, place, name);
+    let wanted = definitions.iter().flat_map(|one| {
+        one.tables.iter().map(|table| Wanted {
+            object: describe_table(&one.database, table),
+            create: rename_references(&table.create, moved),
+            ..want(one, table, place)
+        })
+    });
+    make_all(metadb, connection, wanted.collect(), "table", meaning).await
+}
+
+/// Makes the views of all databases, whose tables are there already. Beside the live databases they belong to our own
+/// account: definers were granted nothing there, and a view on a view of such a one would be refused.
+/// `meaning` says what a refusal means and what to do.
+///
+/// # Errors
+/// Of the server, with the names of the views that it refuses.
+pub async fn make_views(
+    metadb: &Metadb,
+    connection: &mut Conn,
+    definitions: &[Definitions],
+    place: Place<'_>,
+    meaning: &str,
+) -> Result<(), Failure> {
+    let moved = |name: &str| move_name(definitions, place, name);
+    let wanted = definitions.iter().flat_map(|one| {
+        one.views.iter().map(|view| Wanted {
+            object: format!("view {}.{}", one.database, view.name),
+            create: match place {
+                Place::Live => view.create.clone(),
+                Place::Beside { .. } => without_definer(&rename_tables(&view.create, moved)),
+            },
+            ..want(one, view, place)
+        })
+    });
+    make_all(metadb, connection, wanted.collect(), "view", meaning).await
+}
+
+fn move_name(definitions: &[Definitions], place: Place<'_>, name: &str) -> Option<String> {
+    let is_ours = definitions.iter().any(|one| one.database == name);
+    match place {
+        Place::Beside { .. } if is_ours => Some(place.name(name)),
+        _ => None,
+    }
+}
+
+fn want(one: &Definitions, definition: &Definition, place: Place<'_>) -> Wanted {
+    Wanted {
+        object: String::new(),
+        target: place.name(&one.database),
+        preamble: one.preamble.clone(),
+        settings: definition.settings.clone(),
+        create: Vec::new(),
+    }
+}
+
+/// Foreign keys to other databases are named: without them a refusal says little.
+fn describe_table(database: &str, table: &Definition) -> String {
+    let keys: Vec<String> = list_foreign_keys(&table.create)
+        .into_iter()
+        .filter_map(|key| {
+            let other = key.database.filter(|name| name != database)?;
+            Some(format!("{} to {other}.{}", key.constraint, key.table))
+        })
+        .collect();
+    match keys.as_slice() {
+        [] => format!("table {database}.{}", table.name),
+        keys => format!(
+            "table {database}.{} (foreign key {})",
+            table.name,
+            keys.join(", ")
+        ),
+    }
+}
+
+async fn make_all(
+    metadb: &Metadb,
+    connection: &mut Conn,
+    wanted: Vec<Wanted>,
+    what: &str,
+    meaning: &str,
+) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    // A session of its own: the settings of a dump stay in it.
+    let mut session = metadb.connect().await?;
+    let refused = keep_alive(connection, make_in_rounds(&mut session, wanted)).await?;
+    let _ = session.disconnect().await;
+    match name_refused(what, &refused) {
+        Some(failure) => Err(failure.and(meaning)),
+        None => Ok(()),
+    }
+}
+
+/// Returns what is refused even after everything else was made, with the server's words.
+async fn make_in_rounds(
+    session: &mut Conn,
+    mut wanted: Vec<Wanted>,
+) -> Result<Vec<(Wanted, Failure)>, Failure> {
+    loop {
+        let before = wanted.len();
+        let mut refused = Vec::new();
+        let mut current = None;
+        for one in wanted {
+            match make(session, &one, current.as_deref()).await {
+                Ok(()) => current = Some(one.target),
+                Err(failure) if may_pass_later(failure.reason) => {
+                    // Run in full again, whatever the refused one has left of its settings.
+                    current = None;
+                    refused.push((one, failure));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        if refused.is_empty() || refused.len() == before {
+            return Ok(refused);
+        }
+        wanted = refused.into_iter().map(|(one, _)| one).collect();
+    }
+}
+
+/// A connection that is lost, or a limit of time, says nothing about the statement.
+fn may_pass_later(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::ConnectionLost | Reason::QueryTimeout | Reason::AccessDenied
+    )
+}
+
+/// `current` is the database that the session is prepared for.
+async fn make(session: &mut Conn, one: &Wanted, current: Option<&str>) -> Result<(), Failure> {
+    let using = format!("USE {}", quote(&one.target)).into_bytes();
+    let preparing: Vec<&[u8]> = if current == Some(one.target.as_str()) {
+        Vec::new()
+    } else {
+        // The name is written in the character set that the preamble sets.
+        let preamble = one.preamble.iter().map(Vec::as_slice);
+        preamble.chain(std::iter::once(using.as_slice())).collect()
+    };
+    let own = one.settings.iter().map(Vec::as_slice);
+    let statements = preparing
+        .into_iter()
+        .chain(own)
+        .chain(std::iter::once(one.create.as_slice()));
+    for statement in statements {
+        session
+            .query_drop(statement)
+            .await
+            .map_err(|e| Failure::from_sql(&format!("making {}", one.object), &e))?;
+    }
+    Ok(())
+}
+
+/// Refusals that are told in the server's words.
+const TOLD: usize = 4;
+
+fn name_refused(what: &str, refused: &[(Wanted, Failure)]) -> Option<Failure> {
+    let (_, first) = refused.first()?;
+    let mut message = format!(
+        "The MetaDB refuses {} {what}(s) of the backup, after all others were made.",
+        refused.len()
+    );
+    for (_, failure) in refused.iter().take(TOLD) {
+        message.push(' ');
+        message.push_str(&failure.message);
+    }
+    if refused.len() > TOLD {
+        let others: Vec<&str> = refused[TOLD..]
+            .iter()
+            .take(20)
+            .map(|(one, _)| one.object.as_str())
+            .collect();
+        message.push_str(&format!(" It also refuses {}", others.join(", ")));
+        message.push_str(if refused.len() > TOLD + others.len() {
+            ", and more."
+        } else {
+            "."
+        });
+    }
+    Some(Failure::new(first.reason, message))
+}
+
+/// Refuses what no order of creation can bring back.
+///
+/// # Errors
+/// `UnsupportedObjects` with the constraints that form a ring.
+pub fn refuse_rings(manifest: &Manifest, definitions: &[Definitions]) -> Result<(), Failure> {
+    if manifest.engine != Engine::OceanBase {
+        return Ok(());
+    }
+    let rings = find_rings(definitions);
+    if rings.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Reason::UnsupportedObjects,
+        format!(
+            "Foreign keys form a ring across databases, which OceanBase does not take back in any order (error 1235): {}. \
+             Nothing was touched, and this backup cannot be restored on this server. Drop one of these constraints \
+             (ALTER TABLE … DROP FOREIGN KEY …), then make another backup; add it again afterwards.",
+            rings.join("; ")
+        ),
+    ))
+}
