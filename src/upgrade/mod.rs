@@ -23,6 +23,7 @@ mod preflight_probe;
 mod preflight_projects;
 mod promises;
 mod recovering;
+mod recovery_keys;
 mod requests;
 mod settling;
 mod starting;

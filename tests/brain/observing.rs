@@ -59,6 +59,7 @@ impl World {
             utc_offset_seconds: 0,
         });
         metadb.ha = Fact::Known(HaRow::Text(self.ha.clone()));
+        metadb.kept_keys = Fact::Known(self.kept.clone());
         metadb.sessions = Fact::Known(SessionReport {
             visibility: SessionVisibility::AllAccounts,
             coverage: ServerCoverage::AllServers,
@@ -100,7 +101,15 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
-        observed.progress = Fact::Known(vec![ProjectProgress {
+        observed.progress = self.observe_progress(key);
+        observed
+    }
+
+    fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
+        if self.trouble.unwatched {
+            return Fact::Unknown("OMS answered HTTP 404".into());
+        }
+        let running = ProjectProgress {
             key,
             status: ProjectStatus::Running,
             current_step: Some("CONNECTOR_INCR_SYNC".into()),
@@ -108,8 +117,23 @@ impl World {
             reverse_incremental: false,
             checkpoint: Some(self.checkpoint),
             reverse_checkpoint: None,
-        }]);
-        observed
+        };
+        let paused = ProjectProgress {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_2".into(),
+            },
+            status: ProjectStatus::Suspended,
+            ..running.clone()
+        };
+        let mut all = vec![];
+        if !self.trouble.no_project {
+            all.push(running);
+        }
+        if self.trouble.paused_beside {
+            all.push(paused);
+        }
+        Fact::Known(all)
     }
 
     fn observe_node(&self, node: &Node, needs: &Needs) -> TargetFacts {
