@@ -111,7 +111,8 @@ pub(super) fn judge_recovery(
         let text = format!("{open} of {watched} project(s) have no advancing checkpoint yet");
         return Some((ConditionStatus::False, "Pending", text));
     }
-    let advancing = format!("all {watched} project(s) that ran before have an advancing checkpoint");
+    let advancing =
+        format!("all {watched} project(s) that ran before have an advancing checkpoint");
     Some(match (watched, status.unwatched_projects) {
         (0, None) => (
             ConditionStatus::Unknown,

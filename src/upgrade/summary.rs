@@ -163,7 +163,11 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
         ),
         Phase::Aborted => format!(
             "{} as before: {cause}; to try again delete this object and create it anew{}",
-            if status.kept_keys.is_empty() { "everything is" } else { "everything but ha.config is" },
+            if status.kept_keys.is_empty() {
+                "everything is"
+            } else {
+                "everything but ha.config is"
+            },
             describe_unwatched(status)
         ),
         Phase::RolledBack => format!(
@@ -174,10 +178,16 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
             "given up while {}; nothing was put back: {cause}",
             describe_step(find_last_step(status))
         ),
-        Phase::Failed => format!("preflight failed: {cause}; mend that, then delete this object and create it anew"),
+        Phase::Failed => format!(
+            "preflight failed: {cause}; mend that, then delete this object and create it anew"
+        ),
         Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
-            Some(waiting) => format!("{}: {}; because: {cause}", describe_step(step), waiting.message),
+            Some(waiting) => format!(
+                "{}: {}; because: {cause}",
+                describe_step(step),
+                waiting.message
+            ),
             None => format!("{}; because: {cause}", describe_step(step)),
         },
         _ => match &status.waiting {

@@ -35,7 +35,10 @@ pub async fn outlive_the_lock(server: &Server) {
     };
     assert_eq!(metadb.read_kept_keys().await.unwrap(), None);
     metadb.write_kept_keys(&none).await.unwrap();
-    assert!(tables(server).await.is_empty(), "nothing is made for nothing");
+    assert!(
+        tables(server).await.is_empty(),
+        "nothing is made for nothing"
+    );
     let claim = |holder: &str| LockClaim {
         holder: holder.into(),
         epoch: 1,
@@ -73,5 +76,7 @@ pub async fn outlive_the_lock(server: &Server) {
         .await;
     let error = metadb.read_kept_keys().await.unwrap_err().to_string();
     assert!(error.contains("drop this table"), "{error}");
-    server.run(&[format!("drop database {LOCK_DATABASE}")]).await;
+    server
+        .run(&[format!("drop database {LOCK_DATABASE}")])
+        .await;
 }

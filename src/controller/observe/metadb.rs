@@ -45,7 +45,18 @@ pub(super) async fn observe_metadb(
         .as_ref()
         .is_some_and(|status| status.started_time.is_some());
     let wants_projects = needs.projects || (needs.progress && !begun);
-    let (identity, ha, kept_keys, sessions, projects, connectors, hosts, heart_beats, query_timeout, lock) = futures::join!(
+    let (
+        identity,
+        ha,
+        kept_keys,
+        sessions,
+        projects,
+        connectors,
+        hosts,
+        heart_beats,
+        query_timeout,
+        lock,
+    ) = futures::join!(
         ask(
             needs.identity,
             ports.call(CallSite::MetaDbIdentify, db.identify())

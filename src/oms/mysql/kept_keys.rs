@@ -32,10 +32,7 @@ pub(super) async fn read_kept(session: &mut Session) -> Result<Option<KeptKeys>,
     }))
 }
 
-pub(super) async fn write_kept(
-    session: &mut Session,
-    kept: &KeptKeys,
-) -> Result<(), MetaDbError> {
+pub(super) async fn write_kept(session: &mut Session, kept: &KeptKeys) -> Result<(), MetaDbError> {
     if kept.keys.is_empty() {
         let dropped = session
             .write_plain(
