@@ -7,6 +7,8 @@ mod interleavings;
 mod ownership;
 #[path = "brain/recovery_keys.rs"]
 mod recovery_keys;
+#[path = "brain/sessions.rs"]
+mod sessions;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/ways_out.rs"]

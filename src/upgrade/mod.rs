@@ -25,6 +25,7 @@ mod promises;
 mod recovering;
 mod recovery_keys;
 mod requests;
+mod sessions;
 mod settling;
 mod starting;
 mod stopping;

@@ -1,12 +1,13 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
 use super::preflight::{CheckId, find_container_name};
+use super::sessions::{PARTLY_SEEN, judge_own_sessions};
 use super::{Context, DeploymentFacts, Fact, PodFacts};
 use crate::api::{CheckName, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
 };
 use crate::oms::ha::HaConfig;
-use crate::oms::metadb::{HaRow, KEPT_TABLE, LOCK_DATABASE, SessionVisibility};
+use crate::oms::metadb::{HaRow, KEPT_TABLE, LOCK_DATABASE, ServerCoverage, SessionVisibility};
 use crate::oms::version::{is_upgrade_supported, needs_cgroup_v1, parse_image_version};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -172,6 +173,10 @@ pub(super) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
             CheckId::named(CheckName::SessionsVisible),
             judge_sessions(cx),
         ));
+        found.push((
+            CheckId::named(CheckName::OnlyOwnSessions),
+            judge_own_sessions(cx),
+        ));
         found.push((CheckId::named(CheckName::AllNodesListed), judge_nodes(cx)));
     }
     found.push((CheckId::named(CheckName::SourceVersion), judge_versions(cx)));
@@ -257,11 +262,27 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
 }
 
 fn judge_sessions(cx: &Context<'_>) -> Verdict {
-    match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-        Fact::Known(report) if report.visibility == SessionVisibility::AllAccounts => Verdict::Passed("sessions of every account are visible".into()),
-        Fact::Known(report) if report.sees_oms_account => Verdict::Warning("only sessions of OMS's own account are visible; other users of the databases stay unseen".into()),
-        Fact::Known(_) => Verdict::Unseen("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS".into()),
+    let report = match &cx.observed.metadb.sessions {
+        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Known(report) => report,
+    };
+    let mut unseen = Vec::new();
+    if report.visibility != SessionVisibility::AllAccounts && !report.sees_oms_account {
+        unseen.push("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS");
+    }
+    if report.coverage == ServerCoverage::AnsweringServer {
+        unseen.push(PARTLY_SEEN);
+    }
+    if !unseen.is_empty() {
+        return Verdict::Unseen(unseen.join("; "));
+    }
+    match report.visibility {
+        SessionVisibility::AllAccounts => {
+            Verdict::Passed("sessions of every account are visible".into())
+        }
+        SessionVisibility::OwnAccountOnly => Verdict::Warning(
+            "only sessions of OMS's own account are visible; other users of the databases stay unseen".into(),
+        ),
     }
 }
 

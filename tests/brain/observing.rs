@@ -62,9 +62,9 @@ impl World {
         metadb.kept_keys = Fact::Known(self.kept.clone());
         metadb.sessions = Fact::Known(SessionReport {
             visibility: SessionVisibility::AllAccounts,
-            coverage: ServerCoverage::AllServers,
+            coverage: self.coverage,
             sees_oms_account: true,
-            foreign: vec![],
+            foreign: self.list_sessions(),
         });
         let key = ProjectKey {
             kind: ProjectKind::Sync,
@@ -103,6 +103,16 @@ impl World {
         }));
         observed.progress = self.observe_progress(key);
         observed
+    }
+
+    fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
     }
 
     fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
@@ -315,5 +325,17 @@ fn probe() -> ProbeReport {
         restore_seconds: 1,
         unsupported_objects: vec![],
         missing_databases: vec![],
+    }
+}
+
+/// A session of OMS's account.
+pub fn session(host: &str, database: Option<&str>) -> ForeignSession {
+    ForeignSession {
+        id: 7,
+        user: "oms".into(),
+        host: host.into(),
+        database: database.map(str::to_owned),
+        command: "Sleep".into(),
+        seconds: 1,
     }
 }

@@ -5,6 +5,8 @@ mod ends;
 mod observing;
 mod operator;
 
+pub use observing::session;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::agent::report::{
@@ -128,6 +130,12 @@ pub struct World {
     pub dump: Option<(Schema, u32)>,
     pub ha: String,
     pub kept: Option<KeptKeys>,
+    /// Whose sessions the server shows.
+    pub coverage: ServerCoverage,
+    /// Sessions that are there all the time.
+    pub strangers: Vec<ForeignSession>,
+    /// Where OMS's own sessions come from; none are shown without it.
+    pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, u64)>,
     pub query_timeout: u64,
     pub checkpoint: i64,
@@ -145,7 +153,8 @@ impl World {
                                 {"name": "ImagePullable", "policy": "Skip", "reason": "test"}]);
         if trouble.unwatched {
             for name in ["ProjectsInSync", "ForwardSwitchover"] {
-                let check = json!({"name": name, "policy": "Attest", "reason": "looked at in the console"});
+                let check =
+                    json!({"name": name, "policy": "Attest", "reason": "looked at in the console"});
                 checks.as_array_mut().unwrap().push(check);
             }
         }
@@ -180,6 +189,9 @@ impl World {
                 HA.replace("\"enable\":true", "\"enable\":false")
             },
             kept: None,
+            coverage: ServerCoverage::AllServers,
+            strangers: vec![],
+            oms_comes_from: None,
             lock: None,
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
