@@ -120,8 +120,8 @@ pub struct OmsUpgradeStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
-    /// How many other projects may still need a Store of HA's making, though nobody watches them: paused or failed ones, and
-    /// those beyond the number that is recorded. Not set where it is not known which projects ran.
+    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond the number
+    /// that is recorded, and paused or failed ones where none ran. Not set where it is not known which projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
     /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next upgrade of

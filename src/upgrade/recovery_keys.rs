@@ -5,12 +5,11 @@
 //! late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened. So where nobody can watch,
 //! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
 use super::enabling_ha::{find_goal, read_original_config};
-use super::locking::MOST_PROJECTS;
 use super::{Context, Effect, Fact, Failure, Next};
 use crate::api::{ConditionStatus, OmsUpgradeStatus, Step};
 use crate::oms::ha::{HaConfig, HaError, KeptKey};
 use crate::oms::metadb::KeptKeys;
-use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link};
+use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
 
 /// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a person's
 /// own by now, and stays.
@@ -24,15 +23,22 @@ pub(super) fn find_original(
     }
 }
 
-/// Projects that may need a Store of HA's making and are not among the watched ones. HA makes Stores for paused and failed
-/// projects as well (upgrade guide, multi-node).
+/// Projects that need a Store of HA's making while nothing shows that it was made: those that ran beyond the watched ones. Paused
+/// and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the same round, so a watched
+/// project that advances speaks for them; where none is watched, nothing does.
 pub(super) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i32 {
-    let with_store = progress
-        .iter()
-        .filter(|project| !project.status.is_over() && project.status != ProjectStatus::Init)
-        .filter(|project| find_live_link(project).is_some())
-        .count();
-    i32::try_from(with_store.saturating_sub(watched)).unwrap_or(i32::MAX)
+    let has_store = |project: &&ProjectProgress| {
+        !project.status.is_over()
+            && project.status != ProjectStatus::Init
+            && find_live_link(project).is_some()
+    };
+    let unwatched = if watched == 0 {
+        progress.iter().filter(has_store).count()
+    } else {
+        let ran = progress.iter().filter(|project| ran_before(project));
+        ran.count().saturating_sub(watched)
+    };
+    i32::try_from(unwatched).unwrap_or(i32::MAX)
 }
 
 /// Whether every project that needs a Store is among those that are watched.
@@ -131,15 +137,10 @@ pub(super) fn judge_recovery(
             format!("{paused} project(s) were paused or failed before, and nobody watches those: look at them in the console"),
         ),
         (_, Some(0)) => (ConditionStatus::True, "Advancing", advancing),
-        (MOST_PROJECTS.., Some(others)) => (
+        (_, Some(others)) => (
             ConditionStatus::Unknown,
             "PartlyWatched",
             format!("{advancing}; {others} other(s) are not watched: look at them in the console"),
-        ),
-        (_, Some(paused)) => (
-            ConditionStatus::True,
-            "Advancing",
-            format!("{advancing}; {paused} other(s), paused or failed before, are not watched"),
         ),
         (_, None) => (
             ConditionStatus::Unknown,

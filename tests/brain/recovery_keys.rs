@@ -182,22 +182,41 @@ fn a_pull_back_is_never_made_shorter() {
 
 /// HA makes Stores for paused projects as well, and no checkpoint of theirs tells.
 #[test]
-fn they_stay_where_a_project_is_paused_beside() {
-    let trouble = Trouble {
-        paused_beside: true,
-        ..Trouble::default()
-    };
-    let mut world = World::new(1, true, trouble);
+fn they_stay_where_every_project_is_paused() {
+    for (no_project, status, keys) in [
+        (true, ("Unknown", "NothingWatched"), (Some(true), Some(30))),
+        // HA looks at every Store in the same round: the one that advances speaks for the other.
+        (false, ("True", "Advancing"), (None, Some(30))),
+    ] {
+        let trouble = Trouble {
+            paused_beside: true,
+            no_project,
+            ..Trouble::default()
+        };
+        let mut world = World::new(1, true, trouble);
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        assert_eq!(read_keys(&world), keys);
+        let (is, reason, ready) = read_verdict(&world);
+        assert_eq!((is.as_str(), reason.as_str()), status);
+        let told = ready.contains("remove \"perceiveStoreClientCheckpoint\"");
+        assert_eq!(told, no_project, "{ready}");
+    }
+}
+
+/// More projects than the status records: nobody watches the rest.
+#[test]
+fn they_stay_where_more_projects_ran_than_are_recorded() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::DisablingHa);
+    assert_eq!(world.status.unwatched_projects, Some(0));
+    world.status.unwatched_projects = Some(3);
     run(&mut world);
     expect(&world, Phase::Succeeded);
     assert_eq!(read_keys(&world), (Some(true), Some(30)));
-    assert_eq!(world.status.unwatched_projects, Some(1));
-    let (status, reason, ready) = read_verdict(&world);
-    assert_eq!((status.as_str(), reason.as_str()), ("True", "Advancing"));
-    assert!(
-        ready.contains("remove \"perceiveStoreClientCheckpoint\""),
-        "{ready}"
-    );
+    let (is, reason, ready) = read_verdict(&world);
+    assert_eq!((is.as_str(), reason.as_str()), ("Unknown", "PartlyWatched"));
+    assert!(ready.contains("3 other(s) are not watched"), "{ready}");
 }
 
 #[test]
