@@ -7,6 +7,10 @@ mod interleavings;
 mod ownership;
 #[path = "golden/pin.rs"]
 mod pin;
+#[path = "brain/recovery_keys.rs"]
+mod recovery_keys;
+#[path = "brain/sessions.rs"]
+mod sessions;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/traces.rs"]

@@ -132,6 +132,29 @@ fn sample_of_success_without_ha_from_a_container_by_api() {
     ends_only_in(&findings, &["Succeeded Settling"]);
 }
 
+/// HA acts at any time after it went on: keys that go back unseen are a gap.
+#[test]
+fn sample_of_nothing_watched() {
+    let setup = |trouble| Setup {
+        unwatched: true,
+        trouble,
+        ..Setup::default()
+    };
+    let there = World::new(1, setup(Trouble::default()));
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let back = walk_until(World::new(1, setup(trouble)), "StartingOld");
+    let starts = vec![walk_until(there, "StartingFinal"), back];
+    let findings = explore("nothing watched", starts, SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &["Succeeded Settling", "RolledBack Settling InitFailed"],
+    );
+}
+
 #[test]
 fn sample_of_rollback() {
     let troubles = [

@@ -107,7 +107,9 @@ impl Run {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
     pub async fn discover(&self) -> Result<Metadb, Failure> {
-        Metadb::discover(&self.request.metadb, &self.account).await
+        let mut metadb = Metadb::discover(&self.request.metadb, &self.account).await?;
+        metadb.oms_addresses.clone_from(&self.request.oms_addresses);
+        Ok(metadb)
     }
 
     /// Directory of the upgrade on the claim.

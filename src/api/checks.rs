@@ -25,8 +25,10 @@ pub enum CheckName {
     ImagePullable,
     /// The nodes run cgroup v1, which OMS before 4.2.5 needs (OMS troubleshooting guide).
     CgroupVersion,
-    /// The MetaDB account sees the sessions of others, so that a left-over OMS session is noticed.
+    /// The MetaDB account sees the sessions of others, on every server of the MetaDB, so that a left-over OMS session is noticed.
     SessionsVisible,
+    /// No other program's sessions would count as OMS's after the stop: a second OMS with the same account.
+    OnlyOwnSessions,
     /// Nobody else (Argo CD, Flux, an autoscaler) writes the fields we change.
     NoOtherOwner,
 }

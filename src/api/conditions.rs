@@ -3,7 +3,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The condition types of an `OmsUpgrade`. Each is one promise.
 pub mod condition_types {
-    /// The single verdict: the new version runs, replication is back, HA is at its goal.
+    /// The single verdict: the new version runs, HA is at its goal, and replication is back, as far as anybody could watch it:
+    /// where nobody could, the message says so.
     pub const READY: &str = "Ready";
     /// kstatus: work is under way.
     pub const RECONCILING: &str = "Reconciling";
@@ -19,7 +20,7 @@ pub mod condition_types {
     pub const BACKUP_VERIFIED: &str = "BackupVerified";
     /// `docker_init.sh` reported completion on every node where it had to run.
     pub const SCHEMA_INITIALIZED: &str = "SchemaInitialized";
-    /// Every project that ran before has an advancing checkpoint again.
+    /// Every project that ran before has an advancing checkpoint again. Unknown where nobody could watch it.
     pub const REPLICATION_RECOVERED: &str = "ReplicationRecovered";
     /// HA reads as its goal says.
     pub const HA_RESTORED: &str = "HaRestored";
@@ -31,17 +32,38 @@ pub mod condition_types {
     pub const PAUSED: &str = "Paused";
 }
 
+/// Status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionStatus {
+    /// Seen to hold.
+    True,
+    /// Seen not to hold, or not yet.
+    False,
+    /// Nobody could look.
+    Unknown,
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
 /// Sets a condition by type, keeping `lastTransitionTime` while its status stays the same.
 pub fn set_condition(
     conditions: &mut Vec<Condition>,
     type_: &str,
-    status: bool,
+    status: impl Into<ConditionStatus>,
     reason: &str,
     message: &str,
     generation: i64,
     now: &Time,
 ) {
-    let status = if status { "True" } else { "False" };
+    let status = match status.into() {
+        ConditionStatus::True => "True",
+        ConditionStatus::False => "False",
+        ConditionStatus::Unknown => "Unknown",
+    };
     let fresh = Condition {
         type_: type_.into(),
         status: status.into(),

@@ -8,7 +8,9 @@ mod status;
 mod tests;
 
 pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
-pub use conditions::{condition_is_true, condition_types, find_condition, set_condition};
+pub use conditions::{
+    ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
+};
 pub use spec::{
     Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack,
     HttpMethod, MetaDb, MetaDbAddress, MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,

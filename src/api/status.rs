@@ -1,5 +1,6 @@
 //! What the operator knows and has done: the only memory of an upgrade. No I/O.
 use super::CheckResult;
+use crate::oms::ha::KeptKey;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -119,6 +120,15 @@ pub struct OmsUpgradeStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
+    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond the number
+    /// that is recorded, and paused or failed ones where none ran. Not set where it is not known which projects ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched_projects: Option<i32>,
+    /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next upgrade of
+    /// this MetaDB puts them back, or a person.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_keys: Vec<KeptKey>,
     /// Projects whose checkpoint does not advance, with what a person can do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_projects: Vec<OpenComponent>,

@@ -49,6 +49,8 @@ pub enum CallSite {
     MetaDbSessions,
     MetaDbReadHa,
     MetaDbWriteHa,
+    MetaDbReadKeptKeys,
+    MetaDbWriteKeptKeys,
     MetaDbProjects,
     MetaDbConnectors,
     MetaDbHosts,
@@ -84,6 +86,7 @@ impl CallSite {
                 | Self::ExecStopConsole
                 | Self::ExecStartConsole
                 | Self::MetaDbWriteHa
+                | Self::MetaDbWriteKeptKeys
                 | Self::MetaDbSetQueryTimeout
                 | Self::MetaDbAcquireLock
                 | Self::MetaDbRaiseLock

@@ -67,6 +67,12 @@ pub fn build_request(
         },
         credentials: account.describe(),
         databases: place.databases.clone(),
+        oms_addresses: status
+            .installation
+            .iter()
+            .flat_map(|installation| &installation.addresses)
+            .filter_map(|address| crate::oms::metadb::read_address(address))
+            .collect(),
         directory: backup_directory(owner.uid, owner.name),
         expected_manifest_digest: match role {
             JobRole::Probe | JobRole::Dump => None,

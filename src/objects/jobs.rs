@@ -233,6 +233,7 @@ mod tests {
             },
             credentials: Credentials::ConfigYaml { path: "/x".into() },
             databases: vec!["rm".into()],
+            oms_addresses: vec![],
             directory: "/backup/x".into(),
             expected_manifest_digest: None,
             lock: None,

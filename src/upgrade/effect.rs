@@ -1,7 +1,7 @@
 //! What may be done to the world: effects as data, each with the intent that is recorded before. No I/O.
 use super::observed::OwnObject;
 use crate::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
-use crate::oms::ha::HaPatch;
+use crate::oms::ha::{HaPatch, KeptKey};
 
 /// One effect. A pass carries out at most one, and only when its intent is the recorded one.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,11 @@ pub enum Effect {
         patch: HaPatch,
         /// Make the row when there is none.
         insert: bool,
+    },
+    /// Writes down beside the lock which recovery keys are left in `ha.config`; an empty list: none.
+    KeepKeys {
+        /// The keys.
+        keys: Vec<KeptKey>,
     },
     /// Restarts `oms_console`, so that it reads `ha.config` again.
     RestartConsole {
@@ -140,6 +145,7 @@ impl Effect {
             Self::RaiseLock => ("RaiseLock", None, None),
             Self::ReleaseLock => ("ReleaseLock", None, None),
             Self::SetHa { patch, .. } => ("SetHa", Some(describe_patch(patch)), None),
+            Self::KeepKeys { keys } => ("KeepKeys", Some(describe_kept(keys)), None),
             Self::RestartConsole { target, pid } => (
                 "RestartConsole",
                 Some(target.clone()),
@@ -193,6 +199,14 @@ fn describe_patch(patch: &HaPatch) -> String {
             Some(value) => format!("{}={value}", change.key),
             None => format!("{}-", change.key),
         })
+        .collect();
+    keys.join(",")
+}
+
+fn describe_kept(keys: &[KeptKey]) -> String {
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|kept| format!("{}={}", kept.key, kept.value))
         .collect();
     keys.join(",")
 }

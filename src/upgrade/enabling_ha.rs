@@ -8,8 +8,8 @@ use super::targets::read_targets;
 use super::{Context, Fact, Failure, Next};
 use crate::api::{Direction, HaDriver, HaGoal, OmsUpgradeStatus, PullBackMethod, Step};
 use crate::oms::ha::{
-    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
-    compute_pull_back_minutes,
+    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, RECOVERY_KEYS,
+    REFETCH_STORE_INTERVAL_MIN, compute_pull_back_minutes,
 };
 use crate::oms::metadb::HaRow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -56,7 +56,7 @@ pub(super) fn decide_enabling_ha(cx: &Context<'_>, draft: &mut OmsUpgradeStatus)
             }
         }
         let patch = if goal {
-            build_enabling_patch(cx)
+            build_enabling_patch(cx, &config)
         } else {
             HaPatch::new().with_bool(ENABLE, false)
         };
@@ -124,8 +124,9 @@ fn find_unattended_since<'a>(cx: &'a Context<'_>) -> Option<&'a Time> {
     cx.status.started_time.as_ref()
 }
 
-/// The keys for this try: the pull-back is computed anew each time.
-fn build_enabling_patch(cx: &Context<'_>) -> HaPatch {
+/// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier upgrade may
+/// have left it for Stores that HA has not made yet.
+fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
     let patch = HaPatch::new();
     let patch = match (find_unattended_since(cx), cx.spec.ha.pull_back.method) {
         (None, _) => patch,
@@ -134,11 +135,13 @@ fn build_enabling_patch(cx: &Context<'_>) -> HaPatch {
         }
         (Some(since), PullBackMethod::RefetchInterval) => {
             let slack = u32::try_from(cx.spec.ha.pull_back.slack_minutes).unwrap_or(0);
+            let present = now.read_setting().refetch_store_interval_min.unwrap_or(0);
             patch
                 .with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, false)
                 .with_number(
                     REFETCH_STORE_INTERVAL_MIN,
-                    compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), slack),
+                    compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), slack)
+                        .max(present),
                 )
         }
     };
@@ -160,18 +163,20 @@ fn describe_patch(patch: &HaPatch) -> String {
     keys.join(", ")
 }
 
+/// `ha.config` before the upgrade.
+pub(super) fn read_original_config(cx: &Context<'_>) -> HaConfig {
+    cx.originals()
+        .and_then(|originals| HaConfig::parse(originals.ha.config.as_deref()?).ok())
+        .unwrap_or_else(HaConfig::empty)
+}
+
 /// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.
 pub(super) fn build_restoring_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
-    let Some(originals) = cx.originals() else {
+    if cx.originals().is_none() {
         return HaPatch::new();
-    };
-    let before = originals
-        .ha
-        .config
-        .as_deref()
-        .and_then(|text| HaConfig::parse(text).ok())
-        .unwrap_or_else(HaConfig::empty);
-    [PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN]
+    }
+    let before = read_original_config(cx);
+    RECOVERY_KEYS
         .into_iter()
         .filter(|key| now.read_value(key) != before.read_value(key))
         .fold(HaPatch::new(), |patch, key| {

@@ -60,16 +60,22 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
             }
         }
     }
+    let kept = match &cx.observed.metadb.kept_keys {
+        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Known(kept) => kept.as_ref(),
+    };
     originals.ha = match &cx.observed.metadb.ha {
         Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
         Fact::Known(HaRow::NoTable | HaRow::NoRow) => HaOriginal {
             enabled: false,
             config: None,
         },
-        Fact::Known(HaRow::Text(text)) => match HaConfig::parse(text) {
+        Fact::Known(HaRow::Text(text)) => match HaConfig::parse(text)
+            .and_then(|config| super::recovery_keys::find_original(&config, kept))
+        {
             Ok(config) => HaOriginal {
                 enabled: config.read_setting().enable,
-                config: Some(text.clone()),
+                config: Some(config.into()),
             },
             Err(error) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
         },
@@ -105,6 +111,11 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
             recovered: false,
         })
         .collect();
+    draft.unwatched_projects = cx
+        .observed
+        .progress
+        .known()
+        .map(|all| super::recovery_keys::count_unwatched(all, draft.projects.len()));
     draft.originals = Some(originals);
     draft.started_time = Some(cx.now.clone());
     Next::Go(Step::DisablingHa)

@@ -40,6 +40,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             installation: true,
             identity: true,
             ha: true,
+            kept_keys: true,
             sessions: true,
             projects: true,
             progress: true,
@@ -52,6 +53,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         },
         Step::Locking => Needs {
             ha: true,
+            kept_keys: true,
             lock: true,
             query_timeout: true,
             projects: true,
@@ -101,6 +103,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         },
         Step::Recovering => Needs {
             ha: true,
+            kept_keys: true,
             programs: true,
             projects: true,
             progress: true,

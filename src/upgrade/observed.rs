@@ -4,7 +4,7 @@
 use crate::agent::report::{Progress as AgentProgress, Report};
 use crate::api::JobRole;
 use crate::oms::metadb::{
-    ConnectorReport, HaRow, HeartBeat, HostRow, LockRow, ServerIdentity, SessionReport,
+    ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
 };
 use crate::oms::open_api::Health;
 use crate::oms::project::{ProjectProgress, ProjectRow};
@@ -287,6 +287,8 @@ pub struct MetaDbFacts {
     pub identity: Fact<ServerIdentity>,
     /// HA parameter.
     pub ha: Fact<HaRow>,
+    /// Recovery keys that an upgrade has left in it.
+    pub kept_keys: Fact<Option<KeptKeys>>,
     /// Foreign sessions.
     pub sessions: Fact<SessionReport>,
     /// Projects.
@@ -320,6 +322,8 @@ pub struct Needs {
     pub identity: bool,
     /// HA row.
     pub ha: bool,
+    /// Recovery keys that an upgrade has left in the HA row.
+    pub kept_keys: bool,
     /// Foreign sessions.
     pub sessions: bool,
     /// Project rows and connectors.

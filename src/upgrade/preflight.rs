@@ -264,6 +264,7 @@ fn conclude(
                 .known()
                 .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
             nodes: discovered.nodes.clone(),
+            addresses: super::sessions::collect_addresses(cx),
             init_targets: discovered.init_targets.clone(),
         });
     }

@@ -1,11 +1,13 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
 use super::preflight::{CheckId, find_container_name};
+use super::sessions::{PARTLY_SEEN, judge_own_sessions};
 use super::{Context, DeploymentFacts, Fact, PodFacts};
 use crate::api::{CheckName, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
 };
-use crate::oms::metadb::{HaRow, SessionVisibility};
+use crate::oms::ha::HaConfig;
+use crate::oms::metadb::{HaRow, KEPT_TABLE, LOCK_DATABASE, ServerCoverage, SessionVisibility};
 use crate::oms::version::{is_upgrade_supported, needs_cgroup_v1, parse_image_version};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -171,6 +173,10 @@ pub(super) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
             CheckId::named(CheckName::SessionsVisible),
             judge_sessions(cx),
         ));
+        found.push((
+            CheckId::named(CheckName::OnlyOwnSessions),
+            judge_own_sessions(cx),
+        ));
         found.push((CheckId::named(CheckName::AllNodesListed), judge_nodes(cx)));
     }
     found.push((CheckId::named(CheckName::SourceVersion), judge_versions(cx)));
@@ -204,7 +210,7 @@ fn judge_lock(cx: &Context<'_>) -> Verdict {
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => Verdict::Failed(format!(
-            "another upgrade ({}) holds the lock of this MetaDB; wait for it. If it exists no more: drop database oms_operator_lock",
+            "another upgrade ({}) holds the lock of this MetaDB; wait for it. If it exists no more: drop table oms_operator_lock.upgrade_lock",
             row.note
         )),
         Fact::Known(_) => Verdict::Passed("no other upgrade works on this MetaDB".into()),
@@ -217,26 +223,66 @@ fn judge_ha(cx: &Context<'_>) -> Verdict {
         Fact::Known(HaRow::NoTable | HaRow::NoRow) => {
             Verdict::Passed("there is no ha.config, so HA is off".into())
         }
-        Fact::Known(HaRow::Text(text)) => match crate::oms::ha::HaConfig::parse(text) {
-            Ok(config) => Verdict::Passed(format!(
-                "HA is {}",
+        Fact::Known(HaRow::Text(text)) => match HaConfig::parse(text) {
+            Ok(config) => judge_kept_keys(
+                cx,
+                &config,
                 if config.read_setting().enable {
-                    "on"
+                    "HA is on"
                 } else {
-                    "off"
-                }
-            )),
+                    "HA is off"
+                },
+            ),
             Err(error) => Verdict::Failed(error.to_string()),
         },
     }
 }
 
+/// Keys that an earlier upgrade has left go back with this one, so a person who wants them must say so before.
+fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
+    let kept = match &cx.observed.metadb.kept_keys {
+        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Known(kept) => kept.as_ref(),
+    };
+    let left: Vec<String> = kept
+        .map(|kept| config.list_still_kept(&kept.keys))
+        .unwrap_or_default()
+        .iter()
+        .map(|key| format!("\"{}\": {}", key.key, key.value))
+        .collect();
+    match kept {
+        Some(kept) if !left.is_empty() => Verdict::Warning(format!(
+            "{ha}; ha.config still has {}, left by {} for the recovery of replication; this upgrade puts back what was there before once every project advances. \
+             If these values are your own by now, say so first: drop table {LOCK_DATABASE}.{KEPT_TABLE}",
+            left.join(", "),
+            kept.note
+        )),
+        _ => Verdict::Passed(ha.into()),
+    }
+}
+
 fn judge_sessions(cx: &Context<'_>) -> Verdict {
-    match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-        Fact::Known(report) if report.visibility == SessionVisibility::AllAccounts => Verdict::Passed("sessions of every account are visible".into()),
-        Fact::Known(report) if report.sees_oms_account => Verdict::Warning("only sessions of OMS's own account are visible; other users of the databases stay unseen".into()),
-        Fact::Known(_) => Verdict::Unseen("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS".into()),
+    let report = match &cx.observed.metadb.sessions {
+        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Known(report) => report,
+    };
+    let mut unseen = Vec::new();
+    if report.visibility != SessionVisibility::AllAccounts && !report.sees_oms_account {
+        unseen.push("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS");
+    }
+    if report.coverage == ServerCoverage::AnsweringServer {
+        unseen.push(PARTLY_SEEN);
+    }
+    if !unseen.is_empty() {
+        return Verdict::Unseen(unseen.join("; "));
+    }
+    match report.visibility {
+        SessionVisibility::AllAccounts => {
+            Verdict::Passed("sessions of every account are visible".into())
+        }
+        SessionVisibility::OwnAccountOnly => Verdict::Warning(
+            "only sessions of OMS's own account are visible; other users of the databases stay unseen".into(),
+        ),
     }
 }
 

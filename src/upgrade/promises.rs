@@ -108,30 +108,6 @@ pub(super) fn derive_promises(
         set(HA_RESTORED, false, "Pending", text);
         set(REPLICATION_RECOVERED, false, "Pending", text);
     }
-    if ha_goal_reached {
-        let open = draft
-            .projects
-            .iter()
-            .filter(|project| !project.recovered)
-            .count();
-        let text = if open == 0 {
-            format!(
-                "all {} project(s) that ran before have an advancing checkpoint",
-                draft.projects.len()
-            )
-        } else {
-            format!(
-                "{open} of {} project(s) have no advancing checkpoint yet",
-                draft.projects.len()
-            )
-        };
-        set(
-            REPLICATION_RECOVERED,
-            open == 0,
-            if open == 0 { "Advancing" } else { "Pending" },
-            &text,
-        );
-    }
     if direction == Direction::RollBack {
         let done = step == Step::Settling;
         let text = match (done, draft.content_proof) {

@@ -4,12 +4,13 @@
 //! starts components: then they are listed, with what a person can do.
 use super::disabling_ha::{await_console, write_row};
 use super::enabling_ha::{build_restoring_patch, find_goal};
+use super::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
 use super::{Context, Fact, Failure, Next, seconds_between, timeouts};
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, ProjectRecord, Step};
 use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
 
-/// Watches the checkpoints; then keys that were changed only for recovery go back.
+/// Watches the checkpoints; then keys that were changed only for recovery go back, where everybody could be watched.
 pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     close_ended(cx, draft);
     if draft.projects.iter().any(|project| !project.recovered) {
@@ -26,7 +27,13 @@ pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     if draft.stall.take().is_some() {
         draft.step_started_time = Some(cx.now.clone());
     }
-    put_keys_back(cx).unwrap_or(Next::Go(Step::Settling))
+    let keys = if is_watched_whole(draft) {
+        draft.kept_keys.clear();
+        put_keys_back(cx).or_else(|| forget_withdrawn(cx))
+    } else {
+        keep_keys(cx, draft)
+    };
+    keys.unwrap_or(Next::Go(Step::Settling))
 }
 
 /// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row that

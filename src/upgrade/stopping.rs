@@ -1,6 +1,7 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
+use super::sessions::{find_blind_spot, list_counted};
 use super::targets::{Shape, Target, bring_into_shape, list_stopped, read_targets};
 use super::{Context, Effect, Fact, Failure, Next, TargetChange};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
@@ -89,23 +90,31 @@ fn stop_targets<'a>(
     }
     match &cx.observed.metadb.sessions {
         Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
-        Fact::Known(report) if !report.foreign.is_empty() => {
-            let list: Vec<String> = report
-                .foreign
-                .iter()
-                .take(5)
-                .map(|s| format!("{} {}@{}", s.id, s.user, s.host))
-                .collect();
-            Err(Next::trouble(
-                1,
-                "SessionsLeft",
-                format!(
-                    "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
-                    report.foreign.len(),
-                    list.join(", ")
-                ),
-            ))
+        Fact::Known(report) => {
+            let left = list_counted(cx, report);
+            if !left.is_empty() {
+                let list: Vec<String> = left
+                    .iter()
+                    .take(5)
+                    .map(|s| {
+                        let database = s.database.as_deref().unwrap_or("no database");
+                        format!("{} {}@{} on {database}", s.id, s.user, s.host)
+                    })
+                    .collect();
+                return Err(Next::trouble(
+                    1,
+                    "SessionsLeft",
+                    format!(
+                        "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
+                        left.len(),
+                        list.join(", ")
+                    ),
+                ));
+            }
+            match find_blind_spot(cx, report) {
+                Some(why) => Err(Next::trouble(2, "SessionsPartlyUnseen", why)),
+                None => Ok(targets),
+            }
         }
-        Fact::Known(_) => Ok(targets),
     }
 }

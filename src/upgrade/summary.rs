@@ -1,5 +1,6 @@
 //! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
 use super::promises::{break_promises, derive_promises};
+use super::recovery_keys::{describe_unwatched, judge_recovery};
 use super::{Context, Note};
 use crate::api::condition_types::*;
 use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, find_condition, set_condition};
@@ -68,6 +69,17 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         break_promises(draft, &mut set);
     } else {
         derive_promises(cx, draft, &mut set);
+        if let Some((status, reason, text)) = judge_recovery(draft) {
+            set_condition(
+                &mut conditions,
+                REPLICATION_RECOVERED,
+                status,
+                reason,
+                &text,
+                cx.object.generation,
+                &cx.now,
+            );
+        }
     }
     let contended = draft
         .stall
@@ -144,21 +156,38 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
         return format!("ACTION REQUIRED: {}", stall.message);
     }
     match phase {
-        Phase::Succeeded => {
+        Phase::Succeeded => format!(
             "the new version runs; clear the browser cache before you log in to the console; write the new image into the source of the Deployment; \
-             action: RollBack brings the old version and its data back"
-                .into()
-        }
-        Phase::Aborted => format!("everything is as before: {cause}; to try again delete this object and create it anew"),
-        Phase::RolledBack => format!("the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}"),
+             action: RollBack brings the old version and its data back{}",
+            describe_unwatched(status)
+        ),
+        Phase::Aborted => format!(
+            "{} as before: {cause}; to try again delete this object and create it anew{}",
+            if status.kept_keys.is_empty() {
+                "everything is"
+            } else {
+                "everything but ha.config is"
+            },
+            describe_unwatched(status)
+        ),
+        Phase::RolledBack => format!(
+            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}",
+            describe_unwatched(status)
+        ),
         Phase::Failed if is_released(status) => format!(
             "given up while {}; nothing was put back: {cause}",
             describe_step(find_last_step(status))
         ),
-        Phase::Failed => format!("preflight failed: {cause}; mend that, then delete this object and create it anew"),
+        Phase::Failed => format!(
+            "preflight failed: {cause}; mend that, then delete this object and create it anew"
+        ),
         Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
-            Some(waiting) => format!("{}: {}; because: {cause}", describe_step(step), waiting.message),
+            Some(waiting) => format!(
+                "{}: {}; because: {cause}",
+                describe_step(step),
+                waiting.message
+            ),
             None => format!("{}; because: {cause}", describe_step(step)),
         },
         _ => match &status.waiting {

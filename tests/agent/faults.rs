@@ -2,7 +2,7 @@
 
 use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
-use crate::engines::world::{DATABASES, World};
+use crate::engines::world::{DATABASES, PASSWORD, USER, World};
 use oms_operator::agent::report::{CommandResult, Reason};
 use serde_json::json;
 use std::io::Read;
@@ -327,4 +327,30 @@ fn a_request_that_makes_no_sense_touches_nothing() {
     world
         .run("restore", &request)
         .failed(Reason::ManifestMismatch);
+}
+
+/// A second OMS with the same account, in a database of its own and from elsewhere: the operator counts it out, and so does the Job.
+#[test]
+fn sessions_of_another_program_with_the_same_account_do_not_stop_a_dump() {
+    for kind in [Kind::MariaDb, Kind::Seekdb] {
+        let world = World::small(kind);
+        world.server.sql("CREATE DATABASE other_rm");
+        let mut other = world
+            .server
+            .client("mariadb")
+            .arg(format!("--user={USER}"))
+            .arg(format!("--password={PASSWORD}"))
+            .arg("other_rm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let listed = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = 'other_rm'";
+        wait_for("the session", || world.server.sql(listed).trim() == "1");
+        let mut request = world.request(1);
+        request["omsAddresses"] = json!(["10.9.9.9"]);
+        world.run("dump", &request).succeeded();
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
 }

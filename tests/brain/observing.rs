@@ -59,11 +59,12 @@ impl World {
             utc_offset_seconds: 0,
         });
         metadb.ha = Fact::Known(HaRow::Text(self.ha.clone()));
+        metadb.kept_keys = Fact::Known(self.kept.clone());
         metadb.sessions = Fact::Known(SessionReport {
             visibility: SessionVisibility::AllAccounts,
-            coverage: ServerCoverage::AllServers,
+            coverage: self.coverage,
             sees_oms_account: true,
-            foreign: vec![],
+            foreign: self.list_sessions(),
         });
         let key = ProjectKey {
             kind: ProjectKind::Sync,
@@ -100,7 +101,25 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
-        observed.progress = Fact::Known(vec![ProjectProgress {
+        observed.progress = self.observe_progress(key);
+        observed
+    }
+
+    fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
+    }
+
+    fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
+        if self.trouble.unwatched {
+            return Fact::Unknown("OMS answered HTTP 404".into());
+        }
+        let running = ProjectProgress {
             key,
             status: ProjectStatus::Running,
             current_step: Some("CONNECTOR_INCR_SYNC".into()),
@@ -108,8 +127,23 @@ impl World {
             reverse_incremental: false,
             checkpoint: Some(self.checkpoint),
             reverse_checkpoint: None,
-        }]);
-        observed
+        };
+        let paused = ProjectProgress {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_2".into(),
+            },
+            status: ProjectStatus::Suspended,
+            ..running.clone()
+        };
+        let mut all = vec![];
+        if !self.trouble.no_project {
+            all.push(running);
+        }
+        if self.trouble.paused_beside {
+            all.push(paused);
+        }
+        Fact::Known(all)
     }
 
     fn observe_node(&self, node: &Node, needs: &Needs) -> TargetFacts {
@@ -291,5 +325,17 @@ fn probe() -> ProbeReport {
         restore_seconds: 1,
         unsupported_objects: vec![],
         missing_databases: vec![],
+    }
+}
+
+/// A session of OMS's account.
+pub fn session(host: &str, database: Option<&str>) -> ForeignSession {
+    ForeignSession {
+        id: 7,
+        user: "oms".into(),
+        host: host.into(),
+        database: database.map(str::to_owned),
+        command: "Sleep".into(),
+        seconds: 1,
     }
 }

@@ -114,6 +114,7 @@ impl World {
             Effect::ReleaseLock => self.lock = None,
             Effect::SetHa { .. } if self.trouble.unheeded => {}
             Effect::SetHa { patch, .. } => self.set_ha(&patch),
+            Effect::KeepKeys { keys } => self.keep_keys(keys),
             Effect::StopConsole { target } => self.stop_console(&target),
             Effect::StartConsole { target } => self.start_console(&target),
             Effect::RestartConsole { target, pid } => {
@@ -155,6 +156,15 @@ impl World {
             self.ha.contains("\"custom\":\"kept\""),
             "an unknown key was lost"
         );
+    }
+
+    fn keep_keys(&mut self, keys: Vec<KeptKey>) {
+        let kept = (!keys.is_empty()).then(|| KeptKeys {
+            note: "oms/up".into(),
+            keys,
+        });
+        assert_ne!(self.kept, kept, "what is left is written down again");
+        self.kept = kept;
     }
 
     fn patch(&mut self, target: &str, change: &TargetChange) {

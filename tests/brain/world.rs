@@ -5,6 +5,8 @@ mod ends;
 mod observing;
 mod operator;
 
+pub use observing::session;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::agent::report::{
@@ -15,7 +17,7 @@ use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeSt
 use oms_operator::objects::deployment::{
     TemplateKind, build_patch, classify_template, read_replicas, read_replicas_owned_time,
 };
-use oms_operator::oms::ha::{HaConfig, HaPatch};
+use oms_operator::oms::ha::{HaConfig, HaPatch, KeptKey};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
 use oms_operator::oms::project::{
@@ -95,6 +97,12 @@ pub struct Trouble {
     pub project_down: bool,
     /// Whatever is written to `ha.config`, it stays as it is.
     pub unheeded: bool,
+    /// No console tells how far projects are, and a person vouches for them.
+    pub unwatched: bool,
+    /// Another project is paused.
+    pub paused_beside: bool,
+    /// There is no project.
+    pub no_project: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +129,13 @@ pub struct World {
     pub writes: u32,
     pub dump: Option<(Schema, u32)>,
     pub ha: String,
+    pub kept: Option<KeptKeys>,
+    /// Whose sessions the server shows.
+    pub coverage: ServerCoverage,
+    /// Sessions that are there all the time.
+    pub strangers: Vec<ForeignSession>,
+    /// Where OMS's own sessions come from; none are shown without it.
+    pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, u64)>,
     pub query_timeout: u64,
     pub checkpoint: i64,
@@ -134,12 +149,20 @@ const HA: &str =
 impl World {
     pub fn new(targets: usize, ha_on: bool, trouble: Trouble) -> Self {
         let names: Vec<String> = (1..=targets).map(|n| format!("oms-{n}")).collect();
+        let mut checks = json!([{"name": "OldImageRestarts", "policy": "Attest", "reason": "seen"},
+                                {"name": "ImagePullable", "policy": "Skip", "reason": "test"}]);
+        if trouble.unwatched {
+            for name in ["ProjectsInSync", "ForwardSwitchover"] {
+                let check =
+                    json!({"name": name, "policy": "Attest", "reason": "looked at in the console"});
+                checks.as_array_mut().unwrap().push(check);
+            }
+        }
         let spec: OmsUpgradeSpec = serde_json::from_value(json!({
             "targets": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
             "image": NEW,
             "backup": {"claimName": "oms-backup"},
-            "checks": [{"name": "OldImageRestarts", "policy": "Attest", "reason": "seen"},
-                       {"name": "ImagePullable", "policy": "Skip", "reason": "test"}]
+            "checks": checks
         }))
         .unwrap();
         let mut world = Self {
@@ -165,6 +188,10 @@ impl World {
             } else {
                 HA.replace("\"enable\":true", "\"enable\":false")
             },
+            kept: None,
+            coverage: ServerCoverage::AllServers,
+            strangers: vec![],
+            oms_comes_from: None,
             lock: None,
             query_timeout: 10_000_000,
             checkpoint: EPOCH,

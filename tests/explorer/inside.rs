@@ -70,6 +70,10 @@ fn describe_fault(site: CallSite, fault: Fault) -> OpenApiError {
 
 impl OpenApi for ConsoleDouble {
     fn read_progress<'a>(&'a self, project: &'a ProjectKey) -> OpenApiResult<'a, ProjectProgress> {
+        if self.0.lock().world.unwatched {
+            let call = "read the progress".to_owned();
+            return Box::pin(async { Err(OpenApiError::Refused { call, status: 404 }) });
+        }
         self.ask(CallSite::ConsoleProgress, move |world| {
             if *project != build_key() {
                 world.break_rule(format!("{project} is asked for, which does not exist"));

@@ -361,11 +361,25 @@ impl World {
         if phase == "Succeeded" {
             wanted["enable"] = true.into();
         }
-        if now == wanted {
-            vec![]
-        } else {
-            vec![format!("I4: {phase} with ha.config {now}, wanted {wanted}")]
+        // Nobody saw a Store made: the pull-back stays, and the next upgrade can tell that it is no person's.
+        let kept = self.unwatched && wanted["enable"] == true;
+        if kept {
+            wanted["perceiveStoreClientCheckpoint"] = true.into();
         }
+        let mut wrong = vec![];
+        if now != wanted {
+            wrong.push(format!("I4: {phase} with ha.config {now}, wanted {wanted}"));
+        }
+        let written = self.db.kept.as_ref().is_some_and(|kept| {
+            kept.keys.len() == 1 && kept.keys[0].key == "perceiveStoreClientCheckpoint"
+        });
+        if written != kept || self.db.kept.is_some() != kept {
+            wrong.push(format!(
+                "I4: {phase}, written down is {:?}, kept: {kept}",
+                self.db.kept
+            ));
+        }
+        wrong
     }
 }
 

@@ -198,6 +198,25 @@ impl MetaDb for SqlDouble {
         })
     }
 
+    fn read_kept_keys(&self) -> MetaDbResult<'_, Option<KeptKeys>> {
+        self.ask(CallSite::MetaDbReadKeptKeys, |world| {
+            Ok(world.db.kept.clone())
+        })
+    }
+
+    fn write_kept_keys<'a>(&'a self, kept: &'a KeptKeys) -> MetaDbResult<'a, ()> {
+        self.ask(CallSite::MetaDbWriteKeptKeys, move |world| {
+            world.check_intent(&["KeepKeys"], None);
+            let kept = (!kept.keys.is_empty()).then(|| kept.clone());
+            if world.db.kept == kept {
+                world.break_rule("what is left in ha.config is written down again");
+            }
+            world.db.kept = kept;
+            world.touched = true;
+            Ok(())
+        })
+    }
+
     fn list_projects(&self) -> MetaDbResult<'_, Vec<ProjectRow>> {
         self.ask(CallSite::MetaDbProjects, |_| {
             Ok(vec![ProjectRow {

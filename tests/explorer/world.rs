@@ -4,6 +4,7 @@ use super::manifests::{build_config, build_config_secret, build_deployment, buil
 use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::controller::CallSite;
+use oms_operator::oms::metadb::KeptKeys;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub struct Database {
     /// Names the content: every write of OMS gives another one, a restore brings an earlier one back.
     pub content: u64,
     pub ha: Option<String>,
+    pub kept: Option<KeptKeys>,
     pub lock: Option<(String, u64)>,
     pub query_timeout: u64,
 }
@@ -144,6 +146,8 @@ pub struct Setup {
     pub config: ConfigFrom,
     /// HA is written through the console's own call.
     pub by_api: bool,
+    /// No console tells how far projects are, and a person vouches for them.
+    pub unwatched: bool,
     pub trouble: Trouble,
 }
 
@@ -174,6 +178,8 @@ pub struct World {
     pub versions: u64,
     pub ids: u64,
     pub config: ConfigFrom,
+    /// No console tells how far projects are.
+    pub unwatched: bool,
     pub trouble: Trouble,
     pub asks: Asks,
     /// Bad things that may still happen.
@@ -217,6 +223,7 @@ impl World {
                 schema: Schema::Old,
                 content: 1,
                 ha: Some(ha.into()),
+                kept: None,
                 lock: None,
                 query_timeout: QUERY_TIMEOUT,
             },
@@ -229,6 +236,7 @@ impl World {
             versions: 100,
             ids: 1,
             config: setup.config,
+            unwatched: setup.unwatched,
             trouble,
             asks: Asks::default(),
             mishaps: 0,

@@ -3,6 +3,7 @@
 mod facts;
 mod failures;
 mod ha_row;
+mod kept_keys;
 mod lock;
 mod rogue;
 mod sessions;
@@ -32,6 +33,7 @@ async fn check_all(kind: Kind) {
     lock::one_of_many_gets_it(&server).await;
     lock::epochs_fence(&server).await;
     lock::release_leaves_foreign_tables(&server).await;
+    kept_keys::outlive_the_lock(&server).await;
     failures::login(&server).await;
     failures::privileges(&server).await;
     failures::invisible_is_not_absent(&server).await;

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use oms_operator::oms::metadb::{SessionQuery, SessionVisibility};
+use oms_operator::oms::metadb::{ServerCoverage, SessionQuery, SessionVisibility};
 
 use crate::facts::create;
 use crate::support::{ADMIN, PASSWORD, Server};
@@ -27,6 +27,8 @@ async fn wait_for(
         if report.foreign.len() == count {
             assert!(report.sees_oms_account);
             assert_eq!(report.visibility, SessionVisibility::AllAccounts);
+            // Both stand alone, and are known to.
+            assert_eq!(report.coverage, ServerCoverage::AllServers);
             return report
                 .foreign
                 .into_iter()
@@ -118,6 +120,8 @@ pub async fn visibility(server: &Server) {
         .await
         .unwrap();
     assert!(report.sees_oms_account);
+    // It takes no privilege to see that there is one server.
+    assert_eq!(report.coverage, ServerCoverage::AllServers);
     admin.disconnect().await.unwrap();
     let report = server
         .open_as(ADMIN, PASSWORD, "ses", Duration::from_secs(20))

@@ -7,6 +7,7 @@ use crate::agent::request::MetadbAddress;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Metadb {
     pub user: String,
     /// `CURRENT_USER()`, for GRANT statements.
     pub grantee: String,
+    /// Addresses from which OMS may connect.
+    pub oms_addresses: Vec<IpAddr>,
     own_sessions: Mutex<BTreeSet<u64>>,
 }
 
@@ -76,6 +79,7 @@ impl Metadb {
             version,
             user,
             grantee,
+            oms_addresses: Vec::new(),
             own_sessions: Mutex::default(),
         })
     }

@@ -3,6 +3,7 @@
 use super::connection::{LOST_PATIENCE, Metadb};
 use crate::agent::failure::Failure;
 use crate::agent::report::Reason;
+use crate::oms::metadb::is_elsewhere;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use std::collections::BTreeMap;
@@ -28,7 +29,8 @@ pub struct Foreign {
 /// Waits until no session of others uses the databases.
 ///
 /// A session counts when it has our user or one of the databases as its current one and is seen in two looks
-/// in a row. Sessions of other users on other databases are no business of OMS. Those of our account are waited for
+/// in a row. Sessions of other users on other databases are no business of OMS, nor are those of the account that are surely
+/// another program's. Those of our account are waited for
 /// longer: they may be what a lost node left, and the server ends those.
 ///
 /// # Errors
@@ -133,9 +135,12 @@ async fn look(
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(&database));
         // Threads of the server itself are no sessions.
+        let host = text("Host").unwrap_or_default();
+        // Where no database is asked for, every session of the account is.
+        let is_elsewhere = !databases.is_empty()
+            && is_elsewhere(Some(&database), &host, databases, &metadb.oms_addresses);
         let is_daemon = text("Command").as_deref() == Some("Daemon") || user == "system user";
-        if concerns_us && !is_daemon && !metadb.is_own_session(id) {
-            let host = text("Host").unwrap_or_default();
+        if concerns_us && !is_daemon && !is_elsewhere && !metadb.is_own_session(id) {
             let place = if database.is_empty() {
                 "no database"
             } else {

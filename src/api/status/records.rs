@@ -143,6 +143,10 @@ pub struct InstallationStatus {
     /// Addresses of the OMS nodes.
     #[serde(default)]
     pub nodes: Vec<String>,
+    /// Addresses that OMS may connect to the MetaDB from: nodes, targets, rows of `host`, pods. Empty where one is not known; then
+    /// every session of its account counts as OMS's.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// Targets on which `docker_init.sh` must run: one per region, or each where configurations differ.
     #[serde(default)]
     pub init_targets: Vec<String>,

@@ -13,6 +13,7 @@ pub(super) fn blind(reason: &str) -> MetaDbFacts {
     MetaDbFacts {
         identity: Fact::Unknown(reason.into()),
         ha: Fact::Unknown(reason.into()),
+        kept_keys: Fact::Unknown(reason.into()),
         sessions: Fact::Unknown(reason.into()),
         projects: Fact::Unknown(reason.into()),
         connectors: Fact::Unknown(reason.into()),
@@ -44,7 +45,18 @@ pub(super) async fn observe_metadb(
         .as_ref()
         .is_some_and(|status| status.started_time.is_some());
     let wants_projects = needs.projects || (needs.progress && !begun);
-    let (identity, ha, sessions, projects, connectors, hosts, heart_beats, query_timeout, lock) = futures::join!(
+    let (
+        identity,
+        ha,
+        kept_keys,
+        sessions,
+        projects,
+        connectors,
+        hosts,
+        heart_beats,
+        query_timeout,
+        lock,
+    ) = futures::join!(
         ask(
             needs.identity,
             ports.call(CallSite::MetaDbIdentify, db.identify())
@@ -52,6 +64,10 @@ pub(super) async fn observe_metadb(
         ask(
             needs.ha,
             ports.call(CallSite::MetaDbReadHa, db.read_ha_row())
+        ),
+        ask(
+            needs.kept_keys,
+            ports.call(CallSite::MetaDbReadKeptKeys, db.read_kept_keys())
         ),
         ask(
             needs.sessions,
@@ -82,6 +98,7 @@ pub(super) async fn observe_metadb(
     MetaDbFacts {
         identity,
         ha,
+        kept_keys,
         sessions,
         projects,
         connectors,

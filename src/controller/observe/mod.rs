@@ -77,6 +77,7 @@ fn needs_metadb(needs: Needs) -> bool {
     needs.installation
         || needs.identity
         || needs.ha
+        || needs.kept_keys
         || needs.sessions
         || needs.projects
         || needs.progress

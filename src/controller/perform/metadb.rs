@@ -1,8 +1,8 @@
 //! Effects on the meta database: lock, HA row, time limit.
 use super::Work;
 use crate::controller::calls::{CallError, CallSite};
-use crate::oms::ha::HaPatch;
-use crate::oms::metadb::{HaRowOutcome, HaRowWrite, LockClaim, LockOutcome};
+use crate::oms::ha::{HaPatch, KeptKey};
+use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome};
 use crate::upgrade::Fact;
 
 impl Work<'_> {
@@ -76,6 +76,17 @@ impl Work<'_> {
             HaRowOutcome::Missing => tracing::warn!("there is no ha.config row to change"),
         }
         Ok(())
+    }
+
+    /// Writes down for the next upgrade which recovery keys are left in `ha.config`.
+    pub async fn keep_keys(&self, keys: Vec<KeptKey>) -> Result<(), CallError> {
+        let kept = KeptKeys {
+            note: format!("{}/{}", self.namespace, self.name),
+            keys,
+        };
+        let db = &self.located()?.metadb;
+        let site = CallSite::MetaDbWriteKeptKeys;
+        self.ports.call(site, db.write_kept_keys(&kept)).await
     }
 
     pub async fn set_query_timeout(&self, microseconds: u64) -> Result<(), CallError> {

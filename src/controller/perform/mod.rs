@@ -92,6 +92,7 @@ pub(super) async fn perform(
         } => work.set_ha_by_api(&patch).await,
         // A person does it where the driver is Manual: the brain never asks for it.
         Effect::SetHa { patch, insert, .. } => work.set_ha_row(patch, insert).await,
+        Effect::KeepKeys { keys } => work.keep_keys(keys).await,
         Effect::RestartConsole { target, .. } => {
             work.control_console(&target, restart_argv, CallSite::ExecRestartConsole)
                 .await

@@ -4,11 +4,13 @@
 //! Stored texts may lack documented keys and hold unknown ones, so everything here works on single
 //! keys of the original text and leaves every other byte as it is.
 mod json_text;
+mod kept;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use json_text::{Member, find_members};
+pub use kept::{KeptKey, RECOVERY_KEYS};
 
 /// Name of the parameter's row in `oms_normal_config`.
 pub const HA_CONFIG_NAME: &str = "ha.config";

@@ -200,3 +200,28 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn keys_that_were_left_are_told_from_those_that_somebody_set_since() {
+    let before = parse(r#"{"enable":true,"refetchStoreIntervalMin":30}"#);
+    let left = parse(
+        r#"{"enable":false,"refetchStoreIntervalMin":120,"perceiveStoreClientCheckpoint":true}"#,
+    );
+    let kept = left.find_kept(&before);
+    assert_eq!(kept.len(), 2);
+    let withdrawn = left.apply_patch(&left.build_withdrawal(&kept)).unwrap();
+    assert_eq!(
+        withdrawn.as_str(),
+        r#"{"enable":false,"refetchStoreIntervalMin":30}"#
+    );
+    assert!(before.find_kept(&before).is_empty());
+    // White space is nobody's change; another value is.
+    let since =
+        parse("{\"refetchStoreIntervalMin\": 120 , \"perceiveStoreClientCheckpoint\": false}");
+    assert_eq!(
+        since.build_withdrawal(&kept),
+        HaPatch::new().with_value(REFETCH_STORE_INTERVAL_MIN, Some("30".into()))
+    );
+    let removed = parse("{}");
+    assert!(removed.list_still_kept(&kept).is_empty());
+}

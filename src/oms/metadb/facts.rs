@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::ha::HaPatch;
+use super::super::ha::{HaPatch, KeptKey};
 
 /// Names of the databases of one installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -181,6 +181,16 @@ pub enum HaRowOutcome {
     Missing,
 }
 
+/// Recovery keys of `ha.config` that an upgrade has left changed, written down beside the lock for the next one: no object of
+/// Kubernetes outlives a deletion, and the row alone does not tell whose values they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeptKeys {
+    /// Which upgrade left them, for people; cut to 255 characters.
+    pub note: String,
+    /// The keys.
+    pub keys: Vec<KeptKey>,
+}
+
 /// Whether a connector's source configuration names the database type (upgrade guide, restrictions).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DbType {
@@ -263,6 +273,8 @@ pub enum SchemaMarker {
 pub const LOCK_DATABASE: &str = "oms_operator_lock";
 /// Table with the one lock row.
 pub const LOCK_TABLE: &str = "upgrade_lock";
+/// Table, in the same database, with the recovery keys that were left in `ha.config`.
+pub const KEPT_TABLE: &str = "kept_recovery_keys";
 
 /// The lock row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

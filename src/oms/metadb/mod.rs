@@ -3,6 +3,7 @@
 //! No I/O here. The adapter is [`super::mysql`]; tests put a double behind the same trait.
 //! Every call is bounded in time by the adapter, every write is conditional or absolute and read
 //! back, and a failed call says whether the write may have happened.
+mod elsewhere;
 mod error;
 mod facts;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use elsewhere::{is_elsewhere, read_address};
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
 
@@ -50,6 +52,12 @@ pub trait MetaDb: Send + Sync {
 
     /// Changes single keys of the HA row, only if it still reads as the caller saw it.
     fn write_ha_row<'a>(&'a self, write: &'a HaRowWrite) -> MetaDbResult<'a, HaRowOutcome>;
+
+    /// The recovery keys that an upgrade has left in the HA row; `None` when there are none.
+    fn read_kept_keys(&self) -> MetaDbResult<'_, Option<KeptKeys>>;
+
+    /// Writes down which keys are left, or with an empty list that none is, and reads it back. Absolute.
+    fn write_kept_keys<'a>(&'a self, kept: &'a KeptKeys) -> MetaDbResult<'a, ()>;
 
     /// All migration and synchronization projects (rm database), deleted ones included.
     fn list_projects(&self) -> MetaDbResult<'_, Vec<super::project::ProjectRow>>;

@@ -45,16 +45,7 @@ pub(super) async fn acquire_lock(
             Ok(judge(row, claim))
         };
     }
-    session
-        .write_plain(
-            "create database oms_operator_lock",
-            &format!(
-                "create database if not exists {} character set utf8mb4",
-                quote_name(LOCK_DATABASE)
-            ),
-        )
-        .await
-        .map_err(explain_grant)?;
+    create_database(session).await?;
     let sql = format!(
         "create table if not exists {} (id tinyint not null primary key, holder varchar({HOLDER_MAX}) not null, \
          epoch bigint not null, note varchar({NOTE_MAX}) not null, \
@@ -87,6 +78,20 @@ pub(super) async fn acquire_lock(
         Some(row) => judge(row, claim),
         None => LockOutcome::Free,
     })
+}
+
+/// Makes the database of our own, when it is not there.
+pub(super) async fn create_database(session: &mut Session) -> Result<(), MetaDbError> {
+    session
+        .write_plain(
+            "create database oms_operator_lock",
+            &format!(
+                "create database if not exists {} character set utf8mb4",
+                quote_name(LOCK_DATABASE)
+            ),
+        )
+        .await
+        .map_err(explain_grant)
 }
 
 pub(super) async fn raise_lock(
@@ -144,9 +149,13 @@ pub(super) async fn release_lock(
             )
             .await?;
     } else {
-        // Something else lives there, and it is not ours to drop.
-        let sql = format!("delete from {} where id = 1 and holder = ?", table());
-        session.write("the upgrade lock", &sql, (holder,)).await?;
+        // Something else lives there: recovery keys that were left, or what is not ours to drop.
+        session
+            .write_plain(
+                "drop table upgrade_lock",
+                &format!("drop table if exists {}", table()),
+            )
+            .await?;
     }
     match read_lock(session).await? {
         None => Ok(LockOutcome::Free),
@@ -180,7 +189,7 @@ fn check_holder(session: &Session, holder: &str) -> Result<(), MetaDbError> {
     })
 }
 
-fn explain_grant(error: MetaDbError) -> MetaDbError {
+pub(super) fn explain_grant(error: MetaDbError) -> MetaDbError {
     match error {
         MetaDbError::PrivilegeMissing { call, code, .. } => MetaDbError::PrivilegeMissing {
             call,

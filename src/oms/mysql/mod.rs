@@ -9,6 +9,7 @@ mod connectors;
 mod explain;
 mod ha_row;
 mod identity;
+mod kept_keys;
 mod lock;
 mod own;
 mod rows;
@@ -90,6 +91,18 @@ impl MetaDb for MySqlMetaDb {
             self,
             "write ha.config",
             ha_row::write_row(&self.databases.rm, write)
+        )
+    }
+
+    fn read_kept_keys(&self) -> MetaDbResult<'_, Option<KeptKeys>> {
+        call!(self, "read the kept recovery keys", kept_keys::read_kept())
+    }
+
+    fn write_kept_keys<'a>(&'a self, kept: &'a KeptKeys) -> MetaDbResult<'a, ()> {
+        call!(
+            self,
+            "write down the kept recovery keys",
+            kept_keys::write_kept(kept)
         )
     }
 

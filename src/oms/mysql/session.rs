@@ -260,11 +260,23 @@ fn name_engine(version: &str, comment: &str) -> Engine {
         Engine::OceanBase
     } else if text.contains("mariadb") {
         Engine::MariaDb
-    } else if text.contains("mysql") || version.starts_with("5.7.") || version.starts_with("8.") {
+    } else if text.contains("tidb") {
+        // Its version begins like MySQL's; its list of sessions is that of one server of many.
+        Engine::Other
+    } else if text.contains("mysql") || reads_like_mysql(version) {
         Engine::MySql
     } else {
         Engine::Other
     }
+}
+
+/// Builds of distributions do not name the product: three numbers from 5.x to 9.x are MySQL's.
+fn reads_like_mysql(version: &str) -> bool {
+    let numbers: Vec<&str> = version.split(['.', '-', '+']).take(3).collect();
+    let major = numbers.first().and_then(|major| major.parse().ok());
+    major.is_some_and(|major: u32| (5..=9).contains(&major))
+        && numbers.len() == 3
+        && numbers.iter().all(|number| number.parse::<u32>().is_ok())
 }
 
 /// A name as SQL: in back-ticks, with those inside doubled.
@@ -298,6 +310,20 @@ mod tests {
             ("10.11.19-MariaDB-0+deb12u1", "Debian 12", Engine::MariaDb),
             ("8.0.36", "MySQL Community Server - GPL", Engine::MySql),
             ("5.7.44-log", "Source distribution", Engine::MySql),
+            ("9.7.4-2", "Debian", Engine::MySql),
+            ("8.4.6-0ubuntu0.25.04.1", "(Ubuntu)", Engine::MySql),
+            (
+                "8.0.36-28",
+                "Percona Server (GPL), Release 28",
+                Engine::MySql,
+            ),
+            (
+                "8.0.11-TiDB-v7.5.0",
+                "TiDB Server (Apache License 2.0), MySQL 8.0 compatible",
+                Engine::Other,
+            ),
+            ("14.2", "PostgreSQL", Engine::Other),
+            ("9.7", "", Engine::Other),
             ("99", "", Engine::Other),
         ] {
             assert_eq!(name_engine(version, comment), engine, "{version}");

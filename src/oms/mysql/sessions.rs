@@ -112,8 +112,12 @@ async fn read_sessions(session: &mut Session) -> Result<(Vec<Cells>, ServerCover
         let sql = format!(
             "select id, user, host, db, command, time, {own} from oceanbase.gv$ob_processlist order by id"
         );
-        if let Ok(rows) = session.read_plain("gv$ob_processlist", &sql).await {
-            return Ok((rows, ServerCoverage::AllServers));
+        match session.read_plain("gv$ob_processlist", &sql).await {
+            Ok(rows) => return Ok((rows, ServerCoverage::AllServers)),
+            // It may come: the list of one server would hide those on the others meanwhile.
+            Err(error) if error.is_transient() => return Err(error),
+            // This version has no such view, or the account may not read it.
+            Err(_) => {}
         }
     }
     let sql = format!(
@@ -122,31 +126,75 @@ async fn read_sessions(session: &mut Session) -> Result<(Vec<Cells>, ServerCover
     let rows = session
         .read_plain("information_schema.processlist", &sql)
         .await?;
-    let coverage = match session.engine {
-        Engine::SeekDb => ServerCoverage::AllServers,
-        Engine::OceanBase | Engine::Other => ServerCoverage::AnsweringServer,
-        Engine::MySql | Engine::MariaDb => judge_replication(session).await,
-    };
+    let coverage = judge_coverage(session).await;
     Ok((rows, coverage))
 }
 
-/// With one primary all writers are on the server that answers; clusters with several are told by
-/// their membership.
-async fn judge_replication(session: &mut Session) -> ServerCoverage {
-    for question in [
-        "select variable_value from information_schema.global_status where variable_name = 'wsrep_cluster_size'",
-        "select count(*) from performance_schema.replication_group_members",
-    ] {
-        if let Ok(rows) = session.read_plain("cluster membership", question).await
-            && rows
-                .first()
-                .and_then(|row| row.signed(0).ok())
-                .is_some_and(|members| members > 1)
-        {
-            return ServerCoverage::AnsweringServer;
+/// Whether the server that answered is known to be the only one that has sessions. What cannot be asked is not known.
+async fn judge_coverage(session: &mut Session) -> ServerCoverage {
+    let only_one = match session.engine {
+        Engine::SeekDb => true,
+        Engine::OceanBase => is_tenant_on_one_server(session).await,
+        Engine::MySql | Engine::MariaDb => is_in_no_cluster(session).await,
+        Engine::Other => false,
+    };
+    if only_one {
+        ServerCoverage::AllServers
+    } else {
+        ServerCoverage::AnsweringServer
+    }
+}
+
+/// A tenant has sessions where it has units. Views of OceanBase 4 and 3, of which the account may read one.
+async fn is_tenant_on_one_server(session: &mut Session) -> bool {
+    for view in ["gv$ob_units", "gv$unit"] {
+        let sql = format!(
+            "select count(*) from (select distinct svr_ip, svr_port from oceanbase.{view}) units"
+        );
+        if let Ok(rows) = session.read_plain("units of the tenant", &sql).await {
+            return rows.first().and_then(|row| row.signed(0).ok()) == Some(1);
         }
     }
-    ServerCoverage::AllServers
+    false
+}
+
+/// Galera, group replication and NDB have several servers that write. `SHOW` needs no privilege; a server without such a feature
+/// has no such variable.
+async fn is_in_no_cluster(session: &mut Session) -> bool {
+    for question in [
+        "show global status like 'wsrep_cluster_size'",
+        "show global status like 'ndb_number_of_data_nodes'",
+    ] {
+        match read_variable(session, question).await {
+            Ok(value) if value.as_deref().is_none_or(is_number_below_two) => {}
+            Ok(_) | Err(_) => return false,
+        }
+    }
+    let group = "show global variables like 'group_replication_group_name'";
+    match read_variable(session, group).await {
+        Ok(name) if name.as_deref().is_none_or(str::is_empty) => true,
+        Ok(_) => {
+            let question = "select count(*) from performance_schema.replication_group_members";
+            session
+                .read_plain("members of the replication group", question)
+                .await
+                .is_ok_and(|rows| rows.first().and_then(|row| row.signed(0).ok()) == Some(1))
+        }
+        Err(_) => false,
+    }
+}
+
+fn is_number_below_two(text: &str) -> bool {
+    text.trim().parse::<u64>().is_ok_and(|number| number < 2)
+}
+
+/// Value of a status or system variable; `None` when the server has none of that name.
+async fn read_variable(
+    session: &mut Session,
+    question: &str,
+) -> Result<Option<String>, MetaDbError> {
+    let rows = session.read_plain("cluster membership", question).await?;
+    Ok(rows.first().and_then(|row| row.optional_text(1)))
 }
 
 fn read_session(row: &Cells) -> Result<(ForeignSession, bool), MetaDbError> {

@@ -142,6 +142,36 @@ def project_stays_down(lab):
         upgrade.delete()
 
 
+@scenario("nothing-watched")
+def nothing_watched(lab):
+    """Nobody can watch the recovery: the pull-back stays, the verdict says so, and the next upgrade puts back what was there."""
+    before = checks.Photo(lab)
+    attested = [{"name": name, "policy": "Attest", "reason": "the test knows its projects"}
+                for name in ("ProjectsInSync", "ForwardSwitchover")]
+    kept = {**before.ha, "perceiveStoreClientCheckpoint": True}
+
+    def check_kept(item):
+        recovered = condition(item, "ReplicationRecovered")
+        assert (recovered["status"], recovered["reason"]) == ("Unknown", "NothingWatched"), recovered
+        assert "perceiveStoreClientCheckpoint" in condition(item, "Ready")["message"], condition(item, "Ready")
+        assert checks.Photo(lab).ha == kept, "the pull-back does not stay"
+
+    with Upgrade(lab, "nothing-watched", console=None, checks=ATTESTED + attested) as upgrade:
+        upgrade.wait_end("Succeeded")
+        check_kept(upgrade.watch.last())
+        position = upgrade.ask("RollBack")
+        upgrade.wait_end("RolledBack", after=position)
+        check_kept(upgrade.watch.last())
+        upgrade.delete()
+    with Upgrade(lab, "watched-again") as upgrade:
+        upgrade.wait_end("Succeeded")
+        checks.check_end(lab, upgrade, before, "succeeded")
+        position = upgrade.ask("RollBack")
+        upgrade.wait_end("RolledBack", after=position)
+        checks.check_end(lab, upgrade, before, "restored")
+        upgrade.delete()
+
+
 def start_by_hand(lab, project):
     """What a person would do: the same Store again, then the Connector, by CM's calls."""
     state = lab.state()

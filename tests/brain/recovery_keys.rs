@@ -1,0 +1,234 @@
+//! Recovery keys of `ha.config` where nobody can watch the recovery: they stay, people are told, and the next upgrade knows of them.
+use super::world::{Trouble, World};
+use super::{expect, run, run_until};
+use oms_operator::api::{
+    Action, CheckOutcome, OmsUpgradeStatus, Phase, PullBackMethod, Step, condition_types as types,
+    find_condition,
+};
+use oms_operator::oms::ha::{HaConfig, KeptKey};
+use oms_operator::oms::metadb::KeptKeys;
+
+const UNWATCHED: Trouble = Trouble {
+    unwatched: true,
+    unpullable: false,
+    init_fails: false,
+    init_kills: false,
+    console_dead: false,
+    programs_need_init: false,
+    write_back: false,
+    project_down: false,
+    unheeded: false,
+    paused_beside: false,
+    no_project: false,
+};
+
+/// The recovery keys as they read.
+fn read_keys(world: &World) -> (Option<bool>, Option<u64>) {
+    let setting = HaConfig::parse(&world.ha).unwrap().read_setting();
+    (
+        setting.perceive_store_client_checkpoint,
+        setting.refetch_store_interval_min,
+    )
+}
+
+/// Status and reason of the condition, and the words of `Ready`.
+fn read_verdict(world: &World) -> (String, String, String) {
+    let find = |name| find_condition(&world.status.conditions, name).unwrap();
+    let recovered = find(types::REPLICATION_RECOVERED);
+    (
+        recovered.status.clone(),
+        recovered.reason.clone(),
+        find(types::READY).message.clone(),
+    )
+}
+
+fn kept(key: &str, value: &str, original: Option<&str>) -> KeptKey {
+    KeptKey {
+        key: key.into(),
+        value: value.into(),
+        original: original.map(str::to_owned),
+    }
+}
+
+/// The object is deleted and made anew, as an abort suggests.
+fn begin_anew(world: &mut World) {
+    world.status = OmsUpgradeStatus::default();
+    world.generation += 1;
+    world.ask(Action::Run);
+    world.trouble.unwatched = false;
+}
+
+fn abort_unwatched(method: PullBackMethod) -> World {
+    let mut world = World::new(1, true, UNWATCHED);
+    world.spec.ha.pull_back.method = method;
+    run_until(&mut world, Step::BackingUp);
+    world.ask(Action::Abort);
+    run(&mut world);
+    expect(&world, Phase::Aborted);
+    world
+}
+
+#[test]
+fn they_stay_where_nobody_watches_and_the_verdict_says_so() {
+    let back = Trouble {
+        init_fails: true,
+        ..UNWATCHED
+    };
+    for (trouble, phase) in [
+        (UNWATCHED, Phase::Succeeded),
+        (back, Phase::RolledBack),
+        (UNWATCHED, Phase::Aborted),
+    ] {
+        let mut world = World::new(1, true, trouble);
+        if phase == Phase::Aborted {
+            world = abort_unwatched(PullBackMethod::PerceiveCheckpoint);
+        } else {
+            run(&mut world);
+        }
+        expect(&world, phase);
+        assert_eq!(read_keys(&world), (Some(true), Some(30)), "{phase:?}");
+        let keys = [kept("perceiveStoreClientCheckpoint", "true", None)];
+        assert_eq!(world.status.kept_keys, keys);
+        assert_eq!(world.kept.as_ref().unwrap().keys, keys);
+        let (status, reason, ready) = read_verdict(&world);
+        assert_eq!(
+            (status.as_str(), reason.as_str()),
+            ("Unknown", "NothingWatched")
+        );
+        for words in [
+            "nobody watched",
+            "keeps \"perceiveStoreClientCheckpoint\": true",
+            "ha.config: remove \"perceiveStoreClientCheckpoint\"",
+        ] {
+            assert!(ready.contains(words), "{words}: {ready}");
+        }
+        assert!(!ready.contains("everything is as before"), "{ready}");
+        assert!(!world.run_pass(), "a settled upgrade acts");
+    }
+}
+
+#[test]
+fn the_next_upgrade_withdraws_them() {
+    for method in [
+        PullBackMethod::PerceiveCheckpoint,
+        PullBackMethod::RefetchInterval,
+    ] {
+        let mut world = abort_unwatched(method);
+        assert_ne!(read_keys(&world), (None, Some(30)), "{method:?}");
+        begin_anew(&mut world);
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        assert_eq!(read_keys(&world), (None, Some(30)), "{method:?}");
+        assert_eq!((&world.kept, world.status.kept_keys.len()), (&None, 0));
+        let (status, reason, ready) = read_verdict(&world);
+        assert_eq!((status.as_str(), reason.as_str()), ("True", "Advancing"));
+        assert!(!ready.contains("ha.config"), "{ready}");
+        let checks = &world.status.plan.as_ref().unwrap().checks;
+        let told = checks.iter().find(|check| check.name == "HaReadable");
+        assert!(
+            told.is_some_and(|check| check.outcome == CheckOutcome::Warning
+                && check.message.contains("left by oms/up")),
+            "{told:?}"
+        );
+    }
+}
+
+/// Again nobody watches: what goes back in the end is still what stood there in the beginning.
+#[test]
+fn they_are_never_taken_for_originals() {
+    let mut world = abort_unwatched(PullBackMethod::PerceiveCheckpoint);
+    begin_anew(&mut world);
+    world.trouble.unwatched = true;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    let keys = [kept("perceiveStoreClientCheckpoint", "true", None)];
+    assert_eq!(world.kept.as_ref().unwrap().keys, keys);
+    assert_eq!(world.status.kept_keys, keys);
+}
+
+/// What a person has made of them since is that person's own.
+#[test]
+fn a_value_that_a_person_set_since_stays() {
+    let mut world = abort_unwatched(PullBackMethod::PerceiveCheckpoint);
+    world.ha = world.ha.replace(
+        "\"perceiveStoreClientCheckpoint\":true",
+        "\"perceiveStoreClientCheckpoint\":false",
+    );
+    begin_anew(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(read_keys(&world), (Some(false), Some(30)));
+    assert_eq!(world.kept, None);
+}
+
+/// Stores of an earlier upgrade may not be made yet: the pull-back gets no shorter.
+#[test]
+fn a_pull_back_is_never_made_shorter() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.spec.ha.pull_back.method = PullBackMethod::RefetchInterval;
+    let long = "\"refetchStoreIntervalMin\":5000";
+    world.ha = world.ha.replace("\"refetchStoreIntervalMin\":30", long);
+    world.kept = Some(KeptKeys {
+        note: "oms/earlier".into(),
+        keys: vec![kept("refetchStoreIntervalMin", "5000", Some("30"))],
+    });
+    run_until(&mut world, Step::Recovering);
+    assert_eq!(read_keys(&world), (Some(false), Some(5000)));
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(read_keys(&world), (None, Some(30)));
+    assert_eq!(world.kept, None);
+}
+
+/// HA makes Stores for paused projects as well, and no checkpoint of theirs tells.
+#[test]
+fn they_stay_where_every_project_is_paused() {
+    for (no_project, status, keys) in [
+        (true, ("Unknown", "NothingWatched"), (Some(true), Some(30))),
+        // HA looks at every Store in the same round: the one that advances speaks for the other.
+        (false, ("True", "Advancing"), (None, Some(30))),
+    ] {
+        let trouble = Trouble {
+            paused_beside: true,
+            no_project,
+            ..Trouble::default()
+        };
+        let mut world = World::new(1, true, trouble);
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        assert_eq!(read_keys(&world), keys);
+        let (is, reason, ready) = read_verdict(&world);
+        assert_eq!((is.as_str(), reason.as_str()), status);
+        let told = ready.contains("remove \"perceiveStoreClientCheckpoint\"");
+        assert_eq!(told, no_project, "{ready}");
+    }
+}
+
+/// More projects than the status records: nobody watches the rest.
+#[test]
+fn they_stay_where_more_projects_ran_than_are_recorded() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::DisablingHa);
+    assert_eq!(world.status.unwatched_projects, Some(0));
+    world.status.unwatched_projects = Some(3);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(read_keys(&world), (Some(true), Some(30)));
+    let (is, reason, ready) = read_verdict(&world);
+    assert_eq!((is.as_str(), reason.as_str()), ("Unknown", "PartlyWatched"));
+    assert!(ready.contains("3 other(s) are not watched"), "{ready}");
+}
+
+#[test]
+fn they_go_back_where_there_is_nothing_to_watch() {
+    let trouble = Trouble {
+        no_project: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(read_keys(&world), (None, Some(30)));
+    let (status, reason, _) = read_verdict(&world);
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "NoProjects"));
+}

@@ -1,0 +1,82 @@
+//! Recovery keys that were left in `ha.config`, written down beside the lock.
+use mysql_async::prelude::Queryable;
+use oms_operator::oms::ha::KeptKey;
+use oms_operator::oms::metadb::{KEPT_TABLE, KeptKeys, LOCK_DATABASE, LockClaim, LockOutcome};
+
+use crate::support::Server;
+
+fn kept(value: &str, original: Option<&str>) -> KeptKeys {
+    KeptKeys {
+        note: "oms/to-4-0-0".into(),
+        keys: vec![KeptKey {
+            key: "refetchStoreIntervalMin".into(),
+            value: value.into(),
+            original: original.map(str::to_owned),
+        }],
+    }
+}
+
+async fn tables(server: &Server) -> Vec<String> {
+    let mut admin = server.admin().await;
+    let sql = format!(
+        "select table_name from information_schema.tables where table_schema = '{LOCK_DATABASE}'"
+    );
+    let tables = admin.query(sql).await.unwrap();
+    admin.disconnect().await.unwrap();
+    tables
+}
+
+/// They outlive the lock, whoever holds it, and go only when they are withdrawn.
+pub async fn outlive_the_lock(server: &Server) {
+    let metadb = server.open("none");
+    let none = KeptKeys {
+        note: "oms/to-4-0-0".into(),
+        keys: vec![],
+    };
+    assert_eq!(metadb.read_kept_keys().await.unwrap(), None);
+    metadb.write_kept_keys(&none).await.unwrap();
+    assert!(
+        tables(server).await.is_empty(),
+        "nothing is made for nothing"
+    );
+    let claim = |holder: &str| LockClaim {
+        holder: holder.into(),
+        epoch: 1,
+        note: "oms/up".into(),
+    };
+    metadb.acquire_lock(&claim("a")).await.unwrap();
+    let first = kept("120", Some("30"));
+    metadb.write_kept_keys(&first).await.unwrap();
+    // Absolute: once more is the same.
+    metadb.write_kept_keys(&first).await.unwrap();
+    assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
+    assert_eq!(tables(server).await, [KEPT_TABLE]);
+    assert_eq!(metadb.read_lock().await.unwrap(), None);
+    assert_eq!(metadb.read_kept_keys().await.unwrap(), Some(first));
+    // The next upgrade.
+    assert!(matches!(
+        metadb.acquire_lock(&claim("b")).await.unwrap(),
+        LockOutcome::Held(_)
+    ));
+    let second = kept(r#""it's \\ 名""#, None);
+    metadb.write_kept_keys(&second).await.unwrap();
+    assert_eq!(metadb.read_kept_keys().await.unwrap(), Some(second));
+    metadb.write_kept_keys(&none).await.unwrap();
+    assert_eq!(metadb.read_kept_keys().await.unwrap(), None);
+    metadb.release_lock("b").await.unwrap();
+    assert!(tables(server).await.is_empty());
+    // Without a lock as well: a status that was lost may have lost it.
+    let third = kept("true", None);
+    metadb.write_kept_keys(&third).await.unwrap();
+    assert_eq!(metadb.read_kept_keys().await.unwrap(), Some(third));
+    server
+        .run(&[format!(
+            "update {LOCK_DATABASE}.{KEPT_TABLE} set kept = 'of another version'"
+        )])
+        .await;
+    let error = metadb.read_kept_keys().await.unwrap_err().to_string();
+    assert!(error.contains("drop this table"), "{error}");
+    server
+        .run(&[format!("drop database {LOCK_DATABASE}")])
+        .await;
+}
