@@ -7,6 +7,8 @@ mod interleavings;
 mod ownership;
 #[path = "brain/strangers.rs"]
 mod strangers;
+#[path = "brain/unconfirmed.rs"]
+mod unconfirmed;
 #[path = "brain/ways_out.rs"]
 mod ways_out;
 #[path = "brain/world.rs"]

@@ -150,6 +150,44 @@ fn sample_of_rollback() {
     ends_only_in(&findings, &["RolledBack Settling"]);
 }
 
+/// It ends without an error and does not say that it is complete: a person is asked, and answers, or goes back.
+#[test]
+fn sample_of_an_unconfirmed_init() {
+    let silent = Trouble {
+        init_silent: true,
+        ..Trouble::default()
+    };
+    let lies = Trouble {
+        init_lies: true,
+        ..Trouble::default()
+    };
+    let needs_more = Trouble {
+        programs_need_init: true,
+        ..silent
+    };
+    let mut starts = vec![];
+    for (targets, trouble) in [(1, silent), (1, lies), (1, needs_more), (2, silent)] {
+        let mut world = walk_until(World::new(targets, setup(trouble)), "Initializing");
+        world.asks.retry = true;
+        world.asks.roll_back = true;
+        starts.push(world);
+    }
+    let findings = explore("unconfirmed init", starts, SAMPLE);
+    ends_only_in(
+        &findings,
+        &[
+            "Succeeded Settling",
+            "RolledBack Settling RollBackRequested",
+            "RolledBack Settling InitFailed",
+            "Restarting StartingFinal stalled InitUnconfirmed",
+        ],
+    );
+    for end in ["Succeeded", "RolledBack", "Restarting"] {
+        let met = findings.ends.keys().any(|name| name.starts_with(end));
+        assert!(met, "{end} was not met: {:?}", findings.ends);
+    }
+}
+
 #[test]
 fn sample_of_write_back() {
     // A console that still holds HA on in its cache when OMS is stopped.
