@@ -49,7 +49,7 @@ use events::Event;
 use explore::Limits;
 use walk::{
     AFTER_THE_LINE, BEFORE_THE_LINE, SAMPLE, ask, ends_only_in, explore, setup, start_by_others,
-    walk_seeing, walk_through, walk_until, walk_until_settled,
+    walk_seeing, walk_through, walk_to_rest, walk_until, walk_until_settled,
 };
 use world::{ConfigFrom, Setup, Trouble, World};
 
@@ -166,13 +166,16 @@ fn sample_of_an_unconfirmed_init() {
         ..silent
     };
     let mut starts = vec![];
-    for (targets, trouble) in [(1, silent), (1, lies), (1, needs_more), (2, silent)] {
+    for (targets, trouble) in [(1, lies), (1, needs_more), (2, silent), (1, silent)] {
         let mut world = walk_until(World::new(targets, setup(trouble)), "Initializing");
         world.asks.retry = true;
-        world.asks.roll_back = true;
         starts.push(world);
     }
+    let asked = walk_to_rest(walk_until(starts[3].clone(), "StartingFinal"), |_| ());
+    assert_eq!(asked.status_text("/stall/reason"), "InitUnconfirmed");
+    starts.extend(ask(&[asked], "RollBack"));
     let findings = explore("unconfirmed init", starts, SAMPLE);
+    assert!(findings.complete);
     ends_only_in(
         &findings,
         &[

@@ -113,6 +113,26 @@ fn an_exit_status_that_lies_shows_in_what_does_not_come_up() {
     assert_eq!(describe_schema(&world), ("True".into(), "Completed".into()));
 }
 
+/// Raised for another stall, retries answer that one only.
+#[test]
+fn a_retry_for_another_stall_accepts_nothing() {
+    let trouble = Trouble {
+        console_dead: true,
+        ..init_silent()
+    };
+    let mut world = World::new(1, true, trouble);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    let message = run_until_stalled(&mut world, "InitFailed");
+    assert!(message.contains("action: RollBack"), "{message}");
+    world.trouble.console_dead = false;
+    retry(&mut world);
+    run_until_stalled(&mut world, "InitUnconfirmed");
+    assert!(!world.ha_enabled());
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
 /// What could not be seen is not what was seen down.
 #[test]
 fn a_timeout_without_a_look_blames_nobody() {
