@@ -15,6 +15,8 @@ mod sessions;
 mod strangers;
 #[path = "brain/traces.rs"]
 mod traces;
+#[path = "brain/unconfirmed.rs"]
+mod unconfirmed;
 #[path = "brain/ways_out.rs"]
 mod ways_out;
 #[path = "brain/world.rs"]

@@ -51,7 +51,7 @@ use events::Event;
 use explore::Limits;
 use walk::{
     AFTER_THE_LINE, BEFORE_THE_LINE, SAMPLE, ask, ends_only_in, explore, setup, start_by_others,
-    walk_seeing, walk_through, walk_until, walk_until_settled,
+    walk_seeing, walk_through, walk_to_rest, walk_until, walk_until_settled,
 };
 use world::{ConfigFrom, Setup, Trouble, World};
 
@@ -179,6 +179,47 @@ fn sample_of_rollback() {
     let findings = explore("rollback", worlds.to_vec(), SAMPLE);
     assert!(findings.complete);
     ends_only_in(&findings, &["RolledBack Settling"]);
+}
+
+/// It ends without an error and does not say that it is complete: a person is asked, and answers, or goes back.
+#[test]
+fn sample_of_an_unconfirmed_init() {
+    let silent = Trouble {
+        init_silent: true,
+        ..Trouble::default()
+    };
+    let lies = Trouble {
+        init_lies: true,
+        ..Trouble::default()
+    };
+    let needs_more = Trouble {
+        programs_need_init: true,
+        ..silent
+    };
+    let mut starts = vec![];
+    for (targets, trouble) in [(1, lies), (1, needs_more), (2, silent), (1, silent)] {
+        let mut world = walk_until(World::new(targets, setup(trouble)), "Initializing");
+        world.asks.retry = true;
+        starts.push(world);
+    }
+    let asked = walk_to_rest(walk_until(starts[3].clone(), "StartingFinal"), |_| ());
+    assert_eq!(asked.status_text("/stall/reason"), "InitUnconfirmed");
+    starts.extend(ask(&[asked], "RollBack"));
+    let findings = explore("unconfirmed init", starts, SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &[
+            "Succeeded Settling",
+            "RolledBack Settling RollBackRequested",
+            "RolledBack Settling InitFailed",
+            "Restarting StartingFinal stalled InitUnconfirmed",
+        ],
+    );
+    for end in ["Succeeded", "RolledBack", "Restarting"] {
+        let met = findings.ends.keys().any(|name| name.starts_with(end));
+        assert!(met, "{end} was not met: {:?}", findings.ends);
+    }
 }
 
 #[test]

@@ -13,12 +13,15 @@ use oms_operator::oms::container::{
 
 struct Node {
     folder: tempfile::TempDir,
+    /// Where programs are looked for, when not where this test looks.
+    path: Option<String>,
 }
 
 impl Node {
     fn with_script(script: &str) -> Self {
         let node = Self {
             folder: tempfile::tempdir().unwrap(),
+            path: None,
         };
         fs::create_dir(node.logs()).unwrap();
         fs::write(node.folder.path().join("docker_init.sh"), script).unwrap();
@@ -37,13 +40,18 @@ impl Node {
         InitCommand::at(
             self.file("docker_init.sh").to_str().unwrap(),
             self.logs().join("oms-operator").to_str().unwrap(),
+            self.file("config.yaml").to_str().unwrap(),
         )
     }
 
     fn exec(&self, argv: &[String]) -> ExecAnswer {
+        let path = self.path.clone().unwrap_or(std::env::var("PATH").unwrap());
         let output = Command::new(&argv[0])
             .args(&argv[1..])
             .env("TEST_DIR", self.folder.path())
+            .env("PATH", path)
+            .env_remove("PYTHONIOENCODING")
+            .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -81,6 +89,37 @@ impl Node {
         .unwrap();
         started.split(' ').next().unwrap().to_owned()
     }
+
+    /// Kills everything of an attempt, as the end of the container does: the runner, and the script at its terminal.
+    fn kill_all(&self, attempt: &str) {
+        let session = self
+            .logs()
+            .join("oms-operator")
+            .join(attempt)
+            .join("session");
+        let session = wait(|| fs::read_to_string(&session).ok());
+        kill(&format!("-{}", self.runner(attempt)));
+        // Without a terminal both are one group.
+        if session.trim() != self.runner(attempt) {
+            kill(&format!("-{}", session.trim()));
+        }
+    }
+
+    /// A machine without some of the programs of this one.
+    fn without(mut self, missing: &str) -> Self {
+        let bin = self.file("bin");
+        fs::create_dir(&bin).unwrap();
+        for folder in ["/usr/bin", "/bin"] {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.file_name() != missing {
+                    // Those of the second folder are mostly those of the first.
+                    let _ = std::os::unix::fs::symlink(entry.path(), bin.join(entry.file_name()));
+                }
+            }
+        }
+        self.path = Some(bin.to_str().unwrap().to_owned());
+        self
+    }
 }
 
 fn id(name: &str) -> AttemptId {
@@ -113,6 +152,154 @@ fn is_exited(record: &InitRecord) -> bool {
 }
 
 const BANNER: &str = "echo '# [Completed] All initialization steps are executed.'\n";
+
+/// The texts of the documents, and how they may look in a log.
+const TEXTS: [&str; 8] = [
+    "【结束】全部初始化步骤执行成功",
+    "# [Completed] All initialization steps are executed.",
+    "2026-11-28 12:00:00 INFO 【结束】 全部初始化步骤执行成功！",
+    "[结束] 全部初始化步骤执行成功",
+    "【Completed】All initialization steps are executed.",
+    "\\e[1;32m【结束】\\e[0m全部初始化步骤执行成功\\e(B\\e[m",
+    "［结束］　全部初始化步骤执行成功\\r",
+    "[OK] [\\e[32mCompleted\\e[0m]  All initialization steps are executed.",
+];
+
+#[test]
+fn both_documented_texts_count_however_they_are_dressed() {
+    for (at, text) in TEXTS.into_iter().enumerate() {
+        // The exit status is not documented to mean anything.
+        let node = Node::with_script(&format!("echo one\necho -e '{text}'\nexit {at}\n"));
+        node.start("a");
+        let record = node.wait_for("a", is_exited);
+        assert!(record.completed, "{text}");
+        let code = i32::try_from(at).unwrap();
+        assert_eq!(record.state, InitState::Exited { code });
+        assert!(record.last_lines.is_empty(), "{record:?}");
+    }
+    for text in [
+        "【步骤】全部初始化步骤",
+        "[Completed] Some initialization steps are executed.",
+        "[Failed]",
+    ] {
+        let node = Node::with_script(&format!("echo '{text}'\n"));
+        node.start("a");
+        let record = node.wait_for("a", is_exited);
+        assert!(!record.completed, "{text}");
+        assert_eq!(record.last_lines, [text]);
+    }
+}
+
+/// It is written in pieces, amid a log that is longer than anything that an exec brings back.
+#[test]
+fn a_text_in_pieces_in_a_long_log_is_found() {
+    let long = "seq -f '初始化 %0200g' 3000\n";
+    let node = Node::with_script(&format!(
+        "{long}printf '\\xe3\\x80'; sleep 0.1; printf '\\x90结束】全部'; sleep 0.1; echo '初始化步骤执行成功'\n{long}"
+    ));
+    node.start("a");
+    let record = node.wait_for("a", is_exited);
+    assert!(record.completed, "{record:?}");
+    assert_eq!(record.log_lines, 6001);
+}
+
+/// As a person would run it; and where the image has no script(1), without a terminal and otherwise the same.
+#[test]
+fn it_runs_at_a_terminal_where_there_is_one() {
+    let script = "[ -t 1 ] && [ -t 2 ] && echo terminal || echo none\nread -r line && echo input\n\
+        echo \"$PYTHONIOENCODING $(env | grep -c OMS_OPERATOR) $(umask)\"\necho 结束\nexit 0\n";
+    let mask = String::from_utf8(
+        Command::new("bash")
+            .args(["-c", "umask"])
+            .output()
+            .unwrap()
+            .stdout,
+    )
+    .unwrap();
+    let end = format!("utf-8 0 {}", mask.trim());
+    let with = Node::with_script(script);
+    let without = Node::with_script(script).without("script");
+    for (node, first) in [(with, "terminal"), (without, "none")] {
+        node.start("a");
+        let record = node.wait_for("a", is_exited);
+        assert_eq!(record.state, InitState::Exited { code: 0 });
+        assert_eq!(record.last_lines, [first, &end, "结束"]);
+        assert_eq!(node.start("a"), InitStart::Already);
+    }
+}
+
+/// A script(1) that does nothing, or nothing useful, keeps nobody waiting, and nothing runs twice.
+#[test]
+fn a_terminal_that_fails_is_done_without() {
+    let node = Node::with_script("echo run >> $TEST_DIR/runs\n").without("script");
+    let broken = node.file("bin/script");
+    fs::write(
+        &broken,
+        "#!/bin/bash\necho 'script: openpty failed' >&2\nexit 1\n",
+    )
+    .unwrap();
+    fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    node.start("a");
+    let record = node.wait_for("a", is_exited);
+    assert_eq!(record.state, InitState::Exited { code: 0 });
+    assert_eq!(fs::read_to_string(node.file("runs")).unwrap(), "run\n");
+}
+
+#[test]
+fn the_end_of_a_log_is_told_without_secrets() {
+    let node = Node::with_script(
+        "for i in $(seq 20); do echo \"line $i\"; done\necho 'oms_meta_password: abc'\necho 'login with s3 cret'\n\
+        echo 'mysql -uroot -pabc'\necho 'jdbc://oms:abc@db'\necho '设置密码 abc'\necho\necho -e '\\e[32m[步骤 5/5]\\e[0m 完成'\nexit 0\n",
+    );
+    fs::write(
+        node.file("config.yaml"),
+        "oms_meta_host: db\noms_meta_password: \"s3 cret\"\ndrc_password: ''\n",
+    )
+    .unwrap();
+    node.start("a");
+    let record = node.wait_for("a", is_exited);
+    let mut wanted: Vec<String> = (12..=20).map(|number| format!("line {number}")).collect();
+    wanted.push("[步骤 5/5] 完成".into());
+    assert_eq!(record.last_lines, wanted);
+    // One that says that it failed needs nobody to judge it.
+    let failed = Node::with_script("echo done\nexit 1\n");
+    failed.start("a");
+    assert!(failed.wait_for("a", is_exited).last_lines.is_empty());
+}
+
+#[test]
+fn an_answer_that_was_cut_is_read_as_far_as_it_goes() {
+    let answer = |stdout: &str| ExecAnswer {
+        stdout: stdout.into(),
+        exit_code: None,
+    };
+    let record = parse_init_record(&answer(
+        "init=exited exit=0 banner=0 lines=2 age=1 quiet=1\none\ntw\u{fffd}",
+    ))
+    .unwrap();
+    assert_eq!(record.last_lines, ["one", "tw\u{fffd}"]);
+    assert!(parse_init_record(&answer("init=exited exit=0 banner=0 li")).is_err());
+    let long = "x".repeat(1000);
+    let many = format!("init=exited exit=0 banner=0 lines=2 age=1 quiet=1\n{long}\n").to_owned()
+        + &"\u{1b}[0mb\n".repeat(100);
+    let record = parse_init_record(&answer(&many)).unwrap();
+    assert_eq!(record.last_lines.len(), 10);
+    assert_eq!(record.last_lines[0].len(), 300);
+    assert_eq!(record.last_lines[1], "[0mb");
+}
+
+/// A log that was there before the start may be gone on with: what it said then proves nothing.
+#[test]
+fn a_log_of_an_earlier_run_that_is_gone_on_with_proves_nothing() {
+    let node = Node::with_script("echo more >> $TEST_DIR/logs/docker_init.log.20221101\n");
+    fs::write(
+        node.logs().join("docker_init.log.20221101"),
+        "【结束】全部初始化步骤执行成功\n",
+    )
+    .unwrap();
+    node.start("a");
+    assert!(!node.wait_for("a", is_exited).completed);
+}
 
 #[test]
 fn runs_to_the_end_and_tells_so() {
@@ -180,8 +367,7 @@ fn killed_as_a_whole_is_vanished() {
     let node = Node::with_script("echo begun\nsleep 600\n");
     node.start("a");
     node.wait_for("a", |record| record.log_lines == 1);
-    // The session's process group: runner, script and its children.
-    kill(&format!("-{}", node.runner("a")));
+    node.kill_all("a");
     let record = node.wait_for("a", |record| record.state != InitState::Running);
     assert_eq!(record.state, InitState::Vanished);
     assert_eq!(
@@ -190,7 +376,7 @@ fn killed_as_a_whole_is_vanished() {
         "a vanished attempt is not repeated by itself"
     );
     assert_eq!(node.start("b"), InitStart::Started);
-    kill(&format!("-{}", node.runner("b")));
+    node.kill_all("b");
 }
 
 #[test]
@@ -202,7 +388,28 @@ fn script_that_outlives_its_runner_is_still_running() {
     assert_eq!(node.read("a").state, InitState::Running);
     assert_eq!(node.start("b"), InitStart::Busy);
     fs::write(node.file("go"), "").unwrap();
-    node.wait_for("a", |record| record.state == InitState::Vanished);
+    let record = node.wait_for("a", |record| record.state != InitState::Running);
+    assert_eq!(record.state, InitState::Exited { code: 0 });
+}
+
+/// Also with all that ran beside it: a second one would meet the first.
+#[test]
+fn script_that_outlives_its_terminal_is_still_running() {
+    let node = Node::with_script("echo begun\nwhile [ ! -e $TEST_DIR/go ]; do sleep 0.02; done\n");
+    node.start("a");
+    node.wait_for("a", |record| record.log_lines == 1);
+    let session = fs::read_to_string(node.logs().join("oms-operator/a/session")).unwrap();
+    assert_ne!(
+        session.trim(),
+        node.runner("a"),
+        "it has no terminal of its own"
+    );
+    kill(&format!("-{}", node.runner("a")));
+    assert_eq!(node.read("a").state, InitState::Running);
+    assert_eq!(node.start("b"), InitStart::Busy);
+    fs::write(node.file("go"), "").unwrap();
+    let record = node.wait_for("a", |record| record.state != InitState::Running);
+    assert_eq!(record.state, InitState::Exited { code: 0 });
 }
 
 #[test]
@@ -211,7 +418,7 @@ fn completion_text_counts_without_an_exit_and_an_exit_without_it() {
     hangs.start("a");
     let record = hangs.wait_for("a", |record| record.completed);
     assert_eq!(record.state, InitState::Running);
-    kill(&format!("-{}", hangs.runner("a")));
+    hangs.kill_all("a");
     let record = hangs.wait_for("a", |record| record.state != InitState::Running);
     assert_eq!(
         (record.state, record.completed),
@@ -273,8 +480,10 @@ fn restarted_container_is_vanished_even_when_process_ids_repeat() {
     assert_eq!(node.read("a").state, InitState::Vanished);
     // Nor does that record keep another attempt out.
     assert_eq!(node.start("b"), InitStart::Started);
-    kill(&format!("-{}", node.runner("b")));
+    node.kill_all("b");
+    let session = fs::read_to_string(node.logs().join("oms-operator/a/session")).unwrap();
     kill(&format!("-{pid}"));
+    kill(&format!("-{}", session.trim()));
 }
 
 #[test]
@@ -331,6 +540,7 @@ fn odd_paths_are_only_paths() {
     let command = InitCommand::at(
         script.to_str().unwrap(),
         odd.join("logs/oms-operator").to_str().unwrap(),
+        odd.join("config.yaml").to_str().unwrap(),
     );
     let run = |argv: Vec<String>| {
         let output = Command::new(&argv[0])

@@ -21,7 +21,7 @@ pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
     InitRecord, InstallationStatus, Intent, JobRecord, JobRole, OmsUpgradeStatus, OpenComponent,
     Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
-    StoppedTarget, TargetOriginal, Waiting,
+    StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

@@ -1,4 +1,5 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
+use super::confirming_init::{blame_unconfirmed_init, is_seen_down};
 use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
 use crate::api::{OmsUpgradeStatus, Waiting};
 
@@ -56,13 +57,20 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         (Next::Do(_), Some(_)) => EFFECT_REFUSED,
         _ => "Timeout",
     };
-    Next::Fail(Failure::new(
+    let failure = Failure::new(
         reason,
         format!(
             "{}: not done within {limit} s; last seen: {what}",
             summary::describe_step(step)
         ),
-    ))
+    );
+    Next::Fail(match &next {
+        Next::Wait {
+            problem: Some(waiting),
+            ..
+        } if is_seen_down(waiting) => blame_unconfirmed_init(cx, failure),
+        _ => failure,
+    })
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.

@@ -2,7 +2,8 @@
 //!
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is.
-use super::starting::{mark_completed, record_init};
+use super::confirming_init::{describe_failed_init, mark_completed, mark_unconfirmed};
+use super::starting::record_init;
 use super::targets::{Shape, find_running_pod, read_targets, require_shape};
 use super::{Context, Effect, Fact, Failure, InitState, Next};
 use crate::api::{OmsUpgradeStatus, Step};
@@ -38,7 +39,7 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
             .init_runs
             .iter()
             .find(|record| &record.target == name);
-        if record.is_some_and(|record| record.completed) {
+        if record.is_some_and(|record| record.completed || record.unconfirmed.is_some()) {
             continue;
         }
         let Some(record) = record.filter(|record| !record.pod_uid.is_empty()) else {
@@ -91,19 +92,20 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
                 attempt: record.attempt,
             }),
             Fact::Known(InitState::Running) => Next::poll(),
-            Fact::Known(InitState::Ended { banner: true, .. }) => {
+            Fact::Known(InitState::Completed) => {
                 mark_completed(draft, name);
-                Next::poll()
+                continue;
             }
             Fact::Known(InitState::Ended {
-                code,
-                banner: false,
-            }) => Next::Fail(Failure::new(
-                "InitFailed",
-                format!(
-                    "docker_init.sh in {name} ended (exit status {code}) without its completion banner; its log is under /home/admin/logs/oms-operator"
-                ),
-            )),
+                code: 0,
+                last_lines,
+            }) => {
+                mark_unconfirmed(draft, name, last_lines);
+                continue;
+            }
+            Fact::Known(InitState::Ended { code, .. }) => {
+                Next::Fail(describe_failed_init(name, *code))
+            }
             Fact::Known(InitState::Vanished) => Next::Fail(Failure::new(
                 "InitInterrupted",
                 format!(

@@ -4,6 +4,7 @@
 //! a status or carries out one effect whose intent is recorded already, so that every crash lies
 //! between two passes.
 mod adopt;
+mod confirming_init;
 mod deadline;
 mod decide;
 mod disabling_ha;

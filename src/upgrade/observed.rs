@@ -154,12 +154,14 @@ pub enum InitState {
     NotStarted,
     /// Its process lives.
     Running,
-    /// It ended. The exit status is not to be trusted; the banner is.
+    /// It ended, however, and a documented completion text is in its log.
+    Completed,
+    /// It ended without one.
     Ended {
         /// Exit status.
         code: i32,
-        /// The completion banner is in its log.
-        banner: bool,
+        /// The end of its log, where the exit status leaves it to a person to judge.
+        last_lines: Vec<String>,
     },
     /// It was started, has no exit status, and its process is gone.
     Vanished,

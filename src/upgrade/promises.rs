@@ -2,7 +2,7 @@
 use super::Context;
 use super::requests::RELEASED;
 use crate::api::condition_types::*;
-use crate::api::{ContentProof, Direction, OmsUpgradeStatus, Step};
+use crate::api::{ContentProof, Direction, InitRecord, OmsUpgradeStatus, Step};
 
 /// One condition per promise, once it is given or broken.
 pub(super) fn derive_promises(
@@ -73,16 +73,28 @@ pub(super) fn derive_promises(
         .as_ref()
         .map_or(0, |installation| installation.init_targets.len());
     if !draft.init_runs.is_empty() {
-        let done = draft.init_runs.iter().filter(|run| run.completed).count();
-        let all = done >= wanted;
-        let text =
+        let count = |wanted: fn(&InitRecord) -> bool| {
+            draft.init_runs.iter().filter(|run| wanted(run)).count()
+        };
+        let done = count(|run| run.completed);
+        let accepted = count(|run| !run.completed && run.is_accepted());
+        let open = count(|run| !run.completed && run.unconfirmed.is_some()) - accepted;
+        let mut text =
             format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
-        set(
-            SCHEMA_INITIALIZED,
-            all,
-            if all { "Completed" } else { "Running" },
-            &text,
-        );
+        if accepted > 0 {
+            text += &format!("; on {accepted} a person took it for complete by spec.retries");
+        }
+        if open > 0 {
+            text += &format!("; on {open} it ended with exit status 0 and without one");
+        }
+        let all = done + accepted >= wanted;
+        let reason = match (all, accepted, open) {
+            (true, 0, _) => "Completed",
+            (true, ..) => "Accepted",
+            (false, _, 0) => "Running",
+            (false, ..) => "Unconfirmed",
+        };
+        set(SCHEMA_INITIALIZED, all, reason, &text);
     }
     let ha_goal_reached =
         step == Step::Recovering || (step == Step::Settling && draft.originals.is_some());

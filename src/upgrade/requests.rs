@@ -1,5 +1,5 @@
 //! Requests of the user: seen once, remembered; and what a deletion means. Pure.
-use super::{Context, decide::turn_back};
+use super::{Context, confirming_init::accept_unconfirmed_init, decide::turn_back};
 use crate::api::{
     Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
 };
@@ -77,6 +77,7 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         draft.requests.retries = cx.spec.retries;
         if let Some(stall) = draft.stall.take() {
             forget_failed_init(draft, &stall);
+            accept_unconfirmed_init(cx, draft, &stall);
             let step = find_retry_step(draft, &stall);
             super::decide::enter(cx, draft, step);
         }

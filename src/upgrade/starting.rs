@@ -1,4 +1,8 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
+use super::confirming_init::{
+    await_confirmation, blame_unconfirmed_init, describe_failed_init, mark_completed,
+    mark_unconfirmed,
+};
 use super::fencing::may_write_late;
 use super::health::{await_services, revive_console};
 use super::targets::{
@@ -51,14 +55,18 @@ pub(super) fn decide_starting_new(cx: &Context<'_>) -> Next {
 }
 
 /// The normal start of the new version. Where its programs do not come up by themselves,
-/// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable).
+/// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable). HA is not switched on before it is
+/// known to be complete.
 pub(super) fn decide_starting_final(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     let targets = match bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal) {
         Ok(targets) => targets,
+        Err(Next::Fail(failure)) if failure.reason == "CrashLoop" => {
+            return Next::Fail(blame_unconfirmed_init(cx, failure));
+        }
         Err(next) => return next,
     };
     match await_services(cx, &targets) {
-        None => Next::Go(Step::EnablingHa),
+        None => await_confirmation(cx, draft, &targets).unwrap_or(Next::Go(Step::EnablingHa)),
         Some(next) => help_with_init(cx, draft, &targets).unwrap_or(next),
     }
 }
@@ -215,18 +223,25 @@ fn help_with_init(
             .init_runs
             .iter()
             .find(|record| &record.target == name);
-        if record.is_some_and(|record| record.pod_uid == pod.uid && record.completed) {
-            continue;
-        }
         if let Some(record) = record.filter(|record| record.pod_uid == pod.uid) {
             return Some(match &target.facts.init {
                 Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
                     target: name.clone(),
                     attempt: record.attempt,
                 }),
-                Fact::Known(InitState::Ended { banner: true, .. }) => {
+                Fact::Known(InitState::Completed) => {
                     mark_completed(draft, name);
-                    Next::poll()
+                    continue;
+                }
+                Fact::Known(InitState::Ended {
+                    code: 0,
+                    last_lines,
+                }) => {
+                    mark_unconfirmed(draft, name, last_lines);
+                    continue;
+                }
+                Fact::Known(InitState::Ended { code, .. }) => {
+                    Next::Fail(describe_failed_init(name, *code))
                 }
                 _ => Next::trouble(
                     1,
@@ -247,13 +262,18 @@ fn help_with_init(
     None
 }
 
-/// Remembers in which container `docker_init.sh` is about to be started.
+/// Remembers in which container `docker_init.sh` is about to be started. What earlier runs said stands until this one says more.
 pub(super) fn record_init(
     draft: &mut OmsUpgradeStatus,
     target: &str,
     pod: &super::PodFacts,
     attempt: i32,
 ) {
+    let former = draft
+        .init_runs
+        .iter()
+        .find(|record| record.target == target)
+        .cloned();
     draft.init_runs.retain(|record| record.target != target);
     draft.init_runs.push(InitRecord {
         target: target.into(),
@@ -261,17 +281,7 @@ pub(super) fn record_init(
         container_id: pod.container.id.clone(),
         restart_count: pod.container.restart_count,
         attempt,
-        completed: false,
+        completed: former.as_ref().is_some_and(|former| former.completed),
+        unconfirmed: former.and_then(|former| former.unconfirmed),
     });
-}
-
-/// Remembers that the completion banner was seen.
-pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
-    if let Some(record) = draft
-        .init_runs
-        .iter_mut()
-        .find(|record| record.target == target)
-    {
-        record.completed = true;
-    }
 }

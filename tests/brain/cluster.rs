@@ -81,8 +81,11 @@ impl World {
                 }
             }
             Some(pod) if !pod.up => {
-                let helped =
-                    init.0 == pod.number && matches!(init.1, InitState::Ended { banner: true, .. });
+                let ended = matches!(
+                    init.1,
+                    InitState::Completed | InitState::Ended { code: 0, .. }
+                );
+                let helped = init.0 == pod.number && ended;
                 pod.up = match pod.kind {
                     TemplateKind::Old => schema == Schema::Old,
                     TemplateKind::Upgrade => helped && !trouble.console_dead,
@@ -116,14 +119,19 @@ impl World {
                 node.pod.as_mut().unwrap().restarts += 1;
             } else if trouble.init_fails {
                 node.init = InitState::Ended {
-                    code: 0,
-                    banner: false,
+                    code: 1,
+                    last_lines: vec![],
                 };
-            } else {
+            } else if trouble.init_lies || trouble.init_silent {
                 node.init = InitState::Ended {
                     code: 0,
-                    banner: true,
+                    last_lines: vec!["[步骤 5/5] 完成".into(), "bye".into()],
                 };
+                if !trouble.init_lies {
+                    self.schema = Schema::New;
+                }
+            } else {
+                node.init = InitState::Completed;
                 self.schema = Schema::New;
             }
             self.writes += 1;

@@ -90,6 +90,19 @@ fn no_order_of_events_breaks_a_promise() {
     );
 }
 
+/// Whatever happens: HA stays off until somebody said that the init is complete (see `set_ha` of this world).
+#[test]
+fn no_order_of_events_forgets_an_unconfirmed_init() {
+    let trouble = Trouble {
+        init_silent: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::Initializing);
+    let worlds = explore(world, 1);
+    assert!(worlds > 500, "{worlds} worlds are too few to mean anything");
+}
+
 #[test]
 fn no_order_of_events_breaks_a_rollback() {
     let mut world = World::new(

@@ -152,6 +152,15 @@ impl World {
             "HA is written although it reads so"
         );
         self.ha = config.apply_patch(patch).unwrap().as_str().to_owned();
+        let forward = self.status.direction == Some(Direction::Forward);
+        if forward && self.ha_enabled() {
+            // A person's answer is a raised number of retries; nobody else raises it in this world.
+            let told = |node: &Node| node.init == InitState::Completed;
+            assert!(
+                self.nodes.iter().any(told) || self.spec.retries > 0,
+                "HA is switched on and nobody said that docker_init.sh is complete"
+            );
+        }
         assert!(
             self.ha.contains("\"custom\":\"kept\""),
             "an unknown key was lost"

@@ -88,7 +88,12 @@ pub enum JobEnd {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Trouble {
     pub unpullable: bool,
+    /// `docker_init.sh` ends with an error, half way.
     pub init_fails: bool,
+    /// It does its work, ends with exit status 0 and does not say that it is complete.
+    pub init_silent: bool,
+    /// It stops half way and ends with exit status 0 nevertheless.
+    pub init_lies: bool,
     pub init_kills: bool,
     pub console_dead: bool,
     pub programs_need_init: bool,

@@ -84,8 +84,8 @@ impl World {
         );
         let _ = write!(
             text,
-            "{:?}{:?}{:?}{:?}{:?}",
-            self.inits, self.stopped, self.resumed, self.new_ran, self.trouble
+            "{:?}{:?}{:?}{:?}{:?}{:?}",
+            self.inits, self.stopped, self.resumed, self.new_ran, self.trouble, self.accepted
         );
         let _ = write!(text, "{}{:?}", self.delays, self.late_job);
         if let Some(ask) = &self.delayed {

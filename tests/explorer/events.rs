@@ -275,6 +275,7 @@ impl World {
             }
             "Retry" => {
                 self.asks.retry = false;
+                self.accepted |= self.status_text("/stall/reason") == "InitUnconfirmed";
                 self.edit("omsupgrades", UPGRADE, |one| {
                     one["spec"]["retries"] = json!(1)
                 });

@@ -102,6 +102,7 @@ impl OpenApi for ConsoleDouble {
         self.ask(CallSite::ConsoleWriteHa, move |world| {
             world.check_intent(&["SetHa"], None);
             world.db.ha = Some(config.as_str().into());
+            world.check_ha_on();
             for oms in world.oms.values_mut().filter(|oms| oms.up) {
                 oms.console_text = Some(config.as_str().into());
             }

@@ -1,7 +1,7 @@
 //! What must hold: rules for single acts, rules for every world, rules for worlds at their end.
 //! Judged from the world alone, never from the operator's word.
 use super::store::Ask;
-use super::world::{NEW_IMAGE, OLD_IMAGE, QUERY_TIMEOUT, Schema, Version, World};
+use super::world::{InitEnd, NEW_IMAGE, OLD_IMAGE, QUERY_TIMEOUT, Schema, Version, World};
 use oms_operator::controller::CallSite;
 use serde_json::Value;
 
@@ -83,6 +83,19 @@ impl World {
     pub fn check_restore(&mut self) {
         if !self.running_versions().is_empty() {
             self.break_rule("I12: a restore ends while OMS runs");
+        }
+    }
+
+    /// HA starts what a rollback does not bring back: it goes on in the new version only when `docker_init.sh` said that it is
+    /// complete, or a person did.
+    pub fn check_ha_on(&mut self) {
+        let told = self
+            .inits
+            .values()
+            .any(|run| run.end == Some(InitEnd::Told));
+        let new_runs = self.running_versions().contains(&Version::New);
+        if self.ha_enabled() && new_runs && !told && !self.accepted {
+            self.break_rule("HA is switched on and nobody said that docker_init.sh is complete");
         }
     }
 

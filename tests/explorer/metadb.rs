@@ -193,6 +193,7 @@ impl MetaDb for SqlDouble {
                 world.break_rule("an unknown key of ha.config is lost");
             }
             world.db.ha = Some(next.as_str().into());
+            world.check_ha_on();
             world.touched = true;
             Ok(HaRowOutcome::Written(next.as_str().into()))
         })

@@ -1,8 +1,15 @@
 //! OMS as it behaves: programs that come up, a console that caches `ha.config`, `docker_init.sh`,
 //! projects that advance only while HA can start their components.
 use super::cluster::PodKind;
-use super::world::{InitRun, Oms, Schema, Version, World};
+use super::world::{InitEnd, InitRun, Oms, Schema, Version, World};
 use serde_json::{Value, json};
+
+impl InitRun {
+    /// It came to its end without an error.
+    fn is_done(&self) -> bool {
+        matches!(self.end, Some(InitEnd::Told | InitEnd::Silent))
+    }
+}
 
 impl World {
     /// The container of a target's pod starts.
@@ -49,7 +56,13 @@ impl World {
             }
             Version::Old => {}
         }
-        if version == Version::New && !upgrade_start && self.db.schema != Schema::New {
+        // An exit status of 0 is believed that far: nothing is written that a rollback does not bring back.
+        let lied_to = self.db.schema == Schema::Half
+            && self
+                .inits
+                .values()
+                .any(|run| run.end == Some(InitEnd::Silent));
+        if version == Version::New && !upgrade_start && self.db.schema != Schema::New && !lied_to {
             self.break_rule("the new version starts normally on a database that is not migrated");
         }
         self.touched = true;
@@ -64,7 +77,7 @@ impl World {
         let helped = self
             .inits
             .values()
-            .any(|run| run.container == container && run.end == Some(true));
+            .any(|run| run.container == container && run.is_done());
         match (oms.version, oms.upgrade_start) {
             (Version::Old, _) => self.db.schema == Schema::Old,
             (Version::New, true) => helped && !self.trouble.console_dead,
@@ -175,7 +188,7 @@ impl World {
         if self
             .inits
             .values()
-            .any(|run| run.container == container && run.end == Some(true))
+            .any(|run| run.container == container && run.is_done())
         {
             self.break_rule("docker_init.sh runs twice in one container");
         }
@@ -200,17 +213,21 @@ impl World {
     pub fn describe_init(&self, target: &str, attempt: &str) -> String {
         let (state, exit, banner) = match self.inits.get(&(target.to_owned(), attempt.to_owned())) {
             None => ("absent", "-", 0),
-            Some(InitRun {
-                end: Some(true), ..
-            }) => ("exited", "0", 1),
-            // The exit status is not to be trusted.
-            Some(InitRun {
-                end: Some(false), ..
-            }) => ("exited", "0", 0),
-            Some(run) if self.is_init_alive(run) => ("running", "-", 0),
-            Some(_) => ("vanished", "-", 0),
+            Some(run) => match run.end {
+                // The exit status is not to be trusted.
+                Some(InitEnd::Told) => ("exited", "7", 1),
+                Some(InitEnd::Silent) => ("exited", "0", 0),
+                Some(InitEnd::Failed) => ("exited", "1", 0),
+                None if self.is_init_alive(run) => ("running", "-", 0),
+                None => ("vanished", "-", 0),
+            },
         };
-        format!("init={state} exit={exit} banner={banner} lines=3 age=1 quiet=1\n")
+        let end = if (exit, banner) == ("0", 0) {
+            "[步骤 5/5] 完成\n"
+        } else {
+            ""
+        };
+        format!("init={state} exit={exit} banner={banner} lines=3 age=1 quiet=1\n{end}")
     }
 
     /// Runs of `docker_init.sh` that are at work.
@@ -224,8 +241,8 @@ impl World {
 
     /// A run comes to its end.
     pub fn finish_init(&mut self, key: &(String, String)) {
-        let fails = self.trouble.init_fails;
-        if self.trouble.init_kills {
+        let trouble = self.trouble;
+        if trouble.init_kills {
             let Some(run) = self.inits.get(key).cloned() else {
                 return;
             };
@@ -239,10 +256,20 @@ impl World {
             }
             return;
         }
+        let end = if trouble.init_fails {
+            InitEnd::Failed
+        } else if trouble.init_silent || trouble.init_lies {
+            InitEnd::Silent
+        } else {
+            InitEnd::Told
+        };
         if let Some(run) = self.inits.get_mut(key) {
-            run.end = Some(!fails);
+            run.end = Some(end);
         }
-        if !fails {
+        if end == InitEnd::Silent {
+            self.accepted = false;
+        }
+        if end != InitEnd::Failed && !trouble.init_lies {
             self.db.schema = Schema::New;
         }
         self.write_content();

@@ -99,7 +99,18 @@ fn reads_enabled(text: Option<&str>) -> bool {
 pub struct InitRun {
     /// Container that it runs in.
     pub container: String,
-    pub end: Option<bool>,
+    pub end: Option<InitEnd>,
+}
+
+/// How a run of `docker_init.sh` ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InitEnd {
+    /// With a completion text.
+    Told,
+    /// With exit status 0 and without one.
+    Silent,
+    /// With another exit status and without one.
+    Failed,
 }
 
 /// One dump on the claim.
@@ -117,8 +128,12 @@ pub struct Artefact {
 pub struct Trouble {
     /// The new image cannot be pulled any more once preflight is over.
     pub unpullable: bool,
-    /// `docker_init.sh` ends without its banner.
+    /// `docker_init.sh` ends with an error.
     pub init_fails: bool,
+    /// It does its work, ends with exit status 0 and does not say that it is complete.
+    pub init_silent: bool,
+    /// It stops half way and ends with exit status 0 nevertheless.
+    pub init_lies: bool,
     /// The container is killed while `docker_init.sh` runs.
     pub init_kills: bool,
     /// The new console never comes up.
@@ -196,6 +211,8 @@ pub struct World {
     pub stopped: bool,
     /// The components were started again since.
     pub resumed: bool,
+    /// A person was asked about a silent end of `docker_init.sh` and took it for complete; none ended so since.
+    pub accepted: bool,
     /// The new version ran, and the databases were not proven to suit the old one since.
     pub new_ran: bool,
     /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
@@ -246,6 +263,7 @@ impl World {
             stranger: false,
             stopped: false,
             resumed: false,
+            accepted: false,
             new_ran: false,
             refused: None,
             touched: false,

@@ -316,9 +316,36 @@ pub struct InitRecord {
     pub restart_count: i32,
     /// Attempt, counted from one.
     pub attempt: i32,
-    /// The completion banner was seen.
+    /// A documented completion text was seen.
     #[serde(default)]
     pub completed: bool,
+    /// A run on this target, the present one or an earlier one, ended with exit status 0 and without a completion text, and
+    /// none has printed one since: whether the schema is complete is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedInit>,
+}
+
+/// A run of `docker_init.sh` that did not say whether it was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnconfirmedInit {
+    /// Its attempt.
+    pub attempt: i32,
+    /// The end of its log. Lines that may hold a password are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+    /// When a person took it for complete. HA is not switched on before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_time: Option<Time>,
+}
+
+impl InitRecord {
+    /// Whether a person took it for complete.
+    pub fn is_accepted(&self) -> bool {
+        self.unconfirmed
+            .as_ref()
+            .is_some_and(|unconfirmed| unconfirmed.accepted_time.is_some())
+    }
 }
 
 /// A project that ran before the upgrade.

@@ -146,14 +146,13 @@ async fn read_init(
     Ok(match seen.state {
         container::InitState::NotStarted => InitState::NotStarted,
         container::InitState::Starting | container::InitState::Running => InitState::Running,
+        // The text is the proof, also when the process was killed before it could say how it ended.
+        container::InitState::Exited { .. } | container::InitState::Vanished if seen.completed => {
+            InitState::Completed
+        }
         container::InitState::Exited { code } => InitState::Ended {
             code,
-            banner: seen.completed,
-        },
-        // The banner is the proof, also when the process was killed before it could say how it ended.
-        container::InitState::Vanished if seen.completed => InitState::Ended {
-            code: -1,
-            banner: true,
+            last_lines: seen.last_lines,
         },
         container::InitState::Vanished => InitState::Vanished,
     })

@@ -2,16 +2,22 @@
 //!
 //! The script takes minutes and must not be interrupted (deployment guide), while an exec connection
 //! may break at any time; so the exec only starts it. Its record outlives container and operator:
-//! `/home/admin/logs/oms-operator/<attempt>/` with `started` (process), `log` and `exit`.
-//! Its exit status is not documented to be reliable, so the completion text counts as well.
+//! `/home/admin/logs/oms-operator/<attempt>/` with `started` (process), `session`, `log`, `code` and `exit`.
+//! Its exit status is not documented to be reliable, so the completion text counts as well. It is looked for in the
+//! container, in the whole of the log: how much of it an exec brings back does not matter.
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerError, ExecAnswer};
+use super::{ContainerError, ExecAnswer, probe::CONFIG_YAML};
 
-/// Text of `docker_init.sh` when all its steps are done (V3.3.1 deployment guide, V4.0.0 scale-out).
-pub const COMPLETION_TEXT: &str = "[Completed] All initialization steps are executed.";
+/// Texts of `docker_init.sh` when all its steps are done (V3.3.1 deployment guide, V4.0.0 scale-out): that of the Chinese
+/// pages and that of their translation. Which of them an image prints is not known. Colours, width of brackets, spaces and
+/// what stands before and after do not matter.
+pub const COMPLETION_TEXTS: [&str; 2] = [
+    "【结束】全部初始化步骤执行成功",
+    "[Completed] All initialization steps are executed",
+];
 /// The script in the image (upgrade guide, single node, step 6).
 pub const INIT_PROGRAM: &str = "/root/docker_init.sh";
 /// Folder of the records; on the logs volume, so that they survive the container.
@@ -19,7 +25,12 @@ pub const RECORD_FOLDER: &str = "/home/admin/logs/oms-operator";
 
 const START_SCRIPT: &str = include_str!("init_start.sh");
 const RUN_SCRIPT: &str = include_str!("init_run.sh");
+const WORK_SCRIPT: &str = include_str!("init_work.sh");
 const READ_SCRIPT: &str = include_str!("init_read.sh");
+
+/// Most lines of the end of a log that are kept, and most characters of each.
+const LAST_LINES: usize = 10;
+const LONGEST_LINE: usize = 300;
 
 /// Name of one attempt: letters, digits, `.`, `_`, `-`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,21 +78,23 @@ impl fmt::Display for AttemptId {
 pub struct InitCommand {
     program: String,
     folder: String,
+    configuration: String,
 }
 
 impl Default for InitCommand {
     /// The documented places.
     fn default() -> Self {
-        Self::at(INIT_PROGRAM, RECORD_FOLDER)
+        Self::at(INIT_PROGRAM, RECORD_FOLDER, CONFIG_YAML)
     }
 }
 
 impl InitCommand {
     /// Other places: for images that keep the script elsewhere, and for tests.
-    pub fn at(program: &str, folder: &str) -> Self {
+    pub fn at(program: &str, folder: &str, configuration: &str) -> Self {
         Self {
             program: program.to_owned(),
             folder: folder.to_owned(),
+            configuration: configuration.to_owned(),
         }
     }
 
@@ -90,7 +103,13 @@ impl InitCommand {
         bash(
             START_SCRIPT,
             "oms-operator-start",
-            [&self.folder, attempt.as_str(), &self.program, RUN_SCRIPT],
+            [
+                &self.folder,
+                attempt.as_str(),
+                &self.program,
+                RUN_SCRIPT,
+                WORK_SCRIPT,
+            ],
         )
     }
 
@@ -99,7 +118,13 @@ impl InitCommand {
         bash(
             READ_SCRIPT,
             "oms-operator-read",
-            [self.folder.as_str(), attempt.as_str(), COMPLETION_TEXT],
+            [
+                &self.folder,
+                attempt.as_str(),
+                &self.configuration,
+                COMPLETION_TEXTS[0],
+                COMPLETION_TEXTS[1],
+            ],
         )
     }
 }
@@ -145,18 +170,21 @@ pub enum InitState {
 }
 
 /// Record of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InitRecord {
     /// Where it stands.
     pub state: InitState,
-    /// True when the completion text was printed.
+    /// True when a completion text was printed.
     pub completed: bool,
-    /// Lines in its log: progress to look at. The text itself is never read out.
+    /// Lines in its log: progress to look at.
     pub log_lines: u64,
     /// Seconds since it began.
     pub age_seconds: u64,
     /// Seconds since it last printed something.
     pub quiet_seconds: u64,
+    /// The end of its log, for a person to judge: only of one that exited with status 0 and without a completion text.
+    /// The container leaves out lines that may hold a secret.
+    pub last_lines: Vec<String>,
 }
 
 /// Reads the answer of the start command.
@@ -174,12 +202,13 @@ pub fn parse_init_start(answer: &ExecAnswer) -> Result<InitStart, ContainerError
 
 /// Reads the answer of the read command.
 pub fn parse_init_record(answer: &ExecAnswer) -> Result<InitRecord, ContainerError> {
-    read_record(answer.stdout.trim())
+    read_record(&answer.stdout)
         .ok_or_else(|| unusable(&format!("no record line, exit code {:?}", answer.exit_code)))
 }
 
-fn read_record(line: &str) -> Option<InitRecord> {
-    let mut words = line.split(' ');
+fn read_record(text: &str) -> Option<InitRecord> {
+    let mut lines = text.trim_start().lines();
+    let mut words = lines.next()?.trim_end().split(' ');
     let mut field = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=');
     let state = field("init")?;
     let code = field("exit")?;
@@ -203,6 +232,15 @@ fn read_record(line: &str) -> Option<InitRecord> {
         log_lines,
         age_seconds: u64::try_from(age).unwrap_or(0),
         quiet_seconds: u64::try_from(quiet).unwrap_or(0),
+        last_lines: lines
+            .take(LAST_LINES)
+            .map(|line| {
+                line.chars()
+                    .filter(|c| !c.is_control())
+                    .take(LONGEST_LINE)
+                    .collect()
+            })
+            .collect(),
     })
 }
 

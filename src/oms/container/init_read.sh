@@ -1,51 +1,86 @@
-# Prints one line about an attempt to run docker_init.sh. Changes nothing.
-# Arguments: record folder, attempt, completion text.
+# Prints one line about an attempt to run docker_init.sh and, when it ended with 0 and without a completion text, the last
+# lines of its log. Changes nothing.
+# Arguments: record folder, attempt, OMS's configuration, completion texts.
 set -u
-dir=$1/$2 banner=$3
+dir=$1/$2 logs=${1%/}
+logs=${logs%/*}
+config=$3
+shift 3
 now=$(date +%s)
+escape=$'\033' wide_space=$'\343\200\200' fixed_space=$'\302\240'
+# Without colours.
+plain() { LC_ALL=C sed -e "s/$escape\\[[0-9;?]*[ -\\/]*[@-~]//g" -e "s/$escape[()][0-9A-B]//g"; }
+# Without what may differ in texts that say the same: colours, width of brackets, spaces.
+fold() {
+  plain | LC_ALL=C sed -e 's/【/[/g; s/】/]/g; s/［/[/g; s/］/]/g' -e "s/$wide_space//g; s/$fixed_space//g; s/[[:space:]]//g"
+}
+texts=$(printf '%s\n' "$@" | fold)
+tells_completion() { fold < "$1" | LC_ALL=C grep -qaF -- "$texts"; }
+# docker_init.sh keeps a log of its own, too; only one that was not there before counts.
+list_logs() {
+  printf '%s\n' "$dir/log"
+  [ -e "$dir/started" ] || return
+  for own in "$logs"/docker_init.log.*; do
+    [ "$own" -nt "$dir/started" ] || continue
+    grep -qxF -- "$own" "$dir/before" 2>/dev/null || printf '%s\n' "$own"
+  done
+}
+# The end of the log, for people. Lines that may hold a password are left out: the passwords of the configuration
+# by their value, all others by the words around them.
+list_passwords() {
+  sed -n 's/^[[:space:]]*[A-Za-z_]*[Pp]assword[A-Za-z_]*[[:space:]]*:[[:space:]]*//p' "$config" 2>/dev/null |
+    sed -e 's/[[:space:]]*$//' -e "s/^[\"']\(.*\)[\"']\$/\1/" | grep .
+}
+show_end() {
+  list_logs | while read -r log; do
+    [ -s "$log" ] || continue
+    plain < "$log" | tr '\r' '\n' | LC_ALL=C grep -a '[^[:space:]]' |
+      LC_ALL=C grep -aviE 'passw|pwd|密码|口令|secret|token|credential|private.?key|identified|(^|[[:space:]])-p[^[:space:]]|://[^/[:space:]]*@' |
+      LC_ALL=C grep -avF -f <(list_passwords) | tail -n 10 | LC_ALL=C cut -b 1-300
+    break
+  done
+}
 report() {
-  local seen=0 lines=0 age=0 quiet=0 since
+  local seen=0 lines=0 age=0 quiet=0
   if [ -e "$dir/log" ]; then
-    grep -qF -- "$banner" "$dir/log" && seen=1
     lines=$(wc -l < "$dir/log")
     quiet=$((now - $(stat -c %Y "$dir/log")))
+    while read -r log; do
+      tells_completion "$log" && seen=1
+    done < <(list_logs)
   fi
-  # docker_init.sh keeps a log of its own, too; only one younger than the start counts.
-  if [ -e "$dir/started" ]; then
-    since=$(stat -c %Y "$dir/started")
-    age=$((now - since))
-    for own in "${1%/}"/docker_init.log.*; do
-      [ "$own" -nt "$dir/started" ] && grep -qF -- "$banner" "$own" && seen=1
-    done
-  fi
-  echo "init=$2 exit=$3 banner=$seen lines=$lines age=$age quiet=$quiet"
+  [ -e "$dir/started" ] && age=$((now - $(stat -c %Y "$dir/started")))
+  echo "init=$1 exit=$2 banner=$seen lines=$lines age=$age quiet=$quiet"
+  [ "$1 $2 $seen" = "exited 0 0" ] && show_end
   exit 0
 }
-logs=${1%/*}
 [ -d "$dir" ] || { echo "init=absent exit=- banner=0 lines=0 age=0 quiet=0"; exit 0; }
 if [ -e "$dir/exit" ]; then
   read -r code < "$dir/exit"
-  report "$logs" exited "$code"
+  report exited "$code"
 fi
 if [ ! -e "$dir/started" ]; then
   # Claimed, but not begun: normal for a moment, a crash of the starter when it lasts.
-  [ $((now - $(stat -c %Y "$dir"))) -lt 30 ] && report "$logs" starting -
-  report "$logs" vanished -
+  [ $((now - $(stat -c %Y "$dir"))) -lt 30 ] && report starting -
+  report vanished -
 fi
 read -r pid born cradle boot < "$dir/started"
+session=$pid
+[ -e "$dir/session" ] && read -r session < "$dir/session"
 read -r line < /proc/1/stat; fields=(${line##*) }); here=${fields[19]}
 read -r boot_here < /proc/sys/kernel/random/boot_id
 if [ "$cradle" = "$here" ] && [ "$boot" = "$boot_here" ]; then
   for stat in /proc/[0-9]*/stat; do
     read -r line 2>/dev/null < "$stat" || continue
     fields=(${line##*) })
-    # Session of the runner: docker_init.sh may outlive its runner, and is then still at work.
-    [ "${fields[3]:-}" = "$pid" ] && report "$logs" running -
+    # Session of the runner or of docker_init.sh, which may outlive its runner and is then still at work.
+    case ${fields[3]:-} in "$pid" | "$session") report running - ;; esac
   done
 fi
-# It may have ended between the first look and this one.
-if [ -e "$dir/exit" ]; then
-  read -r code < "$dir/exit"
-  report "$logs" exited "$code"
-fi
-report "$logs" vanished -
+# It may have ended between the first look and this one; or its runner was killed, and it ended nevertheless.
+for end in exit code; do
+  [ -e "$dir/$end" ] || continue
+  read -r code < "$dir/$end"
+  report exited "$code"
+done
+report vanished -

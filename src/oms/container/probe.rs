@@ -85,9 +85,12 @@ pub fn parse_cm_url(answer: &ExecAnswer) -> Result<Option<String>, ContainerErro
     }
 }
 
+/// OMS's configuration (deployment guide).
+pub(super) const CONFIG_YAML: &str = "/home/admin/conf/config.yaml";
+
 /// Prints the container's `config.yaml`. Its output holds passwords: keep it out of every log.
 pub fn config_yaml_argv() -> Vec<String> {
-    strings(["cat", "/home/admin/conf/config.yaml"])
+    strings(["cat", CONFIG_YAML])
 }
 
 #[cfg(test)]

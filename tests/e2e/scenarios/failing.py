@@ -32,9 +32,11 @@ def init_fails(lab):
 
 @scenario("init-exit-lies")
 def init_exit_lies(lab):
-    """docker_init.sh fails half way and says 0."""
+    """docker_init.sh fails half way and says 0: the new version does not come up, and that is told together."""
     lab.bad_day("init-exit-lies")
-    fail_and_return(lab, "init-exit-lies", ("init-fails-half-way",), words=("completion banner",))
+    timeouts = {**QUICK, "health": "40s"}
+    fail_and_return(lab, "init-exit-lies", ("init-fails-half-way",), words=("completion banner", "does not come up"),
+                    timeouts=timeouts)
 
 
 @scenario("init-hangs")

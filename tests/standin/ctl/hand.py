@@ -11,7 +11,7 @@ from ctl import manifests
 from ctl.kube import EYE, wait_for
 
 PARAMETER = "/oms/standin/v1/system-parameters/ha.config"
-BANNER = "# [Completed] All initialization steps are executed."
+BANNER = "【结束】全部初始化步骤执行成功"
 SLACK_MINUTES = 30
 
 

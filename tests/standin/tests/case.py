@@ -83,7 +83,7 @@ class Case(unittest.TestCase):
         self.stop_for_upgrade(self.start_old())
         container = self.start_upgrade()
         result = self.init(container)
-        self.assertIn("# [Completed] All initialization steps are executed.", result.stdout)
+        self.assertIn("【结束】全部初始化步骤执行成功", result.stdout)
         container.stop()
         container = self.ground.start(NEW).wait_healthy()
         self.wait_online()

@@ -6,7 +6,8 @@ import time
 from box import COMMAND, EYE, wait_for
 from case import DOWN, HA, NEW, OLD, Case
 
-BANNER = "# [Completed] All initialization steps are executed."
+BANNER = "【结束】全部初始化步骤执行成功"
+ENGLISH = "# [Completed] All initialization steps are executed."
 
 
 class InitDays(Case):
@@ -39,6 +40,23 @@ class InitDays(Case):
         self.assertNotIn(BANNER, result.stdout)
         log = self.container.exec("bash", "-c", "cat /home/admin/logs/docker_init.log.*")
         self.assertEqual(log.stdout, result.stdout)
+
+    def test_text_is_english(self):
+        self.bad_day("init-text", "english")
+        result = self.init(self.container)
+        self.assertEqual((result.returncode, result.stdout.rstrip().rpartition("\n")[2]), (0, ENGLISH))
+        self.assertNotIn(BANNER, result.stdout)
+        self.assert_rules()
+
+    def test_text_is_missing(self):
+        self.bad_day("init-text", "none")
+        result = self.init(self.container)
+        self.assertEqual(result.returncode, 0)
+        self.assertNotIn(BANNER, result.stdout)
+        self.assertNotIn(ENGLISH, result.stdout)
+        self.assertIn("[5/5]", result.stdout)
+        self.assertEqual(self.state()["schema"], NEW)
+        self.assert_rules()
 
     def test_hangs(self):
         self.bad_day("init-hangs")

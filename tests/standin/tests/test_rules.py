@@ -34,6 +34,25 @@ class Rules(Case):
         self.ground.start(NEW)
         self.wait_rule("SkippedInit")
 
+    def test_normal_start_after_an_init_that_lied(self):
+        self.stop_for_upgrade(self.start_old())
+        container = self.start_upgrade()
+        self.bad_day("init-fails-half-way")
+        self.bad_day("init-exit-lies")
+        self.assertEqual(self.init(container).returncode, 0)
+        container.stop()
+        container = self.ground.start(NEW)
+        wait_for("the console gave up", lambda: container.programs().get("oms_console") in DOWN, 30)
+        self.assert_rules()
+        container.stop()
+        # Nor is it an excuse for what came after an init that told the truth.
+        self.end_bad_days()
+        self.bad_day("init-fails-half-way")
+        self.init(self.start_upgrade())
+        self.ground.stop_all()
+        self.ground.start(NEW)
+        self.wait_rule("SkippedInit")
+
     def test_two_inits_at_once(self):
         self.stop_for_upgrade(self.start_old())
         container = self.start_upgrade()
@@ -49,7 +68,7 @@ class Rules(Case):
         self.stop_for_upgrade(self.start_old())
         container = self.start_upgrade()
         self.init(container)
-        self.assertIn("[Completed]", self.init(container).stdout)
+        self.assertIn("【结束】", self.init(container).stdout)
         self.assert_rules()
 
     def test_upgrade_start_after_init(self):

@@ -41,7 +41,7 @@ def prepare_programs(db, journal, for_upgrade):
     """Which programs supervisord starts by itself."""
     set_autostart("oms_console.ini", not for_upgrade)
     if identity.is_new(journal.version) and not for_upgrade and journal.bad_day("needs-second-init"):
-        last = db.one(f"SELECT outcome FROM {journals.NAME}.inits WHERE version = %s AND outcome <> 'failed'"
+        last = db.one(f"SELECT outcome FROM {journals.NAME}.inits WHERE version = %s AND outcome NOT IN ('failed', 'lied')"
                       " ORDER BY id DESC LIMIT 1", journal.version)
         if last is None or last["outcome"] != "second":
             journal.event("NeedsSecondInit", "programs wait for docker_init.sh")

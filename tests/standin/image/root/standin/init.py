@@ -11,7 +11,8 @@ import journal as journals
 import schema
 from metadb import MetaDb
 
-BANNER = "# [Completed] All initialization steps are executed."
+# By value of the bad day "init-text"; the first one is that of the Chinese pages, the second one that of their translation.
+TEXTS = {None: "【结束】全部初始化步骤执行成功", "english": "# [Completed] All initialization steps are executed.", "none": None}
 EXIT_FAILED, EXIT_LYING = 1, 90
 PROGRAMS = ("nginx", "oms_console", "oms_drc_cm", "oms_drc_supervisor", "sshd")
 
@@ -113,12 +114,16 @@ def main():
         initialise(db, journal, config)
     except Exception as error:
         say(f"[Failed] {error}")
-        db.run(f"UPDATE {journals.NAME}.inits SET finished = %s, outcome = 'failed' WHERE id = %s", time.time(), run)
+        lies = journal.bad_day("init-exit-lies")
+        db.run(f"UPDATE {journals.NAME}.inits SET finished = %s, outcome = %s WHERE id = %s", time.time(),
+               "lied" if lies else "failed", run)
         journal.event("InitFailed", str(error))
-        return EXIT_LYING if journal.bad_day("init-exit-lies") else EXIT_FAILED
+        return EXIT_LYING if lies else EXIT_FAILED
     db.run(f"UPDATE {journals.NAME}.inits SET finished = %s, outcome = %s WHERE id = %s", time.time(), outcome, run)
     journal.event("InitFinished", outcome)
-    print(BANNER, flush=True)
+    text = TEXTS[journal.bad_day("init-text")]
+    if text:
+        print(text, flush=True)
     return 0
 
 

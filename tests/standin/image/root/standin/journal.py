@@ -72,6 +72,11 @@ class Journal:
         """Ends a bad day that is meant to happen once."""
         self.db.run(f"DELETE FROM {NAME}.bad_days WHERE name = %s", name)
 
+    def was_lied_to(self):
+        """Whether the last docker_init.sh of this version failed and said 0: nobody can know then that it was not done."""
+        last = self.db.one(f"SELECT outcome FROM {NAME}.inits WHERE version = %s ORDER BY id DESC LIMIT 1", self.version)
+        return bool(last) and last["outcome"] == "lied"
+
     def setting(self, name):
         """A setting as a float."""
         row = self.db.one(f"SELECT value FROM {NAME}.settings WHERE name = %s", name)

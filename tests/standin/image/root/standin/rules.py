@@ -91,12 +91,12 @@ def check_schema(db, journal, for_upgrade, state):
             journal.violation("OldOnNewSchema", f"{journal.version} started on a schema that is {state}")
         return
     if state != identity.NEW:
-        if not for_upgrade:
+        if not for_upgrade and not journal.was_lied_to():
             journal.violation("SkippedInit", f"{journal.version} started on a schema that is {state}, without IS_UPGRADE")
         return
     if for_upgrade:
         init = db.one(f"SELECT MAX(finished) AS finished FROM {journals.NAME}.inits"
-                      " WHERE version = %s AND outcome <> 'failed'", journal.version)
+                      " WHERE version = %s AND outcome NOT IN ('failed', 'lied')", journal.version)
         first = db.one(f"SELECT MIN(started) AS started FROM {journals.NAME}.instances WHERE pod = %s", journal.pod)
         if init["finished"] is not None and first["started"] > init["finished"]:
             journal.violation("UpgradeStartAfterInit", "a new pod has IS_UPGRADE=true although init is done")

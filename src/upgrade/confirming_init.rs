@@ -1,0 +1,171 @@
+//! Whether `docker_init.sh` has done its work: what its end says, what a person says. Pure.
+//!
+//! A documented completion text is sufficient: the guide names it as the sign that all steps were done, and no page says
+//! anything about the exit status, so one that is not 0 does not count against it. It is not necessary either, for no page
+//! says which of the texts an image prints: an exit status of 0 without one is a question. The new version is started on
+//! it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
+use super::targets::Target;
+use super::{Context, Fact, Failure, InitState, Next};
+use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Waiting};
+
+/// Remembers that a completion text was seen.
+pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
+    if let Some(record) = find_record(draft, target) {
+        record.completed = true;
+        record.unconfirmed = None;
+    }
+}
+
+/// Remembers a run that ended with exit status 0 and without a completion text. Whatever a person accepted before was
+/// another run; what a run has said before stands.
+pub(super) fn mark_unconfirmed(draft: &mut OmsUpgradeStatus, target: &str, last_lines: &[String]) {
+    if let Some(record) = find_record(draft, target).filter(|record| !record.completed) {
+        let known = record.unconfirmed.as_ref();
+        if known.is_none_or(|known| known.attempt != record.attempt) {
+            record.unconfirmed = Some(UnconfirmedInit {
+                attempt: record.attempt,
+                last_lines: last_lines.to_vec(),
+                accepted_time: None,
+            });
+        }
+    }
+}
+
+fn find_record<'a>(draft: &'a mut OmsUpgradeStatus, target: &str) -> Option<&'a mut InitRecord> {
+    draft
+        .init_runs
+        .iter_mut()
+        .find(|record| record.target == target)
+}
+
+/// A person who raises `spec.retries` at this stall takes what ran for complete.
+pub(super) fn accept_unconfirmed_init(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    stall: &Stall,
+) {
+    if stall.reason != "InitUnconfirmed" {
+        return;
+    }
+    for record in draft.init_runs.iter_mut().filter(|run| !run.completed) {
+        let attempt = record.attempt;
+        let unconfirmed = record.unconfirmed.get_or_insert_with(|| UnconfirmedInit {
+            attempt,
+            ..UnconfirmedInit::default()
+        });
+        unconfirmed.accepted_time = Some(cx.now.clone());
+    }
+}
+
+/// `docker_init.sh` ended badly, or without saying how.
+pub(super) fn describe_failed_init(target: &str, code: i32) -> Failure {
+    Failure::new(
+        "InitFailed",
+        format!(
+            "docker_init.sh in {target} ended (exit status {code}) without its completion banner; its log is under /home/admin/logs/oms-operator"
+        ),
+    )
+}
+
+/// The new version is up. `None` when `docker_init.sh` is known to be complete wherever it had to run: it said so, or a
+/// person did. What is only not known to be incomplete does not count.
+pub(super) fn await_confirmation(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    targets: &[Target<'_>],
+) -> Option<Next> {
+    for target in targets {
+        let name = &target.original.name;
+        let run = draft.init_runs.iter().find(|run| &run.target == name);
+        // Only of a run in the pod of now is there still something to see.
+        let Some(run) = run.filter(|run| target.pods.iter().any(|pod| pod.uid == run.pod_uid))
+        else {
+            continue;
+        };
+        match &target.facts.init {
+            Fact::Known(InitState::Running) => {
+                return Some(Next::trouble(
+                    1,
+                    "InitOnceMore",
+                    format!("{name} is up; docker_init.sh still runs in it once more"),
+                ));
+            }
+            // It said so before, and the programs are up.
+            _ if run.completed => {}
+            Fact::Known(InitState::Completed) => mark_completed(draft, name),
+            Fact::Known(InitState::Ended {
+                code: 0,
+                last_lines,
+            }) => {
+                mark_unconfirmed(draft, name, last_lines);
+            }
+            Fact::Known(InitState::Ended { code, .. }) => {
+                return Some(Next::Fail(describe_failed_init(name, *code)));
+            }
+            Fact::Known(InitState::NotStarted | InitState::Vanished) | Fact::Unknown(_) => {}
+        }
+    }
+    let open: Vec<&InitRecord> = list_open_runs(draft).collect();
+    let first = open.first()?;
+    let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
+    let (attempt, end) = match &first.unconfirmed {
+        Some(unconfirmed) => (unconfirmed.attempt, quote(&unconfirmed.last_lines)),
+        None => (first.attempt, quote(&[])),
+    };
+    Some(Next::Stall(Failure::new(
+        "InitUnconfirmed",
+        format!(
+            "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
+             are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
+             log of attempt {attempt}, on the volume /home/admin/logs under oms-operator: if it says that all steps were done, raise spec.retries by one \
+             and the upgrade goes on; if not, action: RollBack brings back the old version and its data, from the verified backup on claim {}. \
+             The log of {} ends: {end}",
+            names.join(", "),
+            cx.spec.backup.claim_name,
+            first.target,
+        ),
+    )))
+}
+
+/// Runs of which neither they nor a person said that they are complete.
+fn list_open_runs(status: &OmsUpgradeStatus) -> impl Iterator<Item = &InitRecord> {
+    status
+        .init_runs
+        .iter()
+        .filter(|run| !run.completed && !run.is_accepted())
+}
+
+/// The end of a log in one line.
+fn quote(last_lines: &[String]) -> String {
+    if last_lines.is_empty() {
+        return "(nothing of it can be shown)".into();
+    }
+    last_lines
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join(" | ")
+}
+
+/// Whether something that is waited for was seen to be down; what could not be seen is nobody's fault.
+pub(super) fn is_seen_down(waiting: &Waiting) -> bool {
+    matches!(
+        waiting.reason.as_str(),
+        "ProgramNotRunning" | "Unhealthy" | "HostNotOnline" | "HeartBeatStale"
+    )
+}
+
+/// A new version that does not come up where `docker_init.sh` did not say that it was complete: then it was not.
+pub(super) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Failure {
+    match list_open_runs(cx.status).next() {
+        Some(run) if cx.status.step == Some(Step::StartingFinal) => Failure::new(
+            "InitFailed",
+            format!(
+                "docker_init.sh in {} ended without an error and without its completion banner, and the new version does not come up: {}; \
+                 its log is under /home/admin/logs/oms-operator",
+                run.target, failure.message
+            ),
+        ),
+        _ => failure,
+    }
+}

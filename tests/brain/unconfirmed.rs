@@ -1,0 +1,236 @@
+//! `docker_init.sh` that ends without an error and without saying that it is complete: a person is asked, nothing is rolled
+//! back by itself, and HA stays off until there is an answer.
+use super::*;
+use oms_operator::api::{InitRecord, RollbackPolicy, find_condition};
+use oms_operator::upgrade::InitState;
+use serde_json::json;
+
+fn init_silent() -> Trouble {
+    Trouble {
+        init_silent: true,
+        ..Trouble::default()
+    }
+}
+
+/// In the step of a world, until it waits for a person.
+fn run_until_stalled(world: &mut World, reason: &str) -> String {
+    run_slowly(world, 30_000, |world| world.status.stall.is_some());
+    let stall = world.status.stall.clone().unwrap();
+    assert_eq!(stall.reason, reason, "{stall:?}");
+    stall.message
+}
+
+fn describe_schema(world: &World) -> (String, String) {
+    let found = find_condition(&world.status.conditions, types::SCHEMA_INITIALIZED).unwrap();
+    (found.status.clone(), found.reason.clone())
+}
+
+#[test]
+fn a_person_is_asked_and_what_a_person_accepts_goes_on() {
+    for targets in [1, 3] {
+        let mut world = World::new(targets, true, init_silent());
+        let message = run_until_stalled(&mut world, "InitUnconfirmed");
+        for words in [
+            "oms-1",
+            "[步骤 5/5] 完成 | bye",
+            "oms-backup",
+            "spec.retries",
+            "action: RollBack",
+            "HA stays off",
+        ] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        assert_eq!(world.status.step, Some(Step::StartingFinal));
+        assert!(!world.ha_enabled());
+        assert!(world.nodes.iter().all(|node| node.pod.as_ref().unwrap().up));
+        assert_eq!(
+            describe_schema(&world),
+            ("False".into(), "Unconfirmed".into())
+        );
+        // It stays so, whatever time passes, and costs nothing.
+        let before = world.status.clone();
+        for _ in 0..50 {
+            world.run_pass();
+            world.clock += 10_000;
+        }
+        assert_eq!(world.status, before);
+        retry(&mut world);
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        assert!(world.ha_enabled());
+        assert_eq!(world.nodes[0].init_attempt, 1, "docker_init.sh ran again");
+        assert_eq!(describe_schema(&world), ("True".into(), "Accepted".into()));
+    }
+}
+
+#[test]
+fn a_person_who_does_not_accept_it_goes_back() {
+    let mut world = World::new(3, true, init_silent());
+    run_until_stalled(&mut world, "InitUnconfirmed");
+    world.ask(Action::RollBack);
+    run_until(&mut world, Step::StoppingJobs);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert!(world.ha_enabled() && world.jobs.contains_key(&JobRole::Restore));
+}
+
+/// Numbers raised before there is a question answer none.
+#[test]
+fn a_retry_from_before_accepts_nothing() {
+    let mut world = World::new(1, true, init_silent());
+    world.spec.retries = 3;
+    run_until(&mut world, Step::StoppingForRestart);
+    world.spec.retries = 4;
+    run_until_stalled(&mut world, "InitUnconfirmed");
+    assert!(!world.ha_enabled());
+}
+
+#[test]
+fn an_exit_status_that_lies_shows_in_what_does_not_come_up() {
+    let lies = Trouble {
+        init_lies: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, lies);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    let cause = world.status.cause.clone().unwrap();
+    assert_eq!(cause.reason, "InitFailed", "{cause:?}");
+    assert!(
+        cause.message.contains("does not come up") && cause.message.contains("oms_console"),
+        "{cause:?}"
+    );
+    // With a person to ask it is run again, and says then that it is complete.
+    let mut world = World::new(1, true, lies);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    run_until_stalled(&mut world, "InitFailed");
+    world.trouble.init_lies = false;
+    let attempt = world.nodes[0].init_attempt;
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[0].init_attempt, attempt + 1);
+    assert_eq!(describe_schema(&world), ("True".into(), "Completed".into()));
+}
+
+/// Raised for another stall, retries answer that one only.
+#[test]
+fn a_retry_for_another_stall_accepts_nothing() {
+    let trouble = Trouble {
+        console_dead: true,
+        ..init_silent()
+    };
+    let mut world = World::new(1, true, trouble);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    let message = run_until_stalled(&mut world, "InitFailed");
+    assert!(message.contains("action: RollBack"), "{message}");
+    world.trouble.console_dead = false;
+    retry(&mut world);
+    run_until_stalled(&mut world, "InitUnconfirmed");
+    assert!(!world.ha_enabled());
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+/// What could not be seen is not what was seen down.
+#[test]
+fn a_timeout_without_a_look_blames_nobody() {
+    let mut world = World::new(1, true, init_silent());
+    run_until(&mut world, Step::StartingFinal);
+    world.nodes[0].pod = None;
+    world.status.step_started_time = Some(world.now());
+    world.clock += 100_000;
+    world.run_pass();
+    assert_ne!(
+        world.status.cause.map(|cause| cause.reason),
+        Some("InitFailed".into())
+    );
+}
+
+/// A run that comes to its end while nobody looks has come to its end all the same.
+#[test]
+fn an_end_that_is_seen_late_counts() {
+    for (trouble, end) in [
+        (Trouble::default(), Some(Phase::Succeeded)),
+        (init_silent(), None),
+    ] {
+        for targets in [1, 3] {
+            let mut world = World::new(targets, true, trouble);
+            run_until(&mut world, Step::Initializing);
+            while world.nodes[0].init != InitState::Running {
+                world.run_pass();
+            }
+            world.run_cluster();
+            world.clock += 100_000;
+            run_until(&mut world, Step::StoppingForRestart);
+            assert_eq!(world.status.direction, Some(Direction::Forward));
+            match end {
+                Some(phase) => {
+                    run(&mut world);
+                    expect(&world, phase);
+                }
+                None => {
+                    run_until_stalled(&mut world, "InitUnconfirmed");
+                }
+            }
+        }
+    }
+}
+
+/// The programs need it once more: what the second run says counts, and what the first one did not say is not forgotten.
+#[test]
+fn a_second_run_confirms_the_first_or_leaves_it_open() {
+    let trouble = Trouble {
+        programs_need_init: true,
+        ..init_silent()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until_stalled(&mut world, "InitUnconfirmed");
+    assert_eq!(world.nodes[0].init_attempt, 2);
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[0].init_attempt, 2);
+
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::StartingFinal);
+    world.trouble.init_silent = false;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(describe_schema(&world), ("True".into(), "Completed".into()));
+
+    // Begun, and not needed any more: the programs came up, and it is still at work.
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::StartingFinal);
+    while world.nodes[0].init_attempt < 2 {
+        if !world.run_pass() && !world.run_cluster() {
+            world.clock += 100;
+        }
+    }
+    world.nodes[0].pod.as_mut().unwrap().up = true;
+    for _ in 0..5 {
+        world.run_pass();
+    }
+    assert_eq!(world.nodes[0].init, InitState::Running);
+    assert_eq!(world.status.step, Some(Step::StartingFinal));
+    assert_eq!(world.status.stall, None);
+    run_until_stalled(&mut world, "InitUnconfirmed");
+}
+
+/// Records of before, and fields that an old definition of the resource drops.
+#[test]
+fn a_record_that_says_nothing_confirms_nothing() {
+    let old = json!({"target": "oms-1", "podUid": "p", "containerId": "c", "restartCount": 0, "attempt": 1, "completed": true});
+    let record: InitRecord = serde_json::from_value(old).unwrap();
+    assert!(record.completed && record.unconfirmed.is_none());
+
+    let mut world = World::new(1, true, init_silent());
+    run_until(&mut world, Step::StartingFinal);
+    world.status.init_runs[0].unconfirmed = None;
+    let message = run_until_stalled(&mut world, "InitUnconfirmed");
+    assert!(message.contains("spec.retries"), "{message}");
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
