@@ -16,3 +16,5 @@ mod roundtrip;
 mod secrets;
 #[path = "agent/servers.rs"]
 mod servers;
+#[path = "agent/settings.rs"]
+mod settings;

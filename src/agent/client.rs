@@ -32,6 +32,13 @@ enum Family {
     MySql8,
 }
 
+impl Client {
+    /// Whether it lifts MariaDB's time limit of statements by itself.
+    pub fn sets_statement_time(&self) -> bool {
+        self.family == Family::MariaDb
+    }
+}
+
 /// Looks for a client in `PATH` and asks it for its version.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ impl Failure {
                     format!(
                         "While {doing} the MetaDB answered {}.{}",
                         words(server),
-                        hint(reason)
+                        advise(server.code, reason)
                     ),
                 )
             }
@@ -120,6 +120,18 @@ fn words(error: &mysql_async::ServerError) -> String {
         format!("error {} (SQL state {})", error.code, error.state)
     } else {
         format!("error {} ({}): {}", error.code, error.state, error.message)
+    }
+}
+
+/// Waited for a lock and did not get it: MySQL and MariaDB, OceanBase.
+const LOCKED: [u16; 3] = [1205, 6003, 6004];
+
+fn advise(code: u16, reason: Reason) -> &'static str {
+    if LOCKED.contains(&code) {
+        " A transaction of somebody else keeps what is needed locked. Find it (SHOW FULL PROCESSLIST; \
+         information_schema.INNODB_TRX, on OceanBase oceanbase.GV$OB_TRANSACTION_PARTICIPANTS), end it with KILL, then try again."
+    } else {
+        hint(reason)
     }
 }
 

@@ -43,6 +43,7 @@ fn probe(privileges: usize) -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: (0..100).map(|n| format!("trigger oms_rm.t{n}")).collect(),
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }

@@ -290,6 +290,7 @@ fn probe() -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: vec![],
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }

@@ -301,6 +301,7 @@ fn build_probe() -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: vec![],
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }

@@ -6,6 +6,7 @@ mod ha_row;
 mod lock;
 mod rogue;
 mod sessions;
+mod settings;
 mod support;
 
 use support::{Kind, Server};
@@ -36,6 +37,8 @@ async fn check_all(kind: Kind) {
     failures::privileges(&server).await;
     failures::invisible_is_not_absent(&server).await;
     failures::stuck_write_does_not_happen_later(&server).await;
+    settings::autocommit_off(&server).await;
+    settings::select_limit(&server).await;
 }
 
 fn run(kind: Kind) {

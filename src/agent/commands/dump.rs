@@ -33,6 +33,7 @@ const IN_FLIGHT: usize = 16;
 pub async fn dump(run: &Run) -> Result<Done, Failure> {
     let client = find_client().await?;
     let metadb = run.discover().await?;
+    metadb.given.require_suited(client.sets_statement_time())?;
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;

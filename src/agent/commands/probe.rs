@@ -66,6 +66,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     let (ob_query_timeout_micros, may_set_ob_query_timeout) =
         probe_timeout(&metadb, &mut connection).await?;
     let _ = connection.disconnect().await;
+    let unsuited_settings = metadb.given.list_unsuited(client.sets_statement_time());
     let report = ProbeReport {
         engine: metadb.engine,
         server_version: metadb.version,
@@ -81,6 +82,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         dump_seconds: estimated_bytes / DUMP_RATE + 5,
         restore_seconds: estimated_bytes / LOAD_RATE + 10,
         unsupported_objects,
+        unsuited_settings,
         missing_databases: missing,
     };
     Ok(Done {
@@ -125,6 +127,12 @@ fn summarize(report: &ProbeReport) -> String {
         troubles.push(format!(
             "{} object(s) that the backup would not carry.",
             report.unsupported_objects.len()
+        ));
+    }
+    if !report.unsuited_settings.is_empty() {
+        troubles.push(format!(
+            "{} setting(s) of the server would change what the dump client reads.",
+            report.unsuited_settings.len()
         ));
     }
     let lacking = report

@@ -46,6 +46,22 @@ pub enum MetaDbError {
         /// What it asked for.
         method: String,
     },
+    /// A setting of the session reads otherwise than it was set.
+    #[error(
+        "{call}: the meta database does not keep the session's setting {name}: it reads {found} instead of {wanted}; nothing \
+         was read or written; if there is a proxy in between, let it keep the settings of sessions, or give the address of the \
+         server itself"
+    )]
+    SettingNotKept {
+        /// What was tried.
+        call: String,
+        /// The variable.
+        name: &'static str,
+        /// As it was set.
+        wanted: String,
+        /// As it reads.
+        found: String,
+    },
     /// A database or table is not there.
     #[error(
         "{call}: {object} does not exist in the meta database; nothing was written; check the \

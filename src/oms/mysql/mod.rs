@@ -11,6 +11,7 @@ mod ha_row;
 mod identity;
 mod lock;
 mod own;
+pub mod pins;
 mod rows;
 mod session;
 mod sessions;
