@@ -18,3 +18,5 @@ mod secrets;
 mod servers;
 #[path = "agent/settings.rs"]
 mod settings;
+#[path = "agent/sight.rs"]
+mod sight;

@@ -7,6 +7,7 @@ use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, sc
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::lock::SCHEMA;
+use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::report::{CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
@@ -48,11 +49,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     } else {
         Scratch::not_tried("it is switched off")
     };
-    let lines: Vec<String> = connection
-        .query("SHOW GRANTS")
-        .await
-        .map_err(|e| Failure::from_sql("asking what the account may do", &e))?;
-    let grants = Grants::parse(&lines);
+    let grants = read_grants(&mut connection).await?;
     let mut privileges = judge_privileges(
         run,
         &metadb,
@@ -63,6 +60,8 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     )
     .await?;
     privileges.extend(judge_definers(&metadb, &grants, &scratch.definers));
+    let databases = &run.request.databases;
+    privileges.extend(judge_sight(&metadb, &mut connection, &grants, databases).await?);
     let (ob_query_timeout_micros, may_set_ob_query_timeout) =
         probe_timeout(&metadb, &mut connection).await?;
     let _ = connection.disconnect().await;

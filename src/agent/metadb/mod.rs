@@ -7,3 +7,4 @@ pub mod given;
 pub mod lock;
 pub mod packet;
 pub mod sessions;
+pub mod sight;
