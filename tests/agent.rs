@@ -1,4 +1,6 @@
 //! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+#[path = "agent/clients.rs"]
+mod clients;
 #[path = "agent/corruption.rs"]
 mod corruption;
 mod engines;

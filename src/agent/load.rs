@@ -139,6 +139,9 @@ fn select(
             })?;
             Some(stripped.unwrap_or(statement))
         }
+        // Our session keeps each statement by itself. One transaction for a table would be as long as its load, which
+        // OceanBase limits, and a server lost in it would begin the table anew.
+        (_, Kind::Transaction) => None,
         (Part::Whole, _) | (_, Kind::Set) => Some(statement),
         (Part::TablesAside(_), Kind::CreateTable(name)) if !is_placeholder(name) => {
             Some(rename_references(&statement, aside))

@@ -122,6 +122,8 @@ pub enum Reason {
     /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the message
     /// names it.
     UnsuitedSetting,
+    /// One side wants TLS and the other does not offer it, or its certificate is not believed.
+    TlsFailed,
     /// The server's `max_allowed_packet` is smaller than the longest statement of the dump.
     PacketTooSmall,
     /// A named database does not exist.

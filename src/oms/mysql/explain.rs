@@ -37,6 +37,7 @@ pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Erro
             address,
             user: user.to_owned(),
         },
+        3159 => MetaDbError::TlsRequired { address },
         1251 => unsupported(address, "another authentication protocol"),
         // Too many connections or errors, host not allowed.
         1040 | 1129 | 1130 | 1203 | 1226 => MetaDbError::Unreachable {
