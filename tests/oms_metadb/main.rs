@@ -39,6 +39,7 @@ async fn check_all(kind: Kind) {
     failures::stuck_write_does_not_happen_later(&server).await;
     settings::autocommit_off(&server).await;
     settings::select_limit(&server).await;
+    settings::a_setting_that_is_not_kept(&server).await;
 }
 
 fn run(kind: Kind) {

@@ -1,9 +1,10 @@
 //! Server-wide settings that change what a session reads or keeps.
 use oms_operator::oms::ha::{ENABLE, HaPatch};
 use oms_operator::oms::metadb::{HaRow, HaRowOutcome, HaRowWrite, LockClaim, LockOutcome};
+use oms_operator::oms::mysql::pins::{self, PinError, Purpose};
 
 use crate::facts::create;
-use crate::support::Server;
+use crate::support::{Kind, Server};
 
 /// Where transactions are the house rule: what was answered as done is there for the next session.
 pub async fn autocommit_off(server: &Server) {
@@ -74,4 +75,26 @@ pub async fn select_limit(server: &Server) {
         assert_eq!(identity.unwrap().engine, engine);
         assert_eq!(hosts.unwrap().len(), 3);
     }
+}
+
+/// OceanBase's engine takes InnoDB's limit and keeps its own, as a proxy may do with any setting: that is found out.
+pub async fn a_setting_that_is_not_kept(server: &Server) {
+    if server.kind != Kind::SeekDb {
+        return;
+    }
+    let mut conn = server.admin().await;
+    pins::begin(&mut conn).await.unwrap();
+    let pinned = pins::pin(&mut conn, Purpose::Work, false).await;
+    assert!(
+        matches!(
+            &pinned,
+            Err(PinError::NotKept {
+                name: "innodb_lock_wait_timeout",
+                ..
+            })
+        ),
+        "{pinned:?}"
+    );
+    pins::pin(&mut conn, Purpose::Work, true).await.unwrap();
+    conn.disconnect().await.unwrap();
 }

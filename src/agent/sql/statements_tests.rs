@@ -115,6 +115,7 @@ fn both_spellings_of_the_sandbox_line_are_no_statement() {
         for capacity in [1, 7, 8192] {
             let (all, last) = split_with(&text, capacity).unwrap();
             assert_eq!(all.len(), 5, "{spelling}");
+            assert_eq!(all[0], "/*!40101 SET NAMES utf8mb4 */", "{spelling}");
             assert_eq!(last.as_deref(), Some("-- Dump completed"));
         }
     }

@@ -375,6 +375,27 @@ mod tests {
     }
 
     #[test]
+    fn a_job_waits_for_locks_longer_than_a_lost_node_keeps_them_and_not_for_ever() {
+        for is_oceanbase in [false, true] {
+            let pins = list_for_work(is_oceanbase);
+            let seconds = |name: &str, unit: u64| match pins.iter().find(|pin| pin.0 == name) {
+                Some((_, Value::Number(number))) => number / unit,
+                other => panic!("{other:?}"),
+            };
+            let mut waits = vec![seconds("lock_wait_timeout", 1)];
+            if is_oceanbase {
+                waits.push(seconds("ob_trx_lock_timeout", 1_000_000));
+                assert_eq!(seconds("ob_trx_idle_timeout", 1_000_000), IDLE_SECONDS);
+            } else {
+                waits.push(seconds("innodb_lock_wait_timeout", 1));
+            }
+            for wait in waits {
+                assert!(wait > IDLE_SECONDS && wait <= 2 * IDLE_SECONDS, "{wait}");
+            }
+        }
+    }
+
+    #[test]
     fn statements_are_written_for_the_session() {
         assert_eq!(
             write_set(&[
