@@ -180,7 +180,7 @@ pub enum Reason {
 #[serde(rename_all = "camelCase")]
 pub enum CommandResult {
     /// Of `probe`.
-    Probe(ProbeReport),
+    Probe(Box<ProbeReport>),
     /// Of `dump`.
     Dump(DumpReport),
     /// Of `verify`.

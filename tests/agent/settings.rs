@@ -46,7 +46,7 @@ const WHOLE: &str = "200\t200\t0\n";
 
 fn probe(world: &World) -> ProbeReport {
     match world.run("probe", &world.request(1)).succeeded().result {
-        Some(CommandResult::Probe(ref found)) => found.clone(),
+        Some(CommandResult::Probe(ref found)) => (**found).clone(),
         ref other => panic!("{other:?}"),
     }
 }

@@ -33,7 +33,7 @@ fn make_account(world: &World) {
 
 fn probe(world: &World) -> ProbeReport {
     match world.run("probe", &world.request(1)).succeeded().result {
-        Some(CommandResult::Probe(ref found)) => found.clone(),
+        Some(CommandResult::Probe(ref found)) => (**found).clone(),
         ref other => panic!("{other:?}"),
     }
 }

@@ -201,7 +201,7 @@ impl World {
         };
         let equal = self.dump == Some((self.schema, self.writes));
         let result = match role {
-            JobRole::Probe => CommandResult::Probe(probe()),
+            JobRole::Probe => CommandResult::Probe(Box::new(probe())),
             JobRole::Dump => CommandResult::Dump(DumpReport {
                 directory: "/backup/x/attempt-1".into(),
                 ..DumpReport::default()

@@ -193,7 +193,7 @@ impl World {
         }
         let attempt = i64::from(request.attempt);
         match command {
-            "probe" => Ok((None, CommandResult::Probe(build_probe()))),
+            "probe" => Ok((None, CommandResult::Probe(Box::new(build_probe())))),
             // As `agent::volume::attempt`: a complete backup is never written over.
             "dump" if self.holds_complete(attempt) => Err(Reason::VolumeFailed),
             "dump" => {

@@ -86,7 +86,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     };
     Ok(Done {
         message: summarize(&report),
-        result: CommandResult::Probe(report),
+        result: CommandResult::Probe(Box::new(report)),
     })
 }
 
