@@ -1,4 +1,6 @@
 //! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+#[path = "agent/clients.rs"]
+mod clients;
 #[path = "agent/corruption.rs"]
 mod corruption;
 mod engines;
@@ -18,3 +20,7 @@ mod secrets;
 mod servers;
 #[path = "agent/views.rs"]
 mod views;
+#[path = "agent/settings.rs"]
+mod settings;
+#[path = "agent/sight.rs"]
+mod sight;

@@ -26,6 +26,7 @@ fn clients_are_told_apart() {
 fn flags_of_one_family_never_reach_another() {
     let text = |family| format!("{:?}", arguments(family, "d"));
     assert!(!text(Family::MariaDb).contains("gtid"));
+    assert!(text(Family::MariaDb).contains("--loose-ssl-verify-server-cert=0"));
     assert!(
         text(Family::MySql5).contains("gtid")
             && !text(Family::MySql5).contains("column-statistics")
@@ -33,6 +34,8 @@ fn flags_of_one_family_never_reach_another() {
     assert!(text(Family::MySql8).contains("column-statistics=0"));
     for family in [Family::MariaDb, Family::MySql5, Family::MySql8] {
         assert!(!text(family).contains("force") && !text(family).contains("databases"));
+        // An account may require TLS.
+        assert!(!text(family).contains("skip-ssl") && !text(family).contains("--ssl="));
         assert!(text(family).ends_with(r#""--", "d"]"#));
     }
 }
@@ -81,6 +84,10 @@ fn words_of_the_client_become_reasons() {
         (
             "mariadb-dump: Error: 'Timeout, query has reached the maximum query timeout: 3000(us)' when trying to dump tablespaces",
             Reason::QueryTimeout,
+        ),
+        (
+            "mariadb-dump: Got error: 2026: \"TLS/SSL error: SSL is required, but the server does not support it\" when trying to connect",
+            Reason::TlsFailed,
         ),
         ("", Reason::ClientFailed),
         ("mysqldump: Error: 'x'", Reason::ClientFailed),

@@ -42,7 +42,7 @@ impl Failure {
                     format!(
                         "While {doing} the MetaDB answered {}.{}",
                         words(server),
-                        hint(reason)
+                        advise(server.code, reason)
                     ),
                 )
             }
@@ -103,9 +103,9 @@ pub fn reason_of_code(code: u16) -> Reason {
         // 4012 OceanBase timeout, 1969 MariaDB max_statement_time, 3024 MySQL max_execution_time,
         // 4224 OceanBase transaction timeout, 6210/6224 transaction timeouts of OceanBase.
         4012 | 1969 | 3024 | 4224 | 6210 | 6224 => Reason::QueryTimeout,
-        1317 | 1927 | 1053 | 2002 | 2003 | 2006 | 2013 | 2026 | 1129 | 1130 => {
-            Reason::ConnectionLost
-        }
+        1317 | 1927 | 1053 | 2002 | 2003 | 2006 | 2013 | 1129 | 1130 => Reason::ConnectionLost,
+        // The client's own, and the server's require_secure_transport.
+        2026 | 3159 => Reason::TlsFailed,
         _ => Reason::ServerError,
     }
 }
@@ -123,17 +123,36 @@ fn words(error: &mysql_async::ServerError) -> String {
     }
 }
 
+/// Waited for a lock and did not get it: MySQL and MariaDB, OceanBase.
+const LOCKED: [u16; 3] = [1205, 6003, 6004];
+
+fn advise(code: u16, reason: Reason) -> &'static str {
+    if LOCKED.contains(&code) {
+        " A transaction of somebody else keeps what is needed locked. Find it (SHOW FULL PROCESSLIST; \
+         information_schema.INNODB_TRX, on OceanBase oceanbase.GV$OB_TRANSACTION_PARTICIPANTS), end it with KILL, then try again."
+    } else {
+        hint(reason)
+    }
+}
+
 /// What to do next, by reason.
 pub fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::AccessDenied => {
-            " Nothing was changed. Check user name and password in the Secret that the upgrade names."
+            " Nothing was changed. Check user name and password in the Secret that the upgrade names. An account that requires \
+             TLS (REQUIRE SSL) is refused in the same way, and so is everybody by some servers with require_secure_transport: \
+             this version does not log in with TLS, so let the account log in without."
         }
         Reason::PrivilegeMissing => " Grant the missing privilege to the account and try again.",
         Reason::DatabaseMissing => " Check the database names in OMS's config.yaml.",
         Reason::QueryTimeout => {
             " A result that is cut is never taken for a whole one. Raise the time limit of the server \
              (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again."
+        }
+        Reason::TlsFailed => {
+            " Client and server disagree about TLS. Nothing was changed. This version logs in without TLS: let the server take \
+             connections without it (require_secure_transport = OFF, no REQUIRE SSL for this account), and see that the dump \
+             client of the tools image does not demand it."
         }
         Reason::ConnectionLost => " Check that the MetaDB is up and reachable, then try again.",
         Reason::NoSpace => {

@@ -112,6 +112,9 @@ fn select_for_rows(
             })?;
             Ok(Some(stripped.unwrap_or(statement)))
         }
+        // Our session keeps each statement by itself. One transaction for a table would be as long as its load, which
+        // OceanBase limits, and a server lost in it would begin the table anew.
+        Kind::Transaction => Ok(None),
         Kind::Set | Kind::Neutral => Ok(Some(statement)),
         Kind::Drop | Kind::CreateTable(_) | Kind::CreateView(_) => Ok(None),
     }

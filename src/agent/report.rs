@@ -119,6 +119,11 @@ pub enum Reason {
     QueryTimeout,
     /// The account lacks a privilege; the message holds the GRANT statement.
     PrivilegeMissing,
+    /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the message
+    /// names it.
+    UnsuitedSetting,
+    /// One side wants TLS and the other does not offer it, or its certificate is not believed.
+    TlsFailed,
     /// The server's `max_allowed_packet` is smaller than the longest statement of the dump.
     PacketTooSmall,
     /// A named database does not exist.
@@ -176,7 +181,7 @@ pub enum Reason {
 #[serde(rename_all = "camelCase")]
 pub enum CommandResult {
     /// Of `probe`.
-    Probe(ProbeReport),
+    Probe(Box<ProbeReport>),
     /// Of `dump`.
     Dump(DumpReport),
     /// Of `verify`.
@@ -253,6 +258,10 @@ pub struct ProbeReport {
     /// Routines, events, triggers, sequences and the like that exist and that the backup would not carry, as `kind db.name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsupported_objects: Vec<String>,
+    /// Settings of the server that would change what the dump client reads and that it cannot set for itself, each with the
+    /// statement that changes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsuited_settings: Vec<String>,
     /// Databases of the request that do not exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_databases: Vec<String>,

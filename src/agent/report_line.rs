@@ -28,6 +28,7 @@ impl Report {
             (1, Some(CommandResult::Probe(probe))) => {
                 shorten_list(&mut probe.unsupported_objects, 5);
                 probe.privileges.truncate(6);
+                shorten_list(&mut probe.unsuited_settings, 3);
             }
             (1, Some(CommandResult::Compare(CompareReport::Different { summary, .. }))) => {
                 shorten(summary, 1024)

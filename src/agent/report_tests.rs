@@ -43,6 +43,7 @@ fn probe(privileges: usize) -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: (0..100).map(|n| format!("trigger oms_rm.t{n}")).collect(),
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }
@@ -66,7 +67,10 @@ fn a_large_report_fits_and_keeps_the_verdict() {
         ("short".into(), 400),
         ("€".repeat(9000), 400),
     ] {
-        let report = report(&message, Some(CommandResult::Probe(probe(privileges))));
+        let report = report(
+            &message,
+            Some(CommandResult::Probe(Box::new(probe(privileges)))),
+        );
         let line = report.to_line();
         assert!(line.len() <= MAX_REPORT_BYTES, "{}", line.len());
         let read: Report = serde_json::from_str(&line).unwrap();
@@ -77,7 +81,7 @@ fn a_large_report_fits_and_keeps_the_verdict() {
 
 #[test]
 fn present_privileges_go_before_missing_ones() {
-    let line = report("m", Some(CommandResult::Probe(probe(14)))).to_line();
+    let line = report("m", Some(CommandResult::Probe(Box::new(probe(14))))).to_line();
     let Some(CommandResult::Probe(read)) = serde_json::from_str::<Report>(&line).unwrap().result
     else {
         panic!()

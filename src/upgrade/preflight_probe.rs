@@ -73,6 +73,13 @@ pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
         );
         found.push((fixed("Objects"), Verdict::Failed(text)));
     }
+    if !probe.unsuited_settings.is_empty() {
+        let text = format!(
+            "the dump client takes these settings as the server gives them, and cannot set them for itself: {}",
+            probe.unsuited_settings.join(". ")
+        );
+        found.push((fixed("ServerSettings"), Verdict::Failed(text)));
+    }
     if probe
         .ob_query_timeout_micros
         .is_some_and(|limit| limit < RAISED_QUERY_TIMEOUT)
@@ -131,6 +138,7 @@ mod tests {
             dump_seconds: 5,
             restore_seconds: 10,
             unsupported_objects: vec![],
+            unsuited_settings: vec![],
             missing_databases: vec![],
         }
     }
@@ -166,6 +174,24 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_setting_that_would_cut_the_dump_fails_by_name() {
+        let verdict_of = |unsuited_settings: Vec<String>| {
+            let probe = ProbeReport {
+                unsuited_settings,
+                ..report(1)
+            };
+            let mut found = check_probe(&probe).into_iter();
+            found.find(|(id, _)| id.fixed == "ServerSettings")
+        };
+        assert!(verdict_of(vec![]).is_none());
+        let said = "sql_select_limit is 60 for new sessions".to_owned();
+        let Some((_, Verdict::Failed(text))) = verdict_of(vec![said.clone()]) else {
+            panic!("not refused");
+        };
+        assert!(text.contains(&said), "{text}");
     }
 
     #[test]

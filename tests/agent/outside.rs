@@ -110,7 +110,7 @@ fn an_image_without_a_client_says_so() {
 }
 
 /// A client that lies: writes something, ends well.
-fn with_client(world: &World, script: &str) -> crate::engines::world::Ended {
+pub fn with_client(world: &World, script: &str) -> crate::engines::world::Ended {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mariadb-dump");
     let real = which("mariadb-dump");

@@ -11,7 +11,7 @@ use serde_json::json;
 
 fn probe(world: &World, attempt: i32) -> ProbeReport {
     match world.run("probe", &world.request(attempt)).result() {
-        CommandResult::Probe(found) => found.clone(),
+        CommandResult::Probe(found) => (**found).clone(),
         other => panic!("{other:?}"),
     }
 }

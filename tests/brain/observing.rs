@@ -235,7 +235,7 @@ impl World {
         };
         let equal = self.dump == Some((self.schema, self.writes));
         let result = match role {
-            JobRole::Probe => CommandResult::Probe(probe()),
+            JobRole::Probe => CommandResult::Probe(Box::new(probe())),
             JobRole::Dump => CommandResult::Dump(DumpReport {
                 directory: "/backup/x/attempt-1".into(),
                 ..DumpReport::default()
@@ -324,6 +324,7 @@ fn probe() -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: vec![],
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }

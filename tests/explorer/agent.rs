@@ -193,7 +193,7 @@ impl World {
         }
         let attempt = i64::from(request.attempt);
         match command {
-            "probe" => Ok((None, CommandResult::Probe(build_probe()))),
+            "probe" => Ok((None, CommandResult::Probe(Box::new(build_probe())))),
             // As `agent::volume::attempt`: a complete backup is never written over.
             "dump" if self.holds_complete(attempt) => Err(Reason::VolumeFailed),
             "dump" => {
@@ -301,6 +301,7 @@ fn build_probe() -> ProbeReport {
         dump_seconds: 1,
         restore_seconds: 1,
         unsupported_objects: vec![],
+        unsuited_settings: vec![],
         missing_databases: vec![],
     }
 }

@@ -7,6 +7,7 @@ mod kept_keys;
 mod lock;
 mod rogue;
 mod sessions;
+mod settings;
 mod support;
 
 use support::{Kind, Server};
@@ -38,6 +39,9 @@ async fn check_all(kind: Kind) {
     failures::privileges(&server).await;
     failures::invisible_is_not_absent(&server).await;
     failures::stuck_write_does_not_happen_later(&server).await;
+    settings::autocommit_off(&server).await;
+    settings::select_limit(&server).await;
+    settings::a_setting_that_is_not_kept(&server).await;
 }
 
 fn run(kind: Kind) {

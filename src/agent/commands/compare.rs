@@ -4,6 +4,7 @@ use crate::agent::failure::Failure;
 use crate::agent::load::compare_live;
 use crate::agent::manifest::summarize;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
+use crate::agent::metadb::sight::require_sight;
 use crate::agent::report::{CommandResult, CompareReport};
 use crate::agent::run::{Done, Run};
 
@@ -17,6 +18,7 @@ pub async fn compare(run: &Run) -> Result<Done, Failure> {
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;
     let databases = &run.request.databases;
+    require_sight(&metadb, &mut connection, databases).await?;
     require_quiet(&metadb, &mut connection, databases).await?;
     let findings = compare_live(&mut connection, &manifest, &run.meter).await?;
     // Whoever came meanwhile may have written behind us.

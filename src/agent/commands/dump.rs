@@ -11,6 +11,7 @@ use crate::agent::metadb::connection::keep_alive;
 use crate::agent::metadb::content::read_database;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
+use crate::agent::metadb::sight::require_sight;
 use crate::agent::report::{
     CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
 };
@@ -33,9 +34,11 @@ const IN_FLIGHT: usize = 16;
 pub async fn dump(run: &Run) -> Result<Done, Failure> {
     let client = find_client().await?;
     let metadb = run.discover().await?;
+    metadb.given.require_suited(client.sets_statement_time())?;
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;
+    require_sight(&metadb, &mut connection, &run.request.databases).await?;
     let before = describe_all(run, &mut connection).await?;
     refuse_unsupported(&before)?;
     let directory = prepare(run.root(), run.request.attempt)?;

@@ -7,6 +7,7 @@ use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, sc
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::lock::SCHEMA;
+use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::report::{CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
@@ -48,11 +49,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     } else {
         Scratch::not_tried("it is switched off")
     };
-    let lines: Vec<String> = connection
-        .query("SHOW GRANTS")
-        .await
-        .map_err(|e| Failure::from_sql("asking what the account may do", &e))?;
-    let grants = Grants::parse(&lines);
+    let grants = read_grants(&mut connection).await?;
     let mut privileges = judge_privileges(
         run,
         &metadb,
@@ -63,9 +60,12 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     )
     .await?;
     privileges.extend(judge_definers(&metadb, &grants, &scratch.definers));
+    let databases = &run.request.databases;
+    privileges.extend(judge_sight(&metadb, &mut connection, &grants, databases).await?);
     let (ob_query_timeout_micros, may_set_ob_query_timeout) =
         probe_timeout(&metadb, &mut connection).await?;
     let _ = connection.disconnect().await;
+    let unsuited_settings = metadb.given.list_unsuited(client.sets_statement_time());
     let report = ProbeReport {
         engine: metadb.engine,
         server_version: metadb.version,
@@ -81,11 +81,12 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         dump_seconds: estimated_bytes / DUMP_RATE + 5,
         restore_seconds: estimated_bytes / LOAD_RATE + 10,
         unsupported_objects,
+        unsuited_settings,
         missing_databases: missing,
     };
     Ok(Done {
         message: summarize(&report),
-        result: CommandResult::Probe(report),
+        result: CommandResult::Probe(Box::new(report)),
     })
 }
 
@@ -125,6 +126,12 @@ fn summarize(report: &ProbeReport) -> String {
         troubles.push(format!(
             "{} object(s) that the backup would not carry.",
             report.unsupported_objects.len()
+        ));
+    }
+    if !report.unsuited_settings.is_empty() {
+        troubles.push(format!(
+            "{} setting(s) of the server would change what the dump client reads.",
+            report.unsuited_settings.len()
         ));
     }
     let lacking = report

@@ -11,6 +11,7 @@ use crate::agent::metadb::catalogue::list_databases;
 use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
+use crate::agent::metadb::sight::require_sight;
 use crate::agent::report::{
     CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
 };
@@ -60,6 +61,7 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
     }
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
+    require_sight(&metadb, &mut connection, &run.request.databases).await?;
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;
     let before = record::read(&mut connection).await?;
     record::refuse_unfinished(before.as_ref(), Some(&run.request.upgrade_uid))?;

@@ -1,9 +1,11 @@
 //! Connects to the MetaDB and prepares each session. The only place that hands the password to a socket.
 
+use super::given::{Given, read_given};
 use crate::agent::credentials::Account;
 use crate::agent::failure::Failure;
 use crate::agent::report::{Engine, Reason};
 use crate::agent::request::MetadbAddress;
+use crate::oms::mysql::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;
@@ -14,18 +16,11 @@ use std::time::Duration;
 /// A server that does not answer a connection within this time is not there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Seconds after which the server ends a session of ours that asks for nothing. A node that is lost says no goodbye, and
-/// until then its sessions and what they lock stand in the way of the next attempt.
-const IDLE_LIMIT: u64 = 60;
-
 /// How long what a lost node left is waited for: longer than the server keeps it.
-pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_LIMIT + 30);
+pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_SECONDS + 30);
 
-/// How often a session that must live on is asked: several times within [`IDLE_LIMIT`].
+/// How often a session that must live on is asked: several times within [`IDLE_SECONDS`].
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// Ten hours in microseconds: longer than any deadline of a Job.
-const OCEANBASE_LIMIT_MICROS: u64 = 36_000_000_000;
 
 /// The server and the account to reach it.
 pub struct Metadb {
@@ -40,6 +35,8 @@ pub struct Metadb {
     pub grantee: String,
     /// Addresses from which OMS may connect.
     pub oms_addresses: Vec<IpAddr>,
+    /// What sessions get that set nothing.
+    pub given: Given,
     own_sessions: Mutex<BTreeSet<u64>>,
 }
 
@@ -59,9 +56,14 @@ impl Metadb {
             .prefer_socket(false)
             .tcp_nodelay(true)
             .tcp_keepalive(Some(Duration::from_secs(30)))
+            // Given here, because the driver would ask for both before a session can be told to answer in full.
             .max_allowed_packet(Some(1 << 30))
+            .wait_timeout(Some(60))
             .stmt_cache_size(0);
         let mut connection = open(options.clone(), address).await?;
+        let given = read_given(&mut connection)
+            .await
+            .map_err(|e| Failure::from_sql("asking what sessions are given", &e))?;
         let row: Option<(String, String, String)> = connection
             .query_first("SELECT VERSION(), @@version_comment, CURRENT_USER()")
             .await
@@ -80,11 +82,12 @@ impl Metadb {
             user,
             grantee,
             oms_addresses: Vec::new(),
+            given,
             own_sessions: Mutex::default(),
         })
     }
 
-    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, no time limit, plain SQL mode.
+    /// Opens a session that is prepared for exact reading: UTC, utf8mb4, whole results, no time limit, plain SQL mode.
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
@@ -97,45 +100,29 @@ impl Metadb {
             },
         )
         .await?;
-        for statement in self.session_settings() {
-            connection
-                .query_drop(&statement)
-                .await
-                .map_err(|e| Failure::from_sql("preparing a session", &e))?;
-        }
+        let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
+        pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
+        let is_oceanbase = self.engine == Engine::OceanBase;
+        pins::pin(&mut connection, Purpose::Work, is_oceanbase)
+            .await
+            .map_err(|error| match error {
+                PinError::Refused(e) => failed(&e),
+                PinError::NotKept {
+                    name,
+                    wanted,
+                    found,
+                } => not_kept(name, &wanted, &found),
+            })?;
         // The handshake's number is not the session's behind obproxy.
         let id: Option<u64> = connection
             .query_first("SELECT CONNECTION_ID()")
             .await
-            .map_err(|e| Failure::from_sql("preparing a session", &e))?;
+            .map_err(|e| failed(&e))?;
         self.own_sessions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(id);
         Ok(connection)
-    }
-
-    fn session_settings(&self) -> Vec<String> {
-        // The limit first: what is lost before it is set stays for the server's own limit.
-        let mut settings = vec![
-            // The same for one that is lost in the middle of a statement, or of rows that nobody takes any more.
-            format!(
-                "SET SESSION net_write_timeout = {IDLE_LIMIT}, net_read_timeout = {IDLE_LIMIT}, wait_timeout = {IDLE_LIMIT}"
-            ),
-            "SET NAMES utf8mb4".to_owned(),
-            "SET SESSION sql_mode = ''".to_owned(),
-            "SET SESSION time_zone = '+00:00'".to_owned(),
-        ];
-        match self.engine {
-            Engine::OceanBase => settings.push(format!(
-                "SET SESSION ob_query_timeout = {OCEANBASE_LIMIT_MICROS}, ob_trx_timeout = {OCEANBASE_LIMIT_MICROS}, \
-                 ob_trx_idle_timeout = {}",
-                IDLE_LIMIT * 1_000_000
-            )),
-            Engine::MariaDb => settings.push("SET SESSION max_statement_time = 0".to_owned()),
-            Engine::MySql => settings.push("SET SESSION max_execution_time = 0".to_owned()),
-        }
-        settings
     }
 
     /// Whether a session of the process list is one of this run.
@@ -145,6 +132,20 @@ impl Metadb {
             .unwrap_or_else(PoisonError::into_inner)
             .contains(&id)
     }
+}
+
+/// Completes "while …".
+const PREPARING: &str = "preparing a session";
+
+fn not_kept(name: &str, wanted: &str, found: &str) -> Failure {
+    Failure::new(
+        Reason::UnsuitedSetting,
+        format!(
+            "The MetaDB does not keep the session's setting {name}: it reads {found} instead of {wanted}. What was read could be less \
+             than all, so this run ended. If there is a proxy in between, let it keep the settings of sessions, or give the \
+             address of the server itself; then try again."
+        ),
+    )
 }
 
 /// Waits for work that does not use a session, and asks the session now and then so that the server keeps it.

@@ -3,6 +3,8 @@
 pub mod catalogue;
 pub mod connection;
 pub mod content;
+pub mod given;
 pub mod lock;
 pub mod packet;
 pub mod sessions;
+pub mod sight;

@@ -215,7 +215,8 @@ fn keep_comment(header: &mut Vec<String>, last: &mut Option<String>, comment: &[
 }
 
 fn is_sandbox(out: &[u8]) -> bool {
-    out.starts_with(b"/*M!999999")
+    // The first clients that wrote the line left the M out.
+    out.starts_with(b"/*M!999999") || out.starts_with(b"/*!999999")
 }
 
 /// Bytes before the first one that stops. Every look at more than one byte goes through here, where tests count it.
@@ -241,13 +242,20 @@ pub enum Kind {
     Insert(String),
     /// Switches the keys of a table off or on, or takes or leaves table locks: no effect on content.
     Neutral,
+    /// Begins or ends a transaction around the rows of a table, which clients do unless they are told otherwise
+    /// (MariaDB's from 11.8 on): no effect on content.
+    Transaction,
 }
 
 /// Tells what a statement does; `None` for anything that a dump of tables and views never holds.
 pub fn classify(statement: &[u8]) -> Option<Kind> {
     let mut words = Words { rest: statement };
     match words.next()?.to_ascii_uppercase().as_slice() {
+        b"SET" if words.any(|word| word.eq_ignore_ascii_case(b"AUTOCOMMIT")) => {
+            Some(Kind::Transaction)
+        }
         b"SET" => Some(Kind::Set),
+        b"COMMIT" => words.next().is_none().then_some(Kind::Transaction),
         b"DROP" => match words.next()?.to_ascii_uppercase().as_slice() {
             b"TABLE" | b"VIEW" => Some(Kind::Drop),
             _ => None,
@@ -290,6 +298,13 @@ pub fn classify(statement: &[u8]) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// The word that a statement begins with, for people. Nothing else of it, since a value may follow.
+pub fn first_word(statement: &[u8]) -> String {
+    let word = Words { rest: statement }.next().unwrap_or_default();
+    let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic());
+    letters.take(20).map(|&byte| char::from(byte)).collect()
 }
 
 /// Walks over the words and quoted names of a statement; the frames of executable comments are skipped.

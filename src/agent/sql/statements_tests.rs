@@ -82,7 +82,20 @@ fn kinds() {
         classify(b"/*!50001 CREATE VIEW `v1` AS SELECT\n NULL AS `id` */"),
         Some(Kind::CreateView("v1".into()))
     );
+    for transaction in [
+        "SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0",
+        "SET AUTOCOMMIT=@OLD_AUTOCOMMIT",
+        "set autocommit=0",
+        "COMMIT",
+        "commit",
+    ] {
+        let kind = classify(transaction.as_bytes());
+        assert_eq!(kind, Some(Kind::Transaction), "{transaction}");
+    }
     for foreign in [
+        "COMMIT AND CHAIN",
+        "ROLLBACK",
+        "START TRANSACTION",
         "DROP DATABASE `x`",
         "USE `x`",
         "GRANT ALL ON *.* TO x",
@@ -162,5 +175,29 @@ fn a_run_of_backslashes_is_looked_at_once() {
             let looks = LOOKED_AT.get();
             assert!(looks <= 3 * text.len(), "{looks} looks at {}", text.len());
         }
+    }
+}
+#[test]
+fn both_spellings_of_the_sandbox_line_are_no_statement() {
+    for spelling in ["/*M!999999", "/*!999999"] {
+        let text = DUMP.replace("/*M!999999", spelling);
+        for capacity in [1, 7, 8192] {
+            let (all, last) = split_with(&text, capacity).unwrap();
+            assert_eq!(all.len(), 5, "{spelling}");
+            assert_eq!(all[0], "/*!40101 SET NAMES utf8mb4 */", "{spelling}");
+            assert_eq!(last.as_deref(), Some("-- Dump completed"));
+        }
+    }
+}
+
+#[test]
+fn a_statement_is_named_by_its_first_word_alone() {
+    for (statement, word) in [
+        ("CALL p('secret')", "CALL"),
+        ("/*!50003 CREATE TRIGGER `x` */", "CREATE"),
+        ("'secret'", ""),
+        ("", ""),
+    ] {
+        assert_eq!(first_word(statement.as_bytes()), word);
     }
 }

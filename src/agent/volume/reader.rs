@@ -9,7 +9,7 @@ use crate::agent::report::Reason;
 use crate::agent::sql::definitions::{Collector, Definitions};
 use crate::agent::sql::frame::{TRAILER, is_header};
 use crate::agent::sql::rows::{add_rows, read_head};
-use crate::agent::sql::statements::{Kind, Statements, classify};
+use crate::agent::sql::statements::{Kind, Statements, classify, first_word};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -109,7 +109,11 @@ pub fn read_statements(
             incomplete(
                 Reason::UnexpectedStatement,
                 name,
-                "holds a statement that a dump of tables and views never holds",
+                &format!(
+                    "holds a statement that a dump of tables and views never holds ({}), written by another client or for other \
+                     objects than this version knows",
+                    first_word(&statement)
+                ),
             )
         })?;
         let bytes = statements.bytes_read() - before;
@@ -229,7 +233,7 @@ impl Proof<'_> {
 
     fn look_at(&mut self, kind: Kind, statement: &[u8]) -> Result<(), Failure> {
         match kind {
-            Kind::Set | Kind::Drop | Kind::Neutral => Ok(()),
+            Kind::Set | Kind::Drop | Kind::Neutral | Kind::Transaction => Ok(()),
             Kind::CreateView(name) => {
                 self.views.insert(name);
                 Ok(())

@@ -27,7 +27,9 @@ pub enum MetaDbError {
     /// Wrong account or password.
     #[error(
         "the meta database at {address} refused the login of user {user}; nothing was read or \
-         written; correct the password in the credentials Secret"
+         written; correct the password in the credentials Secret; an account that requires TLS (REQUIRE SSL) is refused in the \
+         same way, and so is everybody by some servers with require_secure_transport: this operator does not offer TLS, so allow \
+         the account to log in without"
     )]
     LoginRefused {
         /// Host and port.
@@ -45,6 +47,31 @@ pub enum MetaDbError {
         address: String,
         /// What it asked for.
         method: String,
+    },
+    /// The server takes TLS only.
+    #[error(
+        "the meta database at {address} takes connections with TLS only (require_secure_transport), which this operator does \
+         not offer; nothing was read or written; let the server take connections without TLS from the cluster"
+    )]
+    TlsRequired {
+        /// Host and port.
+        address: String,
+    },
+    /// A setting of the session reads otherwise than it was set.
+    #[error(
+        "{call}: the meta database does not keep the session's setting {name}: it reads {found} instead of {wanted}; nothing \
+         was read or written; if there is a proxy in between, let it keep the settings of sessions, or give the address of the \
+         server itself"
+    )]
+    SettingNotKept {
+        /// What was tried.
+        call: String,
+        /// The variable.
+        name: &'static str,
+        /// As it was set.
+        wanted: String,
+        /// As it reads.
+        found: String,
     },
     /// A database or table is not there.
     #[error(

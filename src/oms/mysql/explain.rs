@@ -37,6 +37,7 @@ pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Erro
             address,
             user: user.to_owned(),
         },
+        3159 => MetaDbError::TlsRequired { address },
         1251 => unsupported(address, "another authentication protocol"),
         // Too many connections or errors, host not allowed.
         1040 | 1129 | 1130 | 1203 | 1226 => MetaDbError::Unreachable {
@@ -104,4 +105,24 @@ pub(super) fn explain_statement(
 
 fn shorten(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_tls_only_is_named() {
+        let refusal = Error::Server(mysql_async::ServerError {
+            code: 3159,
+            message: "Connections using insecure transport are prohibited".into(),
+            state: "HY000".into(),
+        });
+        let error = explain_connect("call", "metadb:2881", "root", refusal);
+        let MetaDbError::TlsRequired { address } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(address, "metadb:2881");
+        assert!(!error.is_transient() && error.to_string().contains("require_secure_transport"));
+    }
 }

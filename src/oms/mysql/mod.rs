@@ -12,6 +12,7 @@ mod identity;
 mod kept_keys;
 mod lock;
 mod own;
+pub mod pins;
 mod rows;
 mod session;
 mod sessions;

@@ -11,6 +11,7 @@ use super::super::metadb::{Engine, MetaDbError, WriteFate};
 use super::super::secret::Credentials;
 use super::explain::{explain_connect, explain_statement};
 use super::own::{OwnSessions, Ticket};
+use super::pins::{self, PinError, Purpose};
 use super::rows::Cells;
 
 /// How to get in.
@@ -39,6 +40,9 @@ impl Door {
             .prefer_socket(false)
             .enable_cleartext_plugin(false)
             .secure_auth(true)
+            // Else the driver asks for both before a session can be told to answer in full. The packet is MySQL's largest.
+            .max_allowed_packet(Some(1 << 30))
+            .wait_timeout(Some(60))
             .stmt_cache_size(Some(0));
         Self {
             opts: opts.into(),
@@ -88,6 +92,9 @@ impl Door {
         let mut conn = Conn::new(self.opts.clone())
             .await
             .map_err(|error| self.explain(call, error))?;
+        pins::begin(&mut conn)
+            .await
+            .map_err(|error| self.explain(call, error))?;
         let row: Option<Row> = conn
             .query_first("select version(), @@version_comment, connection_id()")
             .await
@@ -109,7 +116,7 @@ impl Door {
             _ticket: ticket,
             own: self.own.clone(),
         };
-        session.bound_statements(self.limit).await;
+        session.pin_settings(self.limit).await?;
         Ok(session)
     }
 
@@ -134,29 +141,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes the server stop a statement that outlives the call. Best effort: where the server has
-    /// no such variable the client's own limit still holds.
-    async fn bound_statements(&mut self, limit: Duration) {
-        let seconds = limit.as_secs().max(1);
-        let statements = match self.engine {
-            Engine::OceanBase | Engine::SeekDb => {
-                vec![format!(
-                    "set session ob_query_timeout = {}",
-                    limit.as_micros().max(1_000_000)
-                )]
-            }
-            Engine::MariaDb => vec![
-                format!("set session max_statement_time = {seconds}"),
-                format!("set session lock_wait_timeout = {seconds}"),
-                format!("set session innodb_lock_wait_timeout = {seconds}"),
-            ],
-            Engine::MySql | Engine::Other => vec![
-                format!("set session lock_wait_timeout = {seconds}"),
-                format!("set session innodb_lock_wait_timeout = {seconds}"),
-            ],
-        };
-        for statement in statements {
-            let _ = self.conn.query_drop(statement).await;
+    /// Sets what decides about reading, keeping and waiting, and makes the server stop a statement that outlives the call.
+    async fn pin_settings(&mut self, limit: Duration) -> Result<(), MetaDbError> {
+        let purpose = Purpose::Call(limit);
+        match pins::pin(&mut self.conn, purpose, self.engine.is_oceanbase()).await {
+            Ok(()) => Ok(()),
+            Err(PinError::Refused(error)) => Err(self.explain("the settings of a session", error)),
+            Err(PinError::NotKept {
+                name,
+                wanted,
+                found,
+            }) => Err(MetaDbError::SettingNotKept {
+                call: self.call.to_owned(),
+                name,
+                wanted,
+                found,
+            }),
         }
     }
 
