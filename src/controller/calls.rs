@@ -152,6 +152,9 @@ pub enum CallError {
     /// Something needed is not there or cannot be used.
     #[error("{0}")]
     Missing(String),
+    /// A fault of the operator itself.
+    #[error("the pass panicked; the words stand above in the log")]
+    Panicked,
 }
 
 impl CallError {
@@ -175,7 +178,10 @@ impl CallError {
     /// Somebody said no, in words that a person can act on: not a hiccup, and no race that was lost.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::TimedOut { .. } | Self::NotLeading { .. } | Self::Exec { .. } => false,
+            Self::TimedOut { .. }
+            | Self::NotLeading { .. }
+            | Self::Exec { .. }
+            | Self::Panicked => false,
             Self::Kube { .. } => self
                 .kube_status()
                 .is_some_and(|status| !matches!(status.code, 404 | 409 | 429 | 503 | 504)),

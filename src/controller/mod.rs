@@ -5,7 +5,10 @@
 //! nothing but a pass that ended early.
 mod accounts;
 mod calls;
+#[cfg(test)]
+mod double;
 mod exec;
+mod faults;
 mod locate;
 mod observe;
 mod perform;

@@ -144,7 +144,7 @@ fn decide_upgrade(upgrade: &OmsUpgrade, observed: &Observed, now: Time) -> Decis
     ask(upgrade, observed, now, decide)
 }
 
-fn ask(
+pub(super) fn ask(
     upgrade: &OmsUpgrade,
     observed: &Observed,
     now: Time,

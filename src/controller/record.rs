@@ -39,24 +39,23 @@ pub(super) async fn record(
         Err(error) => return Err(error),
     };
     let version = written.resource_version().unwrap_or_default();
-    for note in notes {
-        tracing::info!(reason = note.reason, message = note.message, "transition");
-        publish(ports, upgrade, &version, note).await;
-    }
-    Ok(())
-}
-
-/// An event that cannot be written never holds up an upgrade.
-async fn publish(ports: &Ports, upgrade: &OmsUpgrade, version: &str, note: &Note) {
-    let namespace = namespace_of(upgrade);
-    let (name, uid) = (upgrade.name_any(), upgrade.uid().unwrap_or_default());
+    let uid = upgrade.uid().unwrap_or_default();
     let owner = Owner {
         namespace: &namespace,
         name: &name,
         uid: &uid,
     };
+    for note in notes {
+        tracing::info!(reason = note.reason, message = note.message, "transition");
+        publish(ports, owner, &version, note).await;
+    }
+    Ok(())
+}
+
+/// An event that cannot be written never holds up an upgrade.
+pub(super) async fn publish(ports: &Ports, owner: Owner<'_>, version: &str, note: &Note) {
     let event = build_event(owner, version, note, &ports.settings.reporter, &ports.now());
-    let api: Api<Event> = Api::namespaced(ports.client.clone(), &namespace);
+    let api: Api<Event> = Api::namespaced(ports.client.clone(), owner.namespace);
     let params = PostParams::default();
     match ports
         .kube(CallSite::CreateEvent, api.create(&params, &event))

@@ -1,5 +1,6 @@
 //! Wires watches to passes: one controller per namespace, a few objects at a time.
 use super::calls::CallError;
+use super::faults::{isolate, tell_fault, tell_unreadable};
 use super::ports::Ports;
 use super::reconcile::{Key, Verdict, decide_from_cache, reconcile};
 use crate::api::OmsUpgrade;
@@ -169,27 +170,40 @@ fn find_interested(store: &Store<Guarded>, deployment: Option<&str>) -> Vec<Obje
         .collect()
 }
 
-/// Passes over one object until there is nothing to do at once.
+/// Passes over one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
 async fn work(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, CallError> {
-    let upgrade = match &guarded.0 {
-        Ok(upgrade) => upgrade,
-        Err(invalid) => {
-            tracing::warn!(name = invalid.metadata.name, error = %invalid.error, "an OmsUpgrade cannot be read");
-            return Ok(Action::await_change());
+    let key = name_object(&guarded);
+    let worked = isolate(look_after(&guarded, &shared, &key)).await;
+    match &worked {
+        Ok(_) => {
+            shared.failures().remove(&key);
         }
+        Err(CallError::Panicked) => {
+            shared.metrics.count_pass(Duration::ZERO, "panic");
+            tell_fault(&shared.ports, &key).await;
+        }
+        Err(_) => {}
+    }
+    worked
+}
+
+async fn look_after(guarded: &Guarded, shared: &Shared, key: &Key) -> Result<Action, CallError> {
+    let Ok(upgrade) = &guarded.0 else {
+        shared.metrics.count_pass(Duration::ZERO, "unreadable");
+        tell_unreadable(&shared.ports, key).await?;
+        return Ok(Action::await_change());
     };
     if decide_from_cache(upgrade, shared.ports.now()).is_some() {
         return Ok(Action::await_change());
     }
-    let key = Key {
-        namespace: upgrade.namespace().unwrap_or_default(),
-        name: upgrade.name_any(),
-    };
-    let worked = pass_over(&shared, &key).await;
-    if worked.is_ok() {
-        shared.failures().remove(&key);
+    pass_over(shared, key).await
+}
+
+fn name_object(guarded: &Guarded) -> Key {
+    Key {
+        namespace: guarded.namespace().unwrap_or_default(),
+        name: guarded.name_any(),
     }
-    worked
 }
 
 async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
@@ -197,7 +211,8 @@ async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
     for _ in 0..IN_A_ROW {
         let began = Instant::now();
         let verdict = reconcile(&shared.ports, key).await;
-        shared.metrics.count_pass(began.elapsed(), verdict.is_ok());
+        let outcome = if verdict.is_ok() { "ok" } else { "error" };
+        shared.metrics.count_pass(began.elapsed(), outcome);
         match verdict? {
             Verdict::Recorded => {}
             Verdict::Performed(effect) => {
@@ -213,10 +228,7 @@ async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
 }
 
 fn on_error(guarded: Arc<Guarded>, error: &CallError, shared: Arc<Shared>) -> Action {
-    let key = Key {
-        namespace: guarded.namespace().unwrap_or_default(),
-        name: guarded.name_any(),
-    };
+    let key = name_object(&guarded);
     let pause = {
         let mut failures = shared.failures();
         let count = failures.entry(key.clone()).or_insert(0);
@@ -238,7 +250,102 @@ fn compute_pause(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::controller::double::{Server, build_ports};
+    use crate::controller::ports::{Clock, SystemClock};
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{Value, json};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn object(name: &str, timeouts: Value) -> Value {
+        json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
+            "metadata": {"name": name, "namespace": "oms", "uid": name, "generation": 1, "resourceVersion": "5"},
+            "spec": {"targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}, "timeouts": timeouts},
+            "status": {"observedGeneration": -1},
+        })
+    }
+
+    fn share(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Arc<Shared> {
+        Arc::new(Shared {
+            ports: build_ports(server, clock),
+            metrics: Arc::new(Metrics::new()),
+            failures: Mutex::default(),
+        })
+    }
+
+    async fn work_on(
+        shared: &Arc<Shared>,
+        server: &Server,
+        name: &str,
+    ) -> Result<Action, CallError> {
+        let guarded = serde_json::from_value(server.get(name)).unwrap();
+        work(Arc::new(guarded), shared.clone()).await
+    }
+
+    /// A clock that panics once: a fault in the middle of a pass.
+    struct BrokenOnce(AtomicBool);
+
+    impl Clock for BrokenOnce {
+        fn now(&self) -> Timestamp {
+            assert!(
+                !self.0.swap(false, Ordering::Relaxed),
+                "a fault of the operator's own"
+            );
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_pass_is_told_and_ends_nothing() {
+        let server = Server::with(&[object("faulty", json!({})), object("healthy", json!({}))]);
+        let shared = share(&server, Arc::new(BrokenOnce(AtomicBool::new(true))));
+        let worked = work_on(&shared, &server, "faulty").await;
+        assert!(matches!(worked, Err(CallError::Panicked)));
+        let status = server.get("faulty")["status"].clone();
+        assert_eq!(status["waiting"]["reason"], "OperatorFault");
+        assert!(!status.to_string().contains("a fault of the operator's own"));
+        assert_eq!(server.events.lock().unwrap()[0]["reason"], "OperatorFault");
+        let counted = shared.metrics.render();
+        assert!(
+            counted.contains("passes_total{outcome=\"panic\"} 1"),
+            "{counted}"
+        );
+        work_on(&shared, &server, "healthy").await.unwrap();
+        assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_is_told_so_and_others_go_on() {
+        let absurd = json!({"backup": "9999999999999999h"});
+        let server = Server::with(&[object("absurd", absurd), object("healthy", json!({}))]);
+        let shared = share(&server, Arc::new(SystemClock));
+        for _ in 0..2 {
+            work_on(&shared, &server, "absurd").await.unwrap();
+        }
+        let stored = server.get("absurd");
+        let ready = &stored["status"]["conditions"][0];
+        assert_eq!(
+            (&ready["type"], &ready["status"], &ready["reason"]),
+            (&json!("Ready"), &json!("False"), &json!("Unreadable"))
+        );
+        let message = ready["message"].as_str().unwrap();
+        assert!(
+            message.contains("spec.timeouts.backup") && message.contains("720h"),
+            "{message}"
+        );
+        // Nothing of the object is lost, and it is told once.
+        assert_eq!(stored["spec"]["timeouts"]["backup"], "9999999999999999h");
+        let writes = server
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|call| call.starts_with("PUT"))
+            .count();
+        assert_eq!((writes, server.events.lock().unwrap().len()), (1, 1));
+        work_on(&shared, &server, "healthy").await.unwrap();
+        assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
+    }
 
     #[test]
     fn pauses_grow_and_stay_bounded() {

@@ -212,7 +212,7 @@ fn finish(cx: &Context<'_>, draft: OmsUpgradeStatus, otherwise: Decision) -> Dec
     }
 }
 
-fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
+pub(super) fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
     summary::derive_conditions(cx, &mut draft);
     if draft == *cx.status {
         return Decision::Rest;

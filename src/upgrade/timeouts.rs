@@ -23,6 +23,5 @@ pub fn find_timeout(spec: &OmsUpgradeSpec, step: Step) -> Option<i64> {
         Step::DisablingHaForRollback => return None,
         Step::Restoring => limits.restore,
     };
-    let limit: std::time::Duration = limit.into();
-    Some(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).max(1))
+    Some(i64::from(limit.as_seconds()))
 }
