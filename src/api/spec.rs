@@ -65,7 +65,7 @@ pub struct OmsUpgradeSpec {
     /// Where the backup goes and how it is proven.
     pub backup: Backup,
 
-    /// How long each part may take. A Job that runs keeps the limit that it was made with.
+    /// How long each part may take, from `1s` to `720h` (30 days). A Job that runs keeps the limit that it was made with.
     #[serde(default)]
     pub timeouts: Timeouts,
 

@@ -13,7 +13,6 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "each name says what is called")]
 pub enum CallSite {
     GetUpgrade,
-    ListUpgrades,
     ReplaceStatus,
     PatchFinalizer,
     CreateEvent,

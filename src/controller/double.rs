@@ -48,6 +48,11 @@ impl Server {
                 stored["status"] = body["status"].clone();
                 (200, stored.clone())
             }
+            ("PATCH", [.., "omsupgrades", name]) => {
+                let stored = upgrades.get_mut(*name).unwrap();
+                stored["metadata"]["finalizers"] = json!([crate::api::FINALIZER]);
+                (200, stored.clone())
+            }
             ("POST", [.., "events"]) => {
                 self.events.lock().unwrap().push(body.clone());
                 (201, body)
@@ -86,6 +91,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
             pods: PodSettings::default(),
             reporter: "test".into(),
         }),
+        claims: Arc::default(),
         client,
     }
 }

@@ -19,6 +19,7 @@ mod locking;
 mod needs;
 mod observed;
 mod preflight;
+mod preflight_cgroup;
 mod preflight_checks;
 mod preflight_probe;
 mod preflight_projects;

@@ -122,6 +122,8 @@ pub struct World {
     pub dump: Option<(Schema, u32)>,
     pub ha: String,
     pub lock: Option<(String, u64)>,
+    /// What the watch tells of others with the same target; `None`: nothing yet.
+    pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
     pub checkpoint: i64,
     pub trouble: Trouble,
@@ -166,6 +168,7 @@ impl World {
                 HA.replace("\"enable\":true", "\"enable\":false")
             },
             lock: None,
+            rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
             trouble,
