@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all bench fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all bench bench-control fmt lint generate images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,9 @@ test-all: ## The full set, where `make test` takes samples
 
 bench: ## The operator against the procedure by hand, in one run
 	tests/bench/run
+
+bench-control: ## What many objects at once cost: seconds, memory, calls. OBJECTS=1000, PROFILE=release, CHECK=--check
+	tests/bench/control --objects $(or $(OBJECTS),1000) --profile $(or $(PROFILE),release) $(CHECK)
 
 fmt: ## Format the sources
 	cargo fmt
