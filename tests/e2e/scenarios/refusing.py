@@ -74,7 +74,7 @@ def refused_at_admission(lab):
 
 
 def refuse(lab, name, words, seconds=120, **spec):
-    """An upgrade that preflight refuses; nothing is touched. Its message."""
+    """An upgrade that preflight refuses; nothing of OMS is changed. Its message."""
     with Upgrade(lab, name, **spec) as upgrade:
         item = upgrade.wait_end("Failed", seconds)
         verdict = condition(item, "PreflightPassed")
@@ -82,7 +82,7 @@ def refuse(lab, name, words, seconds=120, **spec):
         whole = verdict["message"] + json.dumps(item["status"].get("plan", {}).get("checks", []), ensure_ascii=False)
         for word in words:
             assert word in whole, f"{name}: the refusal does not say {word!r}: {whole}"
-        assert "nothing was touched" in verdict["message"], verdict["message"]
+        assert "OMS and its databases were not changed" in verdict["message"], verdict["message"]
         upgrade.delete()
         return verdict["message"]
 
