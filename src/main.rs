@@ -23,7 +23,10 @@ enum Cli {
 fn main() -> ExitCode {
     match Cli::parse() {
         Cli::Run(options) => run_operator(*options),
-        Cli::Agent(command) => agent::run_command(&command),
+        Cli::Agent(command) => {
+            end_at_any_panic();
+            agent::run_command(&command)
+        }
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {
                 print!("{text}");
@@ -35,6 +38,16 @@ fn main() -> ExitCode {
             }
         },
     }
+}
+
+/// The agent works on one thing only, in several tasks and threads: one of them that panics must not leave the others at work
+/// without it, the one that holds the lock above all.
+fn end_at_any_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::abort();
+    }));
 }
 
 #[cfg(test)]

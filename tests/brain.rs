@@ -11,6 +11,8 @@ mod pin;
 mod recovery_keys;
 #[path = "brain/sessions.rs"]
 mod sessions;
+#[path = "brain/rivals.rs"]
+mod rivals;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/traces.rs"]

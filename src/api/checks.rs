@@ -23,7 +23,8 @@ pub enum CheckName {
     OldImageRestarts,
     /// The new image can be pulled on every node.
     ImagePullable,
-    /// The nodes run cgroup v1, which OMS before 4.2.5 needs (OMS troubleshooting guide).
+    /// The nodes run cgroup v1, or OMS is ONLINE on them now: before 4.2.5 it shows an abnormal server status on cgroup v2 (OMS
+    /// troubleshooting guide).
     CgroupVersion,
     /// The MetaDB account sees the sessions of others, on every server of the MetaDB, so that a left-over OMS session is noticed.
     SessionsVisible,

@@ -2,6 +2,7 @@
 //! the CEL rules that the API server enforces. No I/O, no clock.
 mod checks;
 mod conditions;
+mod duration;
 mod spec;
 mod status;
 #[cfg(test)]
@@ -11,6 +12,7 @@ pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{
     ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
 };
+pub use duration::{Duration, DurationError};
 pub use spec::{
     Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack,
     HttpMethod, MetaDb, MetaDbAddress, MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
@@ -44,6 +46,17 @@ pub const RELEASE_VALUE: &str = "i-accept-the-current-state";
 /// Field manager of all our writes to objects of others. Never starts like `kubectl`, because Flux
 /// strips managers that do.
 pub const FIELD_MANAGER: &str = "oms-operator";
+
+/// Reads an object as the API server stores it. Stored under another version of the definition it may not be one of ours.
+///
+/// # Errors
+/// The path of the first field that cannot be read, and why.
+pub fn read_upgrade(object: serde_json::Value) -> Result<OmsUpgrade, String> {
+    serde_path_to_error::deserialize(object).map_err(|error| {
+        let path = error.path().to_string();
+        format!("{path}: {}", error.into_inner())
+    })
+}
 
 /// The custom resource definition as the API server gets it.
 ///

@@ -1,6 +1,5 @@
 //! What the user asks for. No I/O.
-use super::{Check, OmsUpgradeStatus};
-use kube::core::Duration;
+use super::{Check, Duration, OmsUpgradeStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,7 +65,7 @@ pub struct OmsUpgradeSpec {
     /// Where the backup goes and how it is proven.
     pub backup: Backup,
 
-    /// How long each part may take. A Job that runs keeps the limit that it was made with.
+    /// How long each part may take, from `1s` to `720h` (30 days). A Job that runs keeps the limit that it was made with.
     #[serde(default)]
     pub timeouts: Timeouts,
 
@@ -265,60 +264,45 @@ pub enum RollbackPolicy {
     OnRequest,
 }
 
-/// How long each part may take, as Go durations (`90s`, `15m`, `1h30m`).
+/// How long each part may take, as Go durations (`90s`, `15m`, `1h30m`): at least `1s`, at most `720h` (30 days).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Timeouts {
     /// Preflight, with the pre-pull of images.
-    #[schemars(schema_with = "duration_schema")]
     pub preflight: Duration,
     /// HA off or on, read back.
-    #[schemars(schema_with = "duration_schema")]
     pub ha: Duration,
     /// Old or new version stopped, no session left.
-    #[schemars(schema_with = "duration_schema")]
     pub stop: Duration,
     /// The backup Job.
-    #[schemars(schema_with = "duration_schema")]
     pub backup: Duration,
     /// The verification Job.
-    #[schemars(schema_with = "duration_schema")]
     pub verify: Duration,
     /// Containers run.
-    #[schemars(schema_with = "duration_schema")]
     pub start: Duration,
     /// `docker_init.sh`.
-    #[schemars(schema_with = "duration_schema")]
     pub init: Duration,
     /// Services healthy after a normal start.
-    #[schemars(schema_with = "duration_schema")]
     pub health: Duration,
     /// Checkpoints of all projects advance again.
-    #[schemars(schema_with = "duration_schema")]
     pub recovery: Duration,
     /// The restore Job of a rollback.
-    #[schemars(schema_with = "duration_schema")]
     pub restore: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        let minutes = |n: u64| Duration::from(std::time::Duration::from_secs(60 * n));
         Self {
-            preflight: minutes(10),
-            ha: minutes(10),
-            stop: minutes(10),
-            backup: minutes(360),
-            verify: minutes(360),
-            start: minutes(15),
-            init: minutes(30),
-            health: minutes(20),
-            recovery: minutes(30),
-            restore: minutes(720),
+            preflight: Duration::of_minutes::<10>(),
+            ha: Duration::of_minutes::<10>(),
+            stop: Duration::of_minutes::<10>(),
+            backup: Duration::of_minutes::<360>(),
+            verify: Duration::of_minutes::<360>(),
+            start: Duration::of_minutes::<15>(),
+            init: Duration::of_minutes::<30>(),
+            health: Duration::of_minutes::<20>(),
+            recovery: Duration::of_minutes::<30>(),
+            restore: Duration::of_minutes::<720>(),
         }
     }
-}
-
-fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 32, "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"})
 }

@@ -32,10 +32,7 @@ fn the_smallest_object_is_complete() {
     assert_eq!(object.spec.action, Action::Run);
     assert_eq!(object.spec.ha.driver, HaDriver::MetaDb);
     assert_eq!(object.spec.ha.pull_back.slack_minutes, 30);
-    assert_eq!(
-        std::time::Duration::from(object.spec.timeouts.init).as_secs(),
-        1800
-    );
+    assert_eq!(object.spec.timeouts.init.as_seconds(), 1800);
 }
 
 #[test]
@@ -167,4 +164,21 @@ fn the_crd_gives_status_a_default_that_no_wait_passes() {
         !crd.to_string().contains("\"uint"),
         "unsigned format in the CRD"
     );
+}
+
+#[test]
+fn an_absurd_time_limit_is_an_error_that_names_its_field() {
+    let mut object = sample();
+    object["spec"]["timeouts"] = json!({"backup": "9999999999999999h"});
+    let error = read_upgrade(object).unwrap_err();
+    assert!(error.contains("spec.timeouts.backup"), "{error}");
+    assert!(error.contains("720h"), "{error}");
+}
+
+#[test]
+fn an_object_of_a_newer_operator_is_an_error_that_names_its_field() {
+    let mut object = sample();
+    object["status"] = json!({"step": "Teleporting"});
+    let error = read_upgrade(object).unwrap_err();
+    assert!(error.contains("status.step"), "{error}");
 }

@@ -13,7 +13,6 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "each name says what is called")]
 pub enum CallSite {
     GetUpgrade,
-    ListUpgrades,
     ReplaceStatus,
     PatchFinalizer,
     CreateEvent,
@@ -155,6 +154,9 @@ pub enum CallError {
     /// Something needed is not there or cannot be used.
     #[error("{0}")]
     Missing(String),
+    /// A fault of the operator itself.
+    #[error("the pass panicked; the words stand above in the log")]
+    Panicked,
 }
 
 impl CallError {
@@ -178,7 +180,10 @@ impl CallError {
     /// Somebody said no, in words that a person can act on: not a hiccup, and no race that was lost.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::TimedOut { .. } | Self::NotLeading { .. } | Self::Exec { .. } => false,
+            Self::TimedOut { .. }
+            | Self::NotLeading { .. }
+            | Self::Exec { .. }
+            | Self::Panicked => false,
             Self::Kube { .. } => self
                 .kube_status()
                 .is_some_and(|status| !matches!(status.code, 404 | 409 | 429 | 503 | 504)),

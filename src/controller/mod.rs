@@ -5,16 +5,23 @@
 //! nothing but a pass that ended early.
 mod accounts;
 mod calls;
+mod claims;
+#[cfg(test)]
+mod double;
 mod exec;
+mod faults;
 mod locate;
 mod observe;
+mod pacing;
 mod perform;
 mod ports;
 mod reconcile;
 mod record;
+mod seen;
 mod watch;
 
 pub use calls::{CallError, CallSite};
+pub use claims::{Claim, Claims};
 pub use exec::{ContainerExec, ExecError, ExecPlace, KubeExec};
 pub use ports::{AlwaysPermitted, Clock, Ports, Settings, SystemClock, WritePermit};
 pub use reconcile::{Key, Verdict, decide_from_cache, reconcile};

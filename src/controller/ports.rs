@@ -1,4 +1,5 @@
 //! Everything the controller reaches the outside through. Tests put doubles here.
+use super::claims::Claims;
 use super::exec::ContainerExec;
 use crate::objects::jobs::PodSettings;
 use crate::oms::metadb::MetaDbOpener;
@@ -68,6 +69,8 @@ pub struct Ports {
     pub permit: Arc<dyn WritePermit>,
     /// Settings.
     pub settings: Arc<Settings>,
+    /// What other upgrades lay claim to, as far as the watch has told.
+    pub claims: Arc<Claims>,
 }
 
 impl Ports {

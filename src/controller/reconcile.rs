@@ -90,8 +90,11 @@ async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError>
     tracing::debug!(decision = describe(&decision), "decided");
     match decision {
         Decision::Record { status, notes } => {
-            record(ports, upgrade, *status, &notes).await?;
-            Ok(Verdict::Recorded)
+            let written = record(ports, upgrade, *status, &notes).await?;
+            // Where it is settled now, nothing is left to look for.
+            Ok(written
+                .and_then(|written| decide_from_cache(&written, ports.now()))
+                .unwrap_or(Verdict::Recorded))
         }
         Decision::Perform(effect) => {
             let intent = effect.describe_intent();
@@ -144,7 +147,7 @@ fn decide_upgrade(upgrade: &OmsUpgrade, observed: &Observed, now: Time) -> Decis
     ask(upgrade, observed, now, decide)
 }
 
-fn ask(
+pub(super) fn ask(
     upgrade: &OmsUpgrade,
     observed: &Observed,
     now: Time,
@@ -223,6 +226,13 @@ mod tests {
         let rested = upgrade(settled.clone());
         assert_eq!(
             decide_from_cache(&rested, later.clone()),
+            Some(Verdict::AwaitChange)
+        );
+        // A newer operator does not write it only to put its own version there.
+        let mut older = settled.clone();
+        older["operatorVersion"] = json!("0.0.1");
+        assert_eq!(
+            decide_from_cache(&upgrade(older), later.clone()),
             Some(Verdict::AwaitChange)
         );
         let mut asked = upgrade(settled.clone());

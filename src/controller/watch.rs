@@ -1,23 +1,25 @@
 //! Wires watches to passes: one controller per namespace, a few objects at a time.
 use super::calls::CallError;
+use super::claims::Claims;
+use super::faults::{isolate, tell_fault, tell_unreadable};
+use super::pacing::Pacing;
 use super::ports::Ports;
 use super::reconcile::{Key, Verdict, decide_from_cache, reconcile};
-use crate::api::OmsUpgrade;
+use super::seen::Seen;
 use crate::objects::labels::{UPGRADE_ANNOTATION, UPGRADE_UID_LABEL};
 use crate::runtime::metrics::Metrics;
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PartialObjectMeta};
-use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Resource, ResourceExt};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Objects worked on at the same time.
@@ -28,24 +30,13 @@ const DEBOUNCE: Duration = Duration::from_millis(2);
 const IN_A_ROW: u32 = 64;
 /// Pause when an effect was carried out and is wanted again at once: it has not worked.
 const PAUSE_AFTER_NO_EFFECT: Duration = Duration::from_millis(500);
-/// Pause after the first failed pass; it doubles with every further one in a row.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
-type Guarded = DeserializeGuard<OmsUpgrade>;
+/// Objects that a list brings at once: they are decoded together.
+const PAGE: u32 = 100;
 
 struct Shared {
     ports: Ports,
     metrics: Arc<Metrics>,
-    /// Failed passes in a row. Only for the pauses; losing it costs nothing.
-    failures: Mutex<HashMap<Key, u32>>,
-}
-
-impl Shared {
-    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pacing: Pacing,
 }
 
 /// Runs one controller per namespace until `stop` is called; comes back when all have ended.
@@ -60,7 +51,7 @@ pub async fn run_controllers<F>(
     let shared = Arc::new(Shared {
         ports,
         metrics,
-        failures: Mutex::default(),
+        pacing: Pacing::default(),
     });
     let controllers: Vec<BoxFuture<'_, ()>> = namespaces
         .iter()
@@ -78,22 +69,29 @@ async fn run_controller(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let client = shared.ports.client.clone();
-    let upgrades: Api<Guarded> = Api::namespaced(client.clone(), &namespace);
+    let upgrades: Api<Seen> = Api::namespaced(client.clone(), &namespace);
     let jobs: Api<PartialObjectMeta<Job>> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &namespace);
     let deployments: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
-    let controller = Controller::new(upgrades, watcher::Config::default())
-        .with_config(Config::default().debounce(DEBOUNCE).concurrency(AT_ONCE));
-    let of_metrics = controller.store();
+    let (store, writer) = reflector::store::<Seen>();
+    let of_metrics = store.clone();
     shared.metrics.add_source(Box::new(move |take| {
-        for guarded in of_metrics.state() {
-            if let Ok(upgrade) = &guarded.0 {
+        for seen in of_metrics.state() {
+            if let Ok(upgrade) = &seen.content {
                 take(upgrade);
             }
         }
     }));
-    let (of_pods, of_deployments) = (controller.store(), controller.store());
-    controller
+    let claims = shared.ports.claims.clone();
+    let (of_pods, of_deployments) = (claims.clone(), claims.clone());
+    let (here, there) = (namespace.clone(), namespace.clone());
+    // The claims are told before the store, so that no pass knows less of the others than of its own object.
+    let seen = watcher(upgrades, watcher::Config::default().page_size(PAGE))
+        .inspect_ok(move |event| tell_claim(&claims, &namespace, event))
+        .reflect(writer)
+        .applied_objects();
+    Controller::for_stream(seen, store)
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(AT_ONCE))
         .watches(
             jobs,
             watcher::Config::default().labels(UPGRADE_UID_LABEL),
@@ -106,12 +104,13 @@ async fn run_controller(
                 .into_iter()
                 .chain(find_interested(
                     &of_pods,
+                    &here,
                     find_deployment(pod.meta()).as_deref(),
                 ))
                 .collect::<Vec<_>>()
         })
         .watches(deployments, watcher::Config::default(), move |deployment| {
-            find_interested(&of_deployments, deployment.meta().name.as_deref())
+            find_interested(&of_deployments, &there, deployment.meta().name.as_deref())
         })
         .graceful_shutdown_on(stop)
         .run(work, on_error, shared)
@@ -126,7 +125,7 @@ async fn run_controller(
 /// The upgrade that made an object.
 fn find_maker(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-) -> Option<ObjectRef<Guarded>> {
+) -> Option<ObjectRef<Seen>> {
     let name = metadata.annotations.as_ref()?.get(UPGRADE_ANNOTATION)?;
     metadata.labels.as_ref()?.get(UPGRADE_UID_LABEL)?;
     Some(ObjectRef::new(name).within(metadata.namespace.as_deref()?))
@@ -148,48 +147,63 @@ fn find_deployment(
 }
 
 /// Unsettled upgrades with this target.
-fn find_interested(store: &Store<Guarded>, deployment: Option<&str>) -> Vec<ObjectRef<Guarded>> {
-    let Some(deployment) = deployment else {
-        return Vec::new();
-    };
-    store
-        .state()
+fn find_interested(
+    claims: &Claims,
+    namespace: &str,
+    deployment: Option<&str>,
+) -> Vec<ObjectRef<Seen>> {
+    deployment
+        .map(|deployment| claims.find_unsettled(namespace, deployment))
+        .unwrap_or_default()
         .iter()
-        .filter(|guarded| {
-            guarded.0.as_ref().is_ok_and(|upgrade| {
-                !upgrade.status.as_ref().is_some_and(|status| status.settled)
-                    && upgrade
-                        .spec
-                        .targets
-                        .iter()
-                        .any(|target| target.name == deployment)
-            })
-        })
-        .map(|guarded| ObjectRef::from_obj(guarded.as_ref()))
+        .map(|name| ObjectRef::new(name).within(namespace))
         .collect()
 }
 
-/// Passes over one object until there is nothing to do at once.
-async fn work(guarded: Arc<Guarded>, shared: Arc<Shared>) -> Result<Action, CallError> {
-    let upgrade = match &guarded.0 {
-        Ok(upgrade) => upgrade,
-        Err(invalid) => {
-            tracing::warn!(name = invalid.metadata.name, error = %invalid.error, "an OmsUpgrade cannot be read");
-            return Ok(Action::await_change());
+fn tell_claim(claims: &Claims, namespace: &str, event: &Event<Seen>) {
+    let event = match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(seen) => Event::InitApply(seen.claim.clone()),
+        Event::Apply(seen) => Event::Apply(seen.claim.clone()),
+        Event::Delete(seen) => Event::Delete(seen.claim.clone()),
+    };
+    claims.apply(namespace, &event);
+}
+
+/// Passes over one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
+async fn work(seen: Arc<Seen>, shared: Arc<Shared>) -> Result<Action, CallError> {
+    let key = name_object(&seen);
+    let worked = isolate(look_after(&seen, &shared, &key)).await;
+    match &worked {
+        Ok(action) if *action == Action::await_change() => shared.pacing.forget(&key),
+        Ok(_) => {}
+        Err(CallError::Panicked) => {
+            shared.metrics.count_pass(Duration::ZERO, "panic");
+            tell_fault(&shared.ports, &key).await;
         }
+        Err(_) => {}
+    }
+    worked
+}
+
+async fn look_after(seen: &Seen, shared: &Shared, key: &Key) -> Result<Action, CallError> {
+    let Ok(upgrade) = &seen.content else {
+        shared.metrics.count_pass(Duration::ZERO, "unreadable");
+        tell_unreadable(&shared.ports, key).await?;
+        return Ok(Action::await_change());
     };
     if decide_from_cache(upgrade, shared.ports.now()).is_some() {
         return Ok(Action::await_change());
     }
-    let key = Key {
-        namespace: upgrade.namespace().unwrap_or_default(),
-        name: upgrade.name_any(),
-    };
-    let worked = pass_over(&shared, &key).await;
-    if worked.is_ok() {
-        shared.failures().remove(&key);
+    pass_over(shared, key).await
+}
+
+fn name_object(seen: &Seen) -> Key {
+    Key {
+        namespace: seen.namespace().unwrap_or_default(),
+        name: seen.name_any(),
     }
-    worked
 }
 
 async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
@@ -197,54 +211,131 @@ async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
     for _ in 0..IN_A_ROW {
         let began = Instant::now();
         let verdict = reconcile(&shared.ports, key).await;
-        shared.metrics.count_pass(began.elapsed(), verdict.is_ok());
+        let outcome = if verdict.is_ok() { "ok" } else { "error" };
+        shared.metrics.count_pass(began.elapsed(), outcome);
         match verdict? {
-            Verdict::Recorded => {}
+            Verdict::Recorded => shared.pacing.note_progress(key),
             Verdict::Performed(effect) => {
+                shared.pacing.note_progress(key);
                 if last.replace(effect.clone()).as_ref() == Some(&effect) {
                     return Ok(Action::requeue(PAUSE_AFTER_NO_EFFECT));
                 }
             }
-            Verdict::Within(time) => return Ok(Action::requeue(time)),
+            Verdict::Within(time) => {
+                let pause = shared.pacing.pause_in_wait(key, time, Instant::now());
+                return Ok(Action::requeue(pause));
+            }
             Verdict::AwaitChange => return Ok(Action::await_change()),
         }
     }
     Ok(Action::requeue(Duration::ZERO))
 }
 
-fn on_error(guarded: Arc<Guarded>, error: &CallError, shared: Arc<Shared>) -> Action {
-    let key = Key {
-        namespace: guarded.namespace().unwrap_or_default(),
-        name: guarded.name_any(),
-    };
-    let pause = {
-        let mut failures = shared.failures();
-        let count = failures.entry(key.clone()).or_insert(0);
-        *count = count.saturating_add(1);
-        compute_pause(*count)
-    };
+fn on_error(seen: Arc<Seen>, error: &CallError, shared: Arc<Shared>) -> Action {
+    let key = name_object(&seen);
+    let pause = shared.pacing.pause_after_failure(&key);
     tracing::warn!(namespace = key.namespace, name = key.name, %error, pause_ms = pause.as_millis(), "a pass failed; it is repeated");
     Action::requeue(pause)
-}
-
-/// Doubles with every failure in a row.
-fn compute_pause(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(10);
-    SHORTEST_PAUSE
-        .saturating_mul(1 << doublings)
-        .min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::controller::double::{Server, build_ports};
+    use crate::controller::ports::{Clock, SystemClock};
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{Value, json};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    #[test]
-    fn pauses_grow_and_stay_bounded() {
-        assert_eq!(compute_pause(1), SHORTEST_PAUSE);
-        assert_eq!(compute_pause(3), SHORTEST_PAUSE * 4);
-        assert_eq!(compute_pause(u32::MAX), LONGEST_PAUSE);
+    fn object(name: &str, timeouts: Value) -> Value {
+        json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
+            "metadata": {"name": name, "namespace": "oms", "uid": name, "generation": 1, "resourceVersion": "5"},
+            "spec": {"targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}, "timeouts": timeouts},
+            "status": {"observedGeneration": -1},
+        })
+    }
+
+    fn share(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Arc<Shared> {
+        Arc::new(Shared {
+            ports: build_ports(server, clock),
+            metrics: Arc::new(Metrics::new()),
+            pacing: Pacing::default(),
+        })
+    }
+
+    async fn work_on(
+        shared: &Arc<Shared>,
+        server: &Server,
+        name: &str,
+    ) -> Result<Action, CallError> {
+        let seen = serde_json::from_value(server.get(name)).unwrap();
+        work(Arc::new(seen), shared.clone()).await
+    }
+
+    /// A clock that panics once: a fault in the middle of a pass.
+    struct BrokenOnce(AtomicBool);
+
+    impl Clock for BrokenOnce {
+        fn now(&self) -> Timestamp {
+            assert!(
+                !self.0.swap(false, Ordering::Relaxed),
+                "a fault of the operator's own"
+            );
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_pass_is_told_and_ends_nothing() {
+        let server = Server::with(&[object("faulty", json!({})), object("healthy", json!({}))]);
+        let shared = share(&server, Arc::new(BrokenOnce(AtomicBool::new(true))));
+        let worked = work_on(&shared, &server, "faulty").await;
+        assert!(matches!(worked, Err(CallError::Panicked)));
+        let status = server.get("faulty")["status"].clone();
+        assert_eq!(status["waiting"]["reason"], "OperatorFault");
+        assert!(!status.to_string().contains("a fault of the operator's own"));
+        assert_eq!(server.events.lock().unwrap()[0]["reason"], "OperatorFault");
+        let counted = shared.metrics.render();
+        assert!(
+            counted.contains("passes_total{outcome=\"panic\"} 1"),
+            "{counted}"
+        );
+        work_on(&shared, &server, "healthy").await.unwrap();
+        assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_is_told_so_and_others_go_on() {
+        let absurd = json!({"backup": "9999999999999999h"});
+        let server = Server::with(&[object("absurd", absurd), object("healthy", json!({}))]);
+        let shared = share(&server, Arc::new(SystemClock));
+        for _ in 0..2 {
+            work_on(&shared, &server, "absurd").await.unwrap();
+        }
+        let stored = server.get("absurd");
+        let ready = &stored["status"]["conditions"][0];
+        assert_eq!(
+            (&ready["type"], &ready["status"], &ready["reason"]),
+            (&json!("Ready"), &json!("False"), &json!("Unreadable"))
+        );
+        let message = ready["message"].as_str().unwrap();
+        assert!(
+            message.contains("spec.timeouts.backup") && message.contains("720h"),
+            "{message}"
+        );
+        // Nothing of the object is lost, and it is told once.
+        assert_eq!(stored["spec"]["timeouts"]["backup"], "9999999999999999h");
+        let writes = server
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|call| call.starts_with("PUT"))
+            .count();
+        assert_eq!((writes, server.events.lock().unwrap().len()), (1, 1));
+        work_on(&shared, &server, "healthy").await.unwrap();
+        assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
         JobRole::Verify => timeouts.verify,
         JobRole::Restore => timeouts.restore,
     };
-    std::time::Duration::from(limit).as_secs().max(1)
+    u64::from(limit.as_seconds())
 }
 
 /// Builds the request of a Job.

@@ -80,8 +80,7 @@ impl Metrics {
     }
 
     /// Counts a pass.
-    pub fn count_pass(&self, time: Duration, succeeded: bool) {
-        let outcome = if succeeded { "ok" } else { "error" };
+    pub fn count_pass(&self, time: Duration, outcome: &'static str) {
         self.passes
             .get_or_create(&vec![("outcome", outcome.to_owned())])
             .inc();
@@ -310,7 +309,7 @@ mod tests {
     #[test]
     fn reads_objects_at_each_scrape() {
         let metrics = Metrics::new();
-        metrics.count_pass(Duration::from_millis(3), true);
+        metrics.count_pass(Duration::from_millis(3), "ok");
         metrics.add_source(Box::new(|take| {
             let upgrade: OmsUpgrade = serde_json::from_value(json!({
                 "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",

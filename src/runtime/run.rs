@@ -95,6 +95,7 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         exec: Arc::new(KubeExec(client.clone())),
         clock: Arc::new(SystemClock),
         permit,
+        claims: Arc::default(),
         settings: Arc::new(Settings {
             tools_image: options.tools_image,
             pods,

@@ -106,6 +106,8 @@ fn is_preparing(status: &OmsUpgradeStatus) -> bool {
 
 fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     match cx.status.step.unwrap_or(Step::Pending) {
+        // Before preflight, which looks at everything anew in each pass.
+        Step::Pending if !cx.object.finalizer => Next::Do(Effect::AddFinalizer),
         Step::Pending => Next::Go(Step::Preflight),
         Step::Preflight => preflight::decide_preflight(cx, draft),
         Step::Planned => preflight::decide_planned(cx),
@@ -212,7 +214,7 @@ fn finish(cx: &Context<'_>, draft: OmsUpgradeStatus, otherwise: Decision) -> Dec
     }
 }
 
-fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
+pub(super) fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
     summary::derive_conditions(cx, &mut draft);
     if draft == *cx.status {
         return Decision::Rest;

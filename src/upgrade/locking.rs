@@ -1,4 +1,5 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
+use super::preflight_checks::{Verdict, judge_record};
 use super::{Context, Effect, Fact, Failure, Next};
 use crate::api::{CheckName, HaOriginal, OmsUpgradeStatus, Originals, ProjectRecord, Step};
 use crate::objects::deployment::capture_original;
@@ -18,7 +19,7 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
             return Next::Fail(Failure::new(
                 "MetaDbLocked",
                 format!(
-                    "the MetaDB is locked by another upgrade ({}); nothing was touched; wait until that one is finished",
+                    "the MetaDB is locked by another upgrade ({}); OMS and its databases were not changed; wait until that one is finished",
                     row.note
                 ),
             ));
@@ -35,6 +36,13 @@ pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
                 format!("Deployment {} or its pods cannot be read", facts.name),
             );
         };
+        // Written since preflight by one that this one was not told of: the list of others may lag behind.
+        if let Some(Verdict::Failed(message)) = judge_record(cx, &facts.name, &deployment.object) {
+            return Next::Fail(Failure::new(
+                "TargetClaimed",
+                format!("{message}; OMS and its databases were not changed"),
+            ));
+        }
         let Some(container) = super::preflight::find_container_name(target, &deployment.object)
         else {
             return Next::Fail(Failure::new(

@@ -48,8 +48,8 @@ impl<T> Fact<T> {
 pub struct Observed {
     /// The namespace is being deleted: nothing can be created any more.
     pub namespace_terminating: bool,
-    /// Unfinished upgrades of the same namespace that share a target with this one.
-    pub rivals: Vec<String>,
+    /// Unfinished upgrades of the same namespace that share a target with this one and go first.
+    pub rivals: Fact<Vec<String>>,
     /// The targets, in the order of the spec.
     pub targets: Vec<TargetFacts>,
     /// The claim of the backup.

@@ -23,6 +23,10 @@ pub(super) fn decide_preflight(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -
     if !cx.object.finalizer {
         return Next::Do(Effect::AddFinalizer);
     }
+    // Nobody is passed over because nobody was looked for.
+    if let Fact::Unknown(reason) = &cx.observed.rivals {
+        return Next::trouble(2, "RivalsUnseen", reason.clone());
+    }
     let early = check_targets(cx);
     if early
         .iter()
@@ -279,7 +283,7 @@ fn conclude(
             };
             Next::Fail(Failure::new(
                 "CheckFailed",
-                format!("{first}{more}; nothing was touched"),
+                format!("{first}{more}; OMS and its databases were not changed"),
             ))
         }
     }
@@ -295,6 +299,11 @@ fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckResult {
         (CheckPolicy::Skip, _) => (CheckOutcome::Skipped, reason),
         (_, Verdict::Passed(message)) => (CheckOutcome::Passed, message),
         (_, Verdict::Warning(message)) => (CheckOutcome::Warning, message),
+        (CheckPolicy::Attest, Verdict::Failed(message)) if !message.contains("policy: Skip") => {
+            let help =
+                "this was seen, so policy: Attest does not count; policy: Skip takes it upon you";
+            (CheckOutcome::Failed, format!("{message}; {help}"))
+        }
         (_, Verdict::Failed(message)) => (CheckOutcome::Failed, message),
         (CheckPolicy::Attest, Verdict::Unseen(_)) => (CheckOutcome::Attested, reason),
         (CheckPolicy::Require, Verdict::Unseen(message)) => {
@@ -308,5 +317,47 @@ fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckResult {
         name: id.text(),
         outcome,
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::OmsUpgradeSpec;
+    use crate::upgrade::{ObjectFacts, Observed};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    fn judge_as(policy: &str, verdict: Verdict) -> CheckResult {
+        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"},
+            "checks": [{"name": "ProjectsInSync", "policy": policy, "reason": "known"}]}))
+        .unwrap();
+        let cx = Context {
+            now: Time("2026-01-01T00:00:00Z".parse().unwrap()),
+            object: &ObjectFacts::default(),
+            spec: &spec,
+            status: &OmsUpgradeStatus::default(),
+            observed: &Observed::default(),
+        };
+        judge(&cx, CheckId::named(CheckName::ProjectsInSync), verdict)
+    }
+
+    #[test]
+    fn an_attestation_stands_for_what_is_unseen_and_is_told_where_it_does_not_count() {
+        let seen = judge_as("Attest", Verdict::Failed("p1 lags 90 s".into()));
+        assert_eq!(seen.outcome, CheckOutcome::Failed);
+        assert!(
+            seen.message
+                .contains("policy: Attest does not count; policy: Skip"),
+            "{}",
+            seen.message
+        );
+        let plain = judge_as("Require", Verdict::Failed("p1 lags 90 s".into()));
+        assert_eq!(plain.message, "p1 lags 90 s");
+        let unseen = judge_as("Attest", Verdict::Unseen("no answer".into()));
+        assert_eq!(unseen.outcome, CheckOutcome::Attested);
+        let skipped = judge_as("Skip", Verdict::Failed("p1 lags 90 s".into()));
+        assert_eq!(skipped.outcome, CheckOutcome::Skipped);
     }
 }

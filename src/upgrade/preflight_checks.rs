@@ -8,7 +8,7 @@ use crate::objects::deployment::{
 };
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::{HaRow, KEPT_TABLE, LOCK_DATABASE, ServerCoverage, SessionVisibility};
-use crate::oms::version::{is_upgrade_supported, needs_cgroup_v1, parse_image_version};
+use crate::oms::version::{is_upgrade_supported, parse_image_version};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub(super) type Found = (CheckId, Verdict);
 /// Targets exist, are as they must be, and run; nobody else is at them.
 pub(super) fn check_targets(cx: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
-    if let [rival, ..] = cx.observed.rivals.as_slice() {
+    if let Some([rival, ..]) = cx.observed.rivals.known().map(Vec::as_slice) {
         let text = format!(
             "OmsUpgrade {rival} is not finished and has a target of this one; wait for it or delete it"
         );
@@ -128,7 +128,7 @@ fn judge_target(
 }
 
 /// The record of another upgrade: OMS may stand half way, and nobody knows what was done to it since.
-fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
+pub(super) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
     let record = super::adopt::read_target_record(object)?;
     (record.uid != cx.object.uid).then(|| {
         Verdict::Failed(format!(
@@ -180,7 +180,10 @@ pub(super) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
         found.push((CheckId::named(CheckName::AllNodesListed), judge_nodes(cx)));
     }
     found.push((CheckId::named(CheckName::SourceVersion), judge_versions(cx)));
-    found.push((CheckId::named(CheckName::CgroupVersion), judge_cgroup(cx)));
+    found.push((
+        CheckId::named(CheckName::CgroupVersion),
+        super::preflight_cgroup::judge_cgroup(cx),
+    ));
     found.push((
         CheckId::named(CheckName::OldImageRestarts),
         judge_restarts(cx),
@@ -356,30 +359,6 @@ pub(super) fn read_source_images(cx: &Context<'_>) -> Vec<String> {
                 .map(str::to_owned)
         })
         .collect()
-}
-
-fn judge_cgroup(cx: &Context<'_>) -> Verdict {
-    if parse_image_version(&cx.spec.image).is_some_and(|version| !needs_cgroup_v1(version)) {
-        return Verdict::Passed("this version runs on cgroup v2 too".into());
-    }
-    for facts in &cx.observed.targets {
-        match &facts.cgroup_v1 {
-            Fact::Known(true) => {}
-            Fact::Known(false) => {
-                return Verdict::Failed(format!(
-                    "the node of {} runs cgroup v2; OMS before 4.2.5 needs cgroup v1",
-                    facts.name
-                ));
-            }
-            Fact::Unknown(reason) => {
-                return Verdict::Unseen(format!(
-                    "the cgroup version of the node of {} cannot be read: {reason}",
-                    facts.name
-                ));
-            }
-        }
-    }
-    Verdict::Passed("every node runs cgroup v1".into())
 }
 
 /// A container that restarted, or a pod that is younger than its Deployment, shows that the image

@@ -145,7 +145,9 @@ fn judge_connectors(cx: &Context<'_>) -> Verdict {
                 Verdict::Passed("every connector has dbType".into())
             } else {
                 Verdict::Failed(format!(
-                    "connector(s) without dbType: {}; add it in the console (OPS & Monitoring > Component > Connector > Update > source), or attest when no DDL is synchronised",
+                    "connector(s) without dbType: {}; add it in the console (OPS & Monitoring > Component > Connector > Update > source): \
+                     OB_MYSQL for an OceanBase source, MYSQL for a MySQL one. Where no DDL is synchronised it is not needed: \
+                     checks: [{{name: ConnectorDbType, policy: Skip, reason: \"…\"}}] (Attest does not help, because this was seen)",
                     missing.join(", ")
                 ))
             }

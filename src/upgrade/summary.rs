@@ -17,7 +17,10 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         step.phase(direction, failed && direction == Direction::Forward)
     };
     draft.phase = Some(phase);
-    draft.operator_version = Some(env!("CARGO_PKG_VERSION").into());
+    // A settled object is not written for the sake of a newer operator alone.
+    if !cx.status.settled || !draft.settled {
+        draft.operator_version = Some(env!("CARGO_PKG_VERSION").into());
+    }
     draft.target_version = parse_image_version(&cx.spec.image).map(|version| version.to_string());
     if draft.source_version.is_none() {
         draft.source_version = super::preflight_checks::read_source_images(cx)
@@ -220,7 +223,7 @@ pub(super) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, message: S
 pub(super) fn describe_step(step: Step) -> &'static str {
     match step {
         Step::Pending => "waiting to begin",
-        Step::Preflight => "checking, nothing is touched",
+        Step::Preflight => "checking; OMS and its databases are not changed",
         Step::Planned => "planned",
         Step::Locking => "taking the lock and recording the originals",
         Step::DisablingHa | Step::DisablingHaForRollback => "switching HA off",

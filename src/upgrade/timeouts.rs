@@ -5,8 +5,8 @@ use crate::api::{OmsUpgradeSpec, Step};
 pub fn find_timeout(spec: &OmsUpgradeSpec, step: Step) -> Option<i64> {
     let limits = &spec.timeouts;
     let limit = match step {
-        Step::Pending | Step::Planned | Step::Settling => return None,
-        Step::Preflight | Step::Locking => limits.preflight,
+        Step::Planned | Step::Settling => return None,
+        Step::Pending | Step::Preflight | Step::Locking => limits.preflight,
         Step::DisablingHa | Step::EnablingHa => limits.ha,
         Step::StoppingOld
         | Step::StoppingForRestart
@@ -23,6 +23,5 @@ pub fn find_timeout(spec: &OmsUpgradeSpec, step: Step) -> Option<i64> {
         Step::DisablingHaForRollback => return None,
         Step::Restoring => limits.restore,
     };
-    let limit: std::time::Duration = limit.into();
-    Some(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).max(1))
+    Some(i64::from(limit.as_seconds()))
 }

@@ -10,6 +10,10 @@ impl World {
                 .iter()
                 .map(|node| self.observe_node(node, &needs))
                 .collect(),
+            rivals: match &self.rivals {
+                Some(rivals) => Fact::Known(rivals.clone()),
+                None => Fact::Unknown("not read yet".into()),
+            },
             ..Observed::default()
         };
         if needs.claim {

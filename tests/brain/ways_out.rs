@@ -187,7 +187,7 @@ fn a_slow_restore_is_stopped_before_it_is_tried_again() {
         world.run_pass();
     }
     assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
-    world.spec.timeouts.restore = std::time::Duration::from_secs(1_000_000).into();
+    world.spec.timeouts.restore = "700h".parse().unwrap();
     world.spec.retries += 1;
     run_until(&mut world, Step::StoppingJobs);
     // The double refuses a second Job beside the first.

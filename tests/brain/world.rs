@@ -142,6 +142,8 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, u64)>,
+    /// What the watch tells of others with the same target; `None`: nothing yet.
+    pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
     pub checkpoint: i64,
     pub trouble: Trouble,
@@ -198,6 +200,7 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
             trouble,

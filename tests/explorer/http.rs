@@ -181,7 +181,6 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             sub.as_deref(),
         ) {
             ("GET", "omsupgrades", Some(_), None) => CallSite::GetUpgrade,
-            ("GET", "omsupgrades", None, None) => CallSite::ListUpgrades,
             ("PUT", "omsupgrades", Some(_), Some("status")) => CallSite::ReplaceStatus,
             ("PATCH", "omsupgrades", Some(_), None) => CallSite::PatchFinalizer,
             ("POST", "events", None, None) => CallSite::CreateEvent,

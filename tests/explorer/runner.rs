@@ -4,7 +4,10 @@ use super::http::build_client;
 use super::inside::{ClockDouble, ConsoleDouble, ExecDouble};
 use super::metadb::SqlDouble;
 use super::world::{NAMESPACE, UPGRADE, World};
-use oms_operator::controller::{AlwaysPermitted, CallSite, Key, Ports, Settings, reconcile};
+use kube::runtime::watcher::Event;
+use oms_operator::controller::{
+    AlwaysPermitted, CallSite, Claim, Claims, Key, Ports, Settings, reconcile,
+};
 use oms_operator::objects::jobs::PodSettings;
 use std::future::Future;
 use std::pin::pin;
@@ -25,6 +28,21 @@ impl Default for Runner {
     }
 }
 
+/// What the watch would have told.
+fn read_claims(world: &World) -> Claims {
+    let claims = Claims::default();
+    claims.apply(NAMESPACE, &Event::Init);
+    for name in world.list("omsupgrades") {
+        let stored = world.get("omsupgrades", &name).cloned().unwrap_or_default();
+        claims.apply(
+            NAMESPACE,
+            &Event::InitApply(Arc::new(Claim::read(&stored, true))),
+        );
+    }
+    claims.apply(NAMESPACE, &Event::InitDone);
+    claims
+}
+
 /// What came out of one pass.
 pub struct Outcome {
     pub world: World,
@@ -40,6 +58,7 @@ impl Runner {
         let gate = Gate::new(world.clone(), plan);
         let error = self.0.block_on(async {
             let ports = Ports {
+                claims: Arc::new(read_claims(world)),
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),
                 console: Arc::new(ConsoleDouble(gate.clone())),

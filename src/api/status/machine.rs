@@ -69,7 +69,7 @@ pub enum Step {
 pub enum Phase {
     /// Not looked at yet.
     Pending,
-    /// Checks are made; nothing is touched.
+    /// Checks are made; OMS and its databases are not changed.
     Preflight,
     /// The plan is made; waits for `action: Run`.
     Planned,
@@ -101,7 +101,7 @@ pub enum Phase {
     RollingBack,
     /// As before, with the data of the backup.
     RolledBack,
-    /// Preflight failed; nothing was touched.
+    /// Preflight failed; OMS and its databases were not changed.
     Failed,
 }
 

@@ -17,7 +17,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use serde_json::Value;
 use std::net::IpAddr;
 
 /// Everything that is not inside OMS.
@@ -28,15 +27,13 @@ pub(super) async fn observe_around(
     targets: &[TargetView],
 ) -> Observed {
     let deleting = upgrade.metadata.deletion_timestamp.is_some();
-    let (namespace_terminating, rivals, claim, prepulls, job, leftovers) = futures::join!(
+    let rivals = if needs.rivals {
+        ports.claims.find_rivals(upgrade)
+    } else {
+        Fact::default()
+    };
+    let (namespace_terminating, claim, prepulls, job, leftovers) = futures::join!(
         async { deleting && is_namespace_terminating(ports, upgrade).await },
-        async {
-            if needs.rivals {
-                list_rivals(ports, upgrade).await
-            } else {
-                Vec::new()
-            }
-        },
         async {
             if needs.claim {
                 Fact::from_result(read_claim(ports, upgrade).await)
@@ -104,57 +101,6 @@ async fn read_claim(ports: &Ports, upgrade: &OmsUpgrade) -> Result<ClaimFacts, C
         }),
         Err(error) => Err(error),
     }
-}
-
-/// Other upgrades of the namespace that share a target and go first. Read as plain JSON, so that an
-/// object of another version of the operator hides none.
-async fn list_rivals(ports: &Ports, upgrade: &OmsUpgrade) -> Vec<String> {
-    let resource = kube::api::ApiResource::erase::<OmsUpgrade>(&());
-    let api: Api<kube::api::DynamicObject> =
-        Api::namespaced_with(ports.client.clone(), &namespace_of(upgrade), &resource);
-    let listed = ports
-        .kube(CallSite::ListUpgrades, api.list(&ListParams::default()))
-        .await;
-    match listed {
-        Ok(list) => list
-            .items
-            .iter()
-            .filter(|other| goes_first(upgrade, other))
-            .map(ResourceExt::name_any)
-            .collect(),
-        // The lock in the MetaDB is the second line.
-        Err(_) => Vec::new(),
-    }
-}
-
-/// Whether another upgrade of a shared target keeps this one waiting: it has begun, or both only
-/// look so far and it is the older one.
-fn goes_first(upgrade: &OmsUpgrade, other: &kube::api::DynamicObject) -> bool {
-    if other.uid() == upgrade.uid() {
-        return false;
-    }
-    let text = |pointer: &str| other.data.pointer(pointer).and_then(Value::as_str);
-    let shares = other
-        .data
-        .pointer("/spec/targets")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|target| target.get("name")?.as_str())
-        .any(|name| upgrade.spec.targets.iter().any(|mine| mine.name == name));
-    let settled = other.data.pointer("/status/settled") == Some(&Value::Bool(true));
-    if !shares || settled || text("/status/phase") == Some("Failed") {
-        return false;
-    }
-    if text("/status/startedTime").is_some() {
-        return true;
-    }
-    if text("/status/phase") == Some("Planned") {
-        return false;
-    }
-    let theirs = other.creation_timestamp().map(|time| time.0);
-    let ours = upgrade.creation_timestamp().map(|time| time.0);
-    (theirs, other.name_any()) < (ours, upgrade.name_any())
 }
 
 async fn look_at_prepulls(
@@ -257,55 +203,4 @@ pub(super) async fn list_own_addresses(
         })
         .filter_map(|pod| pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn upgrade(name: &str, created: &str) -> OmsUpgrade {
-        serde_json::from_value(json!({
-            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
-            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
-            "spec": {"targets": [{"name": "oms"}], "image": "oms:4", "backup": {"claimName": "c"}},
-        }))
-        .unwrap()
-    }
-
-    fn other(name: &str, created: &str, target: &str, status: Value) -> kube::api::DynamicObject {
-        serde_json::from_value(json!({
-            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
-            "spec": {"targets": [{"name": target}]}, "status": status,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn exactly_one_of_two_goes_first() {
-        let early = "2026-01-01T00:00:00Z";
-        let late = "2026-01-01T00:00:01Z";
-        let us = upgrade("b", early);
-        let cases = [
-            (other("a", late, "oms", json!({})), false),
-            (other("a", early, "oms", json!({})), true),
-            (other("c", early, "oms", json!({})), false),
-            (other("a", early, "another", json!({})), false),
-            (other("a", early, "oms", json!({"settled": true})), false),
-            (other("a", early, "oms", json!({"phase": "Planned"})), false),
-            (
-                other(
-                    "c",
-                    late,
-                    "oms",
-                    json!({"phase": "Stopping", "startedTime": late}),
-                ),
-                true,
-            ),
-            (other("b", early, "oms", json!({})), false),
-        ];
-        for (rival, expected) in cases {
-            assert_eq!(goes_first(&us, &rival), expected, "{rival:?}");
-        }
-    }
 }

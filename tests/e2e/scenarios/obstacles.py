@@ -101,7 +101,7 @@ def record_of_another(lab):
     with Upgrade(lab, "given-up") as upgrade:
         item = upgrade.wait_end("Failed")
         message = condition(item, "Ready")["message"]
-        for word in ("record of OmsUpgrade given-up", "kubectl annotate deployment oms", "nothing was touched"):
+        for word in ("record of OmsUpgrade given-up", "kubectl annotate deployment oms", "OMS and its databases were not changed"):
             assert word in message, message
         assert lab.get("deployment", "oms")["metadata"]["resourceVersion"] == found, "the Deployment was written"
         upgrade.delete()

@@ -8,6 +8,7 @@ import checks
 import installation
 from api import ApiError, condition, is_true
 from ctl import manifests
+from processes import poll
 from registry import scenario
 from upgrade import Upgrade
 
@@ -45,6 +46,9 @@ AT_ADMISSION = (
     Wrong("skip-without-reason", ("reason",), {"checks": [{"name": "CgroupVersion", "policy": "Skip"}]}),
     Wrong("unknown-check", ("checks",), {"checks": [{"name": "Nothing", "policy": "Skip", "reason": "x"}]}),
     Wrong("bad-duration", ("spec.timeouts.init",), {"timeouts": {"init": "5 minutes"}}),
+    Wrong("absurd-duration", ("spec.timeouts.backup",), {"timeouts": {"backup": "9999999999999999h"}}),
+    Wrong("duration-above-the-bound", ("spec.timeouts.restore", "720h"), {"timeouts": {"restore": "721h"}}),
+    Wrong("duration-of-nothing", ("spec.timeouts.stop", "1s"), {"timeouts": {"stop": "0s"}}),
     Wrong("long-name-of-target", ("spec.targets",), {"targets": [{"name": "a" * 254}]}),
 )
 
@@ -70,7 +74,7 @@ def refused_at_admission(lab):
 
 
 def refuse(lab, name, words, seconds=120, **spec):
-    """An upgrade that preflight refuses; nothing is touched. Its message."""
+    """An upgrade that preflight refuses; nothing of OMS is changed. Its message."""
     with Upgrade(lab, name, **spec) as upgrade:
         item = upgrade.wait_end("Failed", seconds)
         verdict = condition(item, "PreflightPassed")
@@ -78,7 +82,7 @@ def refuse(lab, name, words, seconds=120, **spec):
         whole = verdict["message"] + json.dumps(item["status"].get("plan", {}).get("checks", []), ensure_ascii=False)
         for word in words:
             assert word in whole, f"{name}: the refusal does not say {word!r}: {whole}"
-        assert "nothing was touched" in verdict["message"], verdict["message"]
+        assert "OMS and its databases were not changed" in verdict["message"], verdict["message"]
         upgrade.delete()
         return verdict["message"]
 
@@ -228,3 +232,63 @@ def long_names(lab):
         upgrade.wait_end("Aborted", after=position)
         checks.check_end(lab, upgrade, before, "unchanged")
         upgrade.delete()
+
+
+DEFINITION = "omsupgrades.oms.oceanbase.com"
+
+
+def replace_definition(lab, definition):
+    """Puts a definition in the place of the one that is there."""
+    newest = lab.get("crd", DEFINITION)
+    lab.kubectl("replace", "-f", "-", stdin=json.dumps({**newest, "spec": definition["spec"]}))
+
+
+def loosen(definition):
+    """The definition as it was before time limits were bounded."""
+    loose = json.loads(json.dumps(definition))
+    for version in loose["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        limit = spec["properties"]["timeouts"]["properties"]["backup"]
+        limit.pop("pattern")
+        limit.pop("x-kubernetes-validations")
+    return loose
+
+
+@scenario("bad-duration")
+def bad_duration(lab):
+    """An absurd time limit that an older definition let in: that object is told so, others go on, also after a restart."""
+    definition = lab.get("crd", DEFINITION)
+    absurd = Upgrade(lab, "absurd", targets=[{"name": "nobody"}], timeouts={"backup": "9999999999999999h"})
+    replace_definition(lab, loosen(definition))
+    try:
+        poll("the API server takes the absurd object", lambda: created(absurd), 30)
+    finally:
+        replace_definition(lab, definition)
+    item = absurd.watch.wait("it is told", lambda item: condition(item, "Ready").get("reason") == "Unreadable", 60)
+    ready = condition(item, "Ready")
+    assert ready["status"] == "False" and is_true(item, "Stalled"), item["status"]["conditions"]
+    for word in ("spec.timeouts.backup", "720h", "kubectl edit omsup"):
+        assert word in ready["message"], ready["message"]
+    lab.kubectl("rollout", "restart", "-n", lab.operator_namespace, "deployment/oms-operator")
+    lab.kubectl("rollout", "status", "-n", lab.operator_namespace, "deployment/oms-operator", "--timeout=120s")
+    with Upgrade(lab, "healthy", action="Plan") as healthy:
+        healthy.watch.wait("planned", lambda item: item["status"].get("phase") == "Planned", 180)
+        healthy.delete()
+    operator = lab.operator_pod()
+    assert operator["status"]["containerStatuses"][0]["restartCount"] == 0, "the operator was restarted"
+    absurd.patch(timeouts={"backup": "6h"})
+    absurd.wait_end("Failed")
+    absurd.delete()
+    absurd.watch.close()
+
+
+def created(upgrade):
+    """Creates the object when the API server takes it."""
+    try:
+        upgrade.create()
+    except ApiError as error:
+        upgrade.watch.close()
+        if error.code != 422:
+            raise
+        return False
+    return True

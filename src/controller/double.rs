@@ -1,0 +1,97 @@
+//! An API server for tests: holds `OmsUpgrade`s, takes statuses and events, knows nothing else.
+use super::exec::KubeExec;
+use super::ports::{AlwaysPermitted, Clock, Ports, Settings};
+use crate::objects::jobs::PodSettings;
+use crate::oms::http::HttpOpener;
+use crate::oms::mysql::MySqlOpener;
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// What the server holds and what was asked.
+#[derive(Default)]
+pub(super) struct Server {
+    pub upgrades: Mutex<BTreeMap<String, Value>>,
+    pub asked: Mutex<Vec<String>>,
+    pub events: Mutex<Vec<Value>>,
+}
+
+impl Server {
+    /// A server with these objects.
+    pub fn with(objects: &[Value]) -> Arc<Self> {
+        let server = Self::default();
+        for object in objects {
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            server.upgrades.lock().unwrap().insert(name, object.clone());
+        }
+        Arc::new(server)
+    }
+
+    /// A stored object.
+    pub fn get(&self, name: &str) -> Value {
+        self.upgrades.lock().unwrap()[name].clone()
+    }
+
+    fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.asked.lock().unwrap().push(format!("{method} {path}"));
+        let mut upgrades = self.upgrades.lock().unwrap();
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match (method, parts.as_slice()) {
+            ("GET", [.., "omsupgrades", name]) if upgrades.contains_key(*name) => {
+                (200, upgrades[*name].clone())
+            }
+            ("PUT", [.., "omsupgrades", name, "status"]) => {
+                let stored = upgrades.get_mut(*name).unwrap();
+                stored["status"] = body["status"].clone();
+                (200, stored.clone())
+            }
+            ("PATCH", [.., "omsupgrades", name]) => {
+                let stored = upgrades.get_mut(*name).unwrap();
+                stored["metadata"]["finalizers"] = json!([crate::api::FINALIZER]);
+                (200, stored.clone())
+            }
+            ("POST", [.., "events"]) => {
+                self.events.lock().unwrap().push(body.clone());
+                (201, body)
+            }
+            _ => (
+                404,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "message": path, "code": 404}),
+            ),
+        }
+    }
+}
+
+/// The outside, with this server in it.
+pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports {
+    let server = server.clone();
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let server = server.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            let (code, body) = server.answer(parts.method.as_str(), parts.uri.path(), body);
+            let body = Body::from(serde_json::to_vec(&body).unwrap());
+            http::Response::builder().status(code).body(body)
+        }
+    });
+    let client = Client::new(service, "oms");
+    Ports {
+        metadb: Arc::new(MySqlOpener::default()),
+        console: Arc::new(HttpOpener),
+        exec: Arc::new(KubeExec(client.clone())),
+        clock,
+        permit: Arc::new(AlwaysPermitted),
+        settings: Arc::new(Settings {
+            tools_image: "tools".into(),
+            pods: PodSettings::default(),
+            reporter: "test".into(),
+        }),
+        claims: Arc::default(),
+        client,
+    }
+}

@@ -1,0 +1,151 @@
+//! An `OmsUpgrade` as the watch keeps it: without what no cached copy is read for, and never a reason for the watch to end.
+use super::claims::Claim;
+use crate::api::{OmsUpgrade, read_upgrade};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// One object of the watch.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// What it lays claim to.
+    pub claim: Arc<Claim>,
+    /// The object; only its metadata where it cannot be read.
+    pub content: Result<Arc<OmsUpgrade>, Box<ObjectMeta>>,
+}
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = Value::deserialize(deserializer)?;
+        slim(&mut object);
+        let metadata = object.get("metadata").cloned().unwrap_or_default();
+        // Named twice, so that nothing is copied: the claim is read before the object is taken apart.
+        let (readable, unreadable) = (Claim::read(&object, true), Claim::read(&object, false));
+        match read_upgrade(object) {
+            Ok(upgrade) => Ok(Self {
+                claim: Arc::new(readable),
+                content: Ok(Arc::new(upgrade)),
+            }),
+            Err(_) => Ok(Self {
+                claim: Arc::new(unreadable),
+                content: Err(Box::new(
+                    ObjectMeta::deserialize(metadata).map_err(D::Error::custom)?,
+                )),
+            }),
+        }
+    }
+}
+
+/// Takes out what weighs most and what nobody reads in a cached copy. Each pass reads the whole object anew.
+fn slim(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+    let targets = object
+        .pointer_mut("/status/originals/targets")
+        .and_then(Value::as_array_mut);
+    for target in targets
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        for heavy in ["template", "managedFields"] {
+            empty(target, heavy);
+        }
+    }
+}
+
+fn empty(object: &mut Map<String, Value>, field: &str) {
+    if let Some(Value::String(text)) = object.get_mut(field) {
+        *text = String::new();
+    }
+}
+
+impl Resource for Seen {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind(dt: &()) -> Cow<'_, str> {
+        OmsUpgrade::kind(dt)
+    }
+
+    fn group(dt: &()) -> Cow<'_, str> {
+        OmsUpgrade::group(dt)
+    }
+
+    fn version(dt: &()) -> Cow<'_, str> {
+        OmsUpgrade::version(dt)
+    }
+
+    fn plural(dt: &()) -> Cow<'_, str> {
+        OmsUpgrade::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        match &self.content {
+            Ok(upgrade) => &upgrade.metadata,
+            Err(metadata) => metadata,
+        }
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match &mut self.content {
+            Ok(upgrade) => &mut Arc::make_mut(upgrade).metadata,
+            Err(metadata) => metadata,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::ResourceExt;
+    use serde_json::json;
+
+    fn stored() -> Value {
+        json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
+            "metadata": {"name": "up", "namespace": "oms", "uid": "u", "managedFields": [{"manager": "kubectl"}],
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "x"}},
+            "spec": {"targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}},
+            "status": {"settled": true, "originals": {"targets": [{"name": "oms", "uid": "d", "container": "oms", "replicas": 1,
+                "image": "oms:3.3.1-ce", "template": "{\"a\":1}", "managedFields": "[]"}]}},
+        })
+    }
+
+    #[test]
+    fn a_cached_copy_is_slim() {
+        let seen: Seen = serde_json::from_value(stored()).unwrap();
+        let upgrade = seen.content.as_ref().unwrap();
+        assert_eq!(upgrade.metadata.managed_fields, None);
+        assert_eq!(upgrade.annotations().keys().collect::<Vec<_>>(), ["kept"]);
+        let status = upgrade.status.as_ref().unwrap();
+        let target = &status.originals.as_ref().unwrap().targets[0];
+        assert_eq!(
+            (target.template.as_str(), target.managed_fields.as_str()),
+            ("", "")
+        );
+        assert_eq!(target.image, "oms:3.3.1-ce");
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_has_its_name_and_its_claim() {
+        let mut object = stored();
+        object["spec"]["timeouts"] = json!({"backup": "9999999999999999h"});
+        let seen: Seen = serde_json::from_value(object.clone()).unwrap();
+        assert_eq!(seen.name_any(), "up");
+        assert!(seen.content.is_err());
+        assert_eq!(*seen.claim, Claim::read(&object, false));
+    }
+}
