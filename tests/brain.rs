@@ -5,6 +5,8 @@
 mod interleavings;
 #[path = "explorer/ownership.rs"]
 mod ownership;
+#[path = "brain/pauses.rs"]
+mod pauses;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/ways_out.rs"]

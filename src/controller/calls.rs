@@ -20,6 +20,7 @@ pub enum CallSite {
     GetNamespace,
     GetDeployment,
     PatchDeployment,
+    GetReplicaSet,
     ListTargetPods,
     GetClaim,
     GetJob,

@@ -17,6 +17,7 @@ mod jobs;
 mod locking;
 mod needs;
 mod observed;
+mod pausing;
 mod preflight;
 mod preflight_checks;
 mod preflight_probe;
@@ -30,6 +31,7 @@ mod stopping;
 mod stopping_jobs;
 mod summary;
 mod targets;
+mod templates;
 mod timeouts;
 
 pub use adopt::{TargetRecord, build_target_record};

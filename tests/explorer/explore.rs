@@ -223,7 +223,7 @@ impl Explorer {
         let idle = !moved && !events.iter().any(Event::is_progress);
         for event in &events {
             let id = self.add(world.after(event), parent, || format!("{event:?}"));
-            if event.is_progress() {
+            if event.is_progress() || matches!(event, Event::Resumed(_)) {
                 next.push(id);
             }
         }

@@ -39,7 +39,7 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         .spec
         .targets
         .iter()
-        .map(|target| observe_target(ports, upgrade, target).boxed())
+        .map(|target| observe_target(ports, upgrade, needs, target).boxed())
         .collect();
     let mut targets = futures::future::join_all(looks).await;
     let (around, (located, metadb), inside) = futures::join!(

@@ -6,8 +6,9 @@ use crate::controller::exec::ExecPlace;
 use crate::controller::ports::Ports;
 use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
-use crate::upgrade::{DeploymentFacts, Fact, PodFacts, TargetFacts};
-use k8s_openapi::api::apps::v1::Deployment;
+use crate::objects::replica_set::{find_replica_set, read_template};
+use crate::upgrade::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use kube::api::{Api, GetParams, ListParams, Request};
@@ -49,10 +50,11 @@ impl TargetView {
     }
 }
 
-/// Reads a target's Deployment and pods.
+/// Reads a target's Deployment and pods, and what the pods were made from where that is needed.
 pub(in crate::controller) async fn observe_target(
     ports: &Ports,
     upgrade: &OmsUpgrade,
+    needs: Needs,
     target: &Target,
 ) -> TargetView {
     let namespace = namespace_of(upgrade);
@@ -81,13 +83,21 @@ pub(in crate::controller) async fn observe_target(
         Some(object) => list_pods(ports, &namespace, object).await,
         None => Ok(Vec::new()),
     };
+    let pod_facts = match &pods {
+        Ok(pods) => {
+            let mut facts: Vec<PodFacts> =
+                pods.iter().map(|pod| read_pod(pod, &container)).collect();
+            if needs.templates {
+                fill_in_templates(ports, &namespace, pods, &mut facts).await;
+            }
+            Fact::Known(facts)
+        }
+        Err(error) => Fact::Unknown(error.to_string()),
+    };
     let facts = TargetFacts {
         name: target.name.clone(),
         deployment: Fact::from_result(deployment),
-        pods: match &pods {
-            Ok(pods) => Fact::Known(pods.iter().map(|pod| read_pod(pod, &container)).collect()),
-            Err(error) => Fact::Unknown(error.to_string()),
-        },
+        pods: pod_facts,
         ..TargetFacts::default()
     };
     TargetView {
@@ -113,15 +123,9 @@ async fn read_deployment(
     namespace: &str,
     name: &str,
 ) -> Result<Option<DeploymentFacts>, CallError> {
-    let site = CallSite::GetDeployment;
     let url = Deployment::url_path(&(), Some(namespace));
-    let request = Request::new(url)
-        .get(name, &GetParams::default())
-        .map_err(|error| CallError::Missing(error.to_string()))?;
-    let object: Value = match ports.kube(site, ports.client.request(request)).await {
-        Ok(object) => object,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(object) = read_object(ports, CallSite::GetDeployment, url, name).await? else {
+        return Ok(None);
     };
     let text = |pointer: &str| {
         object
@@ -135,6 +139,43 @@ async fn read_deployment(
         resource_version: text("/metadata/resourceVersion"),
         object,
     }))
+}
+
+/// Reads an object whole; `None` when it does not exist.
+async fn read_object(
+    ports: &Ports,
+    site: CallSite,
+    url: String,
+    name: &str,
+) -> Result<Option<Value>, CallError> {
+    let request = Request::new(url)
+        .get(name, &GetParams::default())
+        .map_err(|error| CallError::Missing(error.to_string()))?;
+    match ports.kube(site, ports.client.request(request)).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes on each pod the template of its ReplicaSet. Each ReplicaSet is read once; one that cannot be read is unknown.
+async fn fill_in_templates(ports: &Ports, namespace: &str, pods: &[Pod], facts: &mut [PodFacts]) {
+    let url = ReplicaSet::url_path(&(), Some(namespace));
+    let mut seen: Vec<((&str, &str), Fact<Option<Value>>)> = Vec::new();
+    for (pod, facts) in pods.iter().zip(facts) {
+        let Some(owner @ (name, uid)) = find_replica_set(pod) else {
+            facts.template = Fact::Known(None);
+            continue;
+        };
+        if !seen.iter().any(|(known, _)| *known == owner) {
+            let object = read_object(ports, CallSite::GetReplicaSet, url.clone(), name).await;
+            let template = object.map(|object| read_template(object?, uid));
+            seen.push((owner, Fact::from_result(template)));
+        }
+        if let Some((_, template)) = seen.iter().find(|(known, _)| *known == owner) {
+            facts.template = template.clone();
+        }
+    }
 }
 
 /// Pods of a Deployment by its selector. Pods that have ended hold nothing any more.
