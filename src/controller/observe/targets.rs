@@ -8,6 +8,8 @@ use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
 use crate::objects::replica_set::{find_replica_set, read_template};
 use crate::upgrade::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
@@ -40,6 +42,15 @@ impl TargetView {
         Some((place, pod))
     }
 
+    /// Adds to the pods what they were made from.
+    pub fn fill_in_templates(&mut self, templates: Vec<Fact<Option<Value>>>) {
+        if let Fact::Known(pods) = &mut self.facts.pods {
+            for (pod, template) in pods.iter_mut().zip(templates) {
+                pod.template = template;
+            }
+        }
+    }
+
     /// The live pod whose container runs.
     pub fn find_running(&self) -> Option<&PodFacts> {
         self.facts
@@ -50,11 +61,10 @@ impl TargetView {
     }
 }
 
-/// Reads a target's Deployment and pods, and what the pods were made from where that is needed.
+/// Reads a target's Deployment and pods.
 pub(in crate::controller) async fn observe_target(
     ports: &Ports,
     upgrade: &OmsUpgrade,
-    needs: Needs,
     target: &Target,
 ) -> TargetView {
     let namespace = namespace_of(upgrade);
@@ -83,21 +93,13 @@ pub(in crate::controller) async fn observe_target(
         Some(object) => list_pods(ports, &namespace, object).await,
         None => Ok(Vec::new()),
     };
-    let pod_facts = match &pods {
-        Ok(pods) => {
-            let mut facts: Vec<PodFacts> =
-                pods.iter().map(|pod| read_pod(pod, &container)).collect();
-            if needs.templates {
-                fill_in_templates(ports, &namespace, pods, &mut facts).await;
-            }
-            Fact::Known(facts)
-        }
-        Err(error) => Fact::Unknown(error.to_string()),
-    };
     let facts = TargetFacts {
         name: target.name.clone(),
         deployment: Fact::from_result(deployment),
-        pods: pod_facts,
+        pods: match &pods {
+            Ok(pods) => Fact::Known(pods.iter().map(|pod| read_pod(pod, &container)).collect()),
+            Err(error) => Fact::Unknown(error.to_string()),
+        },
         ..TargetFacts::default()
     };
     TargetView {
@@ -158,13 +160,30 @@ async fn read_object(
     }
 }
 
-/// Notes on each pod the template of its ReplicaSet. Each ReplicaSet is read once; one that cannot be read is unknown.
-async fn fill_in_templates(ports: &Ports, namespace: &str, pods: &[Pod], facts: &mut [PodFacts]) {
-    let url = ReplicaSet::url_path(&(), Some(namespace));
+/// Templates that the pods of each target were made from, in the order of its pods; none where they are not needed.
+pub(super) async fn read_all_templates(
+    ports: &Ports,
+    needs: Needs,
+    targets: &[TargetView],
+) -> Vec<Vec<Fact<Option<Value>>>> {
+    if !needs.templates {
+        return Vec::new();
+    }
+    let looks: Vec<BoxFuture<'_, Vec<Fact<Option<Value>>>>> = targets
+        .iter()
+        .map(|view| read_templates(ports, view).boxed())
+        .collect();
+    futures::future::join_all(looks).await
+}
+
+/// Each ReplicaSet is read once; one that cannot be read is unknown.
+async fn read_templates(ports: &Ports, view: &TargetView) -> Vec<Fact<Option<Value>>> {
+    let url = ReplicaSet::url_path(&(), Some(&view.namespace));
     let mut seen: Vec<((&str, &str), Fact<Option<Value>>)> = Vec::new();
-    for (pod, facts) in pods.iter().zip(facts) {
+    let mut templates = Vec::new();
+    for pod in &view.pods {
         let Some(owner @ (name, uid)) = find_replica_set(pod) else {
-            facts.template = Fact::Known(None);
+            templates.push(Fact::Known(None));
             continue;
         };
         if !seen.iter().any(|(known, _)| *known == owner) {
@@ -172,10 +191,10 @@ async fn fill_in_templates(ports: &Ports, namespace: &str, pods: &[Pod], facts: 
             let template = object.map(|object| read_template(object?, uid));
             seen.push((owner, Fact::from_result(template)));
         }
-        if let Some((_, template)) = seen.iter().find(|(known, _)| *known == owner) {
-            facts.template = template.clone();
-        }
+        let known = seen.iter().find(|(known, _)| *known == owner);
+        templates.push(known.map_or_else(Fact::default, |(_, template)| template.clone()));
     }
+    templates
 }
 
 /// Pods of a Deployment by its selector. Pods that have ended hold nothing any more.
