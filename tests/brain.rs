@@ -13,6 +13,8 @@ mod recovery_keys;
 mod sessions;
 #[path = "brain/rivals.rs"]
 mod rivals;
+#[path = "brain/pauses.rs"]
+mod pauses;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/traces.rs"]

@@ -19,6 +19,7 @@ pub enum CallSite {
     GetNamespace,
     GetDeployment,
     PatchDeployment,
+    GetReplicaSet,
     ListTargetPods,
     GetClaim,
     GetJob,

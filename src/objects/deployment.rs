@@ -69,6 +69,17 @@ pub fn is_paused(object: &Value) -> bool {
         .unwrap_or(false)
 }
 
+/// Who paused the Deployment, as the API server recorded it.
+pub fn find_pauser(object: &Value) -> Option<&str> {
+    object
+        .pointer("/metadata/managedFields")?
+        .as_array()?
+        .iter()
+        .find(|entry| entry.pointer("/fieldsV1/f:spec/f:paused").is_some())?
+        .get("manager")?
+        .as_str()
+}
+
 /// An annotation.
 pub fn read_annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()

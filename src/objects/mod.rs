@@ -10,3 +10,4 @@ pub mod labels;
 pub mod names;
 pub mod pods;
 pub mod prepull;
+pub mod replica_set;

@@ -1,7 +1,8 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
 use super::labels::is_ours;
+use super::prepull::PULL_CONTAINER;
 use crate::agent::report::{OutputLine, Progress, Report};
-use crate::upgrade::{ContainerFacts, PodFacts, PrePullState};
+use crate::upgrade::{ContainerFacts, Fact, PodFacts, PrePullState};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
@@ -46,6 +47,7 @@ pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
             .as_ref()
             .map_or(0, |time| time.0.as_second()),
         unschedulable: read_unschedulable(pod),
+        template: Fact::default(),
         container: list_containers(pod)
             .iter()
             .find(|status| status.name == container)
@@ -142,6 +144,15 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
         None if state.is_some() => PrePullState::Pulled,
         None => PrePullState::Pending,
     }
+}
+
+/// The image that a pre-pull pod ran, as the container runtime names it.
+pub fn read_pulled_image(pod: &Pod) -> Option<String> {
+    list_containers(pod)
+        .iter()
+        .find(|status| status.name == PULL_CONTAINER)
+        .map(|status| status.image_id.clone())
+        .filter(|id| !id.is_empty())
 }
 
 /// What a finished Job says; `None` while it has not finished.

@@ -37,6 +37,7 @@ fn reads_a_running_target() {
             terminating: false,
             created: 1_767_225_610,
             unschedulable: None,
+            template: Fact::default(),
             container: ContainerFacts {
                 running: true,
                 ready: true,

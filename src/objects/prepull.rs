@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Role of a pre-pull pod.
 pub const PREPULL_ROLE: &str = "prepull";
 
+/// Container of a pre-pull pod.
+pub const PULL_CONTAINER: &str = "pull";
+
 /// What is taken over from the target's pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrePullSite {
@@ -39,7 +42,7 @@ pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &Pre
         spec: Some(PodSpec {
             node_name: Some(site.node.clone()),
             containers: vec![Container {
-                name: "pull".into(),
+                name: PULL_CONTAINER.into(),
                 image: Some(image.into()),
                 image_pull_policy: Some("IfNotPresent".into()),
                 command: Some(vec!["/bin/true".into()]),

@@ -1,5 +1,6 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
 use super::confirming_init::{blame_unconfirmed_init, is_seen_down};
+use super::pausing::is_patient;
 use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
 use crate::api::{OmsUpgradeStatus, Waiting};
 
@@ -13,6 +14,9 @@ const TRIED_ANEW: &str = "TriedAnew";
 /// known that it was refused the time begins anew once: the operator or the API server may have been away for longer than the
 /// step may last.
 pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
+    if is_patient(cx, &next) {
+        return next;
+    }
     let known = cx.status.waiting.as_ref();
     let refused = known.filter(|waiting| waiting.reason == EFFECT_REFUSED);
     let problem = match &next {

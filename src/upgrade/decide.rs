@@ -4,8 +4,8 @@ use super::deadline::{
 };
 use super::{Context, Effect, Failure, Next, needs, requests, summary};
 use super::{
-    adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, preflight, recovering,
-    settling, starting, stopping, stopping_jobs,
+    adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, pausing, preflight,
+    recovering, settling, starting, stopping, stopping_jobs,
 };
 use crate::api::{
     Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
@@ -75,9 +75,13 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     draft.observed_generation = Some(cx.object.generation);
-    let next = decide_step(cx, &mut draft);
-    let next = hold_at_deadline(cx, &mut draft, next);
-    apply(cx, draft, next)
+    let next = pausing::hold_before_the_line(cx, decide_step(cx, &mut draft));
+    let next = if pausing::restart_time(cx, &mut draft) {
+        next
+    } else {
+        hold_at_deadline(cx, &mut draft, next)
+    };
+    apply(cx, draft, pausing::mention_pause(cx, next))
 }
 
 /// What follows from an effect that was refused: people are told, once, what stands in the way.

@@ -19,6 +19,7 @@ mod jobs;
 mod locking;
 mod needs;
 mod observed;
+mod pausing;
 mod preflight;
 mod preflight_cgroup;
 mod preflight_checks;
@@ -35,6 +36,7 @@ mod stopping;
 mod stopping_jobs;
 mod summary;
 mod targets;
+mod templates;
 mod timeouts;
 
 pub use adopt::{TargetRecord, build_target_record};

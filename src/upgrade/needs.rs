@@ -37,6 +37,7 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         Step::Preflight => Needs {
             claim: true,
             prepulls: true,
+            templates: true,
             installation: true,
             identity: true,
             ha: true,
@@ -80,22 +81,30 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
             ..base
         },
         Step::StartingNew => Needs {
+            templates: true,
             programs: true,
             ..base
         },
-        Step::Initializing => Needs { init: true, ..base },
+        Step::Initializing => Needs {
+            templates: true,
+            init: true,
+            ..base
+        },
         Step::StartingFinal => Needs {
+            templates: true,
             programs: true,
             health: true,
             init: true,
             ..base
         },
         Step::StartingOld => Needs {
+            templates: true,
             programs: true,
             health: true,
             ..base
         },
         Step::EnablingHa => Needs {
+            templates: true,
             ha: true,
             programs: true,
             health: true,

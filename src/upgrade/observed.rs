@@ -115,6 +115,8 @@ pub struct PodFacts {
     pub created: i64,
     /// Why it cannot be scheduled.
     pub unschedulable: Option<String>,
+    /// The template of its ReplicaSet, as stored: what it was made from. `Known(None)` where no ReplicaSet owns it any more.
+    pub template: Fact<Option<Value>>,
     /// The OMS container.
     pub container: ContainerFacts,
 }
@@ -183,6 +185,8 @@ pub struct PrePullFacts {
     pub target: String,
     /// What is known of it.
     pub state: PrePullState,
+    /// Image as pulled, once it ran.
+    pub image_id: Option<String>,
 }
 
 /// State of a pre-pull pod.
@@ -334,6 +338,8 @@ pub struct Needs {
     pub progress: bool,
     /// Hosts and heart beats.
     pub health: bool,
+    /// Templates that the targets' pods were made from.
+    pub templates: bool,
     /// supervisord's programs.
     pub programs: bool,
     /// The run of `docker_init.sh`.

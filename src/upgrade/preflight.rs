@@ -5,7 +5,8 @@ use super::preflight_probe::check_probe;
 use super::preflight_projects::check_projects;
 use super::stopping_jobs::stop_own_jobs;
 use super::{
-    Context, Effect, Fact, Failure, JobState, Next, OwnKind, PrePullState, seconds_between, to_i64,
+    Context, Effect, Fact, Failure, JobState, Next, OwnKind, PrePullState, TargetFacts,
+    seconds_between, to_i64,
 };
 use crate::agent::report::{CommandResult, ProbeReport, Trial};
 use crate::api::{
@@ -194,7 +195,12 @@ fn judge_pulls(cx: &Context<'_>) -> Verdict {
             _ => None,
         })
         .collect();
-    if failed.is_empty() {
+    if let Some(target) = find_same_image(cx) {
+        Verdict::Failed(format!(
+            "spec.image {} is the image that Deployment {target} runs already, under another name; there is nothing to upgrade: see where the name leads",
+            cx.spec.image
+        ))
+    } else if failed.is_empty() {
         Verdict::Passed(format!("{} is on every node", cx.spec.image))
     } else {
         Verdict::Failed(format!(
@@ -203,6 +209,27 @@ fn judge_pulls(cx: &Context<'_>) -> Verdict {
             failed.join(", ")
         ))
     }
+}
+
+/// A target whose running image is the very one that was pulled for the upgrade. Two ids that differ say nothing: an image has
+/// one by each way it came to the node.
+fn find_same_image<'a>(cx: &Context<'a>) -> Option<&'a str> {
+    let pulled = |facts: &TargetFacts| {
+        let pull = cx
+            .observed
+            .prepulls
+            .iter()
+            .find(|pull| pull.target == facts.name);
+        pull.and_then(|pull| pull.image_id.as_deref())
+    };
+    let is_same = |facts: &&TargetFacts| {
+        let pods = facts.pods.known().map(Vec::as_slice).unwrap_or_default();
+        pods.iter().any(|pod| {
+            pod.container.running && Some(pod.container.image_id.as_str()) == pulled(facts)
+        })
+    };
+    let found = cx.observed.targets.iter().find(is_same)?;
+    Some(&found.name)
 }
 
 /// What the user says about a check, if anything.

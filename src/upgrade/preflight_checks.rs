@@ -1,6 +1,7 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
 use super::preflight::{CheckId, find_container_name};
 use super::sessions::{PARTLY_SEEN, judge_own_sessions};
+use super::templates::is_current;
 use super::{Context, DeploymentFacts, Fact, PodFacts};
 use crate::api::{CheckName, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::objects::deployment::{
@@ -114,16 +115,24 @@ fn judge_target(
         Fact::Unknown(reason) => {
             Verdict::Unseen(format!("the pods of {name} cannot be read: {reason}"))
         }
-        Fact::Known(pods)
-            if pods
-                .iter()
-                .any(|pod| pod.container.ready && !pod.terminating) =>
+        Fact::Known(pods) => match pods
+            .iter()
+            .find(|pod| pod.container.ready && !pod.terminating)
+            .map(|pod| is_current(object, pod))
         {
-            Verdict::Passed(format!("{name} runs {image}"))
-        }
-        Fact::Known(_) => Verdict::Unseen(format!(
-            "no pod of {name} is ready; OMS must be healthy before it is upgraded"
-        )),
+            None => Verdict::Unseen(format!(
+                "no pod of {name} is ready; OMS must be healthy before it is upgraded"
+            )),
+            Some(Fact::Unknown(reason)) => Verdict::Unseen(format!(
+                "the ReplicaSet of the pod of {name} cannot be read, so it is not known which template runs: {reason}"
+            )),
+            // Abort and rollback start the Deployment's template: it must be the one that is known to run.
+            Some(Fact::Known(false)) => Verdict::Unseen(format!(
+                "the pod of {name} was made from another template than the Deployment has now: a rollout is under way, or does not come to its end; \
+                 see kubectl rollout status deployment {name}, or take it back: kubectl rollout undo deployment {name}"
+            )),
+            Some(Fact::Known(true)) => Verdict::Passed(format!("{name} runs {image}")),
+        },
     }
 }
 

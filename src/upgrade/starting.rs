@@ -9,6 +9,7 @@ use super::targets::{
     Shape, Target, bring_into_shape, describe_start_by_others, find_running_pod, has_shape,
     read_targets, was_left_alone,
 };
+use super::templates::{describe_unseen, find_doubt, refuse_old_image};
 use super::{Context, Effect, Fact, Failure, InitState, Next, OldStartProof, TargetChange};
 use crate::api::{Direction, InitRecord, OmsUpgradeStatus, Step};
 use crate::objects::deployment::TemplateKind;
@@ -27,7 +28,11 @@ pub(super) fn decide_starting_new(cx: &Context<'_>) -> Next {
     for target in &targets {
         match find_running_pod(target) {
             Ok(pod) if pod.container.image_id.is_empty() => return Next::watch(),
-            Ok(_) => {}
+            Ok(pod) => {
+                if let Some(next) = refuse_old_image(cx, target, pod) {
+                    return next;
+                }
+            }
             Err(next) => return next,
         }
         // A container runs before its own start is done; `docker_init.sh` in the middle of that fails.
@@ -65,6 +70,13 @@ pub(super) fn decide_starting_final(cx: &Context<'_>, draft: &mut OmsUpgradeStat
         }
         Err(next) => return next,
     };
+    for target in &targets {
+        if let Ok(pod) = find_running_pod(target)
+            && let Some(next) = refuse_old_image(cx, target, pod)
+        {
+            return next;
+        }
+    }
     match await_services(cx, &targets) {
         None => await_confirmation(cx, draft, &targets).unwrap_or(Next::Go(Step::EnablingHa)),
         Some(next) => help_with_init(cx, draft, &targets).unwrap_or(next),
@@ -129,11 +141,11 @@ fn bring_up<'a>(
         running: true,
     };
     if rests_on_the_stop(cx, change)
-        && let Some(target) = targets
+        && let Some(next) = targets
             .iter()
-            .find(|target| !has_shape(cx, target, &shape) && !was_left_alone(cx, target))
+            .find_map(|target| distrust_stop(cx, target, &shape))
     {
-        return Err(describe_start_by_others(target));
+        return Err(next);
     }
     if let Some(next) = bring_into_shape(cx, &targets, &shape, change) {
         return Err(next);
@@ -175,6 +187,21 @@ fn rests_on_the_stop(cx: &Context<'_>, change: &TargetChange) -> bool {
         TargetChange::StartUpgrade => true,
         TargetChange::StartOld(_) => cx.status.direction == Some(Direction::RollBack),
         _ => false,
+    }
+}
+
+/// Whether another version than the wanted one may have run on the databases, or may still come. Until that is known nobody is
+/// asked to resume a target.
+fn distrust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Option<Next> {
+    let doubt = if has_shape(cx, target, shape) {
+        find_doubt(target)
+    } else {
+        Fact::Known(!was_left_alone(cx, target))
+    };
+    match doubt {
+        Fact::Known(false) => None,
+        Fact::Known(true) => Some(describe_start_by_others(target)),
+        Fact::Unknown(reason) => Some(describe_unseen(target, &reason)),
     }
 }
 

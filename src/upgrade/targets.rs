@@ -1,5 +1,7 @@
 //! The targets: bringing all of them into one shape, and telling when somebody else writes them. Pure.
 use super::adopt::read_target_record;
+use super::pausing::{hold_while_paused, wait_for_resumption};
+use super::templates::require_current;
 use super::{
     Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
 };
@@ -111,6 +113,9 @@ pub(super) fn bring_into_shape(
             && was_undone(cx, object, intent)
         {
             return Some(describe_contention(target));
+        }
+        if let Some(next) = hold_while_paused(cx, target, change) {
+            return Some(next);
         }
         return Some(Next::Do(Effect::PatchTarget {
             target: target.original.name.clone(),
@@ -272,7 +277,7 @@ pub(super) fn list_stopped(targets: &[Target<'_>]) -> Vec<StoppedTarget> {
         .collect()
 }
 
-/// The one live pod of a target, when its container runs on the wanted template.
+/// The one live pod of a target, when its container runs on the Deployment's template.
 pub(super) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, Next> {
     let name = &target.original.name;
     if !crate::objects::deployment::is_observed(&target.deployment.object) {
@@ -280,8 +285,8 @@ pub(super) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, 
     }
     let live: Vec<&PodFacts> = target.pods.iter().filter(|pod| !pod.terminating).collect();
     match live.as_slice() {
-        [] => Err(Next::watch()),
-        [pod] if pod.container.running => Ok(pod),
+        [] => Err(wait_for_resumption(&target.deployment.object).unwrap_or_else(Next::watch)),
+        [pod] if pod.container.running => require_current(target, pod).map(|()| *pod),
         [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
             (Some(reason), _) => Next::trouble(
                 5,

@@ -50,7 +50,19 @@ impl World {
 
     fn run_node(&mut self, index: usize) {
         let wanted = read_replicas(&self.nodes[index].object);
-        let kind = self.template(index);
+        let paused = is_paused(&self.nodes[index].object);
+        let template = self.nodes[index].object["spec"]["template"].clone();
+        // A paused Deployment is scaled, and nothing else.
+        if !paused {
+            let node = &mut self.nodes[index];
+            if !node.replica_sets.contains(&template) {
+                node.replica_sets.push(template.clone());
+            }
+            let current = |pod: &Pod| pod.template == template;
+            if self.trouble.no_history && node.pod.as_ref().is_none_or(current) {
+                node.replica_sets.retain(|one| *one == template);
+            }
+        }
         let generation = self.nodes[index].object["metadata"]["generation"].clone();
         self.nodes[index].object["status"]["observedGeneration"] = generation;
         let (schema, trouble) = (self.schema, self.trouble);
@@ -67,7 +79,7 @@ impl World {
         }
         let init = (self.nodes[index].init_pod, self.nodes[index].init.clone());
         match &mut self.nodes[index].pod {
-            Some(pod) if wanted == 0 || pod.kind != kind => pod.leaving = true,
+            Some(pod) if wanted == 0 || !paused && pod.template != template => pod.leaving = true,
             None if wanted > 0 => self.start_pod(index),
             None => {}
             Some(pod) if !pod.running => {

@@ -22,6 +22,14 @@ impl World {
                 phase: "Bound".into(),
             });
         }
+        if needs.prepulls && self.trouble.retagged {
+            let pull = |node: &Node| PrePullFacts {
+                target: node.object["metadata"]["name"].as_str().unwrap().into(),
+                state: PrePullState::Pulled,
+                image_id: Some(format!("{OLD:?}")),
+            };
+            observed.prepulls = self.nodes.iter().map(pull).collect();
+        }
         if let Some(role) = needs.job {
             observed.job = Fact::Known(self.observe_job(role));
         }
@@ -163,7 +171,14 @@ impl World {
         let pods: Vec<PodFacts> = node
             .pod
             .iter()
-            .map(|pod| observe_pod(pod, self.trouble))
+            .map(|pod| PodFacts {
+                template: match self.replica_sets_unseen {
+                    false if needs.templates => Fact::Known(Some(pod.template.clone())),
+                    false => Fact::default(),
+                    true => Fact::Unknown("replicasets is forbidden".into()),
+                },
+                ..observe_pod(pod, self.trouble)
+            })
             .collect();
         let state = |up: bool| if up { "RUNNING" } else { "STARTING" };
         let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
@@ -285,6 +300,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
         terminating: pod.leaving,
         created: EPOCH,
         unschedulable: None,
+        template: Fact::default(),
         container: ContainerFacts {
             running: pod.running,
             ready: pod.up,
@@ -296,7 +312,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
             image_id: if pod.running {
                 format!(
                     "{:?}",
-                    if pod.kind == TemplateKind::Old {
+                    if pod.kind == TemplateKind::Old || trouble.retagged {
                         OLD
                     } else {
                         NEW

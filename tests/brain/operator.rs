@@ -137,7 +137,13 @@ impl World {
                 );
                 node.init = InitState::Running;
                 node.init_attempt = attempt;
-                node.init_pod = node.pod.as_ref().unwrap().number;
+                let pod = node.pod.as_ref().unwrap();
+                assert_ne!(
+                    pod.kind,
+                    TemplateKind::Old,
+                    "docker_init.sh in the old version"
+                );
+                node.init_pod = pod.number;
                 if self.schema == Schema::Old {
                     self.schema = Schema::Half;
                 }
@@ -256,6 +262,15 @@ impl World {
         let mut object = before.clone();
         object["spec"]["replicas"] = json!(replicas);
         self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// A stranger pauses or resumes a target.
+    pub fn pause(&mut self, index: usize, paused: bool) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["paused"] = json!(paused);
+        self.own(&before, &mut object, "kubectl-rollout");
         self.store(index, object);
     }
 

@@ -15,7 +15,8 @@ use oms_operator::agent::report::{
 };
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::objects::deployment::{
-    TemplateKind, build_patch, classify_template, read_replicas, read_replicas_owned_time,
+    TemplateKind, build_patch, classify_template, is_paused, read_replicas,
+    read_replicas_owned_time,
 };
 use oms_operator::oms::ha::{HaConfig, HaPatch, KeptKey};
 use oms_operator::oms::metadb::*;
@@ -43,6 +44,8 @@ pub enum Schema {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pod {
     pub kind: TemplateKind,
+    /// Of its ReplicaSet.
+    pub template: Value,
     pub number: u32,
     pub running: bool,
     pub up: bool,
@@ -68,6 +71,8 @@ fn reads_enabled(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub object: Value,
+    /// Templates of its ReplicaSets, the newest last.
+    pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
     pub pulled: bool,
     pub init: InitState,
@@ -108,6 +113,10 @@ pub struct Trouble {
     pub paused_beside: bool,
     /// There is no project.
     pub no_project: bool,
+    /// The new name leads to the old image.
+    pub retagged: bool,
+    /// `revisionHistoryLimit: 0`: no ReplicaSet but the newest is kept.
+    pub no_history: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +134,8 @@ pub struct World {
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
     pub claim_gone: bool,
+    /// ReplicaSets cannot be read.
+    pub replica_sets_unseen: bool,
     /// The project was released by a person.
     pub project_released: bool,
     pub nodes: Vec<Node>,
@@ -184,6 +195,7 @@ impl World {
             refused: None,
             ineffective: None,
             claim_gone: false,
+            replica_sets_unseen: false,
             project_released: false,
             nodes: vec![],
             jobs: BTreeMap::new(),
@@ -218,6 +230,7 @@ impl World {
                 "status": {"observedGeneration": 1, "replicas": 1}
             });
             world.nodes.push(Node {
+                replica_sets: vec![object["spec"]["template"].clone()],
                 object,
                 pod: None,
                 pulled: false,
@@ -244,6 +257,11 @@ impl World {
     }
 
     pub fn template(&self, index: usize) -> TemplateKind {
+        self.classify(index, &self.nodes[index].object["spec"]["template"])
+    }
+
+    fn classify(&self, index: usize, template: &Value) -> TemplateKind {
+        let object = json!({"spec": {"template": template}});
         let name = self.nodes[index].object["metadata"]["name"]
             .as_str()
             .unwrap();
@@ -253,15 +271,23 @@ impl World {
             .as_ref()
             .and_then(|o| o.targets.iter().find(|t| t.name == name))
         {
-            Some(original) => classify_template(&self.nodes[index].object, original, NEW),
+            Some(original) => classify_template(&object, original, NEW),
             None => TemplateKind::Old,
         }
     }
 
     fn start_pod(&mut self, index: usize) {
         self.pods_made += 1;
+        let node = &self.nodes[index];
+        // What a ReplicaSet is scaled for: the one of the present template where there is one, else the newest.
+        let present = &node.object["spec"]["template"];
+        let template = match node.replica_sets.contains(present) {
+            true => present.clone(),
+            false => node.replica_sets.last().unwrap().clone(),
+        };
         let pod = Pod {
-            kind: self.template(index),
+            kind: self.classify(index, &template),
+            template,
             number: self.pods_made,
             running: false,
             up: false,

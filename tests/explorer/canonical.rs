@@ -52,6 +52,11 @@ impl World {
                     let _ = write!(text, "secrets/{}={}", place.name, object["metadata"]["uid"]);
                     continue;
                 }
+                // Named after its template, which is all that is in it.
+                "replicasets" => {
+                    let _ = write!(text, "{}{}", place.name, object["metadata"]["annotations"]);
+                    continue;
+                }
                 resource => {
                     let _ = write!(text, "{resource}/{}=", place.name);
                 }
@@ -87,7 +92,7 @@ impl World {
             "{:?}{:?}{:?}{:?}{:?}{:?}",
             self.inits, self.stopped, self.resumed, self.new_ran, self.trouble, self.accepted
         );
-        let _ = write!(text, "{}{:?}", self.delays, self.late_job);
+        let _ = write!(text, "{}{:?}{}", self.delays, self.late_job, self.spoilt);
         if let Some(ask) = &self.delayed {
             let _ = write!(
                 text,

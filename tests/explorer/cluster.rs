@@ -2,7 +2,19 @@
 //! kubelet. Each function is one move; between any two of them the operator may act.
 use super::world::{NAMESPACE, NEW_IMAGE, OLD_IMAGE, Version, World, place, token};
 use serde_json::{Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+
+/// What a webhook puts before the images of pods.
+const MIRROR: &str = "mirror.test/";
+
+/// Name of the ReplicaSet of a Deployment's present template.
+fn name_replica_set(deployment: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    deployment["spec"]["template"].to_string().hash(&mut hasher);
+    let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
+    format!("{name}-{:012}", hasher.finish() % 1_000_000_000_000)
+}
 
 /// What a pod is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,19 +75,21 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// One round of the Deployment controller for a target.
+    /// One round of the Deployment controller for a target. A paused Deployment is scaled, and nothing else.
     pub fn run_deployment_controller(&mut self, target: &str) {
         let Some(deployment) = self.get("deployments", target).cloned() else {
             return;
         };
         let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
-        let template = deployment["spec"]["template"].clone();
+        let paused = deployment["spec"]["paused"] == true;
+        let present = name_replica_set(&deployment);
+        if !paused && self.get("replicasets", &present).is_none() {
+            self.make_replica_set(&deployment, &present);
+        }
         let pods = self.find_pods(target);
         let mut active = 0;
         for pod in &pods {
-            let same = self
-                .get("pods", pod)
-                .is_some_and(|pod| pod["spec"]["containers"] == template["spec"]["containers"]);
+            let same = paused || self.owner_of(pod) == present;
             if self.is_terminating(pod) {
                 continue;
             }
@@ -86,23 +100,94 @@ impl World {
             }
         }
         // Recreate: no new pod beside an old one.
-        if wanted > 0 && self.find_pods(target).is_empty() {
-            self.make_pod(target, &template);
+        if wanted > 0
+            && self.find_pods(target).is_empty()
+            && let Some(scaled) = self.find_scaled(target, &present)
+        {
+            let pod = self.make_pod(target, &scaled);
+            let upgrades = deployment["spec"]["template"]
+                .to_string()
+                .contains(NEW_IMAGE);
+            self.spoilt |= upgrades && self.version_of(&pod) == Version::Old;
             active = 1;
+        }
+        if wanted == 0 {
+            self.spoilt = false;
         }
         self.edit("deployments", target, |object| {
             object["status"] = json!({"observedGeneration": deployment["metadata"]["generation"], "replicas": active});
         });
     }
 
-    fn make_pod(&mut self, target: &str, template: &Value) {
+    fn make_replica_set(&mut self, deployment: &Value, name: &str) {
+        let hash = name.rsplit('-').next().unwrap_or_default();
+        let mut template = deployment["spec"]["template"].clone();
+        template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
+        let metadata = &deployment["metadata"];
+        let target = metadata["name"].as_str().unwrap_or_default();
+        let number = self.list_replica_sets(target).len() + 1;
+        let object = json!({
+            "kind": "ReplicaSet", "apiVersion": "apps/v1",
+            "metadata": {"name": name, "namespace": NAMESPACE, "uid": format!("00000000-0000-4000-9000-{hash}"),
+                "labels": template["metadata"]["labels"], "creationTimestamp": self.now(), "resourceVersion": self.take_version(),
+                "annotations": {"deployment.kubernetes.io/revision": number.to_string()},
+                "ownerReferences": [{"kind": "Deployment", "apiVersion": "apps/v1", "name": target, "uid": metadata["uid"], "controller": true}]},
+            "spec": {"template": template}
+        });
+        self.objects
+            .insert(place("replicasets", name), Arc::new(object));
+        self.touched = true;
+    }
+
+    /// ReplicaSets of a target, in the order in which they were made.
+    fn list_replica_sets(&self, target: &str) -> Vec<String> {
+        let number = |name: &String| {
+            self.get("replicasets", name)
+                .and_then(|one| {
+                    one["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str()
+                })
+                .and_then(|number| number.parse::<u32>().ok())
+        };
+        let mut names = self.list("replicasets");
+        names.retain(|name| {
+            self.get("replicasets", name)
+                .is_some_and(|one| one["metadata"]["ownerReferences"][0]["name"] == target)
+        });
+        names.sort_by_key(number);
+        names
+    }
+
+    /// The ReplicaSet that is scaled up where none has pods: that of the present template, else the newest.
+    fn find_scaled(&self, target: &str, present: &str) -> Option<String> {
+        let all = self.list_replica_sets(target);
+        let current = all.iter().find(|name| *name == present);
+        current.or(all.last()).cloned()
+    }
+
+    fn owner_of(&self, pod: &str) -> &str {
+        self.get("pods", pod)
+            .and_then(|pod| pod.pointer("/metadata/ownerReferences/0/name"))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    fn make_pod(&mut self, target: &str, owner: &str) -> String {
         let id = self.take_id();
         let name = format!("{target}-{}", token(id));
+        let replica_set = self.get("replicasets", owner).cloned().unwrap_or_default();
+        let template = &replica_set["spec"]["template"];
+        let mut containers = template["spec"]["containers"].clone();
+        if self.trouble.mirror
+            && let Some(image) = template["spec"]["containers"][0]["image"].as_str()
+        {
+            containers[0]["image"] = json!(format!("{MIRROR}{image}"));
+        }
         let pod = json!({
             "kind": "Pod", "apiVersion": "v1",
             "metadata": {"name": name, "namespace": NAMESPACE, "uid": format!("00000000-0000-4000-8000-{}", token(id)),
-                "labels": template["metadata"]["labels"], "creationTimestamp": self.now(), "resourceVersion": self.take_version()},
-            "spec": {"nodeName": "node-1", "containers": template["spec"]["containers"], "hostNetwork": true},
+                "labels": template["metadata"]["labels"], "creationTimestamp": self.now(), "resourceVersion": self.take_version(),
+                "ownerReferences": [{"kind": "ReplicaSet", "apiVersion": "apps/v1", "name": owner, "uid": replica_set["metadata"]["uid"], "controller": true}]},
+            "spec": {"nodeName": "node-1", "containers": containers, "hostNetwork": true},
             "status": {"phase": "Pending", "podIP": "10.0.0.1", "containerStatuses": [
                 {"name": "oms", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": {"waiting": {"reason": "ContainerCreating"}}}]}
         });
@@ -111,13 +196,16 @@ impl World {
         if self.image_of(&name) == NEW_IMAGE {
             self.check_new_start();
         }
+        name
     }
 
+    /// The image that was asked for, whatever a webhook made of it.
     pub fn image_of(&self, pod: &str) -> String {
         self.get("pods", pod)
             .and_then(|pod| pod.pointer("/spec/containers/0/image"))
             .and_then(Value::as_str)
             .unwrap_or_default()
+            .trim_start_matches(MIRROR)
             .into()
     }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use oms_operator::objects::deployment::read_replicas_owned_time;
+use oms_operator::objects::deployment::{find_pauser, read_replicas_owned_time};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -197,6 +197,8 @@ async fn check_generations(api: Api<Deployment>) {
     let pause = operations(json!([{"op": "add", "path": "/spec/paused", "value": true}]));
     let paused = api.patch("conformance-d", &params, &pause).await.unwrap();
     assert_eq!(paused.metadata.generation, Some(begin + 2));
+    let object = serde_json::to_value(&paused).unwrap();
+    assert_eq!(find_pauser(&object), Some("conformance"));
     let managers: Vec<String> = paused
         .metadata
         .managed_fields

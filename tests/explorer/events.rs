@@ -38,6 +38,10 @@ pub enum Event {
     Reverted(String),
     /// Somebody annotates a target.
     Annotated(String),
+    /// Somebody pauses a target.
+    Paused(String),
+    /// A paused target is resumed by whom the status asks for it.
+    Resumed(String),
     /// Somebody drops the lock.
     LockLost,
     /// A delayed request arrives.
@@ -60,13 +64,18 @@ impl Event {
                 | Self::JobDeleted(_)
                 | Self::Reverted(_)
                 | Self::Annotated(_)
+                | Self::Paused(_)
                 | Self::LockLost
         )
     }
 
     /// Part of the normal course of things: what a fault-free way to an end may rely on.
     pub fn is_progress(&self) -> bool {
-        !self.is_mishap() && !matches!(self, Self::Ask(_) | Self::Helped | Self::Arrives)
+        !self.is_mishap()
+            && !matches!(
+                self,
+                Self::Ask(_) | Self::Helped | Self::Arrives | Self::Resumed(_)
+            )
     }
 }
 
@@ -114,6 +123,11 @@ impl World {
         {
             events.push(Event::Helped);
         }
+        for target in self.list("deployments") {
+            if self.is_paused(&target) && self.is_resumption_asked(&target) {
+                events.push(Event::Resumed(target));
+            }
+        }
         if self.mishaps > 0 && !self.is_settled() && self.status("/step").is_some() {
             self.list_mishaps(&mut events);
         }
@@ -122,6 +136,17 @@ impl World {
         }
         self.list_asks(&mut events);
         events
+    }
+
+    fn is_paused(&self, target: &str) -> bool {
+        self.get("deployments", target)
+            .is_some_and(|one| one["spec"]["paused"] == true)
+    }
+
+    /// Whether the person who can resume a target is told so: only then an upgrade may wait for it.
+    fn is_resumption_asked(&self, target: &str) -> bool {
+        self.status_text("/waiting/message")
+            .contains(&format!("kubectl rollout resume deployment {target}"))
     }
 
     fn wants_replication(&self) -> bool {
@@ -168,6 +193,9 @@ impl World {
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
             {
                 events.push(Event::Reverted(target.clone()));
+            }
+            if !self.is_paused(&target) {
+                events.push(Event::Paused(target.clone()));
             }
             events.push(Event::Annotated(target));
         }
@@ -258,6 +286,8 @@ impl World {
                     record_manager(&before, object, "argocd-controller", &now);
                 });
             }
+            Event::Paused(target) => self.pause(target, true),
+            Event::Resumed(target) => self.pause(target, false),
             Event::Annotated(target) => self.edit("deployments", target, |object| {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
@@ -265,6 +295,15 @@ impl World {
             Event::Arrives => self.deliver(),
             Event::Ask(what) => self.ask(what),
         }
+    }
+
+    fn pause(&mut self, target: &str, paused: bool) {
+        let now = self.now();
+        self.edit("deployments", target, |object| {
+            let before = object.clone();
+            object["spec"]["paused"] = json!(paused);
+            record_manager(&before, object, "kubectl-rollout", &now);
+        });
     }
 
     fn ask(&mut self, what: &str) {

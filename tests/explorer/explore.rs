@@ -247,7 +247,7 @@ impl Explorer {
         for (at, event) in events.iter().enumerate() {
             let choice = Choice::Event(at);
             let id = self.add(world.after(event), parent, choice, || format!("{event:?}"));
-            if event.is_progress() {
+            if event.is_progress() || matches!(event, Event::Resumed(_)) {
                 next.push(id);
             }
         }

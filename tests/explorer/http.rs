@@ -187,6 +187,7 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             ("GET", "namespaces", Some(_), None) => CallSite::GetNamespace,
             ("GET", "deployments", Some(_), None) => CallSite::GetDeployment,
             ("PATCH", "deployments", Some(_), None) => CallSite::PatchDeployment,
+            ("GET", "replicasets", Some(_), None) => CallSite::GetReplicaSet,
             ("GET", "pods", None, None) if of_job => CallSite::ListJobPods,
             ("GET", "pods", None, None) if own => CallSite::ListOwnPods,
             ("GET", "pods", None, None) => CallSite::ListTargetPods,

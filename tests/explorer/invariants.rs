@@ -25,7 +25,7 @@ impl World {
         });
         if !verified {
             self.break_rule("I2: the new version is started without a verified backup");
-        } else if !self.new_ran && !self.has_proof() {
+        } else if !self.new_ran && !self.has_proof() && !self.spoilt {
             self.break_rule("I10: the backup is stale when the new version is started");
         }
     }

@@ -185,6 +185,9 @@ impl World {
         {
             self.break_rule("docker_init.sh runs in the old version");
         }
+        if self.spoilt {
+            self.break_rule("docker_init.sh runs although the old version ran after its backup");
+        }
         if self
             .inits
             .values()

@@ -1,29 +1,34 @@
-//! What an API server keeps by itself: the generation, and field ownership as far as it concerns the replicas.
+//! What an API server keeps by itself: the generation, and field ownership as far as anybody asks for it.
 use serde_json::{Value, json};
 
-/// Field ownership, as far as it concerns the replicas: who changes them takes them from the other owners.
+/// Field ownership, as far as it concerns replicas and pauses: who changes them takes them from the other owners.
 pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
-    let scaled = before["spec"]["replicas"] != object["spec"]["replicas"];
+    let changed = |field: &str| before["spec"][field] != object["spec"][field];
+    let taken: Vec<String> = ["replicas", "paused"]
+        .into_iter()
+        .filter(|field| changed(field))
+        .map(|field| format!("f:{field}"))
+        .collect();
     if !object["metadata"]["managedFields"].is_array() {
         object["metadata"]["managedFields"] = json!([]);
     }
     let Some(entries) = object["metadata"]["managedFields"].as_array_mut() else {
         return;
     };
-    for entry in entries.iter_mut().filter(|_| scaled) {
+    for entry in entries.iter_mut() {
         if let Some(fields) = entry
             .pointer_mut("/fieldsV1/f:spec")
             .and_then(Value::as_object_mut)
         {
-            fields.remove("f:replicas");
+            fields.retain(|field, _| !taken.contains(field));
         }
     }
     let mut fields = entries
         .iter()
         .find(|entry| entry["manager"] == manager)
         .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
-    if scaled {
-        fields["f:spec"]["f:replicas"] = json!({});
+    for field in taken {
+        fields["f:spec"][field] = json!({});
     }
     entries.retain(|entry| entry["manager"] != manager);
     entries.push(

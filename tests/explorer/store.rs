@@ -31,9 +31,10 @@ pub struct Route {
     pub sub: Option<String>,
 }
 
-const RESOURCES: [(&str, &str, &str); 10] = [
+const RESOURCES: [(&str, &str, &str); 11] = [
     ("omsupgrades", "OmsUpgrade", "oms.oceanbase.com/v1alpha1"),
     ("deployments", "Deployment", "apps/v1"),
+    ("replicasets", "ReplicaSet", "apps/v1"),
     ("pods", "Pod", "v1"),
     ("jobs", "Job", "batch/v1"),
     ("secrets", "Secret", "v1"),

@@ -142,6 +142,8 @@ pub struct Trouble {
     pub programs_need_init: bool,
     /// A console writes its cached HA parameter back when it stops.
     pub write_back: bool,
+    /// A webhook rewrites the images of pods to those of a mirror.
+    pub mirror: bool,
 }
 
 /// Where `config.yaml` comes from.
@@ -217,6 +219,9 @@ pub struct World {
     pub new_ran: bool,
     /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
     pub refused: Option<CallSite>,
+    /// A paused Deployment started the old version although it names the new one: until everything was stopped again the backup
+    /// is stale, and what the Deployment starts once it is resumed is nobody's broken promise.
+    pub spoilt: bool,
     /// Something durable changed since this was cleared.
     pub touched: bool,
     /// Rules that a single act has broken.
@@ -266,6 +271,7 @@ impl World {
             accepted: false,
             new_ran: false,
             refused: None,
+            spoilt: false,
             touched: false,
             broken: vec![],
         };

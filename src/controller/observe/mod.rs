@@ -42,10 +42,11 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         .map(|target| observe_target(ports, upgrade, target).boxed())
         .collect();
     let mut targets = futures::future::join_all(looks).await;
-    let (around, (located, metadb), inside) = futures::join!(
+    let (around, (located, metadb), inside, templates) = futures::join!(
         own::observe_around(ports, upgrade, needs, &targets),
         observe_installation(ports, upgrade, needs, &targets),
-        containers::look_inside(ports, upgrade, needs, &targets)
+        containers::look_inside(ports, upgrade, needs, &targets),
+        targets::read_all_templates(ports, needs, &targets)
     );
     let mut observed = around;
     if let Some(metadb) = metadb {
@@ -60,6 +61,9 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         console::observe_progress(ports, upgrade, needs, &targets, &observed.metadb).await;
     for (view, seen) in targets.iter_mut().zip(inside) {
         seen.fill(&mut view.facts);
+    }
+    for (view, templates) in targets.iter_mut().zip(templates) {
+        view.fill_in_templates(templates);
     }
     if let Some(progress) = progress {
         observed.progress = progress;

@@ -7,7 +7,7 @@ use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::{credentials_name, prepull_name};
-use crate::objects::pods::{is_ended, judge_prepull, read_job_end};
+use crate::objects::pods::{is_ended, judge_prepull, read_job_end, read_pulled_image};
 use crate::upgrade::{
     ClaimFacts, Fact, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
 };
@@ -124,7 +124,9 @@ async fn look_at_prepull(
 ) -> PrePullFacts {
     let uid = upgrade.uid().unwrap_or_default();
     let name = prepull_name(&uid, target, &upgrade.spec.image);
-    let state = match ports.kube(CallSite::GetPrePullPod, api.get(&name)).await {
+    let pod = ports.kube(CallSite::GetPrePullPod, api.get(&name)).await;
+    let image_id = pod.as_ref().ok().and_then(read_pulled_image);
+    let state = match pod {
         Ok(pod) => judge_prepull(&pod, &uid, ports.clock.now().as_second()),
         Err(error) if error.is_not_found() => PrePullState::Absent,
         Err(error) => PrePullState::Unknown(error.to_string()),
@@ -132,6 +134,7 @@ async fn look_at_prepull(
     PrePullFacts {
         target: target.to_owned(),
         state,
+        image_id,
     }
 }
 

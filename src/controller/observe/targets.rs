@@ -6,8 +6,11 @@ use crate::controller::exec::ExecPlace;
 use crate::controller::ports::Ports;
 use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
-use crate::upgrade::{DeploymentFacts, Fact, PodFacts, TargetFacts};
-use k8s_openapi::api::apps::v1::Deployment;
+use crate::objects::replica_set::{find_replica_set, read_template};
+use crate::upgrade::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use kube::api::{Api, GetParams, ListParams, Request};
@@ -37,6 +40,15 @@ impl TargetView {
             container: self.container.clone(),
         };
         Some((place, pod))
+    }
+
+    /// Adds to the pods what they were made from.
+    pub fn fill_in_templates(&mut self, templates: Vec<Fact<Option<Value>>>) {
+        if let Fact::Known(pods) = &mut self.facts.pods {
+            for (pod, template) in pods.iter_mut().zip(templates) {
+                pod.template = template;
+            }
+        }
     }
 
     /// The live pod whose container runs.
@@ -113,15 +125,9 @@ async fn read_deployment(
     namespace: &str,
     name: &str,
 ) -> Result<Option<DeploymentFacts>, CallError> {
-    let site = CallSite::GetDeployment;
     let url = Deployment::url_path(&(), Some(namespace));
-    let request = Request::new(url)
-        .get(name, &GetParams::default())
-        .map_err(|error| CallError::Missing(error.to_string()))?;
-    let object: Value = match ports.kube(site, ports.client.request(request)).await {
-        Ok(object) => object,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(object) = read_object(ports, CallSite::GetDeployment, url, name).await? else {
+        return Ok(None);
     };
     let text = |pointer: &str| {
         object
@@ -135,6 +141,60 @@ async fn read_deployment(
         resource_version: text("/metadata/resourceVersion"),
         object,
     }))
+}
+
+/// Reads an object whole; `None` when it does not exist.
+async fn read_object(
+    ports: &Ports,
+    site: CallSite,
+    url: String,
+    name: &str,
+) -> Result<Option<Value>, CallError> {
+    let request = Request::new(url)
+        .get(name, &GetParams::default())
+        .map_err(|error| CallError::Missing(error.to_string()))?;
+    match ports.kube(site, ports.client.request(request)).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Templates that the pods of each target were made from, in the order of its pods; none where they are not needed.
+pub(super) async fn read_all_templates(
+    ports: &Ports,
+    needs: Needs,
+    targets: &[TargetView],
+) -> Vec<Vec<Fact<Option<Value>>>> {
+    if !needs.templates {
+        return Vec::new();
+    }
+    let looks: Vec<BoxFuture<'_, Vec<Fact<Option<Value>>>>> = targets
+        .iter()
+        .map(|view| read_templates(ports, view).boxed())
+        .collect();
+    futures::future::join_all(looks).await
+}
+
+/// Each ReplicaSet is read once; one that cannot be read is unknown.
+async fn read_templates(ports: &Ports, view: &TargetView) -> Vec<Fact<Option<Value>>> {
+    let url = ReplicaSet::url_path(&(), Some(&view.namespace));
+    let mut seen: Vec<((&str, &str), Fact<Option<Value>>)> = Vec::new();
+    let mut templates = Vec::new();
+    for pod in &view.pods {
+        let Some(owner @ (name, uid)) = find_replica_set(pod) else {
+            templates.push(Fact::Known(None));
+            continue;
+        };
+        if !seen.iter().any(|(known, _)| *known == owner) {
+            let object = read_object(ports, CallSite::GetReplicaSet, url.clone(), name).await;
+            let template = object.map(|object| read_template(object?, uid));
+            seen.push((owner, Fact::from_result(template)));
+        }
+        let known = seen.iter().find(|(known, _)| *known == owner);
+        templates.push(known.map_or_else(Fact::default, |(_, template)| template.clone()));
+    }
+    templates
 }
 
 /// Pods of a Deployment by its selector. Pods that have ended hold nothing any more.

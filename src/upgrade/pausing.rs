@@ -1,0 +1,110 @@
+//! A target that somebody pauses in the middle (`kubectl rollout pause`). Pure.
+//!
+//! A paused Deployment is scaled and starts no new template: what is scaled up is the newest ReplicaSet that there is
+//! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's wish: it is
+//! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
+use super::targets::Target;
+use super::{Context, Next, TargetChange};
+use crate::api::{Direction, OmsUpgradeStatus, Step, Waiting};
+use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
+use serde_json::Value;
+
+/// Reason of `status.waiting` while a target is paused.
+const TARGET_PAUSED: &str = "TargetPaused";
+
+/// Waits where a change would stop what could not be started again, or start another template than the wanted one. A way back
+/// stops whatever runs.
+pub(super) fn hold_while_paused(
+    cx: &Context<'_>,
+    target: &Target<'_>,
+    change: &TargetChange,
+) -> Option<Next> {
+    let object = &target.deployment.object;
+    let held = match change {
+        TargetChange::Stop => cx.status.direction == Some(Direction::Forward),
+        TargetChange::StartUpgrade | TargetChange::StartFinal => true,
+        // An abort leaves the template as it is, which only has to be scaled.
+        TargetChange::StartOld(_) => {
+            cx.status.direction == Some(Direction::RollBack)
+                || classify_template(object, target.original, &cx.spec.image) != TemplateKind::Old
+        }
+        TargetChange::Fence | TargetChange::GiveBack => false,
+    };
+    wait_for_resumption(object).filter(|_| held)
+}
+
+/// The last moment at which an abort is enough. What follows needs a new template.
+pub(super) fn hold_before_the_line(cx: &Context<'_>, next: Next) -> Next {
+    match next {
+        Next::Go(Step::StartingNew) => list_deployments(cx)
+            .find_map(wait_for_resumption)
+            .unwrap_or(next),
+        next => next,
+    }
+}
+
+/// Tells of a pause as soon as it is seen, also where nothing is held by it.
+pub(super) fn mention_pause(cx: &Context<'_>, next: Next) -> Next {
+    let begun = cx.originals().is_some() && cx.status.step != Some(Step::Settling);
+    match next {
+        Next::Wait {
+            poll,
+            problem: None,
+        } if begun => Next::Wait {
+            poll,
+            problem: list_deployments(cx).find_map(describe_pause),
+        },
+        next => next,
+    }
+}
+
+/// Whether a step may wait for a resumption for as long as it takes: past the line every way back needs it as well.
+pub(super) fn is_patient(cx: &Context<'_>, next: &Next) -> bool {
+    let past = cx.status.point_of_no_return_time.is_some();
+    past && matches!(next, Next::Wait { problem: Some(waiting), .. } if waiting.reason == TARGET_PAUSED)
+}
+
+/// Begins the time of the step anew when a pause is over: what is left could not be done before.
+pub(super) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
+    let paused = cx.status.waiting.as_ref();
+    let over = paused.is_some_and(|waiting| waiting.reason == TARGET_PAUSED)
+        && list_deployments(cx).count() == cx.observed.targets.len()
+        && !list_deployments(cx).any(is_paused);
+    if over {
+        draft.step_started_time = Some(cx.now.clone());
+        draft.waiting = None;
+    }
+    over
+}
+
+/// Waits when the Deployment is paused.
+pub(super) fn wait_for_resumption(object: &Value) -> Option<Next> {
+    describe_pause(object).map(|waiting| Next::Wait {
+        poll: 5,
+        problem: Some(waiting),
+    })
+}
+
+fn describe_pause(object: &Value) -> Option<Waiting> {
+    if !is_paused(object) {
+        return None;
+    }
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").unwrap_or_default();
+    let namespace =
+        text("/metadata/namespace").map_or_else(String::new, |one| format!(" -n {one}"));
+    let who = find_pauser(object).map_or_else(String::new, |who| format!(" by {who}"));
+    Some(Waiting {
+        reason: TARGET_PAUSED.into(),
+        message: format!(
+            "Deployment {name} was paused{who} (spec.paused), so Kubernetes starts no new template in it; no other template is written to it \
+             until it is resumed, and it goes on by itself then: kubectl rollout resume deployment {name}{namespace}"
+        ),
+    })
+}
+
+/// The targets' Deployments that were seen.
+fn list_deployments<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a Value> {
+    let seen = cx.observed.targets.iter();
+    seen.filter_map(|facts| facts.deployment.known()?.as_ref().map(|one| &one.object))
+}
