@@ -18,9 +18,9 @@ mod roundtrip;
 mod secrets;
 #[path = "agent/servers.rs"]
 mod servers;
-#[path = "agent/views.rs"]
-mod views;
 #[path = "agent/settings.rs"]
 mod settings;
 #[path = "agent/sight.rs"]
 mod sight;
+#[path = "agent/views.rs"]
+mod views;

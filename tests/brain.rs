@@ -5,16 +5,16 @@
 mod interleavings;
 #[path = "explorer/ownership.rs"]
 mod ownership;
+#[path = "brain/pauses.rs"]
+mod pauses;
 #[path = "golden/pin.rs"]
 mod pin;
 #[path = "brain/recovery_keys.rs"]
 mod recovery_keys;
-#[path = "brain/sessions.rs"]
-mod sessions;
 #[path = "brain/rivals.rs"]
 mod rivals;
-#[path = "brain/pauses.rs"]
-mod pauses;
+#[path = "brain/sessions.rs"]
+mod sessions;
 #[path = "brain/strangers.rs"]
 mod strangers;
 #[path = "brain/traces.rs"]

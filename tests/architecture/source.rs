@@ -42,7 +42,7 @@ pub fn list_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 }
 
 fn is_for_tests(path: &str) -> bool {
-    path.ends_with("_tests.rs") || path.ends_with("/tests.rs")
+    path.ends_with("_tests.rs") || path.ends_with("/tests.rs") || path.ends_with("/double.rs")
 }
 
 /// Groups become their brackets with what is between them.

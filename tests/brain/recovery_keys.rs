@@ -8,19 +8,13 @@ use oms_operator::api::{
 use oms_operator::oms::ha::{HaConfig, KeptKey};
 use oms_operator::oms::metadb::KeptKeys;
 
-const UNWATCHED: Trouble = Trouble {
-    unwatched: true,
-    unpullable: false,
-    init_fails: false,
-    init_kills: false,
-    console_dead: false,
-    programs_need_init: false,
-    write_back: false,
-    project_down: false,
-    unheeded: false,
-    paused_beside: false,
-    no_project: false,
-};
+/// A default is no constant.
+fn unwatched() -> Trouble {
+    Trouble {
+        unwatched: true,
+        ..Trouble::default()
+    }
+}
 
 /// The recovery keys as they read.
 fn read_keys(world: &World) -> (Option<bool>, Option<u64>) {
@@ -59,7 +53,7 @@ fn begin_anew(world: &mut World) {
 }
 
 fn abort_unwatched(method: PullBackMethod) -> World {
-    let mut world = World::new(1, true, UNWATCHED);
+    let mut world = World::new(1, true, unwatched());
     world.spec.ha.pull_back.method = method;
     run_until(&mut world, Step::BackingUp);
     world.ask(Action::Abort);
@@ -72,12 +66,12 @@ fn abort_unwatched(method: PullBackMethod) -> World {
 fn they_stay_where_nobody_watches_and_the_verdict_says_so() {
     let back = Trouble {
         init_fails: true,
-        ..UNWATCHED
+        ..unwatched()
     };
     for (trouble, phase) in [
-        (UNWATCHED, Phase::Succeeded),
+        (unwatched(), Phase::Succeeded),
         (back, Phase::RolledBack),
-        (UNWATCHED, Phase::Aborted),
+        (unwatched(), Phase::Aborted),
     ] {
         let mut world = World::new(1, true, trouble);
         if phase == Phase::Aborted {

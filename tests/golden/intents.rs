@@ -2,7 +2,7 @@
 use super::source::read_sources;
 use super::{UID, find_loss, pin, read_stored, to_text};
 use oms_operator::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
-use oms_operator::oms::ha::HaPatch;
+use oms_operator::oms::ha::{HaPatch, KeptKey};
 use oms_operator::upgrade::{Effect, OldStartProof, OwnKind, OwnObject, TargetChange};
 use serde_json::{Value, json};
 
@@ -33,6 +33,13 @@ fn list_effects() -> Vec<Effect> {
             driver: HaDriver::MetaDb,
             patch,
             insert: true,
+        },
+        Effect::KeepKeys {
+            keys: vec![KeptKey {
+                key: "refetchStoreIntervalMin".into(),
+                value: "30".into(),
+                original: None,
+            }],
         },
         Effect::RestartConsole {
             target: target(),

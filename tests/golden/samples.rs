@@ -31,9 +31,9 @@ fn fill(schema: &Value, name: &str) -> Value {
         Some("string")
             if schema["pattern"]
                 .as_str()
-                .is_some_and(|p| p.contains("ms|s|m|h")) =>
+                .is_some_and(|p| p.contains("ms|s|m")) =>
         {
-            json!("600s")
+            json!("10m")
         }
         Some("string") => json!(format!("a {name}")),
         other => panic!("{name}: no value for {other:?}"),

@@ -64,6 +64,8 @@ impl Collector {
                 self.settings.push(statement.to_vec());
                 return;
             }
+            // Never run, so it neither ends the preamble nor parts a definition from its settings.
+            Kind::Transaction => return,
             Kind::CreateView(name) => {
                 self.found.views.retain(|known| known.name != *name);
                 let view = self.define(name, statement);
