@@ -17,8 +17,8 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 /// What a refusal beside the live databases means.
-pub const NOT_ON_THIS_SERVER: &str = "The live databases were not touched. This backup cannot be restored on this server as it is: \
-     mend or drop what is named in the live databases, then make another backup.";
+pub const NOT_ON_THIS_SERVER: &str = "The live databases were not touched. As it is, this backup cannot be restored on this server: do what \
+     the server asks for, or drop what is named from the live databases, then make another backup.";
 
 /// Where the content of a backup goes.
 #[derive(Clone, Copy, Debug)]
@@ -268,4 +268,58 @@ pub fn refuse_rings(manifest: &Manifest, definitions: &[Definitions]) -> Result<
             rings.join("; ")
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(count: usize) -> Vec<(Wanted, Failure)> {
+        let one = |number| {
+            let object = format!("view d.v{number}");
+            let message = format!("While making {object} the MetaDB answered error 1146.");
+            let wanted = Wanted {
+                object,
+                target: "d".into(),
+                preamble: Vec::new(),
+                settings: Vec::new(),
+                create: Vec::new(),
+            };
+            (wanted, Failure::new(Reason::ServerError, message))
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn what_is_refused_is_named_however_much_it_is() {
+        assert_eq!(name_refused("view", &[]), None);
+        let few = name_refused("view", &refused(TOLD)).unwrap();
+        assert_eq!(few.reason, Reason::ServerError);
+        assert!(few.message.contains("4 view(s)") && !few.message.contains("also refuses"));
+        let more = name_refused("view", &refused(TOLD + 2)).unwrap().message;
+        assert!(
+            more.ends_with("error 1146. It also refuses view d.v4, view d.v5."),
+            "{more}"
+        );
+        let many = name_refused("view", &refused(400)).unwrap().message;
+        assert!(
+            many.ends_with("view d.v23, and more.") && many.len() < 1000,
+            "{many}"
+        );
+    }
+
+    #[test]
+    fn a_refused_table_is_named_with_its_keys_to_other_databases() {
+        let table = Definition {
+            name: "job".into(),
+            settings: Vec::new(),
+            create: b"CREATE TABLE `job` (`id` int, CONSTRAINT `a` FOREIGN KEY (`id`) REFERENCES `oms_cm`.`m` (`id`), \
+                      CONSTRAINT `b` FOREIGN KEY (`id`) REFERENCES `oms_rm`.`job` (`id`))"
+                .to_vec(),
+        };
+        assert_eq!(
+            describe_table("oms_rm", &table),
+            "table oms_rm.job (foreign key a to oms_cm.m)"
+        );
+    }
 }

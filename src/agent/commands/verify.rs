@@ -40,13 +40,13 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
     let scratch_restore = match run.request.scratch_restore.mode {
         ScratchMode::Never => Trial::NotTried("it is switched off".into()),
         ScratchMode::Auto if seconds > budget => {
-            trial.restore(Extent::Definitions).await?;
+            trial.restore(Part::Definitions).await?;
             Trial::NotTried(format!(
                 "it would take about {seconds} s, the budget is {budget} s; all tables and views were made without rows"
             ))
         }
         ScratchMode::Auto | ScratchMode::Always => {
-            trial.restore(Extent::Everything).await?;
+            trial.restore(Part::Everything).await?;
             Trial::Works
         }
     };
@@ -113,7 +113,7 @@ pub async fn prove_files(
 
 /// How much is restored into scratch databases.
 #[derive(Clone, Copy, PartialEq)]
-enum Extent {
+enum Part {
     /// Tables and views: what the server refuses is found in seconds, however large the backup is.
     Definitions,
     /// Rows too, compared with the manifest.
@@ -130,12 +130,12 @@ struct ScratchRestore<'r> {
 }
 
 impl ScratchRestore<'_> {
-    async fn restore(&self, extent: Extent) -> Result<(), Failure> {
+    async fn restore(&self, part: Part) -> Result<(), Failure> {
         let run = self.run;
         let mut connection = self.metadb.connect().await?;
         let _exclusive = run.take_lock(self.metadb, &mut connection).await?;
         drop_beside(&mut connection, &run.request.databases, Beside::Verify).await?;
-        let loaded = self.load(&mut connection, extent).await;
+        let loaded = self.load(&mut connection, part).await;
         run.meter.begin(ProgressPhase::CleaningUp, None);
         let dropped = match run.check_fence(&mut connection).await {
             Ok(()) => drop_beside(&mut connection, &run.request.databases, Beside::Verify)
@@ -148,15 +148,16 @@ impl ScratchRestore<'_> {
     }
 
     /// Views last, as in a restore: one that cannot be made again is heard of before it is needed.
-    async fn load(&self, connection: &mut Conn, extent: Extent) -> Result<(), Failure> {
+    async fn load(&self, connection: &mut Conn, part: Part) -> Result<(), Failure> {
         let (metadb, manifest, definitions) = (self.metadb, self.manifest, self.definitions);
         let suffix = self.run.request.attempt.to_string();
         let kind = Beside::Verify;
-        match extent {
-            Extent::Definitions => {
+        match part {
+            Part::Definitions => {
+                self.run.meter.begin(ProgressPhase::Loading, None);
                 make_beside(metadb, connection, manifest, definitions, kind, &suffix).await?;
             }
-            Extent::Everything => {
+            Part::Everything => {
                 let source = Source {
                     directory: self.directory,
                     manifest,
