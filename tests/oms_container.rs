@@ -245,6 +245,29 @@ fn a_terminal_that_fails_is_done_without() {
     assert_eq!(fs::read_to_string(node.file("runs")).unwrap(), "run\n");
 }
 
+/// Nor does one that does not notice its child's end.
+#[test]
+fn a_terminal_that_never_ends_is_not_waited_for() {
+    let node =
+        Node::with_script("echo '【结束】全部初始化步骤执行成功'\nexit 3\n").without("script");
+    let endless = node.file("bin/script");
+    fs::write(
+        &endless,
+        "#!/bin/bash\n/usr/bin/script \"$@\"\nexec sleep 600\n",
+    )
+    .unwrap();
+    fs::set_permissions(
+        &endless,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    node.start("a");
+    let record = node.wait_for("a", is_exited);
+    assert_eq!(record.state, InitState::Exited { code: 3 });
+    assert!(record.completed);
+    kill(&format!("-{}", node.runner("a")));
+}
+
 #[test]
 fn the_end_of_a_log_is_told_without_secrets() {
     let node = Node::with_script(
@@ -484,6 +507,28 @@ fn restarted_container_is_vanished_even_when_process_ids_repeat() {
     let session = fs::read_to_string(node.logs().join("oms-operator/a/session")).unwrap();
     kill(&format!("-{pid}"));
     kill(&format!("-{}", session.trim()));
+}
+
+/// Not every process 1 takes note of the dead.
+#[test]
+fn a_dead_process_is_not_at_work() {
+    let node = Node::with_script("exit 0\n");
+    node.start("a");
+    node.wait_for("a", is_exited);
+    let folder = node.logs().join("oms-operator/a");
+    let mut dead = Command::new("setsid").arg("true").spawn().unwrap();
+    let stat = format!("/proc/{}/stat", dead.id());
+    wait(|| Some(()).filter(|()| fs::read_to_string(&stat).unwrap().contains(") Z ")));
+    let text = fs::read_to_string(folder.join("started")).unwrap();
+    let (_, rest) = text.split_once(' ').unwrap();
+    fs::write(folder.join("started"), format!("{} {rest}", dead.id())).unwrap();
+    for end in ["exit", "code", "session"] {
+        fs::remove_file(folder.join(end)).unwrap();
+    }
+    assert_eq!(node.read("a").state, InitState::Vanished);
+    assert_eq!(node.start("b"), InitStart::Started);
+    node.wait_for("b", is_exited);
+    dead.wait().unwrap();
 }
 
 #[test]

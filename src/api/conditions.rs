@@ -18,7 +18,7 @@ pub mod condition_types {
     pub const HA_DISABLED: &str = "HaDisabled";
     /// The backup's content was proven.
     pub const BACKUP_VERIFIED: &str = "BackupVerified";
-    /// `docker_init.sh` reported completion on every node where it had to run.
+    /// `docker_init.sh` reported completion on every node where it had to run, or a person did.
     pub const SCHEMA_INITIALIZED: &str = "SchemaInitialized";
     /// Every project that ran before has an advancing checkpoint again. Unknown where nobody could watch it.
     pub const REPLICATION_RECOVERED: &str = "ReplicationRecovered";

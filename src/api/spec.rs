@@ -82,7 +82,8 @@ pub struct OmsUpgradeSpec {
     #[serde(default)]
     pub paused: bool,
 
-    /// Raise by one to let an upgrade that is `Stalled` try its step again.
+    /// Raise by one to let an upgrade that is `Stalled` try its step again; where it is `Stalled` with `InitUnconfirmed`, to
+    /// say that `docker_init.sh` is complete.
     #[schemars(range(min = 0, max = 1000))]
     #[serde(default)]
     pub retries: i32,

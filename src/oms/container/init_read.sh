@@ -73,6 +73,8 @@ if [ "$cradle" = "$here" ] && [ "$boot" = "$boot_here" ]; then
   for stat in /proc/[0-9]*/stat; do
     read -r line 2>/dev/null < "$stat" || continue
     fields=(${line##*) })
+    # Dead, and not yet taken note of by process 1, is not at work.
+    [ "${fields[0]:-}" = Z ] && continue
     # Session of the runner or of docker_init.sh, which may outlive its runner and is then still at work.
     case ${fields[3]:-} in "$pid" | "$session") report running - ;; esac
   done

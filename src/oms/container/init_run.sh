@@ -23,7 +23,7 @@ if command -v script >/dev/null 2>&1; then
   # Its input never ends: at an end some versions of script(1) type ^D into the log, and others do not wait for their
   # child. Nor may it have any other child, of which some versions wait for ever.
   exec {endless}<> <(:)
-  SHELL=/bin/sh OMS_OPERATOR_WORKER=$worker OMS_OPERATOR_DIR=$dir OMS_OPERATOR_PROGRAM=$program \
+  OMS_OPERATOR_WORKER=$worker OMS_OPERATOR_DIR=$dir OMS_OPERATOR_PROGRAM=$program \
     OMS_OPERATOR_RUNNER=$$ OMS_OPERATOR_MASK=$mask script -qfc \
     'exec bash -c "$OMS_OPERATOR_WORKER" oms-operator-work "$OMS_OPERATOR_DIR" "$OMS_OPERATOR_PROGRAM" "$OMS_OPERATOR_RUNNER" "$OMS_OPERATOR_MASK"' \
     /dev/null <&"$endless" >> "$dir/log" 2>&1 {endless}<&- &

@@ -18,6 +18,8 @@ for other in "$base"/*/; do
   for stat in /proc/[0-9]*/stat; do
     read -r line 2>/dev/null < "$stat" || continue
     fields=(${line##*) })
+    # Dead, and not yet taken note of by process 1, is not at work.
+    [ "${fields[0]:-}" = Z ] && continue
     case ${fields[3]:-} in "$pid" | "$session") echo "init=busy"; exit 0 ;; esac
   done
 done
