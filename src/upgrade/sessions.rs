@@ -142,7 +142,7 @@ pub(super) fn judge_own_sessions(cx: &Context<'_>) -> Verdict {
     }
     if !doubtful.is_empty() {
         told.push(format!(
-            "sessions from addresses that are none of OMS's nodes: {}; they are OMS's own through a proxy or NAT, or somebody else's: \
+            "sessions from hosts that are not known as OMS's nodes: {}; they are OMS's own through a proxy or NAT, or somebody else's: \
              the stop waits until they are gone, and the upgrade turns back when they stay; end what is not OMS's",
             describe_groups(doubtful.iter().copied())
         ));
