@@ -13,11 +13,35 @@ pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {
     if let Some(next) = stop_own_jobs(cx) {
         return next;
     }
-    match cx.status.direction {
-        Some(Direction::RollBack) => Next::Go(Step::Fencing),
-        _ if may_write_late(cx) => Next::Go(Step::Fencing),
-        _ => Next::Go(Step::StartingOld),
+    if cx.status.direction == Some(Direction::RollBack) {
+        return Next::Go(Step::Fencing);
     }
+    if cx.originals().is_none()
+        && let Some(next) = wait_for_targets(cx)
+    {
+        return next;
+    }
+    if may_write_late(cx) {
+        Next::Go(Step::Fencing)
+    } else {
+        Next::Go(Step::StartingOld)
+    }
+}
+
+/// Where no original is recorded, only the record on the targets tells whether one was written. One that cannot be read now is
+/// no answer: there would be nothing to fence it by.
+fn wait_for_targets(cx: &Context<'_>) -> Option<Next> {
+    cx.observed
+        .targets
+        .iter()
+        .find_map(|target| match &target.deployment {
+            Fact::Unknown(reason) => Some(Next::trouble(
+                2,
+                "TargetUnseen",
+                format!("Deployment {} cannot be read: {reason}", target.name),
+            )),
+            Fact::Known(_) => None,
+        })
 }
 
 /// `None` when no Job of ours runs and none of their pods is left. Pre-pull pods touch nothing and may never end: they wait for
