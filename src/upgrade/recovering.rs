@@ -2,6 +2,7 @@
 //!
 //! The open API tells checkpoints (OMS API reference, project progress). Where HA is off nobody
 //! starts components: then they are listed, with what a person can do.
+use super::deadline::EFFECT_REFUSED;
 use super::disabling_ha::{await_console, write_row};
 use super::enabling_ha::{build_restoring_patch, find_goal};
 use super::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
@@ -23,17 +24,22 @@ pub(super) fn decide_recovering(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         }
     }
     draft.open_projects.clear();
-    // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled.
-    if draft.stall.take().is_some() {
-        draft.step_started_time = Some(cx.now.clone());
-    }
     let keys = if is_watched_whole(draft) {
         draft.kept_keys.clear();
         put_keys_back(cx).or_else(|| forget_withdrawn(cx))
     } else {
         keep_keys(cx, draft)
     };
-    keys.unwrap_or(Next::Go(Step::Settling))
+    let next = keys.unwrap_or(Next::Go(Step::Settling));
+    // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled. What is
+    // only waited for again, or refused again, has not come true.
+    let moves = matches!(next, Next::Go(_) | Next::Do(_));
+    let stalled = draft.stall.as_ref();
+    if moves && stalled.is_some_and(|stall| stall.reason != EFFECT_REFUSED) {
+        draft.stall = None;
+        draft.step_started_time = Some(cx.now.clone());
+    }
+    next
 }
 
 /// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row that

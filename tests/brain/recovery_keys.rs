@@ -1,6 +1,6 @@
 //! Recovery keys of `ha.config` where nobody can watch the recovery: they stay, people are told, and the next upgrade knows of them.
 use super::world::{Trouble, World};
-use super::{expect, run, run_until};
+use super::{expect, run, run_slowly, run_until};
 use oms_operator::api::{
     Action, CheckOutcome, OmsUpgradeStatus, Phase, PullBackMethod, Step, condition_types as types,
     find_condition,
@@ -225,4 +225,24 @@ fn they_go_back_where_there_is_nothing_to_watch() {
     assert_eq!(read_keys(&world), (None, Some(30)));
     let (status, reason, _) = read_verdict(&world);
     assert_eq!((status.as_str(), reason.as_str()), ("True", "NoProjects"));
+}
+
+/// What cannot be written down is told, once, and goes on by itself when it is let through.
+#[test]
+fn a_note_that_is_refused_stays_stalled() {
+    let mut world = World::new(1, true, UNWATCHED);
+    world.refused = Some("KeepKeys");
+    run_slowly(&mut world, 10_000, |world| world.status.stall.is_some());
+    let stalled = world.status.clone();
+    assert_eq!(stalled.stall.clone().unwrap().reason, "EffectRefused");
+    for _ in 0..600 {
+        world.run_pass();
+        world.run_cluster();
+        world.clock += 10;
+        assert_eq!(world.status, stalled);
+    }
+    world.refused = None;
+    run_slowly(&mut world, 10_000, |world| world.status.settled);
+    expect(&world, Phase::Succeeded);
+    assert!(world.kept.is_some());
 }
