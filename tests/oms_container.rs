@@ -575,6 +575,21 @@ fn missing_script_and_missing_volume_are_told() {
     );
 }
 
+/// A command travels in the address of a request, where each byte that is no letter or digit may take three.
+#[test]
+fn command_lines_are_short_enough_for_a_proxy() {
+    let command = InitCommand::default();
+    let attempt = id(&"a".repeat(100));
+    for argv in [command.start_argv(&attempt), command.read_argv(&attempt)] {
+        let length: usize = argv
+            .concat()
+            .bytes()
+            .map(|byte| if byte.is_ascii_alphanumeric() { 1 } else { 3 })
+            .sum();
+        assert!(length < 7500, "{length}");
+    }
+}
+
 #[test]
 fn odd_paths_are_only_paths() {
     let folder = tempfile::tempdir().unwrap();
