@@ -34,6 +34,8 @@ mod metadb;
 mod oms;
 #[path = "explorer/ownership.rs"]
 mod ownership;
+#[path = "explorer/pauses.rs"]
+mod pauses;
 #[path = "explorer/refusals.rs"]
 mod refusals;
 #[path = "explorer/replay.rs"]
@@ -385,72 +387,6 @@ fn sample_of_late_requests() {
             "RolledBack Settling",
         ],
     );
-}
-
-/// Somebody pauses the target, and resumes it when the status asks for it.
-fn pause(mut world: World) -> World {
-    world.mishaps = 1;
-    world.after(&Event::Paused("oms-1".into()))
-}
-
-#[test]
-fn sample_of_a_pause_in_every_phase() {
-    let steps: Vec<&str> = BEFORE_THE_LINE[2..]
-        .iter()
-        .chain(&AFTER_THE_LINE)
-        .copied()
-        .collect();
-    let worlds = walk_through(World::new(1, Setup::default()), &steps);
-    let findings = explore(
-        "pause in every phase",
-        worlds.into_iter().map(pause).collect(),
-        Limits {
-            worlds: Some(800),
-            every_fault: false,
-        },
-    );
-    ends_only_in(
-        &findings,
-        &["Succeeded Settling", "Aborted Settling Timeout"],
-    );
-}
-
-/// Between our write and the look of the Deployment controller: it may start the old version then, on databases that were
-/// backed up, and the new one once it is resumed.
-#[test]
-fn sample_of_a_pause_between_start_and_pod() {
-    let start = walk_until(World::new(1, Setup::default()), "StartingNew");
-    let mut worlds = vec![];
-    walk_seeing(start, "Initializing", |world| {
-        let replicas = world.get("deployments", "oms-1").unwrap()["spec"]["replicas"].clone();
-        if replicas == 1 && world.find_pods("oms-1").is_empty() {
-            worlds.push(pause(world.clone()));
-        }
-    });
-    let findings = explore("pause between start and pod", worlds, SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(&findings, &["RolledBack Settling TargetContended"]);
-}
-
-#[test]
-fn sample_of_images_rewritten_by_a_webhook() {
-    let mirror = Trouble {
-        mirror: true,
-        ..Trouble::default()
-    };
-    for init_fails in [false, true] {
-        let trouble = Trouble {
-            init_fails,
-            ..mirror
-        };
-        let world = walk_until_settled(World::new(1, setup(trouble)));
-        let end = if init_fails {
-            "RolledBack"
-        } else {
-            "Succeeded"
-        };
-        assert_eq!(world.status_text("/phase"), end);
-    }
 }
 
 #[test]

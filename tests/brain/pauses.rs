@@ -159,6 +159,9 @@ fn an_old_pod_is_never_taken_for_the_new_one() {
             let pod = world.nodes[0].pod.as_ref().unwrap();
             assert!(pod.up && pod.template == world.nodes[0].replica_sets[0]);
         }
+        // Nobody is asked to resume it before that is judged.
+        while world.run_pass() {}
+        assert_eq!(world.status.direction, Some(Direction::RollBack));
         run_now(&mut world);
         assert_eq!(world.nodes[0].init, InitState::NotStarted);
         let cause = world.status.cause.clone().unwrap();

@@ -43,7 +43,7 @@ impl TargetView {
     }
 
     /// Adds to the pods what they were made from.
-    pub fn fill_in_templates(&mut self, templates: Vec<Fact<Option<Value>>>) {
+    pub fn fill_in_templates(&mut self, templates: Vec<Template>) {
         if let Fact::Known(pods) = &mut self.facts.pods {
             for (pod, template) in pods.iter_mut().zip(templates) {
                 pod.template = template;
@@ -160,16 +160,19 @@ async fn read_object(
     }
 }
 
+/// What a pod was made from; `Known(None)` where no ReplicaSet owns it.
+type Template = Fact<Option<Value>>;
+
 /// Templates that the pods of each target were made from, in the order of its pods; none where they are not needed.
 pub(super) async fn read_all_templates(
     ports: &Ports,
     needs: Needs,
     targets: &[TargetView],
-) -> Vec<Vec<Fact<Option<Value>>>> {
+) -> Vec<Vec<Template>> {
     if !needs.templates {
         return Vec::new();
     }
-    let looks: Vec<BoxFuture<'_, Vec<Fact<Option<Value>>>>> = targets
+    let looks: Vec<BoxFuture<'_, Vec<Template>>> = targets
         .iter()
         .map(|view| read_templates(ports, view).boxed())
         .collect();
@@ -177,21 +180,21 @@ pub(super) async fn read_all_templates(
 }
 
 /// Each ReplicaSet is read once; one that cannot be read is unknown.
-async fn read_templates(ports: &Ports, view: &TargetView) -> Vec<Fact<Option<Value>>> {
+async fn read_templates(ports: &Ports, view: &TargetView) -> Vec<Template> {
     let url = ReplicaSet::url_path(&(), Some(&view.namespace));
-    let mut seen: Vec<((&str, &str), Fact<Option<Value>>)> = Vec::new();
+    let mut seen: Vec<(&str, Template)> = Vec::new();
     let mut templates = Vec::new();
     for pod in &view.pods {
-        let Some(owner @ (name, uid)) = find_replica_set(pod) else {
+        let Some((name, uid)) = find_replica_set(pod) else {
             templates.push(Fact::Known(None));
             continue;
         };
-        if !seen.iter().any(|(known, _)| *known == owner) {
+        if !seen.iter().any(|(known, _)| *known == uid) {
             let object = read_object(ports, CallSite::GetReplicaSet, url.clone(), name).await;
             let template = object.map(|object| read_template(object?, uid));
-            seen.push((owner, Fact::from_result(template)));
+            seen.push((uid, Fact::from_result(template)));
         }
-        let known = seen.iter().find(|(known, _)| *known == owner);
+        let known = seen.iter().find(|(known, _)| *known == uid);
         templates.push(known.map_or_else(Fact::default, |(_, template)| template.clone()));
     }
     templates
