@@ -230,7 +230,7 @@ fn they_go_back_where_there_is_nothing_to_watch() {
 /// What cannot be written down is told, once, and goes on by itself when it is let through.
 #[test]
 fn a_note_that_is_refused_stays_stalled() {
-    let mut world = World::new(1, true, UNWATCHED);
+    let mut world = World::new(1, true, unwatched());
     world.refused = Some("KeepKeys");
     run_slowly(&mut world, 10_000, |world| world.status.stall.is_some());
     let stalled = world.status.clone();
