@@ -1,7 +1,8 @@
 //! `docker_init.sh`, once per region, detached. Pure.
 //!
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
-//! is the same. Its exit status is not trusted; its completion banner is.
+//! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
+//! see `confirming_init`.
 use super::confirming_init::{describe_failed_init, mark_completed, mark_unconfirmed};
 use super::starting::record_init;
 use super::targets::{Shape, find_running_pod, read_targets, require_shape};

@@ -41,6 +41,14 @@ fn fixpoint_of_failing_upgrades() {
             ..Trouble::default()
         },
         Trouble {
+            init_silent: true,
+            ..Trouble::default()
+        },
+        Trouble {
+            init_lies: true,
+            ..Trouble::default()
+        },
+        Trouble {
             init_kills: true,
             ..Trouble::default()
         },
@@ -61,7 +69,9 @@ fn fixpoint_of_failing_upgrades() {
             ..Trouble::default()
         },
     ] {
-        let findings = explore("trouble", vec![World::new(1, setup(trouble))], FIXPOINT);
+        let mut world = World::new(1, setup(trouble));
+        world.asks.retry = trouble.init_silent || trouble.init_lies;
+        let findings = explore("trouble", vec![world], FIXPOINT);
         assert!(findings.complete);
     }
 }
