@@ -2,6 +2,7 @@
 //! cannot set for itself is refused by name while OMS still runs.
 
 use crate::engines::Kind;
+use crate::engines::proxy::Proxy;
 use crate::engines::world::World;
 use crate::faults::{assert_no_backup, wait_for};
 use oms_operator::agent::report::{CommandResult, CompareReport, ProbeReport, Reason};
@@ -298,4 +299,37 @@ fn a_table_that_stays_locked_is_said() {
         .run("restore", &world.trusting(2, &digest))
         .succeeded();
     assert_eq!(world.text(), old);
+}
+
+/// OceanBase up to 4.3.2 has no `sql_big_selects`, and no server has all of the others.
+fn without(kind: Kind, name: &'static str) {
+    let world = world(kind);
+    let proxy = Proxy::without(world.server.port, name);
+    let probed = world.run("probe", &proxy.through(world.request(1)));
+    let Some(CommandResult::Probe(report)) = &probed.succeeded().result else {
+        panic!("no report of a probe");
+    };
+    assert_eq!(report.unsuited_settings, Vec::<String>::new(), "{name}");
+    let digest = world
+        .run("dump", &proxy.through(world.request(1)))
+        .succeeded()
+        .manifest_digest
+        .clone()
+        .unwrap();
+    damage(&world);
+    let request = proxy.through(restoring(&world, 1, &digest, "DropAndLoad"));
+    world.run("restore", &request).succeeded();
+    assert_eq!(count(&world), WHOLE, "{name}");
+}
+
+#[test]
+fn a_server_without_a_setting_is_served_mariadb() {
+    for name in ["sql_big_selects", "sql_safe_updates", "lock_wait_timeout"] {
+        without(Kind::MariaDb, name);
+    }
+}
+
+#[test]
+fn a_server_without_a_setting_is_served_seekdb() {
+    without(Kind::Seekdb, "sql_big_selects");
 }

@@ -33,6 +33,8 @@ enum Chosen {
 
 struct Shared {
     strike: Strike,
+    /// A name that the server gets with another last letter, so that it does not know it.
+    unknown: Option<&'static str>,
     chosen: Chosen,
     count: AtomicUsize,
     struck: AtomicBool,
@@ -58,11 +60,21 @@ impl Proxy {
         Self::forward_to(server, strike, Chosen::Beginning(text))
     }
 
+    /// Listens on a free port and forwards to `server`, which seems not to know the variable `name`.
+    pub fn without(server: u16, name: &'static str) -> Self {
+        Self::listen(server, Strike::Count, Chosen::Number(0), Some(name))
+    }
+
     fn forward_to(server: u16, strike: Strike, chosen: Chosen) -> Self {
+        Self::listen(server, strike, chosen, None)
+    }
+
+    fn listen(server: u16, strike: Strike, chosen: Chosen, unknown: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             strike,
+            unknown,
             chosen,
             count: AtomicUsize::new(0),
             struck: AtomicBool::new(false),
@@ -138,6 +150,9 @@ fn pass_packets(
         let length = u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize;
         let mut body = vec![0; length];
         client.read_exact(&mut body)?;
+        if let Some(name) = shared.unknown {
+            misspell(&mut body, name.as_bytes());
+        }
         let is_statement = head[3] == 0 && body.first() == Some(&3);
         let is_chosen = is_statement && {
             let text: String = String::from_utf8_lossy(&body[1..])
@@ -165,6 +180,19 @@ fn pass_packets(
             strike(shared);
             return Ok(());
         }
+    }
+}
+
+/// Makes the last letter of a name another one, wherever it stands.
+fn misspell(body: &mut [u8], name: &[u8]) {
+    let starts: Vec<usize> = body
+        .windows(name.len())
+        .enumerate()
+        .filter(|(_, window)| *window == name)
+        .map(|(at, _)| at)
+        .collect();
+    for at in starts {
+        body[at + name.len() - 1] = b'_';
     }
 }
 

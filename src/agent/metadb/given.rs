@@ -7,7 +7,9 @@
 
 use crate::agent::failure::Failure;
 use crate::agent::report::Reason;
-use crate::oms::mysql::pins::{ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings};
+use crate::oms::mysql::pins::{
+    ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings, unless_unknown,
+};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
@@ -33,18 +35,29 @@ pub struct Given(BTreeMap<String, String>);
 pub async fn read_given(connection: &mut Conn) -> Result<Given, mysql_async::Error> {
     // A SELECT may give no row, or be refused, under the very limits that are asked for.
     connection
-        .query_drop(
-            "SET @oms_given_limit = @@session.sql_select_limit, @oms_given_selects = @@session.sql_big_selects",
-        )
+        .query_drop("SET @oms_given_limit = @@session.sql_select_limit")
         .await?;
+    unless_unknown(
+        connection
+            .query_drop("SET @oms_given_selects = @@session.sql_big_selects")
+            .await,
+    )?;
     begin(connection).await?;
     let row: Option<(Option<String>, Option<String>)> = connection
         .query_first("SELECT @oms_given_limit, @oms_given_selects")
         .await?;
     let (limit, selects) = row.unwrap_or_default();
     let mut values = read_settings(connection, &LOOKED_AT).await?;
+    // Every server has this one; an answer without it says nothing of the others either.
+    if !values.contains_key("character_set_client") {
+        return Err(mysql_async::Error::Other(
+            "the server does not list its settings".into(),
+        ));
+    }
     values.insert("sql_select_limit".to_owned(), limit.unwrap_or_default());
-    values.insert("sql_big_selects".to_owned(), selects.unwrap_or_default());
+    if let Some(selects) = selects {
+        values.insert("sql_big_selects".to_owned(), selects);
+    }
     Ok(Given(values))
 }
 

@@ -25,6 +25,29 @@ pub const IDLE_SECONDS: u64 = 60;
 pub const LOCK_WAIT_SECONDS: u64 = 90;
 const _: () = assert!(LOCK_WAIT_SECONDS > IDLE_SECONDS);
 
+/// Answer of MySQL, MariaDB and OceanBase to a variable that they do not have.
+const UNKNOWN_VARIABLE: u16 = 1193;
+
+/// Settings that every server has. One that does not list them has not answered the question.
+const EVERYWHERE: [&str; 3] = ["sql_select_limit", "autocommit", "character_set_client"];
+
+/// Settings that would change without a word what is read or written. A server that refuses one of the others, which say how
+/// long to wait or which refusals are told aloud, is worked with as it is.
+const DECISIVE: [&str; 12] = [
+    "sql_select_limit",
+    "autocommit",
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "sql_mode",
+    "time_zone",
+    "tx_isolation",
+    "transaction_isolation",
+    "foreign_key_checks",
+    "ob_read_consistency",
+    "sql_quote_show_create",
+];
+
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -67,17 +90,30 @@ type Pin = (&'static str, Value);
 
 /// The first statement of every session. Before it even an answer of one row may be cut away, and a look at the settings may be
 /// refused as too large; and while autocommit is off, such a look begins a transaction on OceanBase, within which some of them
-/// cannot be set. Every server has these.
+/// cannot be set. Every server has the first two.
 ///
 /// # Errors
 /// Of the server.
 pub async fn begin(connection: &mut Conn) -> Result<(), Error> {
     let first = [
         ("sql_select_limit", Value::Number(ALL_ROWS)),
-        ("sql_big_selects", Value::Switch(true)),
         ("autocommit", Value::Switch(true)),
     ];
-    connection.query_drop(write_set(&first)).await
+    connection.query_drop(write_set(&first)).await?;
+    // OceanBase had none of this name, at least up to 4.3.2.
+    let second = [("sql_big_selects", Value::Switch(true))];
+    unless_unknown(connection.query_drop(write_set(&second)).await)
+}
+
+/// A variable that the server does not have needs no setting.
+///
+/// # Errors
+/// Every other one.
+pub fn unless_unknown(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Server(error)) if error.code == UNKNOWN_VARIABLE => Ok(()),
+        result => result,
+    }
 }
 
 /// Sets everything else, and proves that it is set.
@@ -90,13 +126,21 @@ pub async fn pin(
     is_oceanbase: bool,
 ) -> Result<(), PinError> {
     let ahead = list_ahead(purpose, is_oceanbase);
-    if !ahead.is_empty() {
-        connection.query_drop(write_set(&ahead)).await?;
-    }
+    set_all(connection, &ahead).await?;
     let mut pins = ahead;
     pins.extend(list_pins(purpose, is_oceanbase));
     let names: Vec<&str> = pins.iter().map(|(name, _)| *name).collect();
     let before = read_settings(connection, &names).await?;
+    // An answer without these is none, and would leave everything as the server gives it.
+    for name in EVERYWHERE {
+        if !before.contains_key(name) {
+            return Err(PinError::NotKept {
+                name,
+                wanted: "a value".to_owned(),
+                found: "nothing".to_owned(),
+            });
+        }
+    }
     // A server that does not list a variable has none of that name.
     pins.retain(|(name, _)| before.contains_key(*name));
     let differing: Vec<Pin> = pins
@@ -107,16 +151,35 @@ pub async fn pin(
     if differing.is_empty() {
         return Ok(());
     }
-    connection.query_drop(write_set(&differing)).await?;
+    set_all(connection, &differing).await?;
     let after = read_settings(connection, &names).await?;
     for (name, value) in pins {
         let found = after.get(name).cloned().unwrap_or_default();
-        if !agrees(value, &found) {
+        if !agrees(value, &found) && DECISIVE.contains(&name) {
             return Err(PinError::NotKept {
                 name,
                 wanted: write_value(value),
                 found,
             });
+        }
+    }
+    Ok(())
+}
+
+/// Sets all of them at once, and one by one where a server refuses that: what is not decisive may be refused.
+async fn set_all(connection: &mut Conn, pins: &[Pin]) -> Result<(), Error> {
+    if pins.is_empty() {
+        return Ok(());
+    }
+    match connection.query_drop(write_set(pins)).await {
+        Err(Error::Server(_)) => {}
+        result => return result,
+    }
+    for pin in pins {
+        let result = connection.query_drop(write_set(&[*pin])).await;
+        match result {
+            Err(Error::Server(_)) if !DECISIVE.contains(&pin.0) => {}
+            result => result?,
         }
     }
     Ok(())
