@@ -276,7 +276,7 @@ fn the_end_of_a_log_is_told_without_secrets() {
     );
     fs::write(
         node.file("config.yaml"),
-        "oms_meta_host: db\noms_meta_password: \"s3 cret\"\ndrc_password: ''\n",
+        "oms_meta_host: db\noms_meta_password: \"s3 cret\"   # of root\ndrc_password: ''\n",
     )
     .unwrap();
     node.start("a");
@@ -507,6 +507,27 @@ fn restarted_container_is_vanished_even_when_process_ids_repeat() {
     let session = fs::read_to_string(node.logs().join("oms-operator/a/session")).unwrap();
     kill(&format!("-{pid}"));
     kill(&format!("-{}", session.trim()));
+}
+
+/// A full volume leaves an empty file where a number should be. The text in the log is a proof without it.
+#[test]
+fn an_empty_exit_status_hides_no_completion() {
+    for (end, state) in [("exit", "Exited"), ("code", "Vanished")] {
+        let node = Node::with_script(&format!("{BANNER}exit 0\n"));
+        node.start("a");
+        node.wait_for("a", is_exited);
+        let folder = node.logs().join("oms-operator/a");
+        fs::write(folder.join("exit"), "").unwrap();
+        if end == "code" {
+            fs::write(folder.join("code"), "").unwrap();
+        }
+        let record = node.read("a");
+        assert!(record.completed, "{record:?}");
+        assert!(
+            format!("{:?}", record.state).starts_with(state),
+            "{record:?}"
+        );
+    }
 }
 
 /// Not every process 1 takes note of the dead.

@@ -333,3 +333,14 @@ fn a_server_without_a_setting_is_served_mariadb() {
 fn a_server_without_a_setting_is_served_seekdb() {
     without(Kind::Seekdb, "sql_big_selects");
 }
+
+/// Something in between that changes what is set: what would change data without a word is not worked with.
+#[test]
+fn a_decisive_setting_that_is_not_kept_is_refused_on_mariadb() {
+    let world = world(Kind::MariaDb);
+    let proxy = Proxy::altering(world.server.port, "time_zone = '+00:00", b'1');
+    let ended = world.run("probe", &proxy.through(world.request(1)));
+    let report = ended.failed(Reason::UnsuitedSetting);
+    assert!(report.message.contains("time_zone"), "{}", report.message);
+    assert!(report.message.contains("+00:01"), "{}", report.message);
+}

@@ -33,8 +33,8 @@ enum Chosen {
 
 struct Shared {
     strike: Strike,
-    /// A name that the server gets with another last letter, so that it does not know it.
-    unknown: Option<&'static str>,
+    /// A text that the server gets with this last letter.
+    altered: Option<(&'static str, u8)>,
     chosen: Chosen,
     count: AtomicUsize,
     struck: AtomicBool,
@@ -62,19 +62,29 @@ impl Proxy {
 
     /// Listens on a free port and forwards to `server`, which seems not to know the variable `name`.
     pub fn without(server: u16, name: &'static str) -> Self {
-        Self::listen(server, Strike::Count, Chosen::Number(0), Some(name))
+        Self::altering(server, name, b'_')
+    }
+
+    /// Listens on a free port and forwards to `server`, with another last letter wherever `text` stands.
+    pub fn altering(server: u16, text: &'static str, last: u8) -> Self {
+        Self::listen(server, Strike::Count, Chosen::Number(0), Some((text, last)))
     }
 
     fn forward_to(server: u16, strike: Strike, chosen: Chosen) -> Self {
         Self::listen(server, strike, chosen, None)
     }
 
-    fn listen(server: u16, strike: Strike, chosen: Chosen, unknown: Option<&'static str>) -> Self {
+    fn listen(
+        server: u16,
+        strike: Strike,
+        chosen: Chosen,
+        altered: Option<(&'static str, u8)>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             strike,
-            unknown,
+            altered,
             chosen,
             count: AtomicUsize::new(0),
             struck: AtomicBool::new(false),
@@ -150,8 +160,8 @@ fn pass_packets(
         let length = u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize;
         let mut body = vec![0; length];
         client.read_exact(&mut body)?;
-        if let Some(name) = shared.unknown {
-            misspell(&mut body, name.as_bytes());
+        if let Some((text, last)) = shared.altered {
+            misspell(&mut body, text.as_bytes(), last);
         }
         let is_statement = head[3] == 0 && body.first() == Some(&3);
         let is_chosen = is_statement && {
@@ -183,8 +193,8 @@ fn pass_packets(
     }
 }
 
-/// Makes the last letter of a name another one, wherever it stands.
-fn misspell(body: &mut [u8], name: &[u8]) {
+/// Makes the last letter of a text another one, wherever it stands.
+fn misspell(body: &mut [u8], name: &[u8], last: u8) {
     let starts: Vec<usize> = body
         .windows(name.len())
         .enumerate()
@@ -192,7 +202,7 @@ fn misspell(body: &mut [u8], name: &[u8]) {
         .map(|(at, _)| at)
         .collect();
     for at in starts {
-        body[at + name.len() - 1] = b'_';
+        body[at + name.len() - 1] = last;
     }
 }
 

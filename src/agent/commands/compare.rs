@@ -18,7 +18,9 @@ pub async fn compare(run: &Run) -> Result<Done, Failure> {
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;
     let databases = &run.request.databases;
-    require_sight(&metadb, &mut connection, databases).await?;
+    require_sight(&metadb, &mut connection, databases)
+        .await
+        .map_err(|failure| failure.and("Nothing was touched."))?;
     require_quiet(&metadb, &mut connection, databases).await?;
     let findings = compare_live(&mut connection, &manifest, &run.meter).await?;
     // Whoever came meanwhile may have written behind us.

@@ -38,7 +38,9 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;
-    require_sight(&metadb, &mut connection, &run.request.databases).await?;
+    require_sight(&metadb, &mut connection, &run.request.databases)
+        .await
+        .map_err(|failure| failure.and("Nothing was touched."))?;
     let before = describe_all(run, &mut connection).await?;
     refuse_unsupported(&before)?;
     let directory = prepare(run.root(), run.request.attempt)?;

@@ -61,9 +61,11 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
     }
     let mut connection = metadb.connect().await?;
     let _exclusive = run.take_lock(&metadb, &mut connection).await?;
-    require_sight(&metadb, &mut connection, &run.request.databases).await?;
-    require_quiet(&metadb, &mut connection, &run.request.databases).await?;
     let before = record::read(&mut connection).await?;
+    require_sight(&metadb, &mut connection, &run.request.databases)
+        .await
+        .map_err(|failure| failure.and(describe_unfinished(before.as_ref())))?;
+    require_quiet(&metadb, &mut connection, &run.request.databases).await?;
     record::refuse_unfinished(before.as_ref(), Some(&run.request.upgrade_uid))?;
     let before = before.filter(|record| record.upgrade_uid == run.request.upgrade_uid);
     let digest = run
@@ -82,6 +84,21 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
     let done = restore.carry_on(before).await?;
     let _ = restore.connection.disconnect().await;
     Ok(done)
+}
+
+/// What an earlier attempt has left, for a failure before this one has done anything.
+fn describe_unfinished(before: Option<&RestoreRecord>) -> &'static str {
+    match before.map(|record| record.step) {
+        Some(Step::Dropping) => ONLY_IN_BACKUP,
+        Some(Step::Swapping) => {
+            "An earlier attempt stopped between renames: the live databases are partly old and partly new, and each table is kept, \
+             live, aside or as a safety copy. Do not start OMS."
+        }
+        Some(Step::Differed) => {
+            "An earlier attempt replaced the live databases, and they do not equal the backup. Do not start OMS."
+        }
+        Some(Step::Loading | Step::Done) | None => "Nothing was touched.",
+    }
 }
 
 impl<'r> Restore<'r> {

@@ -103,7 +103,7 @@ impl Metadb {
         let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
         pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
         let is_oceanbase = self.engine == Engine::OceanBase;
-        pins::pin(&mut connection, Purpose::Work, is_oceanbase)
+        let unkept = pins::pin(&mut connection, Purpose::Work, is_oceanbase)
             .await
             .map_err(|error| match error {
                 PinError::Refused(e) => failed(&e),
@@ -113,6 +113,9 @@ impl Metadb {
                     found,
                 } => not_kept(name, &wanted, &found),
             })?;
+        if !unkept.is_empty() {
+            tracing::debug!(?unkept, "the server keeps settings of its own");
+        }
         // The handshake's number is not the session's behind obproxy.
         let id: Option<u64> = connection
             .query_first("SELECT CONNECTION_ID()")

@@ -29,13 +29,15 @@ list_logs() {
 # by their value, all others by the words around them.
 list_passwords() {
   sed -n 's/^[[:space:]]*[A-Za-z_]*[Pp]assword[A-Za-z_]*[[:space:]]*:[[:space:]]*//p' "$config" 2>/dev/null |
-    sed -e 's/[[:space:]]*$//' -e "s/^[\"']\(.*\)[\"']\$/\1/" | grep .
+    # With and without what may be a comment after it, and with and without quotes.
+    sed -e 's/[[:space:]]*$//' -e 'p; s/[[:space:]][[:space:]]*#.*//' |
+    sed -e "s/^[\"']\(.*\)[\"']\$/\1/" | grep .
 }
 show_end() {
   list_logs | while read -r log; do
     [ -s "$log" ] || continue
     plain < "$log" | tr '\r' '\n' | LC_ALL=C grep -a '[^[:space:]]' |
-      LC_ALL=C grep -aviE 'passw|pwd|密码|口令|secret|token|credential|private.?key|identified|(^|[[:space:]])-p[^[:space:]]|://[^/[:space:]]*@' |
+      LC_ALL=C grep -aviE 'passw|pwd|密码|口令|secret|token|credential|(private|access).?key|authorization|bearer|identified|(^|[[:space:]])-p[^[:space:]]|://[^/[:space:]]*@' |
       LC_ALL=C grep -avF -f <(list_passwords) | tail -n 10 | LC_ALL=C cut -b 1-300
     break
   done
@@ -55,7 +57,8 @@ report() {
   exit 0
 }
 [ -d "$dir" ] || { echo "init=absent exit=- banner=0 lines=0 age=0 quiet=0"; exit 0; }
-if [ -e "$dir/exit" ]; then
+# An empty file is what a full volume leaves: it says nothing.
+if [ -s "$dir/exit" ]; then
   read -r code < "$dir/exit"
   report exited "$code"
 fi
@@ -81,7 +84,7 @@ if [ "$cradle" = "$here" ] && [ "$boot" = "$boot_here" ]; then
 fi
 # It may have ended between the first look and this one; or its runner was killed, and it ended nevertheless.
 for end in exit code; do
-  [ -e "$dir/$end" ] || continue
+  [ -s "$dir/$end" ] || continue
   read -r code < "$dir/$end"
   report exited "$code"
 done

@@ -39,8 +39,6 @@ if command -v script >/dev/null 2>&1; then
 fi
 # The worker works once: this one leaves again when the one at the terminal has begun.
 bash -c "$worker" oms-operator-work "$dir" "$program" $$ "$mask" >> "$dir/log" 2>&1 < /dev/null
-[ -e "$dir/code" ] || exit 1
-cp -- "$dir/code" "$dir/exit.part"
-sync "$dir/exit.part" "$dir/log"
-mv -f "$dir/exit.part" "$dir/exit"
+[ -s "$dir/code" ] || exit 1
+cp -- "$dir/code" "$dir/exit.part" && sync "$dir/exit.part" "$dir/log" && mv -f "$dir/exit.part" "$dir/exit"
 sync "$dir"

@@ -14,6 +14,5 @@ mv -f "$dir/session.part" "$dir/session"
 kill -0 "$runner" 2>/dev/null || exit 0
 (umask "$mask" && exec bash "$program") < /dev/null
 code=$?
-printf '%s\n' "$code" > "$dir/code.part"
-sync "$dir/code.part"
-mv -f "$dir/code.part" "$dir/code"
+# A full volume takes no number: better none than an empty one.
+printf '%s\n' "$code" > "$dir/code.part" && sync "$dir/code.part" && mv -f "$dir/code.part" "$dir/code"

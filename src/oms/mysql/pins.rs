@@ -116,15 +116,16 @@ pub fn unless_unknown(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Sets everything else, and proves that it is set.
+/// Sets everything else, and proves that it is set. Comes back with the settings that are not decisive and that the server did
+/// not keep: it is worked with all the same.
 ///
 /// # Errors
-/// When the server refuses, or does not keep what it was told.
+/// When the server refuses a decisive setting, or does not keep it.
 pub async fn pin(
     connection: &mut Conn,
     purpose: Purpose,
     is_oceanbase: bool,
-) -> Result<(), PinError> {
+) -> Result<Vec<&'static str>, PinError> {
     let ahead = list_ahead(purpose, is_oceanbase);
     set_all(connection, &ahead).await?;
     let mut pins = ahead;
@@ -149,21 +150,26 @@ pub async fn pin(
         .copied()
         .collect();
     if differing.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     set_all(connection, &differing).await?;
     let after = read_settings(connection, &names).await?;
+    let mut unkept = Vec::new();
     for (name, value) in pins {
         let found = after.get(name).cloned().unwrap_or_default();
-        if !agrees(value, &found) && DECISIVE.contains(&name) {
+        if agrees(value, &found) {
+            continue;
+        }
+        if DECISIVE.contains(&name) {
             return Err(PinError::NotKept {
                 name,
                 wanted: write_value(value),
                 found,
             });
         }
+        unkept.push(name);
     }
-    Ok(())
+    Ok(unkept)
 }
 
 /// Sets all of them at once, and one by one where a server refuses that: what is not decisive may be refused.

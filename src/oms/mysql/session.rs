@@ -145,7 +145,12 @@ impl Session {
     async fn pin_settings(&mut self, limit: Duration) -> Result<(), MetaDbError> {
         let purpose = Purpose::Call(limit);
         match pins::pin(&mut self.conn, purpose, self.engine.is_oceanbase()).await {
-            Ok(()) => Ok(()),
+            Ok(unkept) => {
+                if !unkept.is_empty() {
+                    tracing::debug!(?unkept, "the server keeps settings of its own");
+                }
+                Ok(())
+            }
             Err(PinError::Refused(error)) => Err(self.explain("the settings of a session", error)),
             Err(PinError::NotKept {
                 name,

@@ -287,8 +287,11 @@ def created(upgrade):
     try:
         upgrade.create()
     except ApiError as error:
-        upgrade.watch.close()
-        if error.code != 422:
+        if upgrade.watch:
+            upgrade.watch.close()
+            upgrade.watch = None
+        # 404: the definition is being replaced.
+        if error.code not in (404, 422):
             raise
         return False
     return True
