@@ -8,6 +8,12 @@ use super::targets::Target;
 use super::{Context, Fact, Failure, InitState, Next};
 use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Waiting};
 
+/// Reason of `status.waiting`, and of a stall, where the new version is up and `docker_init.sh` still runs in it.
+const INIT_STILL_RUNS: &str = "InitStillRuns";
+
+/// Reason of `status.waiting` where the programs do not come up and `docker_init.sh` runs once more.
+pub(super) const INIT_ONCE_MORE: &str = "InitOnceMore";
+
 /// Remembers that a completion text was seen.
 pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
     if let Some(record) = find_record(draft, target) {
@@ -86,7 +92,7 @@ pub(super) fn await_confirmation(
             Fact::Known(InitState::Running) => {
                 return Some(Next::trouble(
                     1,
-                    "InitOnceMore",
+                    INIT_STILL_RUNS,
                     format!("{name} is up; docker_init.sh still runs in it once more"),
                 ));
             }
@@ -145,6 +151,46 @@ fn quote(last_lines: &[String]) -> String {
         .map(|line| line.trim())
         .collect::<Vec<_>>()
         .join(" | ")
+}
+
+/// Whether the new version is up and only the end of `docker_init.sh` is waited for.
+pub(super) fn is_end_awaited(waiting: &Waiting) -> bool {
+    waiting.reason == INIT_STILL_RUNS
+}
+
+/// Whether the time of the step went into a script that has ended now: what it started anew has time to come up.
+pub(super) fn is_end_met(cx: &Context<'_>, problem: Option<&Waiting>) -> bool {
+    let awaits =
+        |waiting: &Waiting| [INIT_STILL_RUNS, INIT_ONCE_MORE].contains(&waiting.reason.as_str());
+    let ended = |init: &InitState| matches!(init, InitState::Completed | InitState::Ended { .. });
+    cx.status.waiting.as_ref().is_some_and(awaits)
+        && !problem.is_some_and(awaits)
+        && list_inits(cx).any(ended)
+        && !list_inits(cx).any(|init| matches!(init, InitState::Running | InitState::Vanished))
+}
+
+/// Whether `docker_init.sh` is seen to run on a target.
+pub(super) fn is_init_running(cx: &Context<'_>) -> bool {
+    list_inits(cx).any(|init| *init == InitState::Running)
+}
+
+fn list_inits<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a InitState> {
+    let targets = cx.observed.targets.iter();
+    targets.filter_map(|facts| facts.init.known())
+}
+
+/// Nothing that is up is turned back because a script takes long, or cannot be seen: a person is asked.
+pub(super) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64) -> Next {
+    Next::Stall(Failure::new(
+        &waiting.reason,
+        format!(
+            "{}, after {limit} s; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
+             is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, raise spec.retries by one: that \
+             accepts nothing, the upgrade looks anew and says what is left. action: RollBack brings back the old version and its data, from the \
+             verified backup on claim {}",
+            waiting.message, cx.spec.backup.claim_name,
+        ),
+    ))
 }
 
 /// Whether something that is waited for was seen to be down; what could not be seen is nobody's fault.

@@ -234,3 +234,75 @@ fn a_record_that_says_nothing_confirms_nothing() {
     run(&mut world);
     expect(&world, Phase::Succeeded);
 }
+
+/// In phase Restarting: its programs needed it once more, came up, and it is still at work.
+fn run_until_up_during_the_second_run(init_silent: bool) -> World {
+    let trouble = Trouble {
+        programs_need_init: true,
+        init_silent,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::StartingFinal);
+    while world.nodes[0].init_attempt < 2 {
+        if !world.run_pass() && !world.run_cluster() {
+            world.clock += 100;
+        }
+    }
+    world.nodes[0].pod.as_mut().unwrap().up = true;
+    world
+}
+
+fn look(world: &mut World) {
+    for _ in 0..5 {
+        world.run_pass();
+    }
+    assert_eq!(world.status.direction, Some(Direction::Forward));
+}
+
+/// What is up is not turned back because the script takes long; whoever waits for it is asked in the end.
+#[test]
+fn a_second_run_that_takes_long_turns_nothing_back() {
+    for silent in [false, true] {
+        let mut world = run_until_up_during_the_second_run(silent);
+        // Longer than `health`, shorter than `init` beyond it.
+        world.clock += 1700;
+        look(&mut world);
+        assert_eq!(world.status.stall, None);
+        assert_eq!(
+            world.status.waiting.as_ref().unwrap().reason,
+            "InitStillRuns"
+        );
+        // One look that sees it down.
+        let mut down = world.clone();
+        down.nodes[0].pod.as_mut().unwrap().up = false;
+        look(&mut down);
+        // It ends, and the programs are started anew.
+        down.run_cluster();
+        down.nodes[0].pod.as_mut().unwrap().up = false;
+        look(&mut down);
+        assert_eq!(down.status.stall, None);
+
+        world.clock += 2000;
+        look(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "InitStillRuns");
+        for words in ["oms-1 is up", "spec.retries", "action: RollBack"] {
+            assert!(stall.message.contains(words), "{stall:?}");
+        }
+        let before = world.status.clone();
+        look(&mut world);
+        assert_eq!(world.status, before);
+        world.run_cluster();
+        if silent {
+            while world.status.stall.as_ref().unwrap().reason == "InitStillRuns" {
+                look(&mut world);
+            }
+            run_until_stalled(&mut world, "InitUnconfirmed");
+            assert!(!world.ha_enabled());
+        } else {
+            run(&mut world);
+            expect(&world, Phase::Succeeded);
+        }
+    }
+}
