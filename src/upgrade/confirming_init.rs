@@ -14,6 +14,9 @@ const INIT_STILL_RUNS: &str = "InitStillRuns";
 /// Reason of `status.waiting` where the programs do not come up and `docker_init.sh` runs once more.
 pub(super) const INIT_ONCE_MORE: &str = "InitOnceMore";
 
+/// Reason of a stall that a person ends by raising `spec.retries`, which accepts what ran.
+pub(super) const INIT_UNCONFIRMED: &str = "InitUnconfirmed";
+
 /// Remembers that a completion text was seen.
 pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
     if let Some(record) = find_record(draft, target) {
@@ -50,7 +53,7 @@ pub(super) fn accept_unconfirmed_init(
     draft: &mut OmsUpgradeStatus,
     stall: &Stall,
 ) {
-    if stall.reason != "InitUnconfirmed" {
+    if stall.reason != INIT_UNCONFIRMED {
         return;
     }
     for record in draft.init_runs.iter_mut().filter(|run| !run.completed) {
@@ -119,7 +122,7 @@ pub(super) fn await_confirmation(
         None => (first.attempt, quote(&[])),
     };
     Some(Next::Stall(Failure::new(
-        "InitUnconfirmed",
+        INIT_UNCONFIRMED,
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
              are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
