@@ -11,6 +11,9 @@ use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Wai
 /// Reason of `status.waiting`, and of a stall, where the new version is up and `docker_init.sh` still runs in it.
 const INIT_STILL_RUNS: &str = "InitStillRuns";
 
+/// Reason of `status.waiting`, and of a stall, where nobody can see how far `docker_init.sh` is.
+pub(super) const INIT_UNSEEN: &str = "InitUnseen";
+
 /// Reason of `status.waiting` where the programs do not come up and `docker_init.sh` runs once more.
 pub(super) const INIT_ONCE_MORE: &str = "InitOnceMore";
 
@@ -56,7 +59,7 @@ pub(super) fn accept_unconfirmed_init(
     if stall.reason != INIT_UNCONFIRMED {
         return;
     }
-    for record in draft.init_runs.iter_mut().filter(|run| !run.completed) {
+    for record in draft.init_runs.iter_mut().filter(|run| is_open(cx, run)) {
         let attempt = record.attempt;
         let unconfirmed = record.unconfirmed.get_or_insert_with(|| UnconfirmedInit {
             attempt,
@@ -99,6 +102,15 @@ pub(super) fn await_confirmation(
                     format!("{name} is up; docker_init.sh still runs in it once more"),
                 ));
             }
+            Fact::Unknown(reason) if !is_end_known(run) => {
+                return Some(Next::trouble(
+                    1,
+                    INIT_UNSEEN,
+                    format!(
+                        "{name} is up; the record of docker_init.sh in it cannot be read: {reason}"
+                    ),
+                ));
+            }
             // It said so before, and the programs are up.
             _ if run.completed => {}
             Fact::Known(InitState::Completed) => mark_completed(draft, name),
@@ -114,7 +126,7 @@ pub(super) fn await_confirmation(
             Fact::Known(InitState::NotStarted | InitState::Vanished) | Fact::Unknown(_) => {}
         }
     }
-    let open: Vec<&InitRecord> = list_open_runs(draft).collect();
+    let open: Vec<&InitRecord> = list_open_runs(cx, draft).collect();
     let first = open.first()?;
     let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
     let (attempt, end) = match &first.unconfirmed {
@@ -137,11 +149,39 @@ pub(super) fn await_confirmation(
 }
 
 /// Runs of which neither they nor a person said that they are complete.
-fn list_open_runs(status: &OmsUpgradeStatus) -> impl Iterator<Item = &InitRecord> {
-    status
-        .init_runs
-        .iter()
-        .filter(|run| !run.completed && !run.is_accepted())
+fn list_open_runs<'a>(
+    cx: &'a Context<'_>,
+    status: &'a OmsUpgradeStatus,
+) -> impl Iterator<Item = &'a InitRecord> {
+    let runs = status.init_runs.iter();
+    runs.filter(|run| is_open(cx, run))
+}
+
+fn is_open(cx: &Context<'_>, run: &InitRecord) -> bool {
+    !run.completed && !run.is_accepted() && !is_unbegun(cx, run)
+}
+
+/// A first run that was recorded and, in the very container, never began: the programs came up before.
+fn is_unbegun(cx: &Context<'_>, run: &InitRecord) -> bool {
+    let mut targets = cx.observed.targets.iter();
+    run.attempt == 1
+        && run.unconfirmed.is_none()
+        && targets.any(|facts| {
+            let pods = facts.pods.known().into_iter().flatten();
+            let mut containers = pods
+                .filter(|pod| pod.uid == run.pod_uid)
+                .map(|pod| &pod.container);
+            facts.name == run.target
+                && facts.init == Fact::Known(InitState::NotStarted)
+                && containers
+                    .any(|one| one.id == run.container_id && one.restart_count == run.restart_count)
+        })
+}
+
+/// Whether the last run was seen to end. Of a complete one it is not known whether it was the last one that said so.
+fn is_end_known(run: &InitRecord) -> bool {
+    let unconfirmed = run.unconfirmed.as_ref();
+    unconfirmed.is_some_and(|unconfirmed| unconfirmed.attempt == run.attempt)
 }
 
 /// The end of a log in one line.
@@ -158,7 +198,7 @@ fn quote(last_lines: &[String]) -> String {
 
 /// Whether the new version is up and only the end of `docker_init.sh` is waited for.
 pub(super) fn is_end_awaited(waiting: &Waiting) -> bool {
-    waiting.reason == INIT_STILL_RUNS
+    [INIT_STILL_RUNS, INIT_UNSEEN].contains(&waiting.reason.as_str())
 }
 
 /// Whether the time of the step went into a script that has ended now: what it started anew has time to come up.
@@ -206,7 +246,7 @@ pub(super) fn is_seen_down(waiting: &Waiting) -> bool {
 
 /// A new version that does not come up where `docker_init.sh` did not say that it was complete: then it was not.
 pub(super) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Failure {
-    match list_open_runs(cx.status).next() {
+    match list_open_runs(cx, cx.status).next() {
         Some(run) if cx.status.step == Some(Step::StartingFinal) => Failure::new(
             "InitFailed",
             format!(

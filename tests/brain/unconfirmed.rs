@@ -2,7 +2,7 @@
 //! back by itself, and HA stays off until there is an answer.
 use super::*;
 use oms_operator::api::{InitRecord, RollbackPolicy, find_condition};
-use oms_operator::upgrade::InitState;
+use oms_operator::upgrade::{Decision, Fact, InitState, decide};
 use serde_json::json;
 
 fn init_silent() -> Trouble {
@@ -312,4 +312,65 @@ fn a_second_run_that_takes_long_turns_nothing_back() {
             expect(&world, Phase::Succeeded);
         }
     }
+}
+
+/// A look in which no record of `docker_init.sh` can be read.
+fn look_blindly(world: &mut World) {
+    let mut observed = world.observe();
+    for target in &mut observed.targets {
+        target.init = Fact::Unknown("exec is refused".into());
+    }
+    match world.ask_brain(&observed, decide) {
+        Decision::Record { status, .. } => world.status = *status,
+        other => assert!(matches!(other, Decision::Wait { .. }), "{other:?}"),
+    }
+    assert_eq!(world.status.step, Some(Step::StartingFinal));
+    assert_eq!(world.status.direction, Some(Direction::Forward));
+}
+
+/// A node whose programs came up just before it was to run there: nothing ran, so nothing is open.
+#[test]
+fn a_run_that_never_began_is_no_question() {
+    let mut world = World::new(3, true, Trouble::default());
+    run_until(&mut world, Step::StartingFinal);
+    while !world.status.init_runs.iter().any(|run| run.target == "oms-2") {
+        if !world.run_pass() {
+            world.run_cluster();
+            world.clock += 10;
+        }
+        if let Some(pod) = &mut world.nodes[1].pod {
+            pod.up = false;
+        }
+    }
+    world.nodes[1].pod.as_mut().unwrap().up = true;
+    let begun = world.clone();
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[1].init_attempt, 0);
+
+    // In another container it may have run, and left nothing behind.
+    let mut world = begun.clone();
+    world.nodes[1].pod.as_mut().unwrap().restarts += 1;
+    run_until_stalled(&mut world, "InitUnconfirmed");
+
+    // What cannot be seen is looked at again, and asked about in the end.
+    let mut world = begun;
+    look_blindly(&mut world);
+    assert_eq!(world.status.stall, None);
+    assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
+    world.clock += 100_000;
+    look_blindly(&mut world);
+    assert_eq!(world.status.stall.as_ref().unwrap().reason, "InitUnseen");
+    run(&mut world);
+    look(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+/// The first run said that it is complete, and the second one may still be at work.
+#[test]
+fn an_unseen_second_run_is_waited_for() {
+    let mut world = run_until_up_during_the_second_run(false);
+    look_blindly(&mut world);
+    assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
 }
