@@ -212,9 +212,13 @@ pub(super) fn is_end_met(cx: &Context<'_>, problem: Option<&Waiting>) -> bool {
         && !list_inits(cx).any(|init| matches!(init, InitState::Running | InitState::Vanished))
 }
 
-/// Whether `docker_init.sh` is seen to run on a target.
-pub(super) fn is_init_running(cx: &Context<'_>) -> bool {
-    list_inits(cx).any(|init| *init == InitState::Running)
+/// Whether `docker_init.sh` is seen to run on this target, or on any.
+pub(super) fn is_init_running(cx: &Context<'_>, target: Option<&str>) -> bool {
+    let mut targets = cx.observed.targets.iter();
+    targets.any(|facts| {
+        target.is_none_or(|name| name == facts.name)
+            && facts.init == Fact::Known(InitState::Running)
+    })
 }
 
 fn list_inits<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a InitState> {

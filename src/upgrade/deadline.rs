@@ -45,7 +45,7 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         _ => None,
     };
     let end = seen.filter(|waiting| last && is_end_awaited(waiting));
-    let limit = match last && (end.is_some() || is_init_running(cx)) {
+    let limit = match last && (end.is_some() || is_init_running(cx, None)) {
         true => limit + i64::from(cx.spec.timeouts.init.as_seconds()),
         false => limit,
     };

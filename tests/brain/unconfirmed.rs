@@ -374,3 +374,23 @@ fn an_unseen_second_run_is_waited_for() {
     look_blindly(&mut world);
     assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
 }
+
+/// Also where an earlier run said that it is complete.
+#[test]
+fn a_second_run_that_failed_is_followed_by_a_third() {
+    let trouble = Trouble {
+        programs_need_init: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    run_until(&mut world, Step::StartingFinal);
+    world.trouble.init_fails = true;
+    run_until_stalled(&mut world, "InitFailed");
+    assert_eq!(world.nodes[0].init_attempt, 2);
+    world.trouble.init_fails = false;
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[0].init_attempt, 3);
+}
