@@ -8,6 +8,18 @@ use super::targets::Target;
 use super::{Context, Fact, Failure, InitState, Next};
 use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Waiting};
 
+/// Reason of `status.waiting`, and of a stall, where the new version is up and `docker_init.sh` still runs in it.
+const INIT_STILL_RUNS: &str = "InitStillRuns";
+
+/// Reason of `status.waiting`, and of a stall, where nobody can see how far `docker_init.sh` is.
+pub(super) const INIT_UNSEEN: &str = "InitUnseen";
+
+/// Reason of `status.waiting` where the programs do not come up and `docker_init.sh` runs once more.
+pub(super) const INIT_ONCE_MORE: &str = "InitOnceMore";
+
+/// Reason of a stall that a person ends by raising `spec.retries`, which accepts what ran.
+pub(super) const INIT_UNCONFIRMED: &str = "InitUnconfirmed";
+
 /// Remembers that a completion text was seen.
 pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
     if let Some(record) = find_record(draft, target) {
@@ -44,10 +56,10 @@ pub(super) fn accept_unconfirmed_init(
     draft: &mut OmsUpgradeStatus,
     stall: &Stall,
 ) {
-    if stall.reason != "InitUnconfirmed" {
+    if stall.reason != INIT_UNCONFIRMED {
         return;
     }
-    for record in draft.init_runs.iter_mut().filter(|run| !run.completed) {
+    for record in draft.init_runs.iter_mut().filter(|run| is_open(cx, run)) {
         let attempt = record.attempt;
         let unconfirmed = record.unconfirmed.get_or_insert_with(|| UnconfirmedInit {
             attempt,
@@ -86,8 +98,17 @@ pub(super) fn await_confirmation(
             Fact::Known(InitState::Running) => {
                 return Some(Next::trouble(
                     1,
-                    "InitOnceMore",
+                    INIT_STILL_RUNS,
                     format!("{name} is up; docker_init.sh still runs in it once more"),
+                ));
+            }
+            Fact::Unknown(reason) if !is_end_known(run) => {
+                return Some(Next::trouble(
+                    1,
+                    INIT_UNSEEN,
+                    format!(
+                        "{name} is up; the record of docker_init.sh in it cannot be read: {reason}"
+                    ),
                 ));
             }
             // It said so before, and the programs are up.
@@ -105,7 +126,7 @@ pub(super) fn await_confirmation(
             Fact::Known(InitState::NotStarted | InitState::Vanished) | Fact::Unknown(_) => {}
         }
     }
-    let open: Vec<&InitRecord> = list_open_runs(draft).collect();
+    let open: Vec<&InitRecord> = list_open_runs(cx, draft).collect();
     let first = open.first()?;
     let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
     let (attempt, end) = match &first.unconfirmed {
@@ -113,7 +134,7 @@ pub(super) fn await_confirmation(
         None => (first.attempt, quote(&[])),
     };
     Some(Next::Stall(Failure::new(
-        "InitUnconfirmed",
+        INIT_UNCONFIRMED,
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
              are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
@@ -128,11 +149,39 @@ pub(super) fn await_confirmation(
 }
 
 /// Runs of which neither they nor a person said that they are complete.
-fn list_open_runs(status: &OmsUpgradeStatus) -> impl Iterator<Item = &InitRecord> {
-    status
-        .init_runs
-        .iter()
-        .filter(|run| !run.completed && !run.is_accepted())
+fn list_open_runs<'a>(
+    cx: &'a Context<'_>,
+    status: &'a OmsUpgradeStatus,
+) -> impl Iterator<Item = &'a InitRecord> {
+    let runs = status.init_runs.iter();
+    runs.filter(|run| is_open(cx, run))
+}
+
+fn is_open(cx: &Context<'_>, run: &InitRecord) -> bool {
+    !run.completed && !run.is_accepted() && !is_unbegun(cx, run)
+}
+
+/// A first run that was recorded and, in the very container, never began: the programs came up before.
+fn is_unbegun(cx: &Context<'_>, run: &InitRecord) -> bool {
+    let mut targets = cx.observed.targets.iter();
+    run.attempt == 1
+        && run.unconfirmed.is_none()
+        && targets.any(|facts| {
+            let pods = facts.pods.known().into_iter().flatten();
+            let mut containers = pods
+                .filter(|pod| pod.uid == run.pod_uid)
+                .map(|pod| &pod.container);
+            facts.name == run.target
+                && facts.init == Fact::Known(InitState::NotStarted)
+                && containers
+                    .any(|one| one.id == run.container_id && one.restart_count == run.restart_count)
+        })
+}
+
+/// Whether the last run was seen to end. Of a complete one it is not known whether it was the last one that said so.
+fn is_end_known(run: &InitRecord) -> bool {
+    let unconfirmed = run.unconfirmed.as_ref();
+    unconfirmed.is_some_and(|unconfirmed| unconfirmed.attempt == run.attempt)
 }
 
 /// The end of a log in one line.
@@ -147,6 +196,50 @@ fn quote(last_lines: &[String]) -> String {
         .join(" | ")
 }
 
+/// Whether the new version is up and only the end of `docker_init.sh` is waited for.
+pub(super) fn is_end_awaited(waiting: &Waiting) -> bool {
+    [INIT_STILL_RUNS, INIT_UNSEEN].contains(&waiting.reason.as_str())
+}
+
+/// Whether the time of the step went into a script that has ended now: what it started anew has time to come up.
+pub(super) fn is_end_met(cx: &Context<'_>, problem: Option<&Waiting>) -> bool {
+    let awaits =
+        |waiting: &Waiting| [INIT_STILL_RUNS, INIT_ONCE_MORE].contains(&waiting.reason.as_str());
+    let ended = |init: &InitState| matches!(init, InitState::Completed | InitState::Ended { .. });
+    cx.status.waiting.as_ref().is_some_and(awaits)
+        && !problem.is_some_and(awaits)
+        && list_inits(cx).any(ended)
+        && !list_inits(cx).any(|init| matches!(init, InitState::Running | InitState::Vanished))
+}
+
+/// Whether `docker_init.sh` is seen to run on this target, or on any.
+pub(super) fn is_init_running(cx: &Context<'_>, target: Option<&str>) -> bool {
+    let mut targets = cx.observed.targets.iter();
+    targets.any(|facts| {
+        target.is_none_or(|name| name == facts.name)
+            && facts.init == Fact::Known(InitState::Running)
+    })
+}
+
+fn list_inits<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a InitState> {
+    let targets = cx.observed.targets.iter();
+    targets.filter_map(|facts| facts.init.known())
+}
+
+/// Nothing that is up is turned back because a script takes long, or cannot be seen: a person is asked.
+pub(super) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64) -> Next {
+    Next::Stall(Failure::new(
+        &waiting.reason,
+        format!(
+            "{}, after {limit} s; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
+             is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, raise spec.retries by one: that \
+             accepts nothing, the upgrade looks anew and says what is left. action: RollBack brings back the old version and its data, from the \
+             verified backup on claim {}",
+            waiting.message, cx.spec.backup.claim_name,
+        ),
+    ))
+}
+
 /// Whether something that is waited for was seen to be down; what could not be seen is nobody's fault.
 pub(super) fn is_seen_down(waiting: &Waiting) -> bool {
     matches!(
@@ -157,7 +250,7 @@ pub(super) fn is_seen_down(waiting: &Waiting) -> bool {
 
 /// A new version that does not come up where `docker_init.sh` did not say that it was complete: then it was not.
 pub(super) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Failure {
-    match list_open_runs(cx.status).next() {
+    match list_open_runs(cx, cx.status).next() {
         Some(run) if cx.status.step == Some(Step::StartingFinal) => Failure::new(
             "InitFailed",
             format!(

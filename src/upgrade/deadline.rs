@@ -1,8 +1,11 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
-use super::confirming_init::{blame_unconfirmed_init, is_seen_down};
+use super::confirming_init::{
+    ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
+    is_seen_down,
+};
 use super::pausing::is_patient;
 use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
-use crate::api::{OmsUpgradeStatus, Waiting};
+use crate::api::{OmsUpgradeStatus, Step, Waiting};
 
 /// Reason of `status.waiting`, and of a failure, where an effect is refused again and again.
 pub(super) const EFFECT_REFUSED: &str = "EffectRefused";
@@ -36,7 +39,24 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     ) else {
         return next;
     };
+    let last = step == Step::StartingFinal;
+    let seen = match &next {
+        Next::Wait { problem, .. } => problem.as_ref(),
+        _ => None,
+    };
+    let end = seen.filter(|waiting| last && is_end_awaited(waiting));
+    let limit = match last && (end.is_some() || is_init_running(cx, None)) {
+        true => limit + i64::from(cx.spec.timeouts.init.as_seconds()),
+        false => limit,
+    };
     if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
+        return next;
+    }
+    if let Some(waiting) = end {
+        return ask_about_the_end(cx, waiting, limit);
+    }
+    if last && matches!(next, Next::Wait { .. }) && is_end_met(cx, seen) {
+        draft.step_started_time = Some(cx.now.clone());
         return next;
     }
     if let Next::Do(effect) = &next

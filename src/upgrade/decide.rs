@@ -1,4 +1,5 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
+use super::confirming_init::INIT_UNCONFIRMED;
 use super::deadline::{
     EFFECT_REFUSED, hold_at_deadline, is_tried_anew, is_wanted_again, says_the_same,
 };
@@ -137,10 +138,19 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     }
 }
 
+/// A retry for one stall must not answer another one: what a retry accepts is not asked before the stall that stands is answered.
+fn may_end_stall(stall: &Stall, next: &Next) -> bool {
+    match next {
+        Next::Go(_) => true,
+        Next::Stall(asked) => asked.reason != INIT_UNCONFIRMED || stall.reason == asked.reason,
+        _ => false,
+    }
+}
+
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
     // A stalled upgrade only looks; it goes on by itself when what it waited for has come true, and says anew what is left.
     if let Some(stall) = &draft.stall
-        && !matches!(next, Next::Go(_) | Next::Stall(_))
+        && !may_end_stall(stall, &next)
     {
         let refused = stall.reason == EFFECT_REFUSED;
         let otherwise = match &next {

@@ -3,7 +3,7 @@
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
-use super::confirming_init::{describe_failed_init, mark_completed, mark_unconfirmed};
+use super::confirming_init::{INIT_UNSEEN, describe_failed_init, mark_completed, mark_unconfirmed};
 use super::starting::record_init;
 use super::targets::{Shape, find_running_pod, read_targets, require_shape};
 use super::{Context, Effect, Fact, Failure, InitState, Next};
@@ -85,7 +85,7 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
         return match &target.facts.init {
             Fact::Unknown(reason) => Next::trouble(
                 1,
-                "InitUnseen",
+                INIT_UNSEEN,
                 format!("the record of docker_init.sh in {name} cannot be read: {reason}"),
             ),
             Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {

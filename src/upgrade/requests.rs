@@ -1,5 +1,6 @@
 //! Requests of the user: seen once, remembered; and what a deletion means. Pure.
-use super::{Context, confirming_init::accept_unconfirmed_init, decide::turn_back};
+use super::confirming_init::{accept_unconfirmed_init, is_init_running};
+use super::{Context, decide::turn_back};
 use crate::api::{
     Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
 };
@@ -76,7 +77,7 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     if cx.spec.retries > draft.requests.retries {
         draft.requests.retries = cx.spec.retries;
         if let Some(stall) = draft.stall.take() {
-            forget_failed_init(draft, &stall);
+            forget_failed_init(cx, draft, &stall);
             accept_unconfirmed_init(cx, draft, &stall);
             let step = find_retry_step(draft, &stall);
             super::decide::enter(cx, draft, step);
@@ -88,15 +89,17 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         || draft.step != cx.status.step
 }
 
-/// A run of `docker_init.sh` that failed is followed by another one, in whatever container runs then: the guide calls the
-/// script repeatable.
-fn forget_failed_init(draft: &mut OmsUpgradeStatus, stall: &Stall) {
+/// A run of `docker_init.sh` that failed is followed by another one, in whatever container runs then, also where an earlier one
+/// was complete: the guide calls the script repeatable.
+fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &Stall) {
     if draft.direction != Some(Direction::Forward)
         || !matches!(stall.reason.as_str(), "InitFailed" | "InitInterrupted")
     {
         return;
     }
-    for run in draft.init_runs.iter_mut().filter(|run| !run.completed) {
+    // One that is at work elsewhere has not failed, and its end is waited for.
+    let runs = draft.init_runs.iter_mut();
+    for run in runs.filter(|run| !is_init_running(cx, Some(&run.target))) {
         run.pod_uid.clear();
         run.container_id.clear();
     }

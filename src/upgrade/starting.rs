@@ -1,7 +1,7 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
 use super::confirming_init::{
-    await_confirmation, blame_unconfirmed_init, describe_failed_init, mark_completed,
-    mark_unconfirmed,
+    INIT_ONCE_MORE, await_confirmation, blame_unconfirmed_init, describe_failed_init,
+    mark_completed, mark_unconfirmed,
 };
 use super::fencing::may_write_late;
 use super::health::{await_services, revive_console};
@@ -272,7 +272,7 @@ fn help_with_init(
                 }
                 _ => Next::trouble(
                     1,
-                    "InitOnceMore",
+                    INIT_ONCE_MORE,
                     format!(
                         "the programs of {name} did not come up by themselves: docker_init.sh runs once more"
                     ),

@@ -2,7 +2,7 @@
 //! back by itself, and HA stays off until there is an answer.
 use super::*;
 use oms_operator::api::{InitRecord, RollbackPolicy, find_condition};
-use oms_operator::upgrade::InitState;
+use oms_operator::upgrade::{Decision, Fact, InitState, decide};
 use serde_json::json;
 
 fn init_silent() -> Trouble {
@@ -125,6 +125,13 @@ fn a_retry_for_another_stall_accepts_nothing() {
     let message = run_until_stalled(&mut world, "InitFailed");
     assert!(message.contains("action: RollBack"), "{message}");
     world.trouble.console_dead = false;
+    // What was asked is asked until it is answered, whatever is seen meanwhile.
+    for _ in 0..5 {
+        world.run_cluster();
+        world.run_pass();
+    }
+    assert!(world.nodes[0].pod.as_ref().unwrap().up);
+    assert_eq!(world.status.stall.as_ref().unwrap().reason, "InitFailed");
     retry(&mut world);
     run_until_stalled(&mut world, "InitUnconfirmed");
     assert!(!world.ha_enabled());
@@ -233,4 +240,157 @@ fn a_record_that_says_nothing_confirms_nothing() {
     retry(&mut world);
     run(&mut world);
     expect(&world, Phase::Succeeded);
+}
+
+/// In phase Restarting: its programs needed it once more, came up, and it is still at work.
+fn run_until_up_during_the_second_run(init_silent: bool) -> World {
+    let trouble = Trouble {
+        programs_need_init: true,
+        init_silent,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_until(&mut world, Step::StartingFinal);
+    while world.nodes[0].init_attempt < 2 {
+        if !world.run_pass() && !world.run_cluster() {
+            world.clock += 100;
+        }
+    }
+    world.nodes[0].pod.as_mut().unwrap().up = true;
+    world
+}
+
+fn look(world: &mut World) {
+    for _ in 0..5 {
+        world.run_pass();
+    }
+    assert_eq!(world.status.direction, Some(Direction::Forward));
+}
+
+/// What is up is not turned back because the script takes long; whoever waits for it is asked in the end.
+#[test]
+fn a_second_run_that_takes_long_turns_nothing_back() {
+    for silent in [false, true] {
+        let mut world = run_until_up_during_the_second_run(silent);
+        // Longer than `health`, shorter than `init` beyond it.
+        world.clock += 1700;
+        look(&mut world);
+        assert_eq!(world.status.stall, None);
+        assert_eq!(
+            world.status.waiting.as_ref().unwrap().reason,
+            "InitStillRuns"
+        );
+        // One look that sees it down.
+        let mut down = world.clone();
+        down.nodes[0].pod.as_mut().unwrap().up = false;
+        look(&mut down);
+        // It ends, and the programs are started anew.
+        down.run_cluster();
+        down.nodes[0].pod.as_mut().unwrap().up = false;
+        look(&mut down);
+        assert_eq!(down.status.stall, None);
+
+        world.clock += 2000;
+        look(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "InitStillRuns");
+        for words in ["oms-1 is up", "spec.retries", "action: RollBack"] {
+            assert!(stall.message.contains(words), "{stall:?}");
+        }
+        let before = world.status.clone();
+        look(&mut world);
+        assert_eq!(world.status, before);
+        world.run_cluster();
+        if silent {
+            look(&mut world);
+            assert_eq!(world.status.stall.as_ref().unwrap().reason, "InitStillRuns");
+            retry(&mut world);
+            run_until_stalled(&mut world, "InitUnconfirmed");
+            assert!(!world.ha_enabled());
+        } else {
+            run(&mut world);
+            expect(&world, Phase::Succeeded);
+        }
+    }
+}
+
+/// A look in which no record of `docker_init.sh` can be read.
+fn look_blindly(world: &mut World) {
+    let mut observed = world.observe();
+    for target in &mut observed.targets {
+        target.init = Fact::Unknown("exec is refused".into());
+    }
+    match world.ask_brain(&observed, decide) {
+        Decision::Record { status, .. } => world.status = *status,
+        other => assert!(matches!(other, Decision::Wait { .. }), "{other:?}"),
+    }
+    assert_eq!(world.status.step, Some(Step::StartingFinal));
+    assert_eq!(world.status.direction, Some(Direction::Forward));
+}
+
+/// A node whose programs came up just before it was to run there: nothing ran, so nothing is open.
+#[test]
+fn a_run_that_never_began_is_no_question() {
+    let mut world = World::new(3, true, Trouble::default());
+    run_until(&mut world, Step::StartingFinal);
+    while !world.status.init_runs.iter().any(|run| run.target == "oms-2") {
+        if !world.run_pass() {
+            world.run_cluster();
+            world.clock += 10;
+        }
+        if let Some(pod) = &mut world.nodes[1].pod {
+            pod.up = false;
+        }
+    }
+    world.nodes[1].pod.as_mut().unwrap().up = true;
+    let begun = world.clone();
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[1].init_attempt, 0);
+
+    // In another container it may have run, and left nothing behind.
+    let mut world = begun.clone();
+    world.nodes[1].pod.as_mut().unwrap().restarts += 1;
+    run_until_stalled(&mut world, "InitUnconfirmed");
+
+    // What cannot be seen is looked at again, and asked about in the end.
+    let mut world = begun;
+    look_blindly(&mut world);
+    assert_eq!(world.status.stall, None);
+    assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
+    world.clock += 100_000;
+    look_blindly(&mut world);
+    assert_eq!(world.status.stall.as_ref().unwrap().reason, "InitUnseen");
+    run(&mut world);
+    look(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
+
+/// The first run said that it is complete, and the second one may still be at work.
+#[test]
+fn an_unseen_second_run_is_waited_for() {
+    let mut world = run_until_up_during_the_second_run(false);
+    look_blindly(&mut world);
+    assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
+}
+
+/// Also where an earlier run said that it is complete.
+#[test]
+fn a_second_run_that_failed_is_followed_by_a_third() {
+    let trouble = Trouble {
+        programs_need_init: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    world.spec.rollback.policy = RollbackPolicy::OnRequest;
+    run_until(&mut world, Step::StartingFinal);
+    world.trouble.init_fails = true;
+    run_until_stalled(&mut world, "InitFailed");
+    assert_eq!(world.nodes[0].init_attempt, 2);
+    world.trouble.init_fails = false;
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(world.nodes[0].init_attempt, 3);
 }
