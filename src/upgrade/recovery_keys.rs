@@ -41,8 +41,8 @@ pub(super) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i
     i32::try_from(unwatched).unwrap_or(i32::MAX)
 }
 
-/// Whether every project that needs a Store is among those that are watched. Where all of these ended before one advanced, they
-/// speak for nobody.
+/// Whether every project that needs a Store is among those that are watched. Where all of these ended before one
+/// advanced, they speak for nobody.
 pub(super) fn is_watched_whole(status: &OmsUpgradeStatus) -> bool {
     status.unwatched_projects == Some(0)
         && (status.projects.is_empty() || status.projects.iter().any(has_advanced))

@@ -1,5 +1,5 @@
-//! Which recovery keys an upgrade has left in `ha.config`: one row per OMS beside the lock, for the upgrade that comes next. A
-//! server may have the databases of several; the rm database is what tells them apart.
+//! Which recovery keys an upgrade has left in `ha.config`: one row per OMS beside the lock, for the upgrade that comes
+//! next. A server may have the databases of several; the rm database is what tells them apart.
 use super::super::metadb::{KEPT_TABLE, KeptKeys, LOCK_DATABASE, MetaDbError, describe_removal};
 use super::lock::{create_database, explain_grant};
 use super::session::{Session, quote_table};
@@ -29,7 +29,8 @@ pub(super) async fn read_kept(
     };
     let keys = serde_json::from_str(&row.text(1)?).map_err(|_| {
         session.differs(format!(
-            "{LOCK_DATABASE}.{KEPT_TABLE} is not as the operator wrote it; look into it, put the recovery keys of ha.config right by hand, then: {}",
+            "{LOCK_DATABASE}.{KEPT_TABLE} is not as the operator wrote it; look into it, \
+             put the recovery keys of ha.config right by hand, then: {}",
             describe_removal(rm)
         ))
     })?;
