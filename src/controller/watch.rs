@@ -77,9 +77,7 @@ async fn run_controller(
     let of_metrics = store.clone();
     shared.metrics.add_source(Box::new(move |take| {
         for seen in of_metrics.state() {
-            if let Ok(upgrade) = &seen.content {
-                take(upgrade);
-            }
+            take(seen.content.as_deref().map_err(|metadata| &**metadata));
         }
     }));
     let claims = shared.ports.claims.clone();

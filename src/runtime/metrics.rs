@@ -1,6 +1,7 @@
 //! Metrics, in the OpenMetrics text format. What concerns an upgrade is read off its object at each
 //! scrape, so that it survives a restart and vanishes with the object.
 use crate::api::{OmsUpgrade, condition_is_true, condition_types, find_condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -16,8 +17,11 @@ use std::time::Duration;
 /// Hours for which a paused project can still be resumed (OMS guide, start and pause a project).
 const RESUMABLE_HOURS: f64 = 12.0;
 
+/// An object as it is known: only its metadata where it cannot be read.
+pub type Known<'a> = Result<&'a OmsUpgrade, &'a ObjectMeta>;
+
 /// Hands all known objects to a function.
-pub type Source = Box<dyn Fn(&mut dyn FnMut(&OmsUpgrade)) + Send + Sync>;
+pub type Source = Box<dyn Fn(&mut dyn FnMut(Known<'_>)) + Send + Sync>;
 
 type Labels = Vec<(&'static str, String)>;
 type Numbers = Family<Labels, Gauge<f64, AtomicU64>>;
@@ -61,6 +65,10 @@ impl Metrics {
             "1 while this process holds the lease",
             leading.clone(),
         );
+        // Alerts wait for an increase, and a series that comes with its first pass has none.
+        for outcome in ["panic", "unreadable"] {
+            drop(passes.get_or_create(&label_outcome(outcome)));
+        }
         Self {
             registry,
             passes,
@@ -81,9 +89,7 @@ impl Metrics {
 
     /// Counts a pass.
     pub fn count_pass(&self, time: Duration, outcome: &'static str) {
-        self.passes
-            .get_or_create(&vec![("outcome", outcome.to_owned())])
-            .inc();
+        self.passes.get_or_create(&label_outcome(outcome)).inc();
         self.pass_seconds.observe(time.as_secs_f64());
     }
 
@@ -97,7 +103,10 @@ impl Metrics {
         let objects = ObjectMetrics::new();
         let now = Timestamp::now();
         for source in self.sources().iter() {
-            source(&mut |upgrade| objects.read(upgrade, now));
+            source(&mut |known| match known {
+                Ok(upgrade) => objects.read(upgrade, now),
+                Err(metadata) => objects.name_unreadable(metadata),
+            });
         }
         let mut text = String::new();
         // Writing into a String cannot fail.
@@ -106,6 +115,10 @@ impl Metrics {
         let _ = encode_eof(&mut text);
         text
     }
+}
+
+fn label_outcome(outcome: &'static str) -> Labels {
+    vec![("outcome", outcome.to_owned())]
 }
 
 /// What is read off the objects.
@@ -124,6 +137,7 @@ struct ObjectMetrics {
     backup_verified: Numbers,
     contended: Numbers,
     open_projects: Numbers,
+    unreadable: Numbers,
 }
 
 impl ObjectMetrics {
@@ -187,8 +201,20 @@ impl ObjectMetrics {
                 "upgrade_open_projects",
                 "Projects that have not recovered yet",
             ),
+            unreadable: add(
+                "upgrade_unreadable",
+                "1 for each OmsUpgrade that cannot be read, so that nobody works on it",
+            ),
             registry,
         }
+    }
+
+    fn name_unreadable(&self, metadata: &ObjectMeta) {
+        let named = vec![
+            ("namespace", metadata.namespace.clone().unwrap_or_default()),
+            ("name", metadata.name.clone().unwrap_or_default()),
+        ];
+        self.unreadable.get_or_create(&named).set(1.0);
     }
 
     fn read(&self, upgrade: &OmsUpgrade, now: Timestamp) {
@@ -306,6 +332,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// `increase()` over a series that comes with its first pass is 0.
+    #[test]
+    fn passes_that_alerts_wait_for_are_there_from_the_start() {
+        let text = Metrics::new().render();
+        for outcome in ["panic", "unreadable"] {
+            let line = format!("oms_operator_passes_total{{outcome=\"{outcome}\"}} 0");
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    }
+
     #[test]
     fn reads_objects_at_each_scrape() {
         let metrics = Metrics::new();
@@ -321,7 +357,9 @@ mod tests {
                     "conditions": [{"type": "HaDisabled", "status": "True", "reason": "Row", "message": "", "lastTransitionTime": "1970-01-01T00:01:00Z"}]},
             }))
             .unwrap();
-            take(&upgrade);
+            take(Ok(&upgrade));
+            let unread = json!({"name": "newer", "namespace": "oms"});
+            take(Err(&serde_json::from_value(unread).unwrap()));
         }));
         let text = metrics.render();
         for line in [
@@ -331,6 +369,7 @@ mod tests {
             "oms_upgrade_ha_restored{namespace=\"oms\",name=\"up\"} 0.0",
             "oms_upgrade_ha_disabled_since_timestamp_seconds{namespace=\"oms\",name=\"up\"} 60.0",
             "oms_upgrade_resumable_hours_left{namespace=\"oms\",name=\"up\"} 0.0",
+            "oms_upgrade_unreadable{namespace=\"oms\",name=\"newer\"} 1.0",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -2,19 +2,25 @@
 //!
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
+use super::adopt::read_target_record;
 use super::targets::read_targets;
 use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange, TargetFacts};
 use crate::api::{Direction, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, PhaseRecord, Step};
 use crate::objects::deployment::{read_annotation, read_generation};
 
 /// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt has no
-/// history: there the record on the targets tells.
+/// history: there our record on the targets tells.
 pub(super) fn may_write_late(cx: &Context<'_>) -> bool {
     let stopping = |record: &PhaseRecord| record.step == Step::StoppingOld;
     let carries_record = |facts: &TargetFacts| match &facts.deployment {
-        Fact::Known(Some(deployment)) => {
-            read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()
-        }
+        Fact::Known(Some(deployment)) => match read_target_record(&deployment.object) {
+            // Another upgrade may work on the same Deployment.
+            Some(record) => record.uid == cx.object.uid,
+            None => {
+                cx.originals().is_some()
+                    && read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()
+            }
+        },
         Fact::Known(None) => false,
         // To fence in vain costs a write.
         Fact::Unknown(_) => true,

@@ -8,7 +8,7 @@ use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
 };
 use crate::oms::ha::HaConfig;
-use crate::oms::metadb::{HaRow, KEPT_TABLE, LOCK_DATABASE, ServerCoverage, SessionVisibility};
+use crate::oms::metadb::{HaRow, ServerCoverage, SessionVisibility, describe_removal};
 use crate::oms::version::{is_upgrade_supported, parse_image_version};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -256,6 +256,8 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
         Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
         Fact::Known(kept) => kept.as_ref(),
     };
+    let installation = cx.observed.installation.known();
+    let rm = installation.map_or_else(String::new, |known| known.rm.clone());
     let left: Vec<String> = kept
         .map(|kept| config.list_still_kept(&kept.keys))
         .unwrap_or_default()
@@ -265,9 +267,10 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
     match kept {
         Some(kept) if !left.is_empty() => Verdict::Warning(format!(
             "{ha}; ha.config still has {}, left by {} for the recovery of replication; this upgrade puts back what was there before once every project advances. \
-             If these values are your own by now, say so first: drop table {LOCK_DATABASE}.{KEPT_TABLE}",
+             If these values are your own by now, say so first: {}",
             left.join(", "),
-            kept.note
+            kept.note,
+            describe_removal(&rm)
         )),
         _ => Verdict::Passed(ha.into()),
     }

@@ -48,10 +48,17 @@ fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     let Fact::Known(rows) = &cx.observed.metadb.projects else {
         return;
     };
-    for project in &mut draft.projects {
-        project.recovered |= rows
+    let waited = draft.projects.iter_mut().filter(|one| !one.recovered);
+    for project in waited {
+        let is_it = |key| is_record_of(project, key);
+        if rows
             .iter()
-            .any(|row| is_record_of(project, &row.key) && row.status.is_over());
+            .any(|row| is_it(&row.key) && row.status.is_over())
+        {
+            project.recovered = true;
+            // It has not advanced, so it says nothing of the Stores.
+            project.resumed_at = None;
+        }
     }
 }
 

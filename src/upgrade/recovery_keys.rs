@@ -6,7 +6,7 @@
 //! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
 use super::enabling_ha::{find_goal, read_original_config};
 use super::{Context, Effect, Fact, Failure, Next};
-use crate::api::{ConditionStatus, OmsUpgradeStatus, Step};
+use crate::api::{ConditionStatus, OmsUpgradeStatus, ProjectRecord, Step};
 use crate::oms::ha::{HaConfig, HaError, KeptKey};
 use crate::oms::metadb::KeptKeys;
 use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
@@ -41,9 +41,16 @@ pub(super) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i
     i32::try_from(unwatched).unwrap_or(i32::MAX)
 }
 
-/// Whether every project that needs a Store is among those that are watched.
+/// Whether every project that needs a Store is among those that are watched. Where all of these ended before one
+/// advanced, they speak for nobody.
 pub(super) fn is_watched_whole(status: &OmsUpgradeStatus) -> bool {
     status.unwatched_projects == Some(0)
+        && (status.projects.is_empty() || status.projects.iter().any(has_advanced))
+}
+
+/// Whether a project was seen to advance, and did not just end.
+fn has_advanced(project: &ProjectRecord) -> bool {
+    project.recovered && project.resumed_at.is_some()
 }
 
 /// Leaves the keys, and writes that down. `None` when that is done.
@@ -117,8 +124,21 @@ pub(super) fn judge_recovery(
         let text = format!("{open} of {watched} project(s) have no advancing checkpoint yet");
         return Some((ConditionStatus::False, "Pending", text));
     }
-    let advancing =
-        format!("all {watched} project(s) that ran before have an advancing checkpoint");
+    let seen = status.projects.iter().filter(|one| has_advanced(one));
+    let seen = seen.count();
+    if watched > 0 && seen == 0 {
+        let text = format!(
+            "the {watched} project(s) that ran before were finished, released or deleted before one was seen to advance, so nothing shows \
+             that HA has made Stores for others: look at them in the console"
+        );
+        return Some((ConditionStatus::Unknown, "NothingWatched", text));
+    }
+    let advancing = match watched - seen {
+        0 => format!("all {watched} project(s) that ran before have an advancing checkpoint"),
+        over => format!(
+            "{seen} project(s) that ran before have an advancing checkpoint, and {over} ended meanwhile"
+        ),
+    };
     Some(match (watched, status.unwatched_projects) {
         (0, None) => (
             ConditionStatus::Unknown,
@@ -145,7 +165,7 @@ pub(super) fn judge_recovery(
         (_, None) => (
             ConditionStatus::Unknown,
             "PartlyWatched",
-            format!("{watched} project(s) advance again; whether there are others is not known: look at them in the console"),
+            format!("{seen} project(s) advance again; whether there are others is not known: look at them in the console"),
         ),
     })
 }

@@ -246,3 +246,27 @@ fn a_note_that_is_refused_stays_stalled() {
     expect(&world, Phase::Succeeded);
     assert!(world.kept.is_some());
 }
+
+/// The only one that was watched ended before it advanced: it speaks for nobody.
+#[test]
+fn they_stay_where_every_watched_project_ended() {
+    let trouble = Trouble {
+        project_down: true,
+        paused_beside: true,
+        ..Trouble::default()
+    };
+    let mut world = World::new(1, true, trouble);
+    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
+    assert_eq!(world.status.unwatched_projects, Some(0));
+    world.project_released = true;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(read_keys(&world), (Some(true), Some(30)));
+    let (is, reason, ready) = read_verdict(&world);
+    assert_eq!(
+        (is.as_str(), reason.as_str()),
+        ("Unknown", "NothingWatched")
+    );
+    assert!(ready.contains("before one was seen to advance"), "{ready}");
+    assert!(!world.run_pass(), "a settled upgrade acts");
+}

@@ -1,5 +1,6 @@
 //! Other upgrades of the same installation. What the watch tells of them may be late; what keeps two apart is not.
 use super::*;
+use oms_operator::api::ORIGINALS_ANNOTATION;
 
 /// What the cluster's objects hold, apart from our own.
 fn untouched(world: &World) -> bool {
@@ -65,17 +66,42 @@ fn of_two_that_know_nothing_of_each_other_one_gets_the_lock() {
     assert!(world.status.started_time.is_none() && untouched(&world));
 }
 
+/// Another upgrade works on the same Deployment.
+fn be_claimed(world: &mut World, uid: &str) {
+    let mut other = World::new(1, true, Trouble::default());
+    run_until(&mut other, Step::BackingUp);
+    let annotations = &other.nodes[0].object["metadata"]["annotations"];
+    let by_another = annotations.to_string().replace(&world.uid, uid);
+    world.nodes[0].object["metadata"]["annotations"] = serde_json::from_str(&by_another).unwrap();
+}
+
 /// With another MetaDB the lock says nothing; the Deployment is the same.
 #[test]
 fn a_record_that_was_written_since_preflight_is_seen() {
     let mut world = World::new(1, true, Trouble::default());
     run_until(&mut world, Step::Locking);
-    let mut other = World::new(1, true, Trouble::default());
-    run_until(&mut other, Step::BackingUp);
-    let annotations = &other.nodes[0].object["metadata"]["annotations"];
-    let by_another = annotations.to_string().replace(&world.uid, "another");
-    world.nodes[0].object["metadata"]["annotations"] = serde_json::from_str(&by_another).unwrap();
+    be_claimed(&mut world, "another");
     settle(&mut world);
     assert_eq!(world.status.cause.clone().unwrap().reason, "TargetClaimed");
     assert!(world.status.started_time.is_none() && untouched(&world));
+}
+
+/// What has written nothing has nothing to fence: the record on the Deployment is another's, or nobody's.
+#[test]
+fn a_plan_is_deleted_while_another_upgrade_works() {
+    for readable in [true, false] {
+        let mut world = World::new(1, true, Trouble::default());
+        world.ask(Action::Plan);
+        run_slowly(&mut world, 1000, |world| world.status.plan.is_some());
+        be_claimed(&mut world, "another");
+        if !readable {
+            world.nodes[0].object["metadata"]["annotations"][ORIGINALS_ANNOTATION] = "{".into();
+        }
+        let before = world.nodes[0].object.clone();
+        world.deleting = true;
+        run_slowly(&mut world, 1000, |world| world.status.settled);
+        assert!(!world.finalizer, "the deletion waits for ever");
+        assert_eq!(world.nodes[0].object, before, "the Deployment was written");
+        assert!(world.status.started_time.is_none());
+    }
 }

@@ -18,7 +18,9 @@ fn names_and_labels_of_metrics() {
         let mut upgrade = OmsUpgrade::new("to-4-0-0", spec());
         upgrade.metadata.namespace = Some("oms".into());
         upgrade.status = Some(samples::read_status());
-        show(&upgrade);
+        show(Ok(&upgrade));
+        upgrade.metadata.name = Some("newer".into());
+        show(Err(&upgrade.metadata));
     }));
     let text = metrics.render();
     // Values depend on the clock.

@@ -75,7 +75,34 @@ pub async fn outlive_the_lock(server: &Server) {
         )])
         .await;
     let error = metadb.read_kept_keys().await.unwrap_err().to_string();
-    assert!(error.contains("drop this table"), "{error}");
+    let words = "delete from oms_operator_lock.kept_recovery_keys where rm = 'none_rm'";
+    assert!(error.contains(words), "{error}");
+    server
+        .run(&[format!("drop database {LOCK_DATABASE}")])
+        .await;
+}
+
+/// Several OMS share a server: what one left is nothing to another.
+pub async fn are_of_one_installation(server: &Server) {
+    let (one, other) = (server.open("one"), server.open("One"));
+    let none = KeptKeys {
+        note: "oms/to-4-0-0".into(),
+        keys: vec![],
+    };
+    let first = kept("120", Some("30"));
+    one.write_kept_keys(&first).await.unwrap();
+    assert_eq!(other.read_kept_keys().await.unwrap(), None);
+    other.write_kept_keys(&none).await.unwrap();
+    assert_eq!(one.read_kept_keys().await.unwrap(), Some(first.clone()));
+    let second = kept("240", None);
+    other.write_kept_keys(&second).await.unwrap();
+    assert_eq!(one.read_kept_keys().await.unwrap(), Some(first));
+    one.write_kept_keys(&none).await.unwrap();
+    assert_eq!(one.read_kept_keys().await.unwrap(), None);
+    assert_eq!(other.read_kept_keys().await.unwrap(), Some(second));
+    assert_eq!(tables(server).await, [KEPT_TABLE]);
+    other.write_kept_keys(&none).await.unwrap();
+    assert!(tables(server).await.is_empty());
     server
         .run(&[format!("drop database {LOCK_DATABASE}")])
         .await;

@@ -35,6 +35,7 @@ async fn check_all(kind: Kind) {
     lock::epochs_fence(&server).await;
     lock::release_leaves_foreign_tables(&server).await;
     kept_keys::outlive_the_lock(&server).await;
+    kept_keys::are_of_one_installation(&server).await;
     failures::login(&server).await;
     failures::privileges(&server).await;
     failures::invisible_is_not_absent(&server).await;

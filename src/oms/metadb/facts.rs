@@ -312,3 +312,9 @@ pub enum LockOutcome {
     /// Nobody holds it.
     Free,
 }
+
+/// The statement with which a person removes the kept keys of one OMS.
+pub fn describe_removal(rm: &str) -> String {
+    let rm = rm.replace('\'', "''");
+    format!("delete from {LOCK_DATABASE}.{KEPT_TABLE} where rm = '{rm}'")
+}

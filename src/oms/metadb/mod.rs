@@ -53,7 +53,7 @@ pub trait MetaDb: Send + Sync {
     /// Changes single keys of the HA row, only if it still reads as the caller saw it.
     fn write_ha_row<'a>(&'a self, write: &'a HaRowWrite) -> MetaDbResult<'a, HaRowOutcome>;
 
-    /// The recovery keys that an upgrade has left in the HA row; `None` when there are none.
+    /// The recovery keys that an upgrade has left in the HA row of this rm database; `None` when there are none.
     fn read_kept_keys(&self) -> MetaDbResult<'_, Option<KeptKeys>>;
 
     /// Writes down which keys are left, or with an empty list that none is, and reads it back. Absolute.

@@ -96,14 +96,18 @@ impl MetaDb for MySqlMetaDb {
     }
 
     fn read_kept_keys(&self) -> MetaDbResult<'_, Option<KeptKeys>> {
-        call!(self, "read the kept recovery keys", kept_keys::read_kept())
+        call!(
+            self,
+            "read the kept recovery keys",
+            kept_keys::read_kept(&self.databases.rm)
+        )
     }
 
     fn write_kept_keys<'a>(&'a self, kept: &'a KeptKeys) -> MetaDbResult<'a, ()> {
         call!(
             self,
             "write down the kept recovery keys",
-            kept_keys::write_kept(kept)
+            kept_keys::write_kept(&self.databases.rm, kept)
         )
     }
 
