@@ -153,6 +153,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         };
         if let Some(otherwise) = otherwise {
             let mut still = cx.status.clone();
+            still.waiting = draft.waiting;
             still.observed_generation = Some(cx.object.generation);
             if let Decision::Perform(effect) = &otherwise {
                 still.intent = Some(effect.describe_intent());

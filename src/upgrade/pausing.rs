@@ -3,6 +3,7 @@
 //! A paused Deployment is scaled and starts no new template: what is scaled up is the newest ReplicaSet that there is
 //! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's wish: it is
 //! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
+use super::faults::is_fault_over;
 use super::targets::Target;
 use super::{Context, Next, TargetChange};
 use crate::api::{Direction, OmsUpgradeStatus, Step, Waiting};
@@ -64,12 +65,13 @@ pub(super) fn is_patient(cx: &Context<'_>, next: &Next) -> bool {
     past && matches!(next, Next::Wait { problem: Some(waiting), .. } if waiting.reason == TARGET_PAUSED)
 }
 
-/// Begins the time of the step anew when a pause is over: what is left could not be done before.
+/// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
 pub(super) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
     let paused = cx.status.waiting.as_ref();
-    let over = paused.is_some_and(|waiting| waiting.reason == TARGET_PAUSED)
+    let resumed = paused.is_some_and(|waiting| waiting.reason == TARGET_PAUSED)
         && list_deployments(cx).count() == cx.observed.targets.len()
         && !list_deployments(cx).any(is_paused);
+    let over = resumed || is_fault_over(cx);
     if over {
         draft.step_started_time = Some(cx.now.clone());
         draft.waiting = None;
