@@ -76,7 +76,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     }
     draft.observed_generation = Some(cx.object.generation);
     let next = pausing::hold_before_the_line(cx, decide_step(cx, &mut draft));
-    let next = if pausing::restart_time(cx, &mut draft) {
+    let next = if pausing::restart_time(cx, &mut draft, &next) {
         next
     } else {
         hold_at_deadline(cx, &mut draft, next)
