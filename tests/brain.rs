@@ -1,6 +1,8 @@
 //! The brain walks a small world: every ending, with one and three targets, and every interleaving
 //! of what people, Jobs and strangers can do with the operator's passes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "brain/absences.rs"]
+mod absences;
 #[path = "brain/interleavings.rs"]
 mod interleavings;
 #[path = "explorer/ownership.rs"]

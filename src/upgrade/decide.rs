@@ -77,7 +77,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     }
     draft.observed_generation = Some(cx.object.generation);
     let next = pausing::hold_before_the_line(cx, decide_step(cx, &mut draft));
-    let next = if pausing::restart_time(cx, &mut draft) {
+    let next = if pausing::restart_time(cx, &mut draft, &next) {
         next
     } else {
         hold_at_deadline(cx, &mut draft, next)
@@ -163,6 +163,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         };
         if let Some(otherwise) = otherwise {
             let mut still = cx.status.clone();
+            still.waiting = draft.waiting;
             still.observed_generation = Some(cx.object.generation);
             if let Decision::Perform(effect) = &otherwise {
                 still.intent = Some(effect.describe_intent());

@@ -34,6 +34,20 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
         _ => Map::new(),
     };
     let message = explain_unreadable(object, &status);
+    // A limit of a step that nobody could work on is no limit: as with a fault, its time begins anew after the correction. A
+    // status that cannot be read is its writer's.
+    let steps = status.contains_key("step") && !is_settled(&status);
+    if steps && is_spec_at_fault(object) {
+        let waiting = Waiting {
+            reason: UNREADABLE.into(),
+            message: message.clone(),
+        };
+        status.extend(
+            serde_json::to_value(waiting)
+                .ok()
+                .map(|waiting| ("waiting".into(), waiting)),
+        );
+    }
     let stored = status.get("conditions").and_then(Value::as_array);
     let mut conditions = Vec::new();
     let mut unknown = Vec::new();
@@ -73,8 +87,7 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
 }
 
 fn explain_unreadable(object: &Unreadable<'_>, status: &Map<String, Value>) -> String {
-    let under_way = status.contains_key("startedTime")
-        && status.get("settled").and_then(Value::as_bool) != Some(true);
+    let under_way = status.contains_key("startedTime") && !is_settled(status);
     let meaning = if under_way {
         let step = status.get("step").and_then(Value::as_str).unwrap_or("?");
         format!(
@@ -83,7 +96,7 @@ fn explain_unreadable(object: &Unreadable<'_>, status: &Map<String, Value>) -> S
     } else {
         "nothing is done for it; OMS and its data are not touched".to_owned()
     };
-    let way_out = if object.error.starts_with("spec") {
+    let way_out = if is_spec_at_fault(object) {
         format!(
             "correct the field: kubectl edit omsup -n {} {}",
             object.namespace, object.name
@@ -99,6 +112,20 @@ fn explain_unreadable(object: &Unreadable<'_>, status: &Map<String, Value>) -> S
         "{}: the operator cannot read this object; {meaning}; {way_out}",
         object.error
     )
+}
+
+fn is_settled(status: &Map<String, Value>) -> bool {
+    status.get("settled").and_then(Value::as_bool) == Some(true)
+}
+
+fn is_spec_at_fault(object: &Unreadable<'_>) -> bool {
+    object.error.starts_with("spec")
+}
+
+/// Whether nobody could work on the object before this pass.
+pub(super) fn is_fault_over(cx: &Context<'_>) -> bool {
+    let told = cx.status.waiting.as_ref();
+    told.is_some_and(|told| matches!(told.reason.as_str(), OPERATOR_FAULT | UNREADABLE))
 }
 
 /// What follows from a fault of the operator's own in a pass: people are told, once. What went wrong in words stands in the log
@@ -176,6 +203,7 @@ mod tests {
             assert!(message.contains(words), "{words}: {message}");
         }
         assert_eq!(status["observedGeneration"], 3);
+        assert_eq!(status["waiting"]["reason"], UNREADABLE);
         assert_eq!(status["ofTomorrow"], json!({"a": 1}));
         assert_eq!(status["step"], "BackingUp");
         assert_eq!(find(&status, HA_DISABLED)["status"], "True");
@@ -189,6 +217,7 @@ mod tests {
     fn what_another_operator_wrote_is_its_to_read() {
         let stored = json!({"operatorVersion": "0.9.0", "step": "Teleporting"});
         let (status, _) = describe(Some(&stored), "status.step: unknown variant").unwrap();
+        assert_eq!(status.get("waiting"), None);
         let message = find(&status, READY)["message"].as_str().unwrap();
         assert!(
             message.contains("0.9.0") && message.contains("nothing is done for it"),

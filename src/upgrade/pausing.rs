@@ -3,14 +3,17 @@
 //! A paused Deployment is scaled and starts no new template: what is scaled up is the newest ReplicaSet that there is
 //! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's wish: it is
 //! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
+use super::faults::is_fault_over;
 use super::targets::Target;
 use super::{Context, Next, TargetChange};
 use crate::api::{Direction, OmsUpgradeStatus, Step, Waiting};
 use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
 use serde_json::Value;
 
-/// Reason of `status.waiting` while a target is paused.
+/// Reason of `status.waiting` while something is held by a paused target.
 const TARGET_PAUSED: &str = "TargetPaused";
+/// The same where nothing is held yet.
+const PAUSE_SEEN: &str = "PauseSeen";
 
 /// Waits where a change would stop what could not be started again, or start another template than the wanted one. A way back
 /// stops whatever runs.
@@ -52,24 +55,43 @@ pub(super) fn mention_pause(cx: &Context<'_>, next: Next) -> Next {
             problem: None,
         } if begun => Next::Wait {
             poll,
-            problem: list_deployments(cx).find_map(describe_pause),
+            problem: list_deployments(cx)
+                .find_map(describe_pause)
+                .map(|told| Waiting {
+                    reason: PAUSE_SEEN.into(),
+                    ..told
+                }),
         },
         next => next,
     }
 }
 
-/// Whether a step may wait for a resumption for as long as it takes: past the line every way back needs it as well.
-pub(super) fn is_patient(cx: &Context<'_>, next: &Next) -> bool {
-    let past = cx.status.point_of_no_return_time.is_some();
-    past && matches!(next, Next::Wait { problem: Some(waiting), .. } if waiting.reason == TARGET_PAUSED)
+/// Whether a pause holds what has to be done: only its end, or a way back that does without, lets the upgrade go on.
+pub(super) fn is_held(waiting: &Waiting) -> bool {
+    waiting.reason == TARGET_PAUSED
 }
 
-/// Begins the time of the step anew when a pause is over: what is left could not be done before.
-pub(super) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
-    let paused = cx.status.waiting.as_ref();
-    let over = paused.is_some_and(|waiting| waiting.reason == TARGET_PAUSED)
-        && list_deployments(cx).count() == cx.observed.targets.len()
-        && !list_deployments(cx).any(is_paused);
+/// Whether a step waits for a resumption for as long as it takes: past the line, and on a way back, there is no way without it.
+pub(super) fn is_patient(cx: &Context<'_>, next: &Next) -> bool {
+    may_last(cx) && matches!(next, Next::Wait { problem: Some(waiting), .. } if is_held(waiting))
+}
+
+fn may_last(cx: &Context<'_>) -> bool {
+    let past = cx.status.point_of_no_return_time.is_some();
+    past || cx.status.direction != Some(Direction::Forward)
+}
+
+/// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
+/// Where a pause may last, so may a moment in which it cannot be seen.
+pub(super) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: &Next) -> bool {
+    let seen_over = || {
+        list_deployments(cx).count() == cx.observed.targets.len()
+            && !list_deployments(cx).any(is_paused)
+    };
+    let resumed = cx.status.waiting.as_ref().is_some_and(is_held)
+        && !is_patient(cx, next)
+        && (may_last(cx) || seen_over());
+    let over = resumed || is_fault_over(cx);
     if over {
         draft.step_started_time = Some(cx.now.clone());
         draft.waiting = None;

@@ -1,9 +1,10 @@
 //! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
+use super::pausing::is_held;
 use super::promises::{break_promises, derive_promises};
 use super::recovery_keys::{describe_unwatched, judge_recovery};
 use super::{Context, Note};
 use crate::api::condition_types::*;
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, find_condition, set_condition};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step, find_condition, set_condition};
 use crate::oms::version::parse_image_version;
 
 /// Fills in what follows from the rest of the status.
@@ -44,9 +45,10 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         );
     };
     let reason = format!("{phase:?}");
-    let stalled = draft.stall.is_some() || (over && phase != Phase::Succeeded);
-    let why = match (&draft.stall, &draft.cause) {
-        (Some(stall), _) => stall.reason.clone(),
+    let stall = find_stall(draft);
+    let stalled = stall.is_some() || (over && phase != Phase::Succeeded);
+    let why = match (stall, &draft.cause) {
+        (Some(stall), _) => stall.reason,
         (None, Some(cause)) if over => cause.reason.clone(),
         _ => reason.clone(),
     };
@@ -133,6 +135,17 @@ pub(super) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     draft.conditions = conditions;
 }
 
+/// What a person has to do something about; what a pause holds goes on by itself after that.
+fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
+    let held = status.waiting.as_ref().filter(|waiting| is_held(waiting));
+    status.stall.clone().or_else(|| {
+        held.map(|waiting| Stall {
+            reason: waiting.reason.clone(),
+            message: waiting.message.clone(),
+        })
+    })
+}
+
 /// Whether it was given up as it stood.
 fn is_released(status: &OmsUpgradeStatus) -> bool {
     let released = |cause: &crate::api::Cause| cause.reason == super::requests::RELEASED;
@@ -155,7 +168,7 @@ fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
         .as_ref()
         .map(|cause| cause.message.as_str())
         .unwrap_or_default();
-    if let Some(stall) = &status.stall {
+    if let Some(stall) = find_stall(status) {
         return format!("ACTION REQUIRED: {}", stall.message);
     }
     match phase {
@@ -304,12 +317,12 @@ pub(super) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning,
         });
     }
-    if let Some(stall) = &draft.stall
-        && cx.status.stall.as_ref() != Some(stall)
+    if let Some(stall) = find_stall(draft)
+        && find_stall(cx.status).as_ref() != Some(&stall)
     {
         notes.push(Note {
             reason: format!("Stalled{}", stall.reason),
-            message: stall.message.clone(),
+            message: stall.message,
             warning: true,
         });
     }

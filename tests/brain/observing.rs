@@ -203,7 +203,11 @@ impl World {
         let record = self.status.init_runs.iter().find(|run| run.target == name);
         TargetFacts {
             name,
-            deployment: Fact::Known(Some(deployment)),
+            deployment: if self.targets_unseen {
+                Fact::Unknown("deployments is forbidden".into())
+            } else {
+                Fact::Known(Some(deployment))
+            },
             pods: Fact::Known(pods),
             programs: match (needs.programs, programs) {
                 (true, Some(programs)) => Fact::Known(programs),

@@ -1,5 +1,6 @@
 //! Somebody pauses a Deployment in the middle (`kubectl rollout pause`): it is scaled then, and starts no new template.
 use super::*;
+use oms_operator::api::find_condition;
 use oms_operator::objects::deployment::{UPGRADE_VARIABLE, is_paused};
 use oms_operator::upgrade::InitState;
 
@@ -32,8 +33,27 @@ fn expect_told(world: &World) {
     ] {
         assert!(told.contains(word), "{:?}: {told}", world.status.step);
     }
+}
+
+/// Nothing is done before it is resumed, and whoever watches conditions is told.
+fn expect_held(world: &World) {
+    expect_told(world);
     let waiting = world.status.waiting.as_ref().unwrap();
     assert_eq!(waiting.reason, "TargetPaused");
+    assert!(world.status.stall.is_none());
+    let stalled = find_condition(&world.status.conditions, types::STALLED).unwrap();
+    assert_eq!(
+        (stalled.status.as_str(), stalled.reason.as_str()),
+        ("True", "TargetPaused")
+    );
+    assert!(
+        stalled.message.starts_with("ACTION REQUIRED: "),
+        "{stalled:?}"
+    );
+    assert!(!condition_is_true(
+        &world.status.conditions,
+        types::RECONCILING
+    ));
 }
 
 /// Whether the target asks for a pod with the initialising template.
@@ -64,8 +84,10 @@ fn a_pause_is_told_and_the_upgrade_goes_on_after_it() {
         run_now(&mut world);
         assert_eq!(world.status.step, Some(held), "paused in {step:?}");
         assert_eq!(world.status.direction, Some(Direction::Forward));
-        expect_told(&world);
+        expect_held(&world);
         world.pause(0, false);
+        world.run_pass();
+        assert!(!condition_is_true(&world.status.conditions, types::STALLED));
         run(&mut world);
         expect(&world, Phase::Succeeded);
         assert_eq!(world.nodes[0].init_attempt, 1, "paused in {step:?}");
@@ -97,6 +119,8 @@ fn a_pause_is_told_at_once() {
     while world.run_pass() {}
     assert_eq!(world.status.step, Some(Step::BackingUp));
     expect_told(&world);
+    assert_eq!(world.status.waiting.as_ref().unwrap().reason, "PauseSeen");
+    assert!(!condition_is_true(&world.status.conditions, types::STALLED));
 }
 
 /// Before the line it comes to an end: an abort starts nothing but what ran before, which a pause does not hinder.
@@ -133,8 +157,12 @@ fn a_pause_that_lasts_turns_nothing_back_after_the_line() {
         run_now(&mut world);
         for _ in 0..3 {
             world.clock += 100_000;
+            // What cannot be seen for a moment is no end of the patience.
+            world.targets_unseen = true;
             run_now(&mut world);
-            expect_told(&world);
+            world.targets_unseen = false;
+            run_now(&mut world);
+            expect_held(&world);
         }
         world.pause(0, false);
         run_now(&mut world);
@@ -142,6 +170,25 @@ fn a_pause_that_lasts_turns_nothing_back_after_the_line() {
         run(&mut world);
         expect(&world, Phase::Succeeded);
     }
+}
+
+/// The old version has to be started with its template, which somebody changed: an abort waits as well, for as long as it takes.
+#[test]
+fn a_pause_that_lasts_under_an_abort_is_waited_for() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.ask(Action::Abort);
+    run_until(&mut world, Step::StartingOld);
+    world.write_template(0);
+    world.pause(0, true);
+    run_now(&mut world);
+    expect_held(&world);
+    world.clock += 100_000;
+    run_now(&mut world);
+    expect_held(&world);
+    world.pause(0, false);
+    run(&mut world);
+    expect(&world, Phase::Aborted);
 }
 
 /// It is held before the write. Where it comes right after it, the old version may start on databases that were backed up.
@@ -169,7 +216,7 @@ fn an_old_pod_is_never_taken_for_the_new_one() {
         assert!(cause.message.contains("kubectl-rollout"), "{cause:?}");
         // On the way back it is stopped although it is paused, and started when it is resumed.
         assert_eq!(world.status.step, Some(Step::StartingOld));
-        expect_told(&world);
+        expect_held(&world);
         world.pause(0, false);
         run(&mut world);
         expect(&world, Phase::RolledBack);
@@ -186,7 +233,7 @@ fn a_held_start_can_be_rolled_back() {
     world.ask(Action::RollBack);
     run_now(&mut world);
     assert_eq!(world.status.step, Some(Step::StartingOld));
-    expect_told(&world);
+    expect_held(&world);
     world.pause(0, false);
     run(&mut world);
     expect(&world, Phase::RolledBack);

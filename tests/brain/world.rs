@@ -136,6 +136,8 @@ pub struct World {
     pub claim_gone: bool,
     /// ReplicaSets cannot be read.
     pub replica_sets_unseen: bool,
+    /// Deployments cannot be read.
+    pub targets_unseen: bool,
     /// The project was released by a person.
     pub project_released: bool,
     pub nodes: Vec<Node>,
@@ -196,6 +198,7 @@ impl World {
             ineffective: None,
             claim_gone: false,
             replica_sets_unseen: false,
+            targets_unseen: false,
             project_released: false,
             nodes: vec![],
             jobs: BTreeMap::new(),
