@@ -138,7 +138,7 @@ fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     }
 }
 
-/// A retry for one stall must not answer another one: what a retry accepts is not asked before the stall that stands is answered.
+/// A retry for one stall must not answer another one: what a retry accepts is asked when no other stall stands.
 fn may_end_stall(stall: &Stall, next: &Next) -> bool {
     match next {
         Next::Go(_) => true,

@@ -89,8 +89,8 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
         || draft.step != cx.status.step
 }
 
-/// A run of `docker_init.sh` that failed is followed by another one, in whatever container runs then, also where an earlier one
-/// was complete: the guide calls the script repeatable.
+/// A run of `docker_init.sh` that failed is followed by another one, in whatever container runs then, also where an
+/// earlier one was complete: the guide calls the script repeatable.
 fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &Stall) {
     if draft.direction != Some(Direction::Forward)
         || !matches!(stall.reason.as_str(), "InitFailed" | "InitInterrupted")

@@ -333,7 +333,12 @@ fn look_blindly(world: &mut World) {
 fn a_run_that_never_began_is_no_question() {
     let mut world = World::new(3, true, Trouble::default());
     run_until(&mut world, Step::StartingFinal);
-    while !world.status.init_runs.iter().any(|run| run.target == "oms-2") {
+    while !world
+        .status
+        .init_runs
+        .iter()
+        .any(|run| run.target == "oms-2")
+    {
         if !world.run_pass() {
             world.run_cluster();
             world.clock += 10;
