@@ -290,8 +290,8 @@ def created(upgrade):
         if upgrade.watch:
             upgrade.watch.close()
             upgrade.watch = None
-        # 404: the definition is being replaced.
-        if error.code not in (404, 422):
+        # 404 and 429: the definition is being replaced.
+        if error.code not in (404, 422, 429):
             raise
         return False
     return True
