@@ -59,7 +59,7 @@ STAGES = [
     *rust("oms", "OMS seen from outside: seekdb, MariaDB, HTTP, container scripts", 10, 60),
     # The check of one kill test reads two tables in one statement while seekdb still renames them: test-all only.
     Stage("agent", "backup, proof and restore against seekdb and MariaDB", 25,
-          cargo_test(TESTS["agent"], "--skip", "kills::swap_on_seekdb_killed_after"), cargo_test(TESTS["agent"]), budget=420),
+          cargo_test(TESTS["agent"], "--skip", "kills::swap_on_seekdb_killed_after"), cargo_test(TESTS["agent"]), budget=720),
     *rust("other", "other tests of the crate", 10, 60),
     Stage("deny", "licences, banned packages, sources", 5,
           ".cache/cargo-deny/bin/cargo-deny --locked check bans licenses sources"),
