@@ -20,8 +20,29 @@ pub(super) const INIT_ONCE_MORE: &str = "InitOnceMore";
 /// Reason of a stall that a person ends by raising `spec.retries`, which accepts what ran.
 pub(super) const INIT_UNCONFIRMED: &str = "InitUnconfirmed";
 
+/// Remembers what the end of a run says. One of which no end is seen says nothing.
+///
+/// # Errors
+/// `InitFailed`: it ended badly.
+pub(super) fn record_end(
+    draft: &mut OmsUpgradeStatus,
+    target: &str,
+    init: &InitState,
+) -> Result<(), Failure> {
+    match init {
+        InitState::Completed => mark_completed(draft, target),
+        InitState::Ended {
+            code: 0,
+            last_lines,
+        } => mark_unconfirmed(draft, target, last_lines),
+        InitState::Ended { code, .. } => return Err(describe_failed_init(target, *code)),
+        InitState::NotStarted | InitState::Running | InitState::Vanished => {}
+    }
+    Ok(())
+}
+
 /// Remembers that a completion text was seen.
-pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
+fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
     if let Some(record) = find_record(draft, target) {
         record.completed = true;
         record.unconfirmed = None;
@@ -30,7 +51,7 @@ pub(super) fn mark_completed(draft: &mut OmsUpgradeStatus, target: &str) {
 
 /// Remembers a run that ended with exit status 0 and without a completion text. Whatever a person accepted before was
 /// another run; what a run has said before stands.
-pub(super) fn mark_unconfirmed(draft: &mut OmsUpgradeStatus, target: &str, last_lines: &[String]) {
+fn mark_unconfirmed(draft: &mut OmsUpgradeStatus, target: &str, last_lines: &[String]) {
     if let Some(record) = find_record(draft, target).filter(|record| !record.completed) {
         let known = record.unconfirmed.as_ref();
         if known.is_none_or(|known| known.attempt != record.attempt) {
@@ -70,7 +91,7 @@ pub(super) fn accept_unconfirmed_init(
 }
 
 /// `docker_init.sh` ended badly, or without saying how.
-pub(super) fn describe_failed_init(target: &str, code: i32) -> Failure {
+fn describe_failed_init(target: &str, code: i32) -> Failure {
     Failure::new(
         "InitFailed",
         format!(
@@ -113,17 +134,12 @@ pub(super) fn await_confirmation(
             }
             // It said so before, and the programs are up.
             _ if run.completed => {}
-            Fact::Known(InitState::Completed) => mark_completed(draft, name),
-            Fact::Known(InitState::Ended {
-                code: 0,
-                last_lines,
-            }) => {
-                mark_unconfirmed(draft, name, last_lines);
+            Fact::Known(init) => {
+                if let Err(failure) = record_end(draft, name, init) {
+                    return Some(Next::Fail(failure));
+                }
             }
-            Fact::Known(InitState::Ended { code, .. }) => {
-                return Some(Next::Fail(describe_failed_init(name, *code)));
-            }
-            Fact::Known(InitState::NotStarted | InitState::Vanished) | Fact::Unknown(_) => {}
+            Fact::Unknown(_) => {}
         }
     }
     let open: Vec<&InitRecord> = list_open_runs(cx, draft).collect();

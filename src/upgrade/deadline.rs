@@ -22,8 +22,12 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     }
     let known = cx.status.waiting.as_ref();
     let refused = known.filter(|waiting| waiting.reason == EFFECT_REFUSED);
+    let seen = match &next {
+        Next::Wait { problem, .. } => problem.as_ref(),
+        _ => None,
+    };
     let problem = match &next {
-        Next::Wait { problem, .. } => problem.as_ref().map(|waiting| waiting.message.as_str()),
+        Next::Wait { .. } => seen.map(|waiting| waiting.message.as_str()),
         // Done again and again it would never end.
         Next::Do(effect) if is_wanted_again(cx, effect) || is_console_stop(effect) => refused
             .map(|waiting| waiting.message.as_str())
@@ -40,10 +44,6 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         return next;
     };
     let last = step == Step::StartingFinal;
-    let seen = match &next {
-        Next::Wait { problem, .. } => problem.as_ref(),
-        _ => None,
-    };
     let end = seen.filter(|waiting| last && is_end_awaited(waiting));
     let limit = match last && (end.is_some() || is_init_running(cx, None)) {
         true => limit + i64::from(cx.spec.timeouts.init.as_seconds()),
@@ -88,12 +88,10 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
             summary::describe_step(step)
         ),
     );
-    Next::Fail(match &next {
-        Next::Wait {
-            problem: Some(waiting),
-            ..
-        } if is_seen_down(waiting) => blame_unconfirmed_init(cx, failure),
-        _ => failure,
+    Next::Fail(if seen.is_some_and(is_seen_down) {
+        blame_unconfirmed_init(cx, failure)
+    } else {
+        failure
     })
 }
 

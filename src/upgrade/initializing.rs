@@ -3,7 +3,7 @@
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
-use super::confirming_init::{INIT_UNSEEN, describe_failed_init, mark_completed, mark_unconfirmed};
+use super::confirming_init::{INIT_UNSEEN, record_end};
 use super::starting::record_init;
 use super::targets::{Shape, find_running_pod, read_targets, require_shape};
 use super::{Context, Effect, Fact, Failure, InitState, Next};
@@ -93,19 +93,11 @@ pub(super) fn decide_initializing(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
                 attempt: record.attempt,
             }),
             Fact::Known(InitState::Running) => Next::poll(),
-            Fact::Known(InitState::Completed) => {
-                mark_completed(draft, name);
-                continue;
-            }
-            Fact::Known(InitState::Ended {
-                code: 0,
-                last_lines,
-            }) => {
-                mark_unconfirmed(draft, name, last_lines);
-                continue;
-            }
-            Fact::Known(InitState::Ended { code, .. }) => {
-                Next::Fail(describe_failed_init(name, *code))
+            Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
+                match record_end(draft, name, end) {
+                    Ok(()) => continue,
+                    Err(failure) => Next::Fail(failure),
+                }
             }
             Fact::Known(InitState::Vanished) => Next::Fail(Failure::new(
                 "InitInterrupted",

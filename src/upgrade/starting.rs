@@ -1,7 +1,6 @@
 //! Starting a version: new for its initialisation, new for good, old on a way back. Pure.
 use super::confirming_init::{
-    INIT_ONCE_MORE, await_confirmation, blame_unconfirmed_init, describe_failed_init,
-    mark_completed, mark_unconfirmed,
+    INIT_ONCE_MORE, await_confirmation, blame_unconfirmed_init, record_end,
 };
 use super::fencing::may_write_late;
 use super::health::{await_services, revive_console};
@@ -256,19 +255,11 @@ fn help_with_init(
                     target: name.clone(),
                     attempt: record.attempt,
                 }),
-                Fact::Known(InitState::Completed) => {
-                    mark_completed(draft, name);
-                    continue;
-                }
-                Fact::Known(InitState::Ended {
-                    code: 0,
-                    last_lines,
-                }) => {
-                    mark_unconfirmed(draft, name, last_lines);
-                    continue;
-                }
-                Fact::Known(InitState::Ended { code, .. }) => {
-                    Next::Fail(describe_failed_init(name, *code))
+                Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
+                    match record_end(draft, name, end) {
+                        Ok(()) => continue,
+                        Err(failure) => Next::Fail(failure),
+                    }
                 }
                 _ => Next::trouble(
                     1,
