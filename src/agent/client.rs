@@ -3,8 +3,8 @@
 
 use super::credentials::Account;
 use super::failure::{Failure, hint, reason_of_code};
-use super::report::Reason;
-use super::request::MetadbAddress;
+use crate::protocol::report::Reason;
+use crate::protocol::request::MetadbAddress;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;

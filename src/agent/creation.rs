@@ -7,12 +7,12 @@
 use super::failure::Failure;
 use super::manifest::Manifest;
 use super::metadb::connection::{Metadb, keep_alive};
-use super::report::{Engine, Reason};
 use super::sql::definitions::{Definition, Definitions};
 use super::sql::foreign_keys::{find_rings, list_foreign_keys};
 use super::sql::names::{Beside, quote};
 use super::sql::rewrite::rename_references;
 use super::sql::views::{rename_tables, without_definer};
+use crate::protocol::report::{Engine, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -1,9 +1,9 @@
 //! Reads the account of the MetaDB from the mounted files. The only place that touches them.
 
 use super::failure::Failure;
-use super::report::Reason;
-use super::request::Credentials;
 use crate::oms::secret::cut_line_end;
+use crate::protocol::report::Reason;
+use crate::protocol::request::Credentials;
 use serde::Deserialize;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Why a run cannot go on: one reason for machines, one text for people. No I/O.
 
-use super::report::Reason;
+use crate::protocol::report::Reason;
 
 /// The error of every function in the agent.
 ///

@@ -1,7 +1,7 @@
 //! Understands `SHOW GRANTS`, and says what to grant. No I/O.
 
-use super::report::{Engine, PrivilegeState};
 use super::sql::names::{literal, quote};
+use crate::protocol::report::{Engine, PrivilegeState};
 
 /// What an account was granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Measures progress and prints it: at most one line per second on stdout, only when something changed.
 
-use super::report::{OutputLine, Progress, ProgressPhase};
+use crate::protocol::report::{OutputLine, Progress, ProgressPhase};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -4,9 +4,6 @@
 //! are the whole interface to the operator; both are free of I/O. `commands` tells each command's story from
 //! beginning to end; `metadb`, `volume` and `client` are the only doors to the outside.
 
-pub mod report;
-pub mod request;
-
 mod client;
 mod commands;
 mod creation;
@@ -18,7 +15,6 @@ mod load;
 pub mod manifest;
 mod metadb;
 mod meter;
-mod report_line;
 pub mod restore;
 mod run;
 mod scratch;

@@ -3,10 +3,10 @@
 use super::failure::{Failure, answer, server_code};
 use super::load::drop_beside;
 use super::metadb::catalogue::show_create;
-use super::report::{Reason, Trial};
 use super::run::Run;
 use super::sql::names::{Beside, literal, quote};
 use super::sql::statements::{end_of_quoted, name_of};
+use crate::protocol::report::{Reason, Trial};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -21,9 +21,9 @@ pub use spec::{
 };
 pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
-    InitRecord, InstallationStatus, Intent, JobRecord, JobRole, OmsUpgradeStatus, OpenComponent,
-    Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
-    StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    InitRecord, InstallationStatus, Intent, JobRecord, JobRole, KeptKey, OmsUpgradeStatus,
+    OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests,
+    Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

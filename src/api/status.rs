@@ -1,6 +1,5 @@
 //! What the operator knows and has done: the only memory of an upgrade. No I/O.
 use super::CheckResult;
-use crate::oms::ha::KeptKey;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;

@@ -4,7 +4,7 @@
 //! upgrades apart is the lock row in the MetaDB, which is taken before anything is touched, and the record on a Deployment,
 //! which is read anew then.
 use crate::api::OmsUpgrade;
-use crate::upgrade::Fact;
+use crate::facts::Fact;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;

@@ -10,7 +10,6 @@ mod claims;
 mod double;
 mod exec;
 mod faults;
-mod locate;
 mod observe;
 mod pacing;
 mod perform;

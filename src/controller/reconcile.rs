@@ -5,9 +5,9 @@ use super::perform::perform;
 use super::ports::Ports;
 use super::record::record;
 use crate::api::{FINALIZER, OmsUpgrade, OmsUpgradeStatus};
+use crate::facts::Observed;
 use crate::upgrade::{
-    Context, Decision, ObjectFacts, Observed, decide, decide_refusal, find_needs,
-    is_release_requested,
+    Context, Decision, ObjectFacts, decide, decide_refusal, find_needs, is_release_requested,
 };
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

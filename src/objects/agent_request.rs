@@ -1,11 +1,11 @@
 //! What a Job's agent is asked. Pure.
 use super::credentials::AccountSource;
 use super::names::backup_directory;
-use crate::agent::request::{
-    Lock, MetadbAddress, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
-};
 use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
 use crate::objects::labels::Owner;
+use crate::protocol::request::{
+    Lock, MetadbAddress, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
+};
 
 /// Seconds that a scratch restore may take with `verification: Auto`.
 const SCRATCH_BUDGET: u64 = 300;

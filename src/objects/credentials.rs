@@ -2,9 +2,9 @@
 use super::config_source::{ConfigSource, HolderKind};
 use super::labels::{Owner, build_metadata};
 use super::names::credentials_name;
-use crate::agent::request::Credentials as AgentCredentials;
 use crate::oms::config_yaml::NodeConfig;
 use crate::oms::secret::Credentials;
+use crate::protocol::request::Credentials as AgentCredentials;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, KeyToPath, Secret, SecretVolumeSource, Volume,

@@ -4,7 +4,8 @@
 //! is always one of three that follow from the original, so that "somebody else changed it" can be
 //! told from "we did".
 use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, TargetOriginal};
-use crate::upgrade::{DeploymentFacts, TargetChange};
+use crate::facts::DeploymentFacts;
+use crate::objects::target_change::TargetChange;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,6 @@
 use super::names::event_name;
 use crate::api::{FIELD_MANAGER, GROUP, VERSION};
 use crate::objects::labels::Owner;
-use crate::upgrade::Note;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 
@@ -13,6 +12,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time
 const LONGEST_MESSAGE: usize = 1024;
 /// Longest reason that the API server takes, bytes.
 const LONGEST_REASON: usize = 128;
+
+/// One transition, for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// CamelCase, unique per transition.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Warning rather than Normal.
+    pub warning: bool,
+}
 
 /// Builds the event about a note. `resource_version` is that of the status which the note explains.
 pub fn build_event(

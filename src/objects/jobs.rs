@@ -6,8 +6,8 @@
 use super::credentials::{AccountSource, CREDENTIALS_MOUNT};
 use super::labels::{Owner, build_annotations, build_labels, build_metadata};
 use super::names::{BACKUP_MOUNT, job_name, role_word};
-use crate::agent::request::Request;
 use crate::api::JobRole;
+use crate::protocol::request::Request;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, EmptyDirVolumeSource, LocalObjectReference,
@@ -209,7 +209,7 @@ pub fn build_security_context() -> SecurityContext {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::request::{Credentials, MetadbAddress, ProbeOptions};
+    use crate::protocol::request::{Credentials, MetadbAddress, ProbeOptions};
     use serde_json::json;
 
     #[test]

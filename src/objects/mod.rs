@@ -11,3 +11,4 @@ pub mod names;
 pub mod pods;
 pub mod prepull;
 pub mod replica_set;
+pub mod target_change;

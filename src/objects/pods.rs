@@ -1,8 +1,8 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
 use super::labels::is_ours;
 use super::prepull::PULL_CONTAINER;
-use crate::agent::report::{OutputLine, Progress, Report};
-use crate::upgrade::{ContainerFacts, Fact, PodFacts, PrePullState};
+use crate::facts::{ContainerFacts, Fact, PodFacts, PrePullState};
+use crate::protocol::report::{OutputLine, Progress, Report};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 

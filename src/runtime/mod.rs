@@ -1,6 +1,5 @@
 //! What keeps the operator running: lease, health, metrics, logs, shutdown.
 pub mod lease;
-pub mod metrics;
 mod options;
 mod run;
 mod server;

@@ -1,6 +1,5 @@
 //! Starts everything and ends it in order.
 use super::lease::Elector;
-use super::metrics::Metrics;
 use super::options::{LeaseOption, ListenOption, RunOptions};
 use super::server::{Health, serve};
 use super::telemetry::start_logging;
@@ -8,6 +7,7 @@ use crate::api::OmsUpgrade;
 use crate::controller::{
     AlwaysPermitted, KubeExec, Ports, Settings, SystemClock, WritePermit, run_controllers,
 };
+use crate::metrics::Metrics;
 use crate::oms::http::HttpOpener;
 use crate::oms::mysql::MySqlOpener;
 use kube::api::{Api, ListParams};

@@ -1,5 +1,5 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP.
-use super::metrics::Metrics;
+use crate::metrics::Metrics;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;

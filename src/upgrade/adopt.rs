@@ -2,11 +2,12 @@
 //!
 //! Status is dropped by some restores of a cluster. Then the annotation on the targets, written
 //! together with every change of them, says how far the upgrade got and how to get back.
-use super::{Context, Fact};
+use super::Context;
 use crate::api::{
     BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, JobRecord, JobRole,
     ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Step, TargetOriginal,
 };
+use crate::facts::Fact;
 use crate::objects::deployment::read_annotation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};

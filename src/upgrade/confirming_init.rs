@@ -5,8 +5,9 @@
 //! says which of the texts an image prints: an exit status of 0 without one is a question. The new version is started on
 //! it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
 use super::targets::Target;
-use super::{Context, Fact, Failure, InitState, Next};
+use super::{Context, Failure, Next};
 use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Waiting};
+use crate::facts::{Fact, InitState};
 
 /// Reason of `status.waiting`, and of a stall, where the new version is up and `docker_init.sh` still runs in it.
 const INIT_STILL_RUNS: &str = "InitStillRuns";

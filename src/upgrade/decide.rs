@@ -11,6 +11,7 @@ use super::{
 use crate::api::{
     Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
 };
+use crate::objects::event::Note;
 
 /// What one pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,17 +32,6 @@ pub enum Decision {
     },
     /// Nothing will ever be left to do, unless the object changes.
     Rest,
-}
-
-/// One transition, for an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// CamelCase, unique per transition.
-    pub reason: String,
-    /// For people.
-    pub message: String,
-    /// Warning rather than Normal.
-    pub warning: bool,
 }
 
 /// What a stalled upgrade does: it looks again, for what it waits for may come true without a change of the object.

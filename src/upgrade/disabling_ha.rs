@@ -3,8 +3,9 @@
 //! OMS upgrade guide, single node, step 1. `ha.config` is cached by `oms_console` (assumed, since
 //! OMS documents no reload), so with the driver `MetaDb` the console is restarted after the write.
 use super::health::{find_console_pid, is_console_stopped};
-use super::{Context, Effect, Fact, Failure, Next, seconds_between};
+use super::{Context, Effect, Failure, Next, seconds_between};
 use crate::api::{HaDriver, Step};
+use crate::facts::Fact;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::oms::metadb::HaRow;
 
@@ -97,7 +98,7 @@ pub(super) fn await_console(cx: &Context<'_>) -> Option<Next> {
         return None;
     }
     let intent = cx.status.intent.as_ref()?;
-    let restart = |facts: &super::TargetFacts| match find_console_pid(facts) {
+    let restart = |facts: &crate::facts::TargetFacts| match find_console_pid(facts) {
         Ok(Some(pid)) => Next::Do(Effect::RestartConsole {
             target: facts.name.clone(),
             pid,

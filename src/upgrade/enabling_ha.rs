@@ -5,8 +5,9 @@
 use super::disabling_ha::{await_console, write_row};
 use super::health::{await_services, await_services_but_consoles, revive_console};
 use super::targets::read_targets;
-use super::{Context, Fact, Failure, Next};
+use super::{Context, Failure, Next};
 use crate::api::{Direction, HaDriver, HaGoal, OmsUpgradeStatus, PullBackMethod, Step};
+use crate::facts::Fact;
 use crate::oms::ha::{
     ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, RECOVERY_KEYS,
     REFETCH_STORE_INTERVAL_MIN, compute_pull_back_minutes,

@@ -1,8 +1,9 @@
 //! An object that the operator cannot work on: what its status tells people then. Pure.
 use super::decide::record;
-use super::{Context, Decision, Note};
+use super::{Context, Decision};
 use crate::api::condition_types::{READY, RECONCILING, STALLED};
 use crate::api::{Waiting, set_condition};
+use crate::objects::event::Note;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Map, Value};
 

@@ -4,9 +4,11 @@
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use super::adopt::read_target_record;
 use super::targets::read_targets;
-use super::{Context, Effect, Fact, Failure, Next, OwnKind, TargetChange, TargetFacts};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{Direction, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, PhaseRecord, Step};
+use crate::facts::{Fact, OwnKind, TargetFacts};
 use crate::objects::deployment::{read_annotation, read_generation};
+use crate::objects::target_change::TargetChange;
 
 /// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt has no
 /// history: there our record on the targets tells.

@@ -3,7 +3,8 @@
 //! OMS guide, check the deployment: the five programs RUNNING; every host ONLINE; heart beats fresh.
 //! Abnormal Stores and Connectors are expected while HA is off (upgrade guide, multi-node).
 use super::targets::{Target, find_running_pod};
-use super::{Context, Effect, Fact, Next, Program, TargetFacts};
+use super::{Context, Effect, Next};
+use crate::facts::{Fact, Program, TargetFacts};
 use crate::oms::container::{CONSOLE_PROGRAM, REQUIRED_PROGRAMS};
 use crate::oms::open_api::Health;
 

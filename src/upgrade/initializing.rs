@@ -6,8 +6,9 @@
 use super::confirming_init::{INIT_UNSEEN, record_end};
 use super::starting::record_init;
 use super::targets::{Shape, find_running_pod, read_targets, require_shape};
-use super::{Context, Effect, Fact, Failure, InitState, Next};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{OmsUpgradeStatus, Step};
+use crate::facts::{Fact, InitState};
 use crate::objects::deployment::TemplateKind;
 
 /// Starts the script where it must run and waits for its banner, one target after the other.

@@ -1,8 +1,9 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
-use super::{Context, Effect, Fact, Failure, JobState, Next, to_i64};
-use crate::agent::report::{Outcome, Progress as AgentProgress, Reason, Report};
+use super::{Context, Effect, Failure, Next, to_i64};
 use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Progress};
+use crate::facts::{Fact, JobState};
+use crate::protocol::report::{Outcome, Progress as AgentProgress, Reason, Report};
 
 /// Attempts of one Job before a person is asked. A restore is safe to repeat and needed most.
 fn count_attempts(role: JobRole) -> i32 {

@@ -4,9 +4,10 @@
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
 use super::job_step::run_job;
-use super::{Context, Effect, Fact, Failure, Next, to_i64};
-use crate::agent::report::{CommandResult, CompareReport, Report, Trial};
+use super::{Context, Effect, Failure, Next, to_i64};
 use crate::api::{BackupStatus, ContentProof, DatabaseSummary, JobRole, OmsUpgradeStatus, Step};
+use crate::facts::Fact;
+use crate::protocol::report::{CommandResult, CompareReport, Report, Trial};
 
 /// `ob_query_timeout` while Jobs read and write the databases: ten hours, in microseconds.
 pub(super) const RAISED_QUERY_TIMEOUT: u64 = 36_000_000_000;

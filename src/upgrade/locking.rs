@@ -1,7 +1,8 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
 use super::preflight_checks::{Verdict, judge_record};
-use super::{Context, Effect, Fact, Failure, Next};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{CheckName, HaOriginal, OmsUpgradeStatus, Originals, ProjectRecord, Step};
+use crate::facts::Fact;
 use crate::objects::deployment::capture_original;
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;

@@ -18,7 +18,6 @@ mod job_step;
 mod jobs;
 mod locking;
 mod needs;
-mod observed;
 mod pausing;
 mod preflight;
 mod preflight_cgroup;
@@ -40,14 +39,14 @@ mod templates;
 mod timeouts;
 
 pub use adopt::{TargetRecord, build_target_record};
-pub use decide::{Decision, Note, decide, decide_refusal};
-pub use effect::{Effect, OldStartProof, TargetChange};
+pub use decide::{Decision, decide, decide_refusal};
+pub use effect::Effect;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
-pub use observed::*;
 pub use requests::is_release_requested;
 
 use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal, Waiting};
+use crate::facts::Observed;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Everything a decision is made from.

@@ -1,6 +1,6 @@
 //! What a pass has to look at: a step asks only for what it decides on. Pure.
-use super::observed::Needs;
 use crate::api::{Direction, JobRole, OmsUpgradeStatus, Step};
+use crate::facts::Needs;
 
 /// The Job that a step is about.
 pub fn find_role(step: Step) -> Option<JobRole> {

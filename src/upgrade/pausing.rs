@@ -5,9 +5,10 @@
 //! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
 use super::faults::is_fault_over;
 use super::targets::Target;
-use super::{Context, Next, TargetChange};
+use super::{Context, Next};
 use crate::api::{Direction, OmsUpgradeStatus, Step, Waiting};
 use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
+use crate::objects::target_change::TargetChange;
 use serde_json::Value;
 
 /// Reason of `status.waiting` while something is held by a paused target.

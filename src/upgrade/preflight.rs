@@ -4,15 +4,13 @@ use super::preflight_checks::{Verdict, check_installation, check_targets};
 use super::preflight_probe::check_probe;
 use super::preflight_projects::check_projects;
 use super::stopping_jobs::stop_own_jobs;
-use super::{
-    Context, Effect, Fact, Failure, JobState, Next, OwnKind, PrePullState, TargetFacts,
-    seconds_between, to_i64,
-};
-use crate::agent::report::{CommandResult, ProbeReport, Trial};
+use super::{Context, Effect, Failure, Next, seconds_between, to_i64};
 use crate::api::{
     Action, Check, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates,
     InstallationStatus, JobRole, OmsUpgradeStatus, PlanStatus, Step, Target,
 };
+use crate::facts::{Fact, JobState, OwnKind, PrePullState, TargetFacts};
+use crate::protocol::report::{CommandResult, ProbeReport, Trial};
 use serde_json::Value;
 
 /// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
@@ -351,7 +349,8 @@ fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckResult {
 mod tests {
     use super::*;
     use crate::api::OmsUpgradeSpec;
-    use crate::upgrade::{ObjectFacts, Observed};
+    use crate::facts::Observed;
+    use crate::upgrade::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 

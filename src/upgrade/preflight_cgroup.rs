@@ -2,8 +2,9 @@
 //!
 //! OceanBase's troubleshooting guide says that versions before 4.2.5 show an abnormal server status on hosts with cgroup v2. Where the
 //! version that runs is ONLINE on such a node the guide's trouble does not show, so there it is a warning.
+use super::Context;
 use super::preflight_checks::Verdict;
-use super::{Context, Fact};
+use crate::facts::Fact;
 use crate::oms::version::{needs_cgroup_v1, parse_image_version};
 
 /// Every node runs cgroup v1, or OMS is seen to run on it all the same.
@@ -80,8 +81,9 @@ fn find_host_status(cx: &Context<'_>, index: usize) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus};
+    use crate::facts::{Discovered, Observed, TargetFacts};
     use crate::oms::metadb::HostRow;
-    use crate::upgrade::{Discovered, ObjectFacts, Observed, TargetFacts};
+    use crate::upgrade::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 

@@ -1,9 +1,10 @@
 //! Preflight checks of targets, installation and MetaDB. Pure.
+use super::Context;
 use super::preflight::{CheckId, find_container_name};
 use super::sessions::{PARTLY_SEEN, judge_own_sessions};
 use super::templates::is_current;
-use super::{Context, DeploymentFacts, Fact, PodFacts};
 use crate::api::{CheckName, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
+use crate::facts::{DeploymentFacts, Fact, PodFacts};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, is_paused, read_annotation, read_environment, read_replicas,
 };

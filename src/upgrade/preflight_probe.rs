@@ -3,7 +3,7 @@ use super::job_step::format_bytes;
 use super::jobs::RAISED_QUERY_TIMEOUT;
 use super::preflight::CheckId;
 use super::preflight_checks::{Found, Verdict};
-use crate::agent::report::{PrivilegeState, ProbeReport, Trial};
+use crate::protocol::report::{PrivilegeState, ProbeReport, Trial};
 
 /// What the probe Job found.
 pub(super) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
@@ -120,7 +120,7 @@ fn judge_restore_method(probe: &ProbeReport) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::report::{Engine, Privilege};
+    use crate::protocol::report::{Engine, Privilege};
 
     fn report(estimated_bytes: u64) -> ProbeReport {
         ProbeReport {

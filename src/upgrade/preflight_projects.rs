@@ -1,9 +1,10 @@
 //! Preflight checks of projects and connectors (OMS upgrade overview, restrictions). Pure.
+use super::Context;
 use super::locking::MOST_PROJECTS;
 use super::preflight::CheckId;
 use super::preflight_checks::{Verdict, read_source_images};
-use super::{Context, Fact};
 use crate::api::CheckName;
+use crate::facts::Fact;
 use crate::oms::metadb::{ConnectorReport, DbType};
 use crate::oms::project::{
     ProjectProgress, Switchover, compute_lag_seconds, find_live_link, judge_switchover,

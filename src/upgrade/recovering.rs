@@ -6,8 +6,9 @@ use super::deadline::EFFECT_REFUSED;
 use super::disabling_ha::{await_console, write_row};
 use super::enabling_ha::{build_restoring_patch, find_goal};
 use super::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
-use super::{Context, Fact, Failure, Next, seconds_between, timeouts};
+use super::{Context, Failure, Next, seconds_between, timeouts};
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, ProjectRecord, Step};
+use crate::facts::Fact;
 use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
 

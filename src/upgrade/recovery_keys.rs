@@ -5,9 +5,11 @@
 //! late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened. So where nobody can watch,
 //! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
 use super::enabling_ha::{find_goal, read_original_config};
-use super::{Context, Effect, Fact, Failure, Next};
+use super::{Context, Effect, Failure, Next};
+use crate::api::KeptKey;
 use crate::api::{ConditionStatus, OmsUpgradeStatus, ProjectRecord, Step};
-use crate::oms::ha::{HaConfig, HaError, KeptKey};
+use crate::facts::Fact;
+use crate::oms::ha::{HaConfig, HaError};
 use crate::oms::metadb::KeptKeys;
 use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
 

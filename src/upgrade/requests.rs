@@ -51,7 +51,7 @@ fn is_every_target_gone(cx: &Context<'_>) -> bool {
     !targets.is_empty()
         && targets
             .iter()
-            .all(|facts| matches!(facts.deployment, super::Fact::Known(None)))
+            .all(|facts| matches!(facts.deployment, crate::facts::Fact::Known(None)))
 }
 
 /// Latches requests into the draft and turns back where they ask for it. True when the draft must be

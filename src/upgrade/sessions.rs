@@ -3,10 +3,11 @@
 //! Before the stop OMS itself is connected, and behind a proxy or NAT its sessions come from addresses that nobody knows. So
 //! preflight refuses only what is sure to hold up the stop; whatever else is not known to be another's counts after the stop, where
 //! every session of OMS must be gone, and is told before.
+use super::Context;
 use super::preflight::is_required;
 use super::preflight_checks::Verdict;
-use super::{Context, Fact};
 use crate::api::CheckName;
+use crate::facts::Fact;
 use crate::oms::metadb::{
     ForeignSession, ServerCoverage, SessionReport, is_elsewhere, read_address,
 };

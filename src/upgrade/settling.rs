@@ -1,7 +1,9 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use super::requests::is_abandoned;
-use super::{Context, Effect, Fact, Next, OwnKind, TargetChange, needs};
+use super::{Context, Effect, Next, needs};
+use crate::facts::{Fact, OwnKind};
 use crate::objects::deployment::{is_given_back, read_generation};
+use crate::objects::target_change::TargetChange;
 
 /// Verdict and `settled` are two facts: clean-up goes on after the verdict.
 pub(super) fn decide_settling(cx: &Context<'_>) -> Next {

@@ -9,9 +9,11 @@ use super::targets::{
     read_targets, was_left_alone,
 };
 use super::templates::{describe_unseen, find_doubt, refuse_old_image};
-use super::{Context, Effect, Fact, Failure, InitState, Next, OldStartProof, TargetChange};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{Direction, InitRecord, OmsUpgradeStatus, Step};
+use crate::facts::{Fact, InitState};
 use crate::objects::deployment::TemplateKind;
+use crate::objects::target_change::{OldStartProof, TargetChange};
 
 /// Restarts of one container before it is called a crash loop.
 const CRASH_LOOP: i32 = 3;
@@ -284,7 +286,7 @@ fn help_with_init(
 pub(super) fn record_init(
     draft: &mut OmsUpgradeStatus,
     target: &str,
-    pod: &super::PodFacts,
+    pod: &crate::facts::PodFacts,
     attempt: i32,
 ) {
     let former = draft

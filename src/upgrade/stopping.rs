@@ -3,9 +3,11 @@
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
 use super::sessions::{find_blind_spot, list_counted};
 use super::targets::{Shape, Target, bring_into_shape, list_stopped, read_targets};
-use super::{Context, Effect, Fact, Failure, Next, TargetChange};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
+use crate::facts::Fact;
 use crate::objects::deployment::{TemplateKind, is_drained};
+use crate::objects::target_change::TargetChange;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::oms::metadb::HaRow;
 

@@ -1,8 +1,9 @@
 //! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
 use super::fencing::may_write_late;
 use super::settling::is_prepull;
-use super::{Context, Effect, Fact, Next, OwnKind};
+use super::{Context, Effect, Next};
 use crate::api::{Direction, Step};
+use crate::facts::{Fact, OwnKind};
 
 /// Deletes what still runs and waits until its pods are gone; then the way back begins.
 pub(super) fn decide_stopping_jobs(cx: &Context<'_>) -> Next {

@@ -1,10 +1,11 @@
 //! The status for people: phase, conditions, events. Derived from the rest, in one place. Pure.
+use super::Context;
 use super::pausing::is_held;
 use super::promises::{break_promises, derive_promises};
 use super::recovery_keys::{describe_unwatched, judge_recovery};
-use super::{Context, Note};
 use crate::api::condition_types::*;
 use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step, find_condition, set_condition};
+use crate::objects::event::Note;
 use crate::oms::version::parse_image_version;
 
 /// Fills in what follows from the rest of the status.

@@ -2,16 +2,16 @@
 use super::adopt::read_target_record;
 use super::pausing::{hold_while_paused, wait_for_resumption};
 use super::templates::require_current;
-use super::{
-    Context, DeploymentFacts, Effect, Fact, Failure, Next, PodFacts, TargetChange, TargetFacts,
-};
+use super::{Context, Effect, Failure, Next};
 use crate::api::{
     Direction, Intent, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal,
 };
+use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
 use crate::objects::deployment::{
     TemplateKind, classify_template, find_last_writer, read_generation, read_replicas,
     read_replicas_owned_time,
 };
+use crate::objects::target_change::TargetChange;
 use serde_json::Value;
 
 /// The shape that all targets must have in a step.

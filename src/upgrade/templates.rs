@@ -4,7 +4,8 @@
 //! and never for it: the same image has one id by one name and another by the next.
 use super::pausing::wait_for_resumption;
 use super::targets::Target;
-use super::{Context, Fact, Failure, Next, PodFacts};
+use super::{Context, Failure, Next};
+use crate::facts::{Fact, PodFacts};
 use crate::objects::deployment::is_paused;
 use crate::objects::replica_set::is_same_template;
 use serde_json::Value;

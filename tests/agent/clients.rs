@@ -4,7 +4,7 @@ use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::World;
 use crate::outside::with_client;
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use serde_json::json;
 
 /// A dump by such a client is a backup, and comes back both ways.

@@ -3,7 +3,7 @@
 
 use crate::engines::Kind;
 use crate::engines::world::{Ended, World};
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

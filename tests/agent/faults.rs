@@ -3,7 +3,7 @@
 use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::{DATABASES, PASSWORD, USER, World};
-use oms_operator::agent::report::{CommandResult, Reason};
+use oms_operator::protocol::report::{CommandResult, Reason};
 use serde_json::json;
 use std::io::Read;
 use std::net::TcpListener;

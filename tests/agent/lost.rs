@@ -5,7 +5,7 @@ use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::{PASSWORD, USER, World};
 use crate::faults::wait_for;
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};

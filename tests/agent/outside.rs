@@ -3,7 +3,7 @@
 use crate::engines::Kind;
 use crate::engines::world::World;
 use crate::faults::{assert_no_backup, wait_for};
-use oms_operator::agent::report::{CommandResult, Reason, Trial};
+use oms_operator::protocol::report::{CommandResult, Reason, Trial};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;

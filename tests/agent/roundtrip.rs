@@ -2,7 +2,7 @@
 
 use crate::engines::world::{DATABASES, PASSWORD, USER, World};
 use crate::engines::{Kind, Server};
-use oms_operator::agent::report::{
+use oms_operator::protocol::report::{
     CommandResult, CompareReport, Engine, PrivilegeState, Reason, RestoreMethodUsed, Trial,
 };
 use serde_json::json;
@@ -275,7 +275,7 @@ fn the_report_is_in_the_termination_log_too() {
     let ended = world.run("dump", &world.request(1));
     assert!(ended.stdout.contains(&ended.termination_log) && ended.termination_log.len() <= 4096);
     assert_eq!(
-        serde_json::from_str::<oms_operator::agent::report::Report>(&ended.termination_log)
+        serde_json::from_str::<oms_operator::protocol::report::Report>(&ended.termination_log)
             .unwrap(),
         *ended.succeeded()
     );

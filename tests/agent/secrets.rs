@@ -3,7 +3,7 @@
 
 use crate::engines::Kind;
 use crate::engines::world::{PASSWORD, World};
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -4,7 +4,7 @@ use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::World;
 use crate::faults::{assert_no_backup, wait_for};
-use oms_operator::agent::report::{
+use oms_operator::protocol::report::{
     CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
 };
 use serde_json::json;

@@ -5,7 +5,7 @@ use crate::engines::Kind;
 use crate::engines::proxy::Proxy;
 use crate::engines::world::World;
 use crate::faults::assert_no_backup;
-use oms_operator::agent::report::{CommandResult, CompareReport, ProbeReport, Reason};
+use oms_operator::protocol::report::{CommandResult, CompareReport, ProbeReport, Reason};
 use serde_json::{Value, json};
 use std::process::Stdio;
 

@@ -3,7 +3,7 @@
 use crate::engines::Kind;
 use crate::engines::world::{DATABASES, World};
 use crate::faults::assert_no_backup;
-use oms_operator::agent::report::{CommandResult, PrivilegeState, ProbeReport, Reason};
+use oms_operator::protocol::report::{CommandResult, PrivilegeState, ProbeReport, Reason};
 
 /// An account with everything that a backup and a restore need beside the right to see programs.
 fn make_account(world: &World) {

@@ -6,7 +6,7 @@
 use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::World;
-use oms_operator::agent::report::{CommandResult, Reason, Trial};
+use oms_operator::protocol::report::{CommandResult, Reason, Trial};
 use serde_json::{Value, json};
 
 /// A view of the first database that needs the second one, and a chain from the first to the second and back. With a foreign

@@ -1,6 +1,7 @@
 //! Times in which nobody looked: the operator met a fault of its own, could not read the object, or was away.
 use super::*;
-use oms_operator::upgrade::{Decision, Observed, Unreadable, decide_fault, describe_unreadable};
+use oms_operator::facts::Observed;
+use oms_operator::upgrade::{Decision, Unreadable, decide_fault, describe_unreadable};
 use serde_json::json;
 
 const LONG: i64 = 100_000;

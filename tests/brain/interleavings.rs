@@ -1,7 +1,7 @@
 //! Every interleaving of what people, Jobs and strangers can do with the operator's passes.
 use super::world::{JobEnd, Trouble, World};
 use super::*;
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use std::collections::{HashSet, VecDeque};
 
 /// Every world that can be reached when, between any two moves, at most `budget` bad things happen.

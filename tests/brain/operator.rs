@@ -1,6 +1,7 @@
 //! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
 use super::*;
 use crate::ownership::{raise_generation, record_manager};
+use oms_operator::objects::target_change::TargetChange;
 
 impl World {
     /// One pass of the operator. True when it changed something.

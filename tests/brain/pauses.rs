@@ -1,8 +1,8 @@
 //! Somebody pauses a Deployment in the middle (`kubectl rollout pause`): it is scaled then, and starts no new template.
 use super::*;
 use oms_operator::api::find_condition;
+use oms_operator::facts::InitState;
 use oms_operator::objects::deployment::{UPGRADE_VARIABLE, is_paused};
-use oms_operator::upgrade::InitState;
 
 /// What `Ready` says.
 fn read_ready(world: &World) -> &str {

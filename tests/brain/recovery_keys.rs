@@ -1,11 +1,12 @@
 //! Recovery keys of `ha.config` where nobody can watch the recovery: they stay, people are told, and the next upgrade knows of them.
 use super::world::{Trouble, World};
 use super::{expect, run, run_slowly, run_until};
+use oms_operator::api::KeptKey;
 use oms_operator::api::{
     Action, CheckOutcome, OmsUpgradeStatus, Phase, PullBackMethod, Step, condition_types as types,
     find_condition,
 };
-use oms_operator::oms::ha::{HaConfig, KeptKey};
+use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::metadb::KeptKeys;
 
 /// A default is no constant.

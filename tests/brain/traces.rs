@@ -3,10 +3,11 @@
 //! A change of the procedure shows here as a difference that a person can read. Nothing in a trace depends on the moment.
 use super::world::{JobEnd, Trouble, World};
 use super::*;
-use oms_operator::agent::report::Reason;
 use oms_operator::api::{Intent, OmsUpgradeStatus, find_condition};
 use oms_operator::objects::deployment::{read_annotation, read_replicas};
-use oms_operator::upgrade::{Decision, Note, decide};
+use oms_operator::objects::event::Note;
+use oms_operator::protocol::report::Reason;
+use oms_operator::upgrade::{Decision, decide};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

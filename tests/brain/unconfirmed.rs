@@ -2,7 +2,8 @@
 //! back by itself, and HA stays off until there is an answer.
 use super::*;
 use oms_operator::api::{InitRecord, RollbackPolicy, find_condition};
-use oms_operator::upgrade::{Decision, Fact, InitState, decide};
+use oms_operator::facts::{Fact, InitState};
+use oms_operator::upgrade::{Decision, decide};
 use serde_json::json;
 
 fn init_silent() -> Trouble {

@@ -9,20 +9,22 @@ pub use observing::session;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use oms_operator::agent::report::{
-    CommandResult, CompareReport, DumpReport, Engine as AgentEngine, Outcome, ProbeReport, Reason,
-    Report, RestoreReport, Trial, VerifyReport,
-};
+use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
+use oms_operator::facts::*;
 use oms_operator::objects::deployment::{
     TemplateKind, build_patch, classify_template, is_paused, read_replicas,
     read_replicas_owned_time,
 };
-use oms_operator::oms::ha::{HaConfig, HaPatch, KeptKey};
+use oms_operator::oms::ha::{HaConfig, HaPatch};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
 use oms_operator::oms::project::{
     ProjectKey, ProjectKind, ProjectProgress, ProjectRow, ProjectStatus,
+};
+use oms_operator::protocol::report::{
+    CommandResult, CompareReport, DumpReport, Engine as AgentEngine, Outcome, ProbeReport, Reason,
+    Report, RestoreReport, Trial, VerifyReport,
 };
 use oms_operator::upgrade::*;
 use serde_json::{Value, json};

@@ -1,7 +1,9 @@
 //! One installation's databases on a server of its own, a claim, credentials, and the agent as its users run it.
 
 use super::{Kind, Server};
-use oms_operator::agent::report::{CommandResult, Outcome, OutputLine, Progress, Reason, Report};
+use oms_operator::protocol::report::{
+    CommandResult, Outcome, OutputLine, Progress, Reason, Report,
+};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! The agent in its Jobs, as far as the databases and the claim are concerned: it can be killed at
 //! any moment, and its report is the only proof of what it did.
 use super::world::{Artefact, Schema, World};
-use oms_operator::agent::report::{
+use oms_operator::protocol::report::{
     CommandResult, CompareReport, DumpReport, Engine, Outcome, OutputLine, ProbeReport, Progress,
     Reason, Report, RestoreReport, Trial, VerifyReport,
 };
-use oms_operator::agent::request::Request;
+use oms_operator::protocol::request::Request;
 use serde_json::{Value, json};
 
 /// How a run ends.

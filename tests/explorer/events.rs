@@ -3,7 +3,7 @@ use super::agent::End;
 use super::cluster::PodKind;
 use super::ownership::record_manager;
 use super::world::{UPGRADE, Version, World};
-use oms_operator::agent::report::Reason;
+use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,9 @@
 use super::{UID, find_loss, pin, read_stored};
 use oms_operator::agent::digest::{ContentDigest, RowHash, sha256_hex};
 use oms_operator::agent::manifest::*;
-use oms_operator::agent::report::Engine;
 use oms_operator::agent::sql::names::Beside;
 use oms_operator::agent::volume::attempt::{directory_of, file_name_of};
+use oms_operator::protocol::report::Engine;
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -1,9 +1,12 @@
 //! The intent of every effect, as it is stored before the effect is carried out.
 use super::source::read_sources;
 use super::{UID, find_loss, pin, read_stored, to_text};
+use oms_operator::api::KeptKey;
 use oms_operator::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
-use oms_operator::oms::ha::{HaPatch, KeptKey};
-use oms_operator::upgrade::{Effect, OldStartProof, OwnKind, OwnObject, TargetChange};
+use oms_operator::facts::{OwnKind, OwnObject};
+use oms_operator::objects::target_change::{OldStartProof, TargetChange};
+use oms_operator::oms::ha::HaPatch;
+use oms_operator::upgrade::Effect;
 use serde_json::{Value, json};
 
 const MEANING: &str = "An operator that is replaced between recording an intent and carrying it out leaves this in the status. The next \

@@ -2,7 +2,7 @@
 use super::objects::spec;
 use super::{pin, samples};
 use oms_operator::api::OmsUpgrade;
-use oms_operator::runtime::metrics::Metrics;
+use oms_operator::metrics::Metrics;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -2,16 +2,18 @@
 use super::{UID, pin, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::*;
+use oms_operator::facts::DeploymentFacts;
 use oms_operator::objects::agent_request::{Place, build_request, find_deadline};
 use oms_operator::objects::config_source::{ConfigSource, HolderKind};
 use oms_operator::objects::credentials::{AccountSource, build_credentials_secret};
 use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
+use oms_operator::objects::event::Note;
 use oms_operator::objects::event::build_event;
 use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
 use oms_operator::objects::labels::Owner;
 use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
+use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::secret::{Credentials, SecretString};
-use oms_operator::upgrade::{DeploymentFacts, Note, OldStartProof, TargetChange};
 use serde_json::{Map, Value, json};
 
 pub const OWNER: Owner<'_> = Owner {

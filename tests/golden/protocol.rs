@@ -1,10 +1,10 @@
 //! What the operator asks an agent and what it is answered: the two may come from images of different versions.
 use super::objects::{OWNER, ROLES, account, place, spec};
 use super::{UID, find_loss, pin, read_stored, samples, to_text};
-use oms_operator::agent::report::*;
-use oms_operator::agent::request::Request;
 use oms_operator::objects::agent_request::build_request;
 use oms_operator::objects::pods::{find_progress, find_report};
+use oms_operator::protocol::report::*;
+use oms_operator::protocol::request::Request;
 use serde_json::{Map, Value, json};
 
 const REQUESTS: &str = "The agent refuses a request with a field that it does not know: an operator that is newer than the image of the \

@@ -3,6 +3,7 @@ use super::objects::{original, spec};
 use super::{UID, find_loss, pin, read_stored, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::{Direction, ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals};
+use oms_operator::facts::*;
 use oms_operator::upgrade::*;
 use serde_json::{Value, json};
 

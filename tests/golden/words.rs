@@ -2,7 +2,7 @@
 //! checks.
 use super::pin;
 use super::source::{Source, read_sources};
-use oms_operator::agent::report::{Outcome, Reason};
+use oms_operator::protocol::report::{Outcome, Reason};
 use std::collections::BTreeSet;
 
 const MEANING: &str = "These words stand in conditions, in events, in the status of upgrades that are under way, and in the scripts, \
@@ -63,7 +63,9 @@ fn write_section(text: &mut String, title: &str, words: impl IntoIterator<Item =
 fn words_of_conditions_reasons_and_effects() {
     let mut conditions = list_words(&read_files("src/api", "conditions.rs"));
     conditions.retain(|word| word != "True" && word != "False");
-    let brain = list_words(&read_sources("src/upgrade"));
+    let mut sources = read_sources("src/upgrade");
+    sources.extend(read_files("src/objects", "target_change.rs"));
+    let brain = list_words(&sources);
     assert!(conditions.len() >= 13 && brain.len() > 100);
     let mut text = String::new();
     write_section(&mut text, "Condition types", conditions);

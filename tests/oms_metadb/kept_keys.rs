@@ -1,6 +1,6 @@
 //! Recovery keys that were left in `ha.config`, written down beside the lock.
 use mysql_async::prelude::Queryable;
-use oms_operator::oms::ha::KeptKey;
+use oms_operator::api::KeptKey;
 use oms_operator::oms::metadb::{KEPT_TABLE, KeptKeys, LOCK_DATABASE, LockClaim, LockOutcome};
 
 use crate::support::Server;

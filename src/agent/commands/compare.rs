@@ -5,8 +5,8 @@ use crate::agent::load::compare_live;
 use crate::agent::manifest::summarize;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
-use crate::agent::report::{CommandResult, CompareReport};
 use crate::agent::run::{Done, Run};
+use crate::protocol::report::{CommandResult, CompareReport};
 
 /// Compares objects, definitions, row counts and content digests in both directions.
 ///

@@ -2,10 +2,10 @@
 
 use crate::agent::failure::Failure;
 use crate::agent::load::drop_beside;
-use crate::agent::report::{CommandResult, DropReport, ProgressPhase};
 use crate::agent::restore::record;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::names::Beside;
+use crate::protocol::report::{CommandResult, DropReport, ProgressPhase};
 
 /// Drops every `<db>__omsnew_*`, and what aside databases are left.
 ///

@@ -12,12 +12,12 @@ use crate::agent::metadb::content::read_database;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
-use crate::agent::report::{
-    CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
-};
 use crate::agent::run::{Done, Run};
 use crate::agent::volume::attempt::{file_name_of, prepare, store_manifest};
 use crate::agent::volume::writer::{Stored, store_stream};
+use crate::protocol::report::{
+    CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
+};
 use mysql_async::Conn;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -8,11 +8,13 @@ use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_progra
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::lock::SCHEMA;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
-use crate::agent::report::{CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal, quote};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
+use crate::protocol::report::{
+    CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial,
+};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -12,15 +12,15 @@ use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
-use crate::agent::report::{
-    CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
-};
-use crate::agent::request::RestoreMethod;
 use crate::agent::restore::record::{self, RestoreRecord, Step};
 use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::{Beside, quote};
+use crate::protocol::report::{
+    CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
+};
+use crate::protocol::request::RestoreMethod;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::path::Path;

@@ -6,12 +6,12 @@ use crate::agent::load::{Source, drop_beside, load_beside, make_beside};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::connection::Metadb;
 use crate::agent::metadb::packet::require_packet;
-use crate::agent::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
-use crate::agent::request::ScratchMode;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
 use crate::agent::volume::reader::{check_file, prove_content};
+use crate::protocol::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
+use crate::protocol::request::ScratchMode;
 use mysql_async::Conn;
 use std::path::Path;
 

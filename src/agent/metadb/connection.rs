@@ -3,9 +3,9 @@
 use super::given::{Given, read_given};
 use crate::agent::credentials::Account;
 use crate::agent::failure::Failure;
-use crate::agent::report::{Engine, Reason};
-use crate::agent::request::MetadbAddress;
 use crate::oms::mysql::pins::{self, IDLE_SECONDS, PinError, Purpose};
+use crate::protocol::report::{Engine, Reason};
+use crate::protocol::request::MetadbAddress;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;

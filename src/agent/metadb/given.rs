@@ -6,10 +6,10 @@
 //! nothing yet, which covers server-wide settings as well as `init_connect`.
 
 use crate::agent::failure::Failure;
-use crate::agent::report::Reason;
 use crate::oms::mysql::pins::{
     ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings, unless_unknown,
 };
+use crate::protocol::report::Reason;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;

@@ -11,8 +11,8 @@
 use super::connection::{HEARTBEAT, LOST_PATIENCE, Metadb, ping};
 use super::sessions::{list_account, say_kill};
 use crate::agent::failure::{Failure, server_code};
-use crate::agent::report::Reason;
-use crate::agent::request::Lock;
+use crate::protocol::report::Reason;
+use crate::protocol::request::Lock;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use std::time::{Duration, Instant};

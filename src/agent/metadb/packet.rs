@@ -1,7 +1,7 @@
 //! Whether the server takes the longest statement of a dump. Reads one variable.
 
 use crate::agent::failure::Failure;
-use crate::agent::report::Reason;
+use crate::protocol::report::Reason;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

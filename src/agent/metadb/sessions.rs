@@ -2,8 +2,8 @@
 
 use super::connection::{LOST_PATIENCE, Metadb};
 use crate::agent::failure::Failure;
-use crate::agent::report::Reason;
 use crate::oms::metadb::is_elsewhere;
+use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 use super::connection::Metadb;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::grants::{Grants, grant_statement, scope};
-use crate::agent::report::{Engine, Privilege, PrivilegeState, Reason};
+use crate::protocol::report::{Engine, Privilege, PrivilegeState, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -6,8 +6,8 @@
 
 use crate::agent::failure::Failure;
 use crate::agent::metadb::lock::{RESTORE_ROW, TABLE};
-use crate::agent::report::Reason;
 use crate::agent::sql::names::literal;
+use crate::protocol::report::Reason;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -4,7 +4,7 @@ use super::claim;
 use crate::agent::digest::sha256_hex;
 use crate::agent::failure::Failure;
 use crate::agent::manifest::{FILE_NAME, Manifest};
-use crate::agent::report::Reason;
+use crate::protocol::report::Reason;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -118,7 +118,7 @@ pub fn find_manifest(root: &Path, expected_digest: &str) -> Result<(PathBuf, Man
 mod tests {
     use super::*;
     use crate::agent::manifest::FORMAT_VERSION;
-    use crate::agent::report::Engine;
+    use crate::protocol::report::Engine;
 
     fn manifest(attempt: i32) -> Manifest {
         Manifest {

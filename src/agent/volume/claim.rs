@@ -112,7 +112,7 @@ pub fn try_writing(directory: &Path, attempt: i32) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::report::Reason;
+    use crate::protocol::report::Reason;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

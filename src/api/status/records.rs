@@ -390,3 +390,16 @@ pub struct PhaseRecord {
     /// End.
     pub finished_time: Time,
 }
+
+/// One key that was left changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptKey {
+    /// Name of the key.
+    pub key: String,
+    /// Its value now, as JSON text.
+    pub value: String,
+    /// Its value before, as JSON text; nothing where the key was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
+}

@@ -4,13 +4,13 @@ use crate::controller::calls::{CallError, CallSite};
 use crate::controller::exec::ExecPlace;
 use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
+use crate::facts::{Fact, InitState, Needs, PodFacts, Program, TargetFacts};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
     parse_init_record, parse_supervisor_status, status_argv,
 };
 use crate::oms::open_api::Health;
-use crate::upgrade::{Fact, InitState, Needs, PodFacts, Program, TargetFacts};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::ResourceExt;

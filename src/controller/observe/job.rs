@@ -1,16 +1,16 @@
 //! The Job that the present step is about: its end, its report, its progress.
 use super::namespace_of;
-use crate::agent::report::Report;
 use crate::api::{JobRole, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
+use crate::facts::JobState;
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::is_ours;
 use crate::objects::names::job_name;
 use crate::objects::pods::{
     describe_end, find_problem, find_progress, find_report, is_ended, read_job_end, read_report,
 };
-use crate::upgrade::JobState;
+use crate::protocol::report::Report;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;

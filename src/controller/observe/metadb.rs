@@ -1,10 +1,10 @@
 //! Facts of the meta database.
+use super::installation::Located;
 use crate::api::OmsUpgrade;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::locate::Located;
 use crate::controller::ports::Ports;
+use crate::facts::{Fact, MetaDbFacts, Needs};
 use crate::oms::metadb::{HeartBeat, SessionQuery};
-use crate::upgrade::{Fact, MetaDbFacts, Needs};
 use std::future::Future;
 use std::net::IpAddr;
 

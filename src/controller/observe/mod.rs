@@ -3,18 +3,21 @@
 //! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a pass.
 mod console;
 mod containers;
+mod installation;
 mod job;
 mod metadb;
 mod own;
 mod targets;
 
 use super::calls::CallError;
-use super::locate::{Located, locate};
 use super::ports::Ports;
 use crate::api::{OmsUpgrade, OmsUpgradeStatus};
-use crate::upgrade::{Fact, Needs, Observed, find_needs};
+use crate::facts::{Fact, Needs, Observed};
+use crate::upgrade::find_needs;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+pub(super) use installation::Located;
+use installation::locate;
 use kube::ResourceExt;
 
 pub(super) use console::find_endpoint;
@@ -98,7 +101,7 @@ async fn observe_installation(
     targets: &[TargetView],
 ) -> (
     Option<Result<Located, CallError>>,
-    Option<crate::upgrade::MetaDbFacts>,
+    Option<crate::facts::MetaDbFacts>,
 ) {
     if !needs_metadb(needs) {
         return (None, None);

@@ -5,12 +5,12 @@ use crate::api::OmsUpgrade;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
+use crate::facts::{
+    ClaimFacts, Fact, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
+};
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::{credentials_name, prepull_name};
 use crate::objects::pods::{is_ended, judge_prepull, read_job_end, read_pulled_image};
-use crate::upgrade::{
-    ClaimFacts, Fact, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,
-};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::api::batch::v1::Job;

@@ -1,9 +1,10 @@
 //! Effects on the meta database: lock, HA row, time limit.
 use super::Work;
+use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
-use crate::oms::ha::{HaPatch, KeptKey};
+use crate::facts::Fact;
+use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome};
-use crate::upgrade::Fact;
 
 impl Work<'_> {
     fn claim(&self) -> LockClaim {

@@ -5,7 +5,7 @@ mod oms;
 mod targets;
 
 use super::calls::{CallError, CallSite};
-use super::locate::Located;
+use super::observe::Located;
 use super::observe::{Sight, TargetView, namespace_of};
 use super::ports::Ports;
 use crate::api::{HaDriver, OmsUpgrade, OmsUpgradeStatus};

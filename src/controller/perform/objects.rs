@@ -2,6 +2,7 @@
 use super::Work;
 use crate::api::{FINALIZER, JobRole, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
+use crate::facts::{OwnKind, OwnObject};
 use crate::objects::agent_request::{Place, build_request, find_deadline};
 use crate::objects::credentials::build_credentials_secret;
 use crate::objects::jobs::{JobOrder, build_job};
@@ -9,7 +10,6 @@ use crate::objects::labels::is_ours;
 use crate::objects::prepull::{build_prepull_pod, read_site};
 use crate::oms::config_yaml::parse_config;
 use crate::oms::container::config_yaml_argv;
-use crate::upgrade::{OwnKind, OwnObject};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;

@@ -5,12 +5,12 @@ use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::exec::ExecPlace;
 use crate::controller::observe::find_endpoint;
+use crate::facts::Fact;
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
 use crate::oms::ha::{HaConfig, HaPatch};
 use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
 use crate::oms::secret::SecretString;
-use crate::upgrade::Fact;
 
 impl Work<'_> {
     fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {

@@ -1,26 +1,11 @@
 //! Keys of `ha.config` that were changed for the recovery of replication and left so, with what stood there before. No I/O.
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN, parse_json,
 };
+use crate::api::KeptKey;
 
 /// The keys that say from where a new Store starts.
 pub const RECOVERY_KEYS: [&str; 2] = [PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN];
-
-/// One key that was left changed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KeptKey {
-    /// Name of the key.
-    pub key: String,
-    /// Its value now, as JSON text.
-    pub value: String,
-    /// Its value before, as JSON text; nothing where the key was not there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub original: Option<String>,
-}
 
 impl HaConfig {
     /// The recovery keys that read otherwise than in `before`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use json_text::{Member, find_members};
-pub use kept::{KeptKey, RECOVERY_KEYS};
+pub use kept::RECOVERY_KEYS;
 
 /// Name of the parameter's row in `oms_normal_config`.
 pub const HA_CONFIG_NAME: &str = "ha.config";

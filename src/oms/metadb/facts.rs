@@ -3,7 +3,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::ha::{HaPatch, KeptKey};
+use super::super::ha::HaPatch;
+use crate::api::KeptKey;
 
 /// Names of the databases of one installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

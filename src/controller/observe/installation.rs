@@ -3,11 +3,12 @@
 //!
 //! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
-use super::accounts::{read_account, read_secret, read_text, take_account};
-use super::calls::{CallError, CallSite};
-use super::observe::TargetView;
-use super::ports::Ports;
+use super::TargetView;
 use crate::api::{OmsUpgrade, SecretCredentials};
+use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::ports::Ports;
+use crate::facts::Discovered;
 use crate::objects::config_source::{ConfigSource, HOST_VARIABLE, HolderKind, find_config_source};
 use crate::objects::credentials::{AccountSource, FACTS_KEY, PASSWORD_KEY, USER_KEY};
 use crate::objects::deployment::read_environment;
@@ -15,7 +16,6 @@ use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, parse_config};
 use crate::oms::metadb::{Databases, MetaDb};
 use crate::oms::secret::Credentials;
-use crate::upgrade::Discovered;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::Api;
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 /// The installation and a client of its MetaDB.
 #[derive(Clone)]
-pub(super) struct Located {
+pub(in crate::controller) struct Located {
     /// Without secrets.
     pub discovered: Discovered,
     /// Where Jobs find the account.
@@ -42,7 +42,7 @@ struct Files {
 }
 
 /// Looks at the spec, the recorded installation and the configuration files.
-pub(super) async fn locate(
+pub(in crate::controller) async fn locate(
     ports: &Ports,
     upgrade: &OmsUpgrade,
     targets: &[TargetView],

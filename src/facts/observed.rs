@@ -1,13 +1,13 @@
 //! What was seen of the world in one pass. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
-use crate::agent::report::{Progress as AgentProgress, Report};
 use crate::api::JobRole;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
 };
 use crate::oms::open_api::Health;
 use crate::oms::project::{ProjectProgress, ProjectRow};
+use crate::protocol::report::{Progress as AgentProgress, Report};
 use serde_json::Value;
 
 /// Something that was looked for.
