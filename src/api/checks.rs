@@ -34,6 +34,25 @@ pub enum CheckName {
     NoOtherOwner,
 }
 
+impl CheckName {
+    /// The name as it is written in the spec.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SourceVersion => "SourceVersion",
+            Self::ProjectsInSync => "ProjectsInSync",
+            Self::ForwardSwitchover => "ForwardSwitchover",
+            Self::ConnectorDbType => "ConnectorDbType",
+            Self::AllNodesListed => "AllNodesListed",
+            Self::OldImageRestarts => "OldImageRestarts",
+            Self::ImagePullable => "ImagePullable",
+            Self::CgroupVersion => "CgroupVersion",
+            Self::SessionsVisible => "SessionsVisible",
+            Self::OnlyOwnSessions => "OnlyOwnSessions",
+            Self::NoOtherOwner => "NoOtherOwner",
+        }
+    }
+}
+
 /// What the user says about a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum CheckPolicy {

@@ -3,7 +3,7 @@
 //! Deployments are not ours. A write is a JSON patch that tests what it was decided on; a template
 //! is always one of three that follow from the original, so that "somebody else changed it" can be
 //! told from "we did".
-use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, TargetOriginal};
+use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, Target, TargetOriginal};
 use crate::facts::DeploymentFacts;
 use crate::objects::target_change::TargetChange;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,6 +12,19 @@ use serde_json::{Map, Value, json};
 /// Environment variable that marks the first start of a new version (OMS 4.0.0 upgrade guide,
 /// single node, step 4).
 pub const UPGRADE_VARIABLE: &str = "IS_UPGRADE";
+
+/// The OMS container of a target: the one named, or the only one.
+pub fn find_container_name(target: &Target, object: &Value) -> Option<String> {
+    let containers = read_containers(object);
+    match (&target.container, containers) {
+        (Some(name), all) => all
+            .iter()
+            .any(|c| c.get("name").and_then(Value::as_str) == Some(name))
+            .then(|| name.clone()),
+        (None, [only]) => only.get("name").and_then(Value::as_str).map(str::to_owned),
+        (None, _) => None,
+    }
+}
 
 /// Templates that a target can have during an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]

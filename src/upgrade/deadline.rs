@@ -1,14 +1,18 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
-use super::confirming_init::{
+use crate::api::{OmsUpgradeStatus, Step, Waiting};
+use crate::objects::deployment::is_paused;
+use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
     is_seen_down,
 };
-use super::pausing::is_patient;
-use super::{Context, Effect, Failure, Next, seconds_between, summary, timeouts};
-use crate::api::{OmsUpgradeStatus, Step, Waiting};
+use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
+use crate::upgrade::steps::find_def;
 
 /// Reason of `status.waiting`, and of a failure, where an effect is refused again and again.
-pub(super) const EFFECT_REFUSED: &str = "EffectRefused";
+pub(crate) const EFFECT_REFUSED: &str = "EffectRefused";
 
 /// Reason of `status.waiting` where the time of a step began anew for an effect that may never have been tried.
 const TRIED_ANEW: &str = "TriedAnew";
@@ -16,7 +20,7 @@ const TRIED_ANEW: &str = "TriedAnew";
 /// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is not
 /// known that it was refused the time begins anew once: the operator or the API server may have been away for longer than the
 /// step may last.
-pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
+pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
     if is_patient(cx, &next) {
         return next;
     }
@@ -38,7 +42,9 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         return next;
     };
     let (Some(limit), Some(since)) = (
-        timeouts::find_timeout(cx.spec, step),
+        find_def(step)
+            .limit
+            .map(|limit| limit.read_seconds(cx.spec)),
         &cx.status.step_started_time,
     ) else {
         return next;
@@ -76,7 +82,7 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     }
     let what = problem
         .or(known.map(|waiting| waiting.message.as_str()))
-        .unwrap_or_else(|| summary::describe_step(step));
+        .unwrap_or_else(|| find_def(step).words);
     let reason = match (&next, refused) {
         (Next::Do(_), Some(_)) => EFFECT_REFUSED,
         _ => "Timeout",
@@ -85,7 +91,7 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         reason,
         format!(
             "{}: not done within {limit} s; last seen: {what}",
-            summary::describe_step(step)
+            find_def(step).words
         ),
     );
     Next::Fail(if seen.is_some_and(is_seen_down) {
@@ -96,7 +102,7 @@ pub(super) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.
-pub(super) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
+pub(crate) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     let wanted = effect.describe_intent();
     // What is written to ha.config may change with the time: the pull-back counts minutes.
     let any_subject = matches!(effect, Effect::SetHa { .. });
@@ -106,12 +112,12 @@ pub(super) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
 }
 
 /// Whether the time of the step has begun anew.
-pub(super) fn is_tried_anew(waiting: Option<&Waiting>) -> bool {
+pub(crate) fn is_tried_anew(waiting: Option<&Waiting>) -> bool {
     waiting.is_some_and(|waiting| waiting.reason == TRIED_ANEW)
 }
 
 /// Whether two refusals say the same, numbers apart: ports and times in the words of a server change with every try.
-pub(super) fn says_the_same(one: &Waiting, other: &Waiting) -> bool {
+pub(crate) fn says_the_same(one: &Waiting, other: &Waiting) -> bool {
     let words = |waiting: &Waiting| -> String {
         let kept = waiting.message.chars().filter(|c| !c.is_ascii_digit());
         kept.collect()
@@ -128,4 +134,34 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
     matches!(effect, Effect::SetHa { .. } | Effect::StopConsole { .. }).then_some(
         "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again",
     )
+}
+
+/// Reason of the conditions, and of the event, of an object that cannot be read.
+pub(crate) const UNREADABLE: &str = "Unreadable";
+
+/// Reason of `status.waiting`, and of the event, where the operator met a fault of its own.
+pub(crate) const OPERATOR_FAULT: &str = "OperatorFault";
+
+/// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
+/// Where a pause may last, so may a moment in which it cannot be seen.
+pub(crate) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: &Next) -> bool {
+    let seen_over = || {
+        list_deployments(cx).count() == cx.observed.targets.len()
+            && !list_deployments(cx).any(is_paused)
+    };
+    let resumed = cx.status.waiting.as_ref().is_some_and(is_held)
+        && !is_patient(cx, next)
+        && (may_last(cx) || seen_over());
+    let over = resumed || is_fault_over(cx);
+    if over {
+        draft.step_started_time = Some(cx.now.clone());
+        draft.waiting = None;
+    }
+    over
+}
+
+/// Whether nobody could work on the object before this time.
+fn is_fault_over(cx: &Context<'_>) -> bool {
+    let told = cx.status.waiting.as_ref();
+    told.is_some_and(|told| matches!(told.reason.as_str(), OPERATOR_FAULT | UNREADABLE))
 }

@@ -1,17 +1,20 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
-use super::confirming_init::INIT_UNCONFIRMED;
-use super::deadline::{
-    EFFECT_REFUSED, hold_at_deadline, is_tried_anew, is_wanted_again, says_the_same,
-};
-use super::{Context, Effect, Failure, Next, needs, requests, summary};
-use super::{
-    adopt, disabling_ha, enabling_ha, fencing, initializing, jobs, locking, pausing, preflight,
-    recovering, settling, starting, stopping, stopping_jobs,
-};
-use crate::api::{
-    Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step, Waiting,
-};
+use crate::api::{OmsUpgradeStatus, Stall, Step, Waiting};
 use crate::objects::event::Note;
+use crate::upgrade::context::Context;
+use crate::upgrade::deadline::{
+    EFFECT_REFUSED, hold_at_deadline, is_tried_anew, is_wanted_again, restart_time, says_the_same,
+};
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::init::INIT_UNCONFIRMED;
+use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
+use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
+use crate::upgrade::status::conditions::derive_conditions;
+use crate::upgrade::status::events::describe_transition;
+use crate::upgrade::steps::find_def;
+use crate::upgrade::target_record::rebuild_status;
+use crate::upgrade::transition::{begin, enter, fail};
 
 /// What one pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,28 +38,25 @@ pub enum Decision {
 }
 
 /// What a stalled upgrade does: it looks again, for what it waits for may come true without a change of the object.
-const STALLED: Decision = Decision::Wait { poll: 10 };
-
-/// Passes kept in `status.history`.
-const HISTORY: usize = 40;
+const LOOK_AGAIN: Decision = Decision::Wait { poll: 10 };
 
 /// Decides what this pass does. Total and deterministic.
 pub fn decide(cx: &Context<'_>) -> Decision {
     let mut draft = cx.status.clone();
-    if let Some(rebuilt) = adopt::rebuild_status(cx) {
+    if let Some(rebuilt) = rebuild_status(cx) {
         return record(cx, rebuilt);
     }
-    if draft.step.is_none() {
+    let Some(step) = draft.step else {
         begin(cx, &mut draft);
         return record(cx, draft);
-    }
-    if let Some(cause) = requests::find_abandonment(cx, &draft) {
+    };
+    if let Some(cause) = find_abandonment(cx, &draft) {
         draft.cause = Some(cause);
         draft.stall = None;
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
     }
-    if requests::latch_requests(cx, &mut draft) {
+    if latch_requests(cx, &mut draft) {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
@@ -66,13 +66,13 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     draft.observed_generation = Some(cx.object.generation);
-    let next = pausing::hold_before_the_line(cx, decide_step(cx, &mut draft));
-    let next = if pausing::restart_time(cx, &mut draft, &next) {
+    let next = hold_before_the_line(cx, (find_def(step).decide)(cx, &mut draft));
+    let next = if restart_time(cx, &mut draft, &next) {
         next
     } else {
         hold_at_deadline(cx, &mut draft, next)
     };
-    apply(cx, draft, pausing::mention_pause(cx, next))
+    apply(cx, draft, mention_pause(cx, next))
 }
 
 /// What follows from an effect that was refused: people are told, once, what stands in the way.
@@ -99,35 +99,6 @@ fn is_preparing(status: &OmsUpgradeStatus) -> bool {
     early && status.started_time.is_none()
 }
 
-fn decide_step(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    match cx.status.step.unwrap_or(Step::Pending) {
-        // Before preflight, which looks at everything anew in each pass.
-        Step::Pending if !cx.object.finalizer => Next::Do(Effect::AddFinalizer),
-        Step::Pending => Next::Go(Step::Preflight),
-        Step::Preflight => preflight::decide_preflight(cx, draft),
-        Step::Planned => preflight::decide_planned(cx),
-        Step::Locking => locking::decide_locking(cx, draft),
-        Step::DisablingHa => disabling_ha::decide_disabling_ha(cx),
-        Step::StoppingOld => stopping::decide_stopping_old(cx, draft),
-        Step::BackingUp => jobs::decide_backing_up(cx, draft),
-        Step::VerifyingBackup => jobs::decide_verifying(cx, draft),
-        Step::StartingNew => starting::decide_starting_new(cx),
-        Step::Initializing => initializing::decide_initializing(cx, draft),
-        Step::StoppingForRestart => stopping::decide_stopping_for_restart(cx),
-        Step::StartingFinal => starting::decide_starting_final(cx, draft),
-        Step::EnablingHa => enabling_ha::decide_enabling_ha(cx, draft),
-        Step::Recovering => recovering::decide_recovering(cx, draft),
-        Step::StoppingJobs => stopping_jobs::decide_stopping_jobs(cx),
-        Step::Fencing => fencing::decide_fencing(cx),
-        Step::DisablingHaForRollback => disabling_ha::decide_disabling_ha_for_rollback(cx),
-        Step::StoppingNew => stopping::decide_stopping_new(cx, draft),
-        Step::Comparing => jobs::decide_comparing(cx, draft),
-        Step::Restoring => jobs::decide_restoring(cx, draft),
-        Step::StartingOld => starting::decide_starting_old(cx),
-        Step::Settling => settling::decide_settling(cx),
-    }
-}
-
 /// A retry for one stall must not answer another one: what a retry accepts is asked when no other stall stands.
 fn may_end_stall(stall: &Stall, next: &Next) -> bool {
     match next {
@@ -149,7 +120,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
                 Some(Decision::Perform(effect.clone()))
             }
             Next::Do(_) if refused => None,
-            _ => Some(STALLED),
+            _ => Some(LOOK_AGAIN),
         };
         if let Some(otherwise) = otherwise {
             let mut still = cx.status.clone();
@@ -167,7 +138,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
     let outcome = match next {
         Next::Go(step) => {
             draft.stall = None;
-            if requests::is_held(cx, &draft, step) {
+            if is_held_between_phases(cx, &draft, step) {
                 Decision::Wait { poll: 60 }
             } else {
                 enter(cx, &mut draft, step);
@@ -199,7 +170,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
                 message: failure.message,
             });
             draft.waiting = None;
-            STALLED
+            LOOK_AGAIN
         }
         Next::Settled => {
             draft.settled = true;
@@ -219,113 +190,14 @@ fn finish(cx: &Context<'_>, draft: OmsUpgradeStatus, otherwise: Decision) -> Dec
     }
 }
 
-pub(super) fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
-    summary::derive_conditions(cx, &mut draft);
+pub(crate) fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
+    derive_conditions(cx, &mut draft);
     if draft == *cx.status {
         return Decision::Rest;
     }
-    let notes = summary::describe_transition(cx, &draft);
+    let notes = describe_transition(cx, &draft);
     Decision::Record {
         status: Box::new(draft),
         notes,
     }
-}
-
-fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
-    draft.observed_generation = Some(cx.object.generation);
-    draft.direction = Some(Direction::Forward);
-    draft.requests.retries = cx.spec.retries;
-    draft.epoch = 1;
-    draft.step = Some(Step::Pending);
-    draft.step_started_time = Some(cx.now.clone());
-    if cx.object.deleting {
-        draft.step = Some(Step::Settling);
-        draft.direction = Some(Direction::Abort);
-    }
-}
-
-/// Enters a step: closes the record of the former one and clears what belonged to it.
-pub(super) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) {
-    if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
-        draft.history.push(PhaseRecord {
-            step: from,
-            direction: draft.direction.unwrap_or_default(),
-            started_time: since,
-            finished_time: cx.now.clone(),
-        });
-        let surplus = draft.history.len().saturating_sub(HISTORY);
-        draft.history.drain(..surplus);
-    }
-    draft.step = Some(step);
-    draft.step_started_time = Some(cx.now.clone());
-    draft.intent = None;
-    draft.waiting = None;
-    draft.progress = None;
-    if let Some(role) = needs::find_role(step)
-        && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
-    {
-        // A former pass through this step left its Job behind: names are never used twice.
-        job.attempt += 1;
-        job.first_attempt = job.attempt;
-        job.uid = None;
-    }
-    match step {
-        Step::StartingNew if draft.point_of_no_return_time.is_none() => {
-            draft.point_of_no_return_time = Some(cx.now.clone())
-        }
-        Step::Settling => draft.finished_time = Some(cx.now.clone()),
-        _ => {}
-    }
-}
-
-/// Where a failure leads depends on what has been done so far.
-fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
-    let cause = Cause {
-        reason: failure.reason.clone(),
-        message: failure.message.clone(),
-    };
-    let stall = Stall {
-        message: summary::add_way_on(cx, draft, failure.message),
-        reason: failure.reason,
-    };
-    match (
-        draft.direction.unwrap_or_default(),
-        draft.step.unwrap_or(Step::Pending),
-    ) {
-        (Direction::Forward, Step::Pending | Step::Preflight | Step::Planned | Step::Locking) => {
-            draft.cause = Some(cause);
-            enter(cx, draft, Step::Settling);
-        }
-        (Direction::Forward, Step::EnablingHa | Step::Recovering) => draft.stall = Some(stall),
-        (Direction::Forward, _) if draft.point_of_no_return_time.is_none() => {
-            turn_back(cx, draft, Direction::Abort, cause)
-        }
-        (Direction::Forward, _) if cx.spec.rollback.policy == RollbackPolicy::Automatic => {
-            turn_back(cx, draft, Direction::RollBack, cause);
-        }
-        _ => draft.stall = Some(stall),
-    }
-}
-
-/// Changes the direction: a new epoch fences off whatever was decided before.
-pub(super) fn turn_back(
-    cx: &Context<'_>,
-    draft: &mut OmsUpgradeStatus,
-    direction: Direction,
-    cause: Cause,
-) {
-    draft.cause = Some(cause);
-    draft.epoch += 1;
-    draft.content_proof = None;
-    draft.stall = None;
-    draft.settled = false;
-    draft.finished_time = None;
-    draft.open_projects.clear();
-    for project in &mut draft.projects {
-        project.resumed_at = None;
-        project.recovered = false;
-    }
-    // The step that ends here belongs to the former direction.
-    enter(cx, draft, Step::StoppingJobs);
-    draft.direction = Some(direction);
 }

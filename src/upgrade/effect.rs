@@ -1,6 +1,5 @@
 //! What may be done to the world: effects as data, each with the intent that is recorded before. No I/O.
-use crate::api::KeptKey;
-use crate::api::{HaDriver, Intent, JobRole};
+use crate::api::{HaDriver, Intent, JobRole, KeptKey};
 use crate::facts::OwnObject;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;

@@ -1,16 +1,15 @@
 //! An object that the operator cannot work on: what its status tells people then. Pure.
-use super::decide::record;
-use super::{Context, Decision};
 use crate::api::condition_types::{READY, RECONCILING, STALLED};
 use crate::api::{Waiting, set_condition};
 use crate::objects::event::Note;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use serde_json::{Map, Value};
+use crate::upgrade::context::Context;
+use crate::upgrade::deadline::{OPERATOR_FAULT, UNREADABLE};
+use crate::upgrade::decide::{Decision, record};
 
-/// Reason of the conditions, and of the event, of an object that cannot be read.
-const UNREADABLE: &str = "Unreadable";
-/// Reason of `status.waiting`, and of the event, where the operator met a fault of its own.
-const OPERATOR_FAULT: &str = "OperatorFault";
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::Map;
+use serde_json::Value;
 
 /// An `OmsUpgrade` that does not read as one: its name and its parts as they are stored.
 #[derive(Clone, Copy, Debug)]
@@ -121,12 +120,6 @@ fn is_settled(status: &Map<String, Value>) -> bool {
 
 fn is_spec_at_fault(object: &Unreadable<'_>) -> bool {
     object.error.starts_with("spec")
-}
-
-/// Whether nobody could work on the object before this pass.
-pub(super) fn is_fault_over(cx: &Context<'_>) -> bool {
-    let told = cx.status.waiting.as_ref();
-    told.is_some_and(|told| matches!(told.reason.as_str(), OPERATOR_FAULT | UNREADABLE))
 }
 
 /// What follows from a fault of the operator's own in a pass: people are told, once. What went wrong in words stands in the log

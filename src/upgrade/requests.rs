@@ -1,12 +1,13 @@
 //! Requests of the user: seen once, remembered; and what a deletion means. Pure.
-use super::confirming_init::{accept_unconfirmed_init, is_init_running};
-use super::{Context, decide::turn_back};
 use crate::api::{
     Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
 };
-
-/// Reason of the cause of an upgrade that was given up as it stood.
-pub(super) const RELEASED: &str = "Released";
+use crate::upgrade::context::Context;
+use crate::upgrade::parts::abandonment::is_every_target_gone;
+use crate::upgrade::parts::init::{accept_unconfirmed_init, is_init_running};
+use crate::upgrade::status::words::RELEASED;
+use crate::upgrade::steps::{find_def, find_phase};
+use crate::upgrade::transition::{enter, turn_back};
 
 /// Whether the release annotation of an object asks to let go of everything.
 pub fn is_release_requested(
@@ -19,7 +20,7 @@ pub fn is_release_requested(
 
 /// Why an unfinished upgrade is given up as it stands: the namespace goes, or the object is deleted
 /// and either its targets are gone or the user lets go of everything.
-pub(super) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Cause> {
+pub(crate) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Cause> {
     if is_over(draft) {
         return None;
     }
@@ -40,23 +41,9 @@ pub(super) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
     })
 }
 
-/// Whether nothing may be called any more that needs the namespace.
-pub(super) fn is_abandoned(cx: &Context<'_>) -> bool {
-    cx.observed.namespace_terminating
-        || (cx.object.deleting && (cx.object.release || is_every_target_gone(cx)))
-}
-
-fn is_every_target_gone(cx: &Context<'_>) -> bool {
-    let targets = &cx.observed.targets;
-    !targets.is_empty()
-        && targets
-            .iter()
-            .all(|facts| matches!(facts.deployment, crate::facts::Fact::Known(None)))
-}
-
 /// Latches requests into the draft and turns back where they ask for it. True when the draft must be
 /// recorded before anything else.
-pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
+pub(crate) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
     let before = draft.requests.clone();
     match cx.spec.action {
         Action::Abort if draft.requests.abort.is_none() && !is_over(draft) => {
@@ -80,7 +67,7 @@ pub(super) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
             forget_failed_init(cx, draft, &stall);
             accept_unconfirmed_init(cx, draft, &stall);
             let step = find_retry_step(draft, &stall);
-            super::decide::enter(cx, draft, step);
+            enter(cx, draft, step);
         }
     }
     turn_as_requested(cx, draft);
@@ -105,21 +92,16 @@ fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &St
     }
 }
 
-/// A Job that was too slow may still run: it is stopped first. A rollback that met a start by others, or lacks its proof,
-/// begins with stopping again: the content has to be looked at anew. One that lost its lock takes it again first.
+/// Where a retry begins: here, save where a rollback has to look at the content of the databases anew (see each step's `retries`).
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
-    let after_the_stop = matches!(here, Step::Comparing | Step::Restoring | Step::StartingOld);
-    if draft.direction != Some(Direction::RollBack) || !after_the_stop {
+    if draft.direction != Some(Direction::RollBack) {
         return here;
     }
-    match stall.reason.as_str() {
-        // Once the old version may run and write again, nothing is compared or restored any more.
-        "Timeout" if here != Step::StartingOld => Step::StoppingJobs,
-        "LockLost" => Step::Fencing,
-        "TargetContended" | "ContentUnproven" => Step::StoppingNew,
-        _ => here,
-    }
+    let ways = find_def(here).retries.iter();
+    ways.clone()
+        .find(|(reason, _)| *reason == stall.reason)
+        .map_or(here, |(_, step)| *step)
 }
 
 /// An abort before the line, a rollback after it.
@@ -166,11 +148,15 @@ fn may_roll_back(status: &OmsUpgradeStatus) -> bool {
 }
 
 /// `spec.paused` holds the way forward at the boundary between two phases; a way back is never held.
-pub(super) fn is_held(cx: &Context<'_>, draft: &OmsUpgradeStatus, next: Step) -> bool {
+pub(crate) fn is_held_between_phases(
+    cx: &Context<'_>,
+    draft: &OmsUpgradeStatus,
+    next: Step,
+) -> bool {
     let direction = draft.direction.unwrap_or_default();
     let here = draft.step.unwrap_or(Step::Pending);
     cx.spec.paused
         && direction == Direction::Forward
         && next != Step::Settling
-        && here.phase(direction, false) != next.phase(direction, false)
+        && find_phase(here, direction, false) != find_phase(next, direction, false)
 }

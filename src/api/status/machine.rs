@@ -105,39 +105,6 @@ pub enum Phase {
     Failed,
 }
 
-impl Step {
-    /// The phase that people see for this step.
-    pub fn phase(self, direction: Direction, failed: bool) -> Phase {
-        match (direction, self) {
-            (Direction::Forward, Step::Settling) if failed => Phase::Failed,
-            (Direction::Forward, Step::Settling) => Phase::Succeeded,
-            (Direction::Abort, Step::Settling) => Phase::Aborted,
-            (Direction::RollBack, Step::Settling) => Phase::RolledBack,
-            (Direction::Abort, _) => Phase::Aborting,
-            (Direction::RollBack, _) => Phase::RollingBack,
-            (Direction::Forward, step) => match step {
-                Step::Pending => Phase::Pending,
-                Step::Preflight => Phase::Preflight,
-                Step::Planned => Phase::Planned,
-                Step::Locking | Step::DisablingHa | Step::DisablingHaForRollback => {
-                    Phase::DisablingHa
-                }
-                Step::StoppingOld | Step::StoppingNew | Step::StoppingJobs | Step::Fencing => {
-                    Phase::Stopping
-                }
-                Step::BackingUp => Phase::BackingUp,
-                Step::VerifyingBackup | Step::Comparing | Step::Restoring => Phase::VerifyingBackup,
-                Step::StartingNew | Step::StartingOld => Phase::Starting,
-                Step::Initializing => Phase::Initializing,
-                Step::StoppingForRestart | Step::StartingFinal => Phase::Restarting,
-                Step::EnablingHa => Phase::EnablingHa,
-                Step::Recovering => Phase::RecoveringReplication,
-                Step::Settling => Phase::Succeeded,
-            },
-        }
-    }
-}
-
 impl Phase {
     /// Whether the verdict has fallen.
     pub fn is_final(self) -> bool {

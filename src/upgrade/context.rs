@@ -1,0 +1,63 @@
+//! What a decision is made from. Pure.
+use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
+use crate::facts::Observed;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// Everything a decision is made from.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// The present moment, to the second.
+    pub now: Time,
+    /// Identity and metadata of the object.
+    pub object: &'a ObjectFacts,
+    /// What is asked.
+    pub spec: &'a OmsUpgradeSpec,
+    /// What is remembered.
+    pub status: &'a OmsUpgradeStatus,
+    /// What was seen in this pass.
+    pub observed: &'a Observed,
+}
+
+/// Metadata of the `OmsUpgrade`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// Generation.
+    pub generation: i64,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Our finalizer is there.
+    pub finalizer: bool,
+    /// The release annotation asks to let go of everything.
+    pub release: bool,
+}
+
+impl Context<'_> {
+    /// Seconds since 1970.
+    pub(crate) fn unix_now(&self) -> i64 {
+        self.now.0.as_second()
+    }
+
+    pub(crate) fn original(&self, target: &str) -> Option<&TargetOriginal> {
+        self.originals()?.find_target(target)
+    }
+
+    pub(crate) fn originals(&self) -> Option<&Originals> {
+        self.status.originals.as_ref()
+    }
+}
+
+/// A count as the API writes it: Kubernetes schemas know no unsigned numbers.
+pub(crate) fn to_i64(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Seconds from `since` to `now`; zero when `since` lies ahead.
+pub(crate) fn seconds_between(since: &Time, now: &Time) -> i64 {
+    (now.0.as_second() - since.0.as_second()).max(0)
+}

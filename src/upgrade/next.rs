@@ -1,0 +1,70 @@
+//! What a step wants next, and why it cannot go on. Pure.
+use crate::api::Waiting;
+use crate::upgrade::effect::Effect;
+
+/// What a step wants next.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    /// The step is done.
+    Go(crate::api::Step),
+    /// An effect, after its intent was recorded.
+    Do(Effect),
+    /// Nothing to do until something changes.
+    Wait {
+        /// Look again after so many seconds even when no watch fires.
+        poll: u64,
+        /// Why it takes longer than it should, for people.
+        problem: Option<Waiting>,
+    },
+    /// The step cannot be done.
+    Fail(Failure),
+    /// The operator needs a person.
+    Stall(Failure),
+    /// Everything is as it should be; nothing is left to do.
+    Settled,
+}
+
+/// Why a step cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl Next {
+    /// Waits for a watch; looks again after five seconds in case one is lost.
+    pub(crate) fn watch() -> Self {
+        Self::Wait {
+            poll: 5,
+            problem: None,
+        }
+    }
+
+    /// Waits for something that no watch tells.
+    pub(crate) fn poll() -> Self {
+        Self::Wait {
+            poll: 1,
+            problem: None,
+        }
+    }
+
+    /// Waits, and says why it takes longer than it should.
+    pub(crate) fn trouble(poll: u64, reason: &str, message: impl Into<String>) -> Self {
+        Self::Wait {
+            poll,
+            problem: Some(Waiting {
+                reason: reason.into(),
+                message: message.into(),
+            }),
+        }
+    }
+}

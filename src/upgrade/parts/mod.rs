@@ -1,0 +1,22 @@
+//! What several steps share. Pure.
+pub(super) mod abandonment;
+pub(super) mod guard;
+pub(super) mod ha;
+pub(super) mod init;
+pub(super) mod job;
+pub(super) mod late_writes;
+pub(super) mod lock;
+pub(super) mod own_jobs;
+pub(super) mod pausing;
+pub(super) mod pods;
+pub(super) mod policy;
+pub(super) mod progress;
+pub(super) mod recovery_keys;
+pub(super) mod services;
+pub(super) mod sessions;
+pub(super) mod shape;
+pub(super) mod source;
+pub(super) mod start;
+pub(super) mod stop;
+pub(super) mod targets;
+pub(super) mod templates;

@@ -1,0 +1,38 @@
+//! The pod of a target. Pure.
+use crate::facts::PodFacts;
+use crate::objects::deployment::is_observed;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::pausing::wait_for_resumption;
+use crate::upgrade::parts::targets::Target;
+use crate::upgrade::parts::templates::require_current;
+
+/// The one live pod of a target, when its container runs on the Deployment's template.
+pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, Next> {
+    let name = &target.original.name;
+    if !is_observed(&target.deployment.object) {
+        return Err(Next::watch());
+    }
+    let live: Vec<&PodFacts> = target.pods.iter().filter(|pod| !pod.terminating).collect();
+    match live.as_slice() {
+        [] => Err(wait_for_resumption(&target.deployment.object).unwrap_or_else(Next::watch)),
+        [pod] if pod.container.running => require_current(target, pod).map(|()| *pod),
+        [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
+            (Some(reason), _) => Next::trouble(
+                5,
+                "Unschedulable",
+                format!("the pod of {name} cannot be scheduled: {reason}"),
+            ),
+            (None, Some(reason)) => Next::trouble(
+                5,
+                "ContainerWaiting",
+                format!("the container of {name} does not run: {reason}"),
+            ),
+            (None, None) => Next::watch(),
+        }),
+        _ => Err(Next::trouble(
+            5,
+            "SeveralPods",
+            format!("{name} has more than one pod"),
+        )),
+    }
+}

@@ -1,0 +1,199 @@
+//! The keys of `ha.config` that say from where HA makes new Stores: what they were before, when they may go back, and what is said
+//! where they stay. Pure.
+//!
+//! HA makes Stores by intervals of its own (documented defaults: 240 to 600 s). Keys that go back before that make Stores begin too
+//! late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened. So where nobody can watch,
+//! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
+use crate::api::{ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Step};
+use crate::facts::Fact;
+use crate::oms::ha::{HaConfig, HaError};
+use crate::oms::metadb::KeptKeys;
+use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
+use crate::upgrade::context::Context;
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::ha::{find_goal, read_original_config};
+
+/// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a person's
+/// own by now, and stays.
+pub(crate) fn find_original(
+    config: &HaConfig,
+    kept: Option<&KeptKeys>,
+) -> Result<HaConfig, HaError> {
+    match kept {
+        Some(kept) => config.apply_patch(&config.build_withdrawal(&kept.keys)),
+        None => Ok(config.clone()),
+    }
+}
+
+/// Projects that need a Store of HA's making while nothing shows that it was made: those that ran beyond the watched ones. Paused
+/// and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the same round, so a watched
+/// project that advances speaks for them; where none is watched, nothing does.
+pub(crate) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i32 {
+    let has_store = |project: &&ProjectProgress| {
+        !project.status.is_over()
+            && project.status != ProjectStatus::Init
+            && find_live_link(project).is_some()
+    };
+    let unwatched = if watched == 0 {
+        progress.iter().filter(has_store).count()
+    } else {
+        let ran = progress.iter().filter(|project| ran_before(project));
+        ran.count().saturating_sub(watched)
+    };
+    i32::try_from(unwatched).unwrap_or(i32::MAX)
+}
+
+/// Whether every project that needs a Store is among those that are watched. Where all of these ended before one
+/// advanced, they speak for nobody.
+pub(crate) fn is_watched_whole(status: &OmsUpgradeStatus) -> bool {
+    status.unwatched_projects == Some(0)
+        && (status.projects.is_empty() || status.projects.iter().any(has_advanced))
+}
+
+/// Whether a project was seen to advance, and did not just end.
+fn has_advanced(project: &ProjectRecord) -> bool {
+    project.recovered && project.resumed_at.is_some()
+}
+
+/// Leaves the keys, and writes that down. `None` when that is done.
+pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Option<Next> {
+    if !find_goal(cx) {
+        return forget_withdrawn(cx);
+    }
+    let config = match read_config(cx) {
+        Ok(config) => config.unwrap_or_else(HaConfig::empty),
+        Err(next) => return Some(next),
+    };
+    let keys = config.find_kept(&read_original_config(cx));
+    draft.kept_keys = keys.clone();
+    match &cx.observed.metadb.kept_keys {
+        Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Known(written) => {
+            let written = written.as_ref().map_or(&[][..], |kept| &kept.keys);
+            (written != keys).then_some(Next::Do(Effect::KeepKeys { keys }))
+        }
+    }
+}
+
+/// Forgets what an earlier upgrade wrote down, once nothing of it is left in the row. `None` when that is done.
+pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Option<Next> {
+    let kept = match &cx.observed.metadb.kept_keys {
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, "MetaDbUnseen", reason.clone()));
+        }
+        Fact::Known(kept) => kept.as_ref()?,
+    };
+    let config = match read_config(cx) {
+        Ok(config) => config?,
+        Err(next) => return Some(next),
+    };
+    config
+        .list_still_kept(&kept.keys)
+        .is_empty()
+        .then_some(Next::Do(Effect::KeepKeys { keys: vec![] }))
+}
+
+fn read_config(cx: &Context<'_>) -> Result<Option<HaConfig>, Next> {
+    match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Known(row) => row
+            .text()
+            .map(HaConfig::parse)
+            .transpose()
+            .map_err(|error| Next::Fail(Failure::new("HaUnreadable", error.to_string()))),
+    }
+}
+
+/// Whether replication is back, as far as anybody could see. `None` before HA is at its goal.
+pub(crate) fn judge_recovery(
+    status: &OmsUpgradeStatus,
+) -> Option<(ConditionStatus, &'static str, String)> {
+    let at_goal = match status.step {
+        Some(Step::Recovering) => true,
+        Some(Step::Settling) => status.originals.is_some(),
+        _ => false,
+    };
+    if !at_goal {
+        return None;
+    }
+    let watched = status.projects.len();
+    let open = status
+        .projects
+        .iter()
+        .filter(|project| !project.recovered)
+        .count();
+    if open > 0 {
+        let text = format!("{open} of {watched} project(s) have no advancing checkpoint yet");
+        return Some((ConditionStatus::False, "Pending", text));
+    }
+    let seen = status.projects.iter().filter(|one| has_advanced(one));
+    let seen = seen.count();
+    if watched > 0 && seen == 0 {
+        let text = format!(
+            "the {watched} project(s) that ran before were finished, released or deleted before one was seen to advance, so nothing shows \
+             that HA has made Stores for others: look at them in the console"
+        );
+        return Some((ConditionStatus::Unknown, "NothingWatched", text));
+    }
+    let advancing = match watched - seen {
+        0 => format!("all {watched} project(s) that ran before have an advancing checkpoint"),
+        over => format!(
+            "{seen} project(s) that ran before have an advancing checkpoint, and {over} ended meanwhile"
+        ),
+    };
+    Some(match (watched, status.unwatched_projects) {
+        (0, None) => (
+            ConditionStatus::Unknown,
+            "NothingWatched",
+            "which projects ran before could not be seen, so nobody watched whether they advance again: look at them in the console"
+                .into(),
+        ),
+        (0, Some(0)) => (
+            ConditionStatus::True,
+            "NoProjects",
+            "no project ran before, so none had to recover".into(),
+        ),
+        (0, Some(paused)) => (
+            ConditionStatus::Unknown,
+            "NothingWatched",
+            format!("{paused} project(s) were paused or failed before, and nobody watches those: look at them in the console"),
+        ),
+        (_, Some(0)) => (ConditionStatus::True, "Advancing", advancing),
+        (_, Some(others)) => (
+            ConditionStatus::Unknown,
+            "PartlyWatched",
+            format!("{advancing}; {others} other(s) are not watched: look at them in the console"),
+        ),
+        (_, None) => (
+            ConditionStatus::Unknown,
+            "PartlyWatched",
+            format!("{seen} project(s) advance again; whether there are others is not known: look at them in the console"),
+        ),
+    })
+}
+
+/// What a verdict adds where nobody could watch the recovery, or where keys stay.
+pub(crate) fn describe_unwatched(status: &OmsUpgradeStatus) -> String {
+    let mut text = String::new();
+    if let Some((ConditionStatus::Unknown, _, seen)) = judge_recovery(status) {
+        text = format!("; {seen}");
+    }
+    if status.kept_keys.is_empty() {
+        return text;
+    }
+    let list = |word: fn(&KeptKey) -> String| {
+        let words: Vec<String> = status.kept_keys.iter().map(word).collect();
+        words.join(", ")
+    };
+    let now = list(|kept| format!("\"{}\": {}", kept.key, kept.value));
+    let before = list(|kept| match &kept.original {
+        Some(original) => format!("set \"{}\": {original}", kept.key),
+        None => format!("remove \"{}\"", kept.key),
+    });
+    format!(
+        "{text}; ha.config keeps {now} until then, since without it HA makes Stores that begin too late, and what changed while OMS was down is lost; \
+         once every project advances, in the console under System Management > System Parameters > ha.config: {before}; \
+         or leave that to the next upgrade of this MetaDB, which knows of it"
+    )
+}

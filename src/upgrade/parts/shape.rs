@@ -1,0 +1,139 @@
+//! Bringing all targets into one shape, and keeping them in it. Pure.
+use crate::api::Intent;
+use crate::objects::deployment::{TemplateKind, classify_template, read_generation, read_replicas};
+use crate::objects::target_change::TargetChange;
+use crate::upgrade::context::Context;
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::pausing::hold_while_paused;
+use crate::upgrade::parts::targets::{
+    Target, describe_contention, describe_start_by_others, goes_forward, read_targets,
+    was_left_alone,
+};
+use crate::upgrade::target_record::read_target_record;
+use serde_json::Value;
+
+/// The shape that all targets must have in a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Templates that are fine.
+    pub templates: Vec<TemplateKind>,
+    /// Replicas as before the upgrade, or none.
+    pub running: bool,
+}
+
+/// Brings the targets into a shape, one write per pass. `None` when all have it and the Deployment
+/// controller has seen it.
+pub(crate) fn bring_into_shape(
+    cx: &Context<'_>,
+    targets: &[Target<'_>],
+    shape: &Shape,
+    change: &TargetChange,
+) -> Option<Next> {
+    for target in targets {
+        let object = &target.deployment.object;
+        if has_shape(cx, target, shape) {
+            continue;
+        }
+        if is_rewritten(cx, target, change) {
+            return Some(describe_contention(target));
+        }
+        let generation = read_generation(object);
+        if let Some(intent) = cx.status.intent.as_ref()
+            && intent.effect == change.name()
+            && intent.subject.as_deref() == Some(&target.original.name)
+            && was_undone(cx, object, intent)
+        {
+            return Some(describe_contention(target));
+        }
+        if let Some(next) = hold_while_paused(cx, target, change) {
+            return Some(next);
+        }
+        return Some(Next::Do(Effect::PatchTarget {
+            target: target.original.name.clone(),
+            change: change.clone(),
+            generation,
+        }));
+    }
+    None
+}
+
+/// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not overwrite.
+fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) -> bool {
+    let object = &target.deployment.object;
+    let foreign =
+        || classify_template(object, target.original, &cx.spec.image) == TemplateKind::Foreign;
+    match change {
+        // On the way back the old template is written whole, whatever stands there.
+        TargetChange::Stop => goes_forward(cx) && read_replicas(object) == 0 && foreign(),
+        TargetChange::StartUpgrade => foreign(),
+        _ => false,
+    }
+}
+
+/// Whether our write of a target has happened and another one took it back. Our record on the target says which write was
+/// the last. Where there is none, before our first write or after a replacement of the whole object, the generation tells:
+/// each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone cannot be both.
+fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
+    if let Some(record) = read_target_record(object)
+        && record.uid == cx.object.uid
+    {
+        return record.intent.as_ref() == Some(intent);
+    }
+    intent
+        .before
+        .as_deref()
+        .and_then(|before| before.parse::<i64>().ok())
+        .is_none_or(|before| read_generation(object) > before.saturating_add(1))
+}
+
+/// Stops when a target has left the shape that it was brought into.
+pub(crate) fn require_shape(
+    cx: &Context<'_>,
+    targets: &[Target<'_>],
+    shape: &Shape,
+) -> Option<Next> {
+    targets
+        .iter()
+        .find(|target| !has_shape(cx, target, shape))
+        .map(describe_contention)
+}
+
+pub(crate) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
+    let object = &target.deployment.object;
+    let wanted = if shape.running {
+        target.original.replicas
+    } else {
+        0
+    };
+    read_replicas(object) == wanted
+        && shape
+            .templates
+            .contains(&classify_template(object, target.original, &cx.spec.image))
+}
+
+/// Stops unless all targets are stopped and were so all the time: what every Job on the databases rests on.
+pub(crate) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
+    let targets = match read_targets(cx) {
+        Ok(targets) => targets,
+        Err(next) => return Some(next),
+    };
+    let mut templates = vec![
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+    ];
+    if !goes_forward(cx) {
+        templates.push(TemplateKind::Foreign);
+    }
+    let stopped = Shape {
+        templates,
+        running: false,
+    };
+    require_shape(cx, &targets, &stopped).or_else(|| {
+        targets
+            .iter()
+            .find(|target| !was_left_alone(cx, target))
+            .map(describe_start_by_others)
+    })
+}

@@ -1,0 +1,60 @@
+//! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
+use crate::facts::Fact;
+use crate::objects::deployment::{TemplateKind, is_drained};
+use crate::objects::target_change::TargetChange;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::sessions::{find_blind_spot, list_counted};
+use crate::upgrade::parts::shape::{Shape, bring_into_shape};
+use crate::upgrade::parts::targets::{Target, read_targets};
+
+/// No replicas, no pods, no foreign session: comes back with the targets when all hold.
+pub(crate) fn stop_targets<'a>(
+    cx: &'a Context<'_>,
+    templates: &[TemplateKind],
+) -> Result<Vec<Target<'a>>, Next> {
+    let targets = read_targets(cx)?;
+    let shape = Shape {
+        templates: templates.to_vec(),
+        running: false,
+    };
+    if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::Stop) {
+        return Err(next);
+    }
+    // The pod list alone could be early: a ReplicaSet that lags may still make a pod.
+    if targets
+        .iter()
+        .any(|target| !target.pods.is_empty() || !is_drained(&target.deployment.object))
+    {
+        return Err(Next::watch());
+    }
+    match &cx.observed.metadb.sessions {
+        Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Known(report) => {
+            let left = list_counted(cx, report);
+            if !left.is_empty() {
+                let list: Vec<String> = left
+                    .iter()
+                    .take(5)
+                    .map(|s| {
+                        let database = s.database.as_deref().unwrap_or("no database");
+                        format!("{} {}@{} on {database}", s.id, s.user, s.host)
+                    })
+                    .collect();
+                return Err(Next::trouble(
+                    1,
+                    "SessionsLeft",
+                    format!(
+                        "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
+                        left.len(),
+                        list.join(", ")
+                    ),
+                ));
+            }
+            match find_blind_spot(cx, report) {
+                Some(why) => Err(Next::trouble(2, "SessionsPartlyUnseen", why)),
+                None => Ok(targets),
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The targets as a step sees them, and telling when somebody else writes them. Pure.
+use crate::api::{Direction, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal};
+use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
+use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+
+/// A target with everything that a step needs of it.
+pub(crate) struct Target<'a> {
+    pub facts: &'a TargetFacts,
+    pub deployment: &'a DeploymentFacts,
+    pub pods: &'a [PodFacts],
+    pub original: &'a TargetOriginal,
+}
+
+/// All targets with their originals; or why not.
+pub(crate) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, Next> {
+    let mut targets = Vec::new();
+    for facts in &cx.observed.targets {
+        let name = &facts.name;
+        let deployment = match &facts.deployment {
+            Fact::Unknown(reason) => {
+                return Err(Next::trouble(
+                    2,
+                    "TargetUnseen",
+                    format!("Deployment {name} cannot be read: {reason}"),
+                ));
+            }
+            Fact::Known(None) => {
+                return Err(Next::Fail(Failure::new(
+                    "TargetVanished",
+                    format!(
+                        "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
+                         bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+                    ),
+                )));
+            }
+            Fact::Known(Some(deployment)) => deployment,
+        };
+        let pods = match &facts.pods {
+            Fact::Unknown(reason) => {
+                return Err(Next::trouble(
+                    2,
+                    "PodsUnseen",
+                    format!("the pods of {name} cannot be read: {reason}"),
+                ));
+            }
+            Fact::Known(pods) => pods.as_slice(),
+        };
+        let Some(original) = cx.original(name) else {
+            return Err(Next::Fail(Failure::new(
+                "OriginalsLost",
+                format!("the original of Deployment {name} is not recorded"),
+            )));
+        };
+        if original.uid != deployment.uid {
+            return Err(Next::Fail(Failure::new(
+                "TargetReplaced",
+                format!(
+                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
+                     bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+                ),
+            )));
+        }
+        targets.push(Target {
+            facts,
+            deployment,
+            pods,
+            original,
+        });
+    }
+    Ok(targets)
+}
+
+pub(crate) fn describe_contention(target: &Target<'_>) -> Next {
+    let name = &target.original.name;
+    blame(
+        target,
+        |who| {
+            format!(
+                "{who} changed image, replicas or template of Deployment {name} during the upgrade; the operator does not fight over it"
+            )
+        },
+        " and raise spec.retries",
+    )
+}
+
+/// What was read of the databases is not trusted any more.
+pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
+    let name = &target.original.name;
+    blame(
+        target,
+        |who| {
+            format!(
+                "Deployment {name} was changed after it had been stopped, last by {who}, and OMS may have run and written since: \
+                 what was read of the databases is not trusted"
+            )
+        },
+        ", then raise spec.retries on a way back, or ask for action: RollBack",
+    )
+}
+
+/// Somebody else wrote a target: what happened, and what to do once that writer leaves it alone.
+fn blame(target: &Target<'_>, happened: impl Fn(&str) -> String, then: &str) -> Next {
+    let who =
+        find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
+    Next::Fail(Failure::new(
+        "TargetContended",
+        format!(
+            "{}; make {who} leave the Deployment alone \
+             (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled){then}",
+            happened(&who)
+        ),
+    ))
+}
+
+pub(crate) fn goes_forward(cx: &Context<'_>) -> bool {
+    cx.status.direction == Some(Direction::Forward)
+}
+
+/// Whether nobody can have started a target since it was stopped: no pod, and either nothing of it was written since, or at
+/// least not its replicas (an annotation raises the generation as well).
+pub(crate) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
+    let object = &target.deployment.object;
+    let owned = read_replicas_owned_time(object);
+    target.pods.is_empty()
+        && cx.status.stopped_targets.iter().any(|stopped| {
+            stopped.name == target.original.name
+                && (stopped.generation == read_generation(object)
+                    || owned.is_some() && stopped.replicas_owned_time == owned)
+        })
+}
+
+/// The targets as they are stopped now.
+pub(crate) fn list_stopped(targets: &[Target<'_>]) -> Vec<StoppedTarget> {
+    targets
+        .iter()
+        .map(|target| StoppedTarget {
+            name: target.original.name.clone(),
+            generation: read_generation(&target.deployment.object),
+            replicas_owned_time: read_replicas_owned_time(&target.deployment.object),
+        })
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! The status in words for people. Pure.
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step};
+use crate::upgrade::context::Context;
+use crate::upgrade::parts::pausing::is_held;
+use crate::upgrade::parts::recovery_keys::describe_unwatched;
+use crate::upgrade::steps::find_def;
+
+/// What a person has to do something about; what a pause holds goes on by itself after that.
+pub(crate) fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
+    let held = status.waiting.as_ref().filter(|waiting| is_held(waiting));
+    status.stall.clone().or_else(|| {
+        held.map(|waiting| Stall {
+            reason: waiting.reason.clone(),
+            message: waiting.message.clone(),
+        })
+    })
+}
+
+/// Whether it was given up as it stood.
+pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
+    let released = |cause: &crate::api::Cause| cause.reason == RELEASED;
+    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
+}
+
+/// The step in which an upgrade was given up.
+fn find_last_step(status: &OmsUpgradeStatus) -> Step {
+    status
+        .history
+        .last()
+        .map_or(Step::Pending, |record| record.step)
+}
+
+/// The one sentence of `Ready`: what, why, what to do.
+pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
+    let step = status.step.unwrap_or(Step::Pending);
+    let cause = status
+        .cause
+        .as_ref()
+        .map(|cause| cause.message.as_str())
+        .unwrap_or_default();
+    if let Some(stall) = find_stall(status) {
+        return format!("ACTION REQUIRED: {}", stall.message);
+    }
+    match phase {
+        Phase::Succeeded => format!(
+            "the new version runs; clear the browser cache before you log in to the console; write the new image into the source of the Deployment; \
+             action: RollBack brings the old version and its data back{}",
+            describe_unwatched(status)
+        ),
+        Phase::Aborted => format!(
+            "{} as before: {cause}; to try again delete this object and create it anew{}",
+            if status.kept_keys.is_empty() {
+                "everything is"
+            } else {
+                "everything but ha.config is"
+            },
+            describe_unwatched(status)
+        ),
+        Phase::RolledBack => format!(
+            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}",
+            describe_unwatched(status)
+        ),
+        Phase::Failed if is_released(status) => format!(
+            "given up while {}; nothing was put back: {cause}",
+            find_def(find_last_step(status)).words
+        ),
+        Phase::Failed => format!(
+            "preflight failed: {cause}; mend that, then delete this object and create it anew"
+        ),
+        Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
+        Phase::Aborting | Phase::RollingBack => match &status.waiting {
+            Some(waiting) => format!(
+                "{}: {}; because: {cause}",
+                find_def(step).words,
+                waiting.message
+            ),
+            None => format!("{}; because: {cause}", find_def(step).words),
+        },
+        _ => match &status.waiting {
+            Some(waiting) => format!("{}: {}", find_def(step).words, waiting.message),
+            None => find_def(step).words.into(),
+        },
+    }
+}
+
+/// Adds what a person can do to a failure that does not say so itself.
+pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, message: String) -> String {
+    if message.contains("spec.retries") || message.contains("action: RollBack") {
+        return message;
+    }
+    let claim = &cx.spec.backup.claim_name;
+    match status.direction.unwrap_or_default() {
+        Direction::Forward => format!(
+            "{message}; the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or mend the cause and raise spec.retries"
+        ),
+        Direction::Abort => format!(
+            "{message}; the new version was never started; mend the cause, then raise spec.retries"
+        ),
+        Direction::RollBack => format!(
+            "{message}; the backup on claim {claim} is kept; mend the cause, then raise spec.retries"
+        ),
+    }
+}
+
+/// Reason of the cause of an upgrade that was given up as it stood.
+pub(crate) const RELEASED: &str = "Released";

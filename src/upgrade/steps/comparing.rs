@@ -1,0 +1,50 @@
+//! Rollback: are the databases as they were when they were dumped? Pure.
+use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::facts::Needs;
+use crate::protocol::report::{CommandResult, CompareReport};
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::Comparing,
+    words: "comparing the databases with the backup",
+    phase: Phase::VerifyingBackup,
+    limit: Some(Limit::Backup),
+    job: Some(JobRole::Compare),
+    looks: |_| Needs {
+        query_timeout: true,
+        lock: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Stalls,
+    retries: &[
+        ("Timeout", Step::StoppingJobs),
+        ("LockLost", Step::Fencing),
+        ("TargetContended", Step::StoppingNew),
+        ("ContentUnproven", Step::StoppingNew),
+    ],
+    leads_to: &[Step::StartingOld, Step::Restoring],
+    decide: decide,
+};
+
+/// Rollback: are the databases as they were when they were dumped?
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let report = match run_guarded(cx, draft, JobRole::Compare) {
+        Ok(report) => report,
+        Err(next) => return next,
+    };
+    match report.result {
+        Some(CommandResult::Compare(CompareReport::Equal)) => {
+            draft.content_proof = Some(ContentProof::Equal);
+            Next::Go(Step::StartingOld)
+        }
+        Some(CommandResult::Compare(CompareReport::Different { .. })) => Next::Go(Step::Restoring),
+        _ => Next::Fail(Failure::new(
+            "ReportIncomplete",
+            "the comparison Job reported success without a result; nothing is concluded from it",
+        )),
+    }
+}

@@ -1,0 +1,86 @@
+//! What there is to know about a step. Data, and the one function that decides. Pure.
+use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Phase, Step};
+use crate::facts::Needs;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Next;
+
+/// A step: each has one, at the head of its file.
+#[derive(Clone, Copy, Debug)]
+pub struct StepDef {
+    /// Its name in the status.
+    pub step: Step,
+    /// What goes on, in words for people.
+    pub words: &'static str,
+    /// The phase that people see while the upgrade goes forward.
+    pub phase: Phase,
+    /// How long it may take; `None` where it waits for a person, cleans up, or bounds itself.
+    pub limit: Option<Limit>,
+    /// The Job that it is about.
+    pub job: Option<JobRole>,
+    /// What it looks at, beyond the targets' Deployments and pods.
+    pub looks: fn(&OmsUpgradeStatus) -> Needs,
+    /// What follows when it cannot be done on the way forward. On a way back a person is always asked.
+    pub failure: OnFailure,
+    /// Where a retry of a rollback begins, by the reason of the stall. For all others, and on all other ways: here.
+    pub retries: &'static [(&'static str, Step)],
+    /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release (`Settling`).
+    pub leads_to: &'static [Step],
+    /// What it wants next.
+    pub(crate) decide: fn(&Context<'_>, &mut OmsUpgradeStatus) -> Next,
+}
+
+/// What follows when a step cannot be done on the way forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Nothing was touched: the upgrade ends as failed.
+    Ends,
+    /// Everything goes back: an abort before the new version was started, a rollback after it.
+    TurnsBack,
+    /// The new version runs and is healthy: a person is asked, nothing goes back by itself.
+    Stalls,
+}
+
+/// Which of `spec.timeouts` bounds a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `preflight`
+    Preflight,
+    /// `ha`
+    Ha,
+    /// `stop`
+    Stop,
+    /// `backup`
+    Backup,
+    /// `verify`
+    Verify,
+    /// `start`
+    Start,
+    /// `init`
+    Init,
+    /// `health`
+    Health,
+    /// `recovery`
+    Recovery,
+    /// `restore`
+    Restore,
+}
+
+impl Limit {
+    /// Seconds.
+    pub(crate) fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
+        let limits = &spec.timeouts;
+        let limit = match self {
+            Self::Preflight => limits.preflight,
+            Self::Ha => limits.ha,
+            Self::Stop => limits.stop,
+            Self::Backup => limits.backup,
+            Self::Verify => limits.verify,
+            Self::Start => limits.start,
+            Self::Init => limits.init,
+            Self::Health => limits.health,
+            Self::Recovery => limits.recovery,
+            Self::Restore => limits.restore,
+        };
+        i64::from(limit.as_seconds())
+    }
+}

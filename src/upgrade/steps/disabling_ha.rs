@@ -1,0 +1,32 @@
+//! HA off, read back, before the old version is stopped. Pure.
+//!
+//! OMS upgrade guide, single node, step 1.
+use crate::api::{Phase, Step};
+use crate::facts::Needs;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::ha::switch_off;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::DisablingHa,
+    words: "switching HA off",
+    phase: Phase::DisablingHa,
+    limit: Some(Limit::Ha),
+    job: None,
+    looks: |_| Needs {
+        ha: true,
+        programs: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::TurnsBack,
+    retries: &[],
+    leads_to: &[Step::StoppingOld],
+    decide: |cx, _| decide(cx),
+};
+
+/// Before the old version is stopped.
+fn decide(cx: &Context<'_>) -> Next {
+    switch_off(cx).unwrap_or(Next::Go(Step::StoppingOld))
+}

@@ -1,0 +1,178 @@
+//! HA to its goal, with the pull-back that recovery needs. Pure.
+//!
+//! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
+//! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
+use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Step};
+use crate::facts::{Fact, Needs};
+use crate::oms::ha::{
+    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
+    compute_pull_back_minutes,
+};
+use crate::oms::metadb::HaRow;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::ha::{await_console, find_goal, write_row};
+use crate::upgrade::parts::services::{
+    await_services, await_services_but_consoles, revive_console,
+};
+use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::EnablingHa,
+    words: "bringing HA to its goal",
+    phase: Phase::EnablingHa,
+    limit: Some(Limit::Ha),
+    job: None,
+    looks: |_| Needs {
+        templates: true,
+        ha: true,
+        programs: true,
+        health: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Stalls,
+    retries: &[],
+    leads_to: &[Step::Recovering],
+    decide: decide,
+};
+
+/// Writes the goal, has it read by the consoles, reads it back.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let Some(originals) = cx.originals() else {
+        return Next::Go(Step::Recovering);
+    };
+    let goal = find_goal(cx);
+    let row = match &cx.observed.metadb.ha {
+        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Known(row) => row,
+    };
+    if *row == HaRow::NoTable {
+        return if goal {
+            Next::Fail(Failure::new(
+                "HaMissing",
+                "this version has no table oms_normal_config, so HA cannot be switched on; start the components by hand in the console",
+            ))
+        } else {
+            Next::Go(Step::Recovering)
+        };
+    }
+    let config = match row.text().map(HaConfig::parse) {
+        None => HaConfig::empty(),
+        Some(Ok(config)) => config,
+        Some(Err(error)) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
+    };
+    if !is_at_goal(cx, &config, goal) {
+        // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
+        if goal {
+            let targets = match read_targets(cx) {
+                Ok(targets) => targets,
+                Err(next) => return next,
+            };
+            let missing = if cx.status.intent.is_some() {
+                await_services_but_consoles(cx, &targets)
+            } else {
+                revive_console(cx).or_else(|| await_services(cx, &targets))
+            };
+            if let Some(next) = missing {
+                return next;
+            }
+        }
+        let patch = if goal {
+            build_enabling_patch(cx, &config)
+        } else {
+            HaPatch::new().with_bool(ENABLE, false)
+        };
+        return match cx.spec.ha.driver {
+            HaDriver::Manual => Next::trouble(
+                5,
+                "SwitchHaOn",
+                format!(
+                    "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
+                    describe_patch(&patch)
+                ),
+            ),
+            driver => {
+                let insert = *row == HaRow::NoRow && originals.ha.config.is_none();
+                write_row(cx, driver, patch, insert)
+            }
+        };
+    }
+    if let Some(next) = await_console(cx) {
+        return next;
+    }
+    if goal {
+        draft.ha_enabled_time = Some(cx.now.clone());
+    }
+    Next::Go(Step::Recovering)
+}
+
+fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
+    let setting = config.read_setting();
+    if !goal {
+        return !setting.enable;
+    }
+    let Some(since) = find_unattended_since(cx) else {
+        return setting.enable;
+    };
+    let pulled_back = match cx.spec.ha.pull_back.method {
+        PullBackMethod::PerceiveCheckpoint => {
+            setting.perceive_store_client_checkpoint == Some(true)
+        }
+        // Without the slack: the value written stays good for as long as the slack lasts.
+        PullBackMethod::RefetchInterval => {
+            setting.refetch_store_interval_min.is_some_and(|minutes| {
+                minutes >= compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), 0)
+            })
+        }
+    };
+    setting.enable && pulled_back
+}
+
+/// Since when a component that ended was not started again: the operation began, HA went off. OMS may be down since then
+/// without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this moment
+/// counts and not the one at which the stop was seen. At worst the pull-back reaches further back than it must.
+fn find_unattended_since<'a>(cx: &'a Context<'_>) -> Option<&'a Time> {
+    cx.status.started_time.as_ref()
+}
+
+/// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier upgrade may
+/// have left it for Stores that HA has not made yet.
+fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
+    let patch = HaPatch::new();
+    let patch = match (find_unattended_since(cx), cx.spec.ha.pull_back.method) {
+        (None, _) => patch,
+        (Some(_), PullBackMethod::PerceiveCheckpoint) => {
+            patch.with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, true)
+        }
+        (Some(since), PullBackMethod::RefetchInterval) => {
+            let slack = u32::try_from(cx.spec.ha.pull_back.slack_minutes).unwrap_or(0);
+            let present = now.read_setting().refetch_store_interval_min.unwrap_or(0);
+            patch
+                .with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, false)
+                .with_number(
+                    REFETCH_STORE_INTERVAL_MIN,
+                    compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), slack)
+                        .max(present),
+                )
+        }
+    };
+    patch.with_bool(ENABLE, true)
+}
+
+fn describe_patch(patch: &HaPatch) -> String {
+    let keys: Vec<String> = patch
+        .changes
+        .iter()
+        .map(|change| {
+            format!(
+                "\"{}\": {}",
+                change.key,
+                change.value.as_deref().unwrap_or("(removed)")
+            )
+        })
+        .collect();
+    keys.join(", ")
+}

@@ -1,0 +1,30 @@
+//! Nothing looked at yet: the object is held, so that a deletion leaves nothing half way. Pure.
+use crate::api::{Phase, Step};
+use crate::facts::Needs;
+use crate::upgrade::context::Context;
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::Next;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::Pending,
+    words: "waiting to begin",
+    phase: Phase::Pending,
+    limit: Some(Limit::Preflight),
+    job: None,
+    looks: |_| Needs::default(),
+    failure: OnFailure::Ends,
+    retries: &[],
+    leads_to: &[Step::Preflight],
+    decide: |cx, _| decide(cx),
+};
+
+fn decide(cx: &Context<'_>) -> Next {
+    // Before preflight, which looks at everything anew each time.
+    if cx.object.finalizer {
+        Next::Go(Step::Preflight)
+    } else {
+        Next::Do(Effect::AddFinalizer)
+    }
+}

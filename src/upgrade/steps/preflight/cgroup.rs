@@ -1,0 +1,186 @@
+//! Preflight check: the control groups of the nodes. Pure.
+//!
+//! OceanBase's troubleshooting guide says that versions before 4.2.5 show an abnormal server status on hosts with cgroup v2. Where the
+//! version that runs is ONLINE on such a node the guide's trouble does not show, so there it is a warning.
+use crate::facts::Fact;
+use crate::oms::version::{needs_cgroup_v1, parse_image_version};
+use crate::upgrade::context::Context;
+use crate::upgrade::steps::preflight::check::Verdict;
+
+/// Every node runs cgroup v1, or OMS is seen to run on it all the same.
+pub(crate) fn judge_cgroup(cx: &Context<'_>) -> Verdict {
+    if parse_image_version(&cx.spec.image).is_some_and(|version| !needs_cgroup_v1(version)) {
+        return Verdict::Passed("this version runs on cgroup v2 too".into());
+    }
+    let verdicts: Vec<Verdict> = (0..cx.observed.targets.len())
+        .map(|index| judge_node(cx, index))
+        .collect();
+    let rank = |verdict: &Verdict| match verdict {
+        Verdict::Failed(_) => 0,
+        Verdict::Unseen(_) => 1,
+        Verdict::Warning(_) => 2,
+        Verdict::Passed(_) => 3,
+    };
+    match verdicts.into_iter().min_by_key(rank) {
+        Some(verdict) if !matches!(verdict, Verdict::Passed(_)) => verdict,
+        _ => Verdict::Passed("every node runs cgroup v1".into()),
+    }
+}
+
+fn judge_node(cx: &Context<'_>, index: usize) -> Verdict {
+    let facts = &cx.observed.targets[index];
+    let name = &facts.name;
+    match &facts.cgroup_v1 {
+        Fact::Known(true) => return Verdict::Passed(String::new()),
+        Fact::Unknown(reason) => {
+            return Verdict::Unseen(format!(
+                "the cgroup version of the node of {name} cannot be read: {reason}"
+            ));
+        }
+        Fact::Known(false) => {}
+    }
+    let guide = "OceanBase's troubleshooting guide says that OMS before 4.2.5 shows an abnormal server status there";
+    match find_host_status(cx, index) {
+        Err(reason) => Verdict::Unseen(format!(
+            "the node of {name} runs cgroup v2 ({guide}), and whether OMS is ONLINE on it now cannot be seen: {reason}"
+        )),
+        Ok(status) if status == "ONLINE" => Verdict::Warning(format!(
+            "the node of {name} runs cgroup v2; {guide}, but the version that runs is ONLINE on it. Should the new one not be, \
+             the upgrade is rolled back"
+        )),
+        Ok(status) => Verdict::Failed(format!(
+            "the node of {name} runs cgroup v2, and OMS is {status} on it; {guide}. Run OMS on a node with cgroup v1; or, where you \
+             know that the new version runs there: checks: [{{name: CgroupVersion, policy: Skip, reason: \"…\"}}] (Attest does not \
+             help, because this was seen)"
+        )),
+    }
+}
+
+/// `host_status` of the node of a target in the MetaDB.
+fn find_host_status(cx: &Context<'_>, index: usize) -> Result<String, String> {
+    let installation = match &cx.observed.installation {
+        Fact::Known(installation) => installation,
+        Fact::Unknown(reason) => return Err(reason.clone()),
+    };
+    let hosts = match &cx.observed.metadb.hosts {
+        Fact::Known(hosts) => hosts,
+        Fact::Unknown(reason) => return Err(reason.clone()),
+    };
+    let address = installation
+        .target_addresses
+        .get(index)
+        .and_then(Option::as_ref)
+        .ok_or("it has no literal OMS_HOST_IP")?;
+    Ok(hosts
+        .iter()
+        .find(|host| &host.ip == address)
+        .map_or_else(|| "not registered".into(), |host| host.status.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus};
+    use crate::facts::{Discovered, Observed, TargetFacts};
+    use crate::oms::metadb::HostRow;
+    use crate::upgrade::ObjectFacts;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    fn judge(
+        image: &str,
+        v1: Fact<bool>,
+        address: Option<&str>,
+        hosts: Fact<Vec<HostRow>>,
+    ) -> Verdict {
+        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": image, "backup": {"claimName": "c"}}))
+        .unwrap();
+        let mut observed = Observed {
+            targets: vec![TargetFacts {
+                name: "oms".into(),
+                cgroup_v1: v1,
+                ..TargetFacts::default()
+            }],
+            installation: Fact::Known(Discovered {
+                host: "metadb".into(),
+                port: 2881,
+                rm: "rm".into(),
+                cm: "cm".into(),
+                heartbeats: vec![],
+                nodes: vec![],
+                target_addresses: vec![address.map(str::to_owned)],
+                init_targets: vec![],
+            }),
+            ..Observed::default()
+        };
+        observed.metadb.hosts = hosts;
+        judge_cgroup(&Context {
+            now: Time("2026-01-01T00:00:00Z".parse().unwrap()),
+            object: &ObjectFacts::default(),
+            spec: &spec,
+            status: &OmsUpgradeStatus::default(),
+            observed: &observed,
+        })
+    }
+
+    fn host(status: &str) -> Fact<Vec<HostRow>> {
+        Fact::Known(vec![HostRow {
+            ip: "10.0.0.1".into(),
+            status: status.into(),
+        }])
+    }
+
+    const IMAGE: &str = "oms:feature_4.0.0-ce";
+    const ADDRESS: Option<&str> = Some("10.0.0.1");
+
+    #[test]
+    fn cgroup_v2_is_a_warning_where_oms_is_online_on_it() {
+        let verdict = judge(IMAGE, Fact::Known(false), ADDRESS, host("ONLINE"));
+        assert!(
+            matches!(&verdict, Verdict::Warning(text) if text.contains("rolled back")),
+            "{verdict:?}"
+        );
+    }
+
+    #[test]
+    fn cgroup_v2_fails_with_the_way_out_where_oms_is_seen_not_to_be_online() {
+        for hosts in [host("OFFLINE"), Fact::Known(vec![])] {
+            let verdict = judge(IMAGE, Fact::Known(false), ADDRESS, hosts);
+            let Verdict::Failed(text) = &verdict else {
+                panic!("{verdict:?}");
+            };
+            assert!(
+                text.contains("policy: Skip") && text.contains("Attest does not help"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_is_neither_good_nor_bad() {
+        for (v1, address, hosts) in [
+            (Fact::default(), ADDRESS, host("ONLINE")),
+            (Fact::Known(false), None, host("ONLINE")),
+            (Fact::Known(false), ADDRESS, Fact::default()),
+        ] {
+            let verdict = judge(IMAGE, v1, address, hosts);
+            assert!(matches!(verdict, Verdict::Unseen(_)), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn cgroup_v1_and_newer_versions_pass() {
+        let old = judge(IMAGE, Fact::Known(true), None, Fact::default());
+        let new = judge(
+            "oms:feature_4.2.5-ce",
+            Fact::Known(false),
+            None,
+            Fact::default(),
+        );
+        assert!(matches!(
+            (old, new),
+            (Verdict::Passed(_), Verdict::Passed(_))
+        ));
+    }
+}

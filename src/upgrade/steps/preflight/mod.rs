@@ -1,0 +1,154 @@
+//! Preflight: read-only towards OMS. Probe Job, pre-pull, named checks, plan. Pure.
+mod cgroup;
+pub(crate) mod check;
+mod images;
+mod installation;
+mod plan;
+mod probe;
+pub(crate) mod projects;
+mod sessions;
+pub(crate) mod targets;
+
+use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::facts::{Fact, JobState, Needs, OwnKind};
+use crate::protocol::report::CommandResult;
+use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::job::run_job;
+use crate::upgrade::parts::own_jobs::stop_own_jobs;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::preflight::check::{CheckId, Verdict, find_policy};
+use crate::upgrade::steps::preflight::images::{judge_pulls, pull_images};
+use crate::upgrade::steps::preflight::installation::check_installation;
+use crate::upgrade::steps::preflight::plan::conclude;
+use crate::upgrade::steps::preflight::probe::check_probe;
+use crate::upgrade::steps::preflight::projects::check_projects;
+use crate::upgrade::steps::preflight::targets::check_targets;
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::Preflight,
+    words: "checking; OMS and its databases are not changed",
+    phase: Phase::Preflight,
+    limit: Some(Limit::Preflight),
+    job: Some(JobRole::Probe),
+    looks: |_| Needs {
+        claim: true,
+        prepulls: true,
+        templates: true,
+        installation: true,
+        identity: true,
+        ha: true,
+        kept_keys: true,
+        sessions: true,
+        projects: true,
+        progress: true,
+        health: true,
+        lock: true,
+        cgroup: true,
+        rivals: true,
+        leftovers: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Ends,
+    retries: &[],
+    leads_to: &[Step::Planned, Step::Locking],
+    decide: decide,
+};
+
+/// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
+/// for a wrong password.
+const PATIENCE: i64 = 20;
+
+/// Looks, tries, judges.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    if !cx.object.finalizer {
+        return Next::Do(Effect::AddFinalizer);
+    }
+    // Nobody is passed over because nobody was looked for.
+    if let Fact::Unknown(reason) = &cx.observed.rivals {
+        return Next::trouble(2, "RivalsUnseen", reason.clone());
+    }
+    let early = check_targets(cx);
+    if early
+        .iter()
+        .any(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
+    {
+        return conclude(cx, draft, early, None);
+    }
+    if cx.spec.metadb.from_container.is_some() {
+        match &cx.observed.leftovers {
+            Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
+            Fact::Known(own) if !own.iter().any(|own| own.kind == OwnKind::Secret) => {
+                return Next::Do(Effect::CreateCredentialsSecret);
+            }
+            Fact::Known(_) => {}
+        }
+    }
+    let mut verdicts = early;
+    verdicts.extend(check_installation(cx));
+    if verdicts
+        .iter()
+        .any(|(_, verdict)| matches!(verdict, Verdict::Unseen(_)))
+        && let Some(waiting) = wait_for_facts(cx, &verdicts)
+    {
+        return waiting;
+    }
+    if verdicts
+        .iter()
+        .any(|(name, verdict)| name.find_negotiable().is_none() && !verdict.is_good())
+    {
+        return conclude(cx, draft, verdicts, None);
+    }
+    if let Some(next) = pull_images(cx) {
+        return next;
+    }
+    if let Some(next) = stop_former_probe(cx) {
+        return next;
+    }
+    let probe = match run_job(cx, draft, JobRole::Probe) {
+        Err(Next::Fail(failure)) => {
+            verdicts.push((CheckId::BackupProbe, Verdict::Failed(failure.message)));
+            return conclude(cx, draft, verdicts, None);
+        }
+        Err(next) => return next,
+        Ok(report) => match report.result {
+            Some(CommandResult::Probe(probe)) => probe,
+            _ => {
+                return Next::Fail(Failure::new(
+                    "ReportIncomplete",
+                    "the probe Job reported success without a result",
+                ));
+            }
+        },
+    };
+    verdicts.extend(check_probe(&probe));
+    verdicts.extend(check_projects(cx));
+    verdicts.push((CheckId::Named(CheckName::ImagePullable), judge_pulls(cx)));
+    if let Some(waiting) = wait_for_facts(cx, &verdicts) {
+        return waiting;
+    }
+    conclude(cx, draft, verdicts, Some(&probe))
+}
+
+/// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
+fn stop_former_probe(cx: &Context<'_>) -> Option<Next> {
+    matches!(cx.observed.job, Fact::Known(JobState::Absent))
+        .then(|| stop_own_jobs(cx))
+        .flatten()
+}
+
+/// Facts that cannot be read yet are waited for, for a while. `None` when it is time to judge.
+fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Option<Next> {
+    let since = cx.status.step_started_time.as_ref()?;
+    if seconds_between(since, &cx.now) >= PATIENCE {
+        return None;
+    }
+    verdicts.iter().find_map(|(name, verdict)| match verdict {
+        Verdict::Unseen(reason) if find_policy(cx, *name) == CheckPolicy::Require => Some(
+            Next::trouble(2, "FactsUnseen", format!("{}: {reason}", name.name())),
+        ),
+        _ => None,
+    })
+}

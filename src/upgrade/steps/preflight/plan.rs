@@ -1,0 +1,108 @@
+//! The plan: what the checks came to, and what an upgrade would do. Pure.
+use crate::api::{
+    Action, CheckOutcome, CheckResult, Estimates, InstallationStatus, OmsUpgradeStatus, PlanStatus,
+    Step,
+};
+use crate::protocol::report::{ProbeReport, Trial};
+use crate::upgrade::context::{Context, to_i64};
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::sessions::collect_addresses;
+use crate::upgrade::steps::preflight::check::{CheckId, Verdict, judge};
+
+/// Writes the results into the plan and says where it goes on.
+pub(crate) fn conclude(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    verdicts: Vec<(CheckId, Verdict)>,
+    probe: Option<&ProbeReport>,
+) -> Next {
+    let checks: Vec<CheckResult> = verdicts
+        .into_iter()
+        .map(|(id, verdict)| judge(cx, id, verdict))
+        .collect();
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| check.outcome == CheckOutcome::Failed)
+        .map(|check| format!("{}: {}", check.name, check.message))
+        .collect();
+    draft.plan = Some(PlanStatus {
+        checks,
+        estimates: probe.map(|probe| {
+            let known = probe.estimated_bytes > 0;
+            Estimates {
+                bytes: known.then(|| to_i64(probe.estimated_bytes)),
+                dump_seconds: known.then(|| to_i64(probe.dump_seconds)),
+                restore_seconds: known.then(|| to_i64(probe.restore_seconds)),
+                free_bytes: to_i64(probe.free_bytes),
+            }
+        }),
+        restore_method: probe.map(|probe| match probe.rename_across_databases {
+            Trial::Unsupported(_) => "DropAndLoad".into(),
+            Trial::Works | Trial::NotTried(_) | Trial::Failed(_) => "Swap".into(),
+        }),
+        steps: describe_plan(cx),
+    });
+    if let Some(discovered) = cx.observed.installation.known() {
+        draft.installation = Some(InstallationStatus {
+            metadb_host: discovered.host.clone(),
+            metadb_port: i32::from(discovered.port),
+            databases: discovered.database_names(),
+            rm_database: discovered.rm.clone(),
+            cm_database: discovered.cm.clone(),
+            heartbeat_databases: discovered.heartbeats.clone(),
+            server: cx
+                .observed
+                .metadb
+                .identity
+                .known()
+                .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
+            nodes: discovered.nodes.clone(),
+            addresses: collect_addresses(cx),
+            init_targets: discovered.init_targets.clone(),
+        });
+    }
+    match failed.as_slice() {
+        [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),
+        [] => Next::Go(Step::Locking),
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" (and {} more, see status.plan.checks)", rest.len())
+            };
+            Next::Fail(Failure::new(
+                "CheckFailed",
+                format!("{first}{more}; OMS and its databases were not changed"),
+            ))
+        }
+    }
+}
+
+/// The steps of the plan in words.
+fn describe_plan(cx: &Context<'_>) -> Vec<String> {
+    let names: Vec<&str> = cx
+        .spec
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .collect();
+    let names = names.join(", ");
+    vec![
+        format!("switch HA off ({:?})", cx.spec.ha.driver),
+        format!("stop {names}"),
+        format!(
+            "dump the databases to claim {} and prove the dump",
+            cx.spec.backup.claim_name
+        ),
+        format!(
+            "start {} with IS_UPGRADE=true (from here on the way back is a rollback)",
+            cx.spec.image
+        ),
+        "run docker_init.sh".into(),
+        format!("restart {names} normally"),
+        format!(
+            "bring HA to its goal ({:?}) and wait until every project advances",
+            cx.spec.ha.goal
+        ),
+    ]
+}

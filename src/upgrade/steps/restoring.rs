@@ -1,0 +1,47 @@
+//! Rollback: the content of the backup comes back. Pure.
+use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::facts::Needs;
+use crate::protocol::report::CommandResult;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::Restoring,
+    words: "restoring the backup",
+    phase: Phase::VerifyingBackup,
+    limit: Some(Limit::Restore),
+    job: Some(JobRole::Restore),
+    looks: |_| Needs {
+        query_timeout: true,
+        lock: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Stalls,
+    retries: &[
+        ("Timeout", Step::StoppingJobs),
+        ("LockLost", Step::Fencing),
+        ("TargetContended", Step::StoppingNew),
+        ("ContentUnproven", Step::StoppingNew),
+    ],
+    leads_to: &[Step::StartingOld],
+    decide: decide,
+};
+
+/// Rollback: the content of the backup comes back.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let report = match run_guarded(cx, draft, JobRole::Restore) {
+        Ok(report) => report,
+        Err(next) => return next,
+    };
+    let Some(CommandResult::Restore(_)) = report.result else {
+        return Next::Fail(Failure::new(
+            "ReportIncomplete",
+            "the restore Job reported success without a result; it is not believed",
+        ));
+    };
+    draft.content_proof = Some(ContentProof::Restored);
+    Next::Go(Step::StartingOld)
+}

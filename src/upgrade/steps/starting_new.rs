@@ -1,0 +1,73 @@
+//! The new version starts for its initialisation. Pure.
+//!
+//! OMS upgrade guide, single node, step 4.
+use crate::api::{Phase, Step};
+use crate::facts::{Fact, Needs};
+use crate::objects::deployment::TemplateKind;
+use crate::objects::target_change::TargetChange;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::pods::find_running_pod;
+use crate::upgrade::parts::start::bring_up;
+use crate::upgrade::parts::templates::refuse_old_image;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::StartingNew,
+    words: "starting the new version for its initialisation",
+    phase: Phase::Starting,
+    limit: Some(Limit::Start),
+    job: None,
+    looks: |_| Needs {
+        templates: true,
+        programs: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::TurnsBack,
+    retries: &[],
+    leads_to: &[Step::Initializing],
+    decide: |cx, _| decide(cx),
+};
+
+/// The upgrade start (upgrade guide, single node, step 4): `IS_UPGRADE=true`, no liveness and
+/// startup probes, because a probe on 8089 kills the container while the console waits for the
+/// initialisation. Containers must run; readiness may well wait for the initialisation.
+fn decide(cx: &Context<'_>) -> Next {
+    let targets = match bring_up(cx, TemplateKind::Upgrade, &TargetChange::StartUpgrade) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    for target in &targets {
+        match find_running_pod(target) {
+            Ok(pod) if pod.container.image_id.is_empty() => return Next::watch(),
+            Ok(pod) => {
+                if let Some(next) = refuse_old_image(cx, target, pod) {
+                    return next;
+                }
+            }
+            Err(next) => return next,
+        }
+        // A container runs before its own start is done; `docker_init.sh` in the middle of that fails.
+        // supervisord is the last thing that the start brings up.
+        let name = &target.original.name;
+        match &target.facts.programs {
+            Fact::Known(programs) if !programs.is_empty() => {}
+            Fact::Known(_) => {
+                return Next::trouble(
+                    1,
+                    "SupervisorStarting",
+                    format!("supervisord of {name} does not answer yet"),
+                );
+            }
+            Fact::Unknown(reason) => {
+                return Next::trouble(
+                    1,
+                    "ProgramsUnseen",
+                    format!("the programs of {name} cannot be read: {reason}"),
+                );
+            }
+        }
+    }
+    Next::Go(Step::Initializing)
+}

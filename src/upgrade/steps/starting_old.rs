@@ -1,0 +1,82 @@
+//! The old version starts on databases that suit it. Pure.
+use crate::api::{Direction, Phase, Step};
+use crate::facts::Needs;
+use crate::objects::deployment::TemplateKind;
+use crate::objects::target_change::{OldStartProof, TargetChange};
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::late_writes::may_write_late;
+use crate::upgrade::parts::pods::find_running_pod;
+use crate::upgrade::parts::services::{await_services, revive_console};
+use crate::upgrade::parts::start::bring_up;
+use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::StartingOld,
+    words: "starting the old version",
+    phase: Phase::Starting,
+    limit: Some(Limit::Health),
+    job: None,
+    looks: |_| Needs {
+        templates: true,
+        programs: true,
+        health: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Stalls,
+    retries: &[
+        // Once the old version may run and write again, nothing is compared or restored any more.
+        ("LockLost", Step::Fencing),
+        ("TargetContended", Step::StoppingNew),
+        ("ContentUnproven", Step::StoppingNew),
+    ],
+    leads_to: &[Step::EnablingHa, Step::Settling],
+    decide: |cx, _| decide(cx),
+};
+
+/// The old image on databases that suit it.
+fn decide(cx: &Context<'_>) -> Next {
+    if cx.originals().is_none() {
+        return Next::Go(Step::Settling);
+    }
+    let Some(proof) = OldStartProof::from_status(cx.status) else {
+        return Next::Stall(Failure::new(
+            "ContentUnproven",
+            "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
+        ));
+    };
+    // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of them since.
+    let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
+    let brought = if written {
+        bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))
+    } else {
+        read_targets(cx)
+    };
+    let targets = match brought {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    if let Some(next) = revive_console(cx).or_else(|| await_services(cx, &targets)) {
+        return next;
+    }
+    for target in targets.iter().filter(|_| written) {
+        let Ok(pod) = find_running_pod(target) else {
+            return Next::watch();
+        };
+        if let Some(wanted) = &target.original.image_id
+            && &pod.container.image_id != wanted
+        {
+            return Next::Fail(Failure::new(
+                "ImageDiffers",
+                format!(
+                    "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
+                     let the tag name the old image again, delete the pod, and raise spec.retries",
+                    target.original.name, pod.container.image_id, wanted
+                ),
+            ));
+        }
+    }
+    Next::Go(Step::EnablingHa)
+}

@@ -1,0 +1,46 @@
+//! Whatever runs is stopped for a rollback. Pure.
+//!
+//! OMS upgrade guide, rollback, step 2 (note T3).
+use crate::api::{OmsUpgradeStatus, Phase, Step};
+use crate::facts::Needs;
+use crate::objects::deployment::TemplateKind;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Next;
+use crate::upgrade::parts::stop::stop_targets;
+use crate::upgrade::parts::targets::list_stopped;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::StoppingNew,
+    words: "stopping whatever runs",
+    phase: Phase::Stopping,
+    limit: Some(Limit::Stop),
+    job: None,
+    looks: |_| Needs {
+        sessions: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::Stalls,
+    retries: &[],
+    leads_to: &[Step::Comparing],
+    decide: decide,
+};
+
+/// Whatever runs, for a rollback.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let any = [
+        TemplateKind::Old,
+        TemplateKind::Upgrade,
+        TemplateKind::Final,
+        // A restart by hand, a changed label: the old template is written whole afterwards.
+        TemplateKind::Foreign,
+    ];
+    let targets = match stop_targets(cx, &any) {
+        Ok(targets) => targets,
+        Err(next) => return next,
+    };
+    draft.new_stopped_time = Some(cx.now.clone());
+    draft.stopped_targets = list_stopped(&targets);
+    Next::Go(Step::Comparing)
+}

@@ -1,0 +1,53 @@
+//! The proof of the dump. Pure.
+use crate::api::{JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::facts::Needs;
+use crate::protocol::report::{CommandResult, Trial};
+use crate::upgrade::context::Context;
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+
+/// What there is to know about this step.
+pub(crate) const DEF: StepDef = StepDef {
+    step: Step::VerifyingBackup,
+    words: "proving the backup",
+    phase: Phase::VerifyingBackup,
+    limit: Some(Limit::Verify),
+    job: Some(JobRole::Verify),
+    looks: |_| Needs {
+        query_timeout: true,
+        lock: true,
+        ..Needs::default()
+    },
+    failure: OnFailure::TurnsBack,
+    retries: &[],
+    leads_to: &[Step::StartingNew],
+    decide: decide,
+};
+
+/// The proof of the dump.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+    let report = match run_guarded(cx, draft, JobRole::Verify) {
+        Ok(report) => report,
+        Err(next) => return next,
+    };
+    let Some(CommandResult::Verify(verify)) = report.result else {
+        return Next::Fail(Failure::new(
+            "ReportIncomplete",
+            "the verification Job reported success without a result; the backup is not trusted",
+        ));
+    };
+    let Some(backup) = draft
+        .backup
+        .as_mut()
+        .filter(|backup| Some(&backup.manifest_digest) == report.manifest_digest.as_ref())
+    else {
+        return Next::Fail(Failure::new(
+            "ManifestMismatch",
+            "the verification Job looked at another manifest than the one that was recorded",
+        ));
+    };
+    backup.verified = true;
+    backup.scratch_restored = verify.scratch_restore == Trial::Works;
+    Next::Go(Step::StartingNew)
+}

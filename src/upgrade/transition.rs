@@ -1,0 +1,111 @@
+//! From step to step and from direction to direction: the only places that write `status.step` and `status.direction`. Pure.
+use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Failure;
+use crate::upgrade::status::words::add_way_on;
+use crate::upgrade::steps::def::OnFailure;
+use crate::upgrade::steps::find_def;
+
+/// Passes kept in `status.history`.
+const HISTORY: usize = 40;
+
+pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    draft.observed_generation = Some(cx.object.generation);
+    draft.direction = Some(Direction::Forward);
+    draft.requests.retries = cx.spec.retries;
+    draft.epoch = 1;
+    draft.step = Some(Step::Pending);
+    draft.step_started_time = Some(cx.now.clone());
+    if cx.object.deleting {
+        draft.step = Some(Step::Settling);
+        draft.direction = Some(Direction::Abort);
+    }
+}
+
+/// Enters a step: closes the record of the former one and clears what belonged to it.
+pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) {
+    if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
+        draft.history.push(PhaseRecord {
+            step: from,
+            direction: draft.direction.unwrap_or_default(),
+            started_time: since,
+            finished_time: cx.now.clone(),
+        });
+        let surplus = draft.history.len().saturating_sub(HISTORY);
+        draft.history.drain(..surplus);
+    }
+    draft.step = Some(step);
+    draft.step_started_time = Some(cx.now.clone());
+    draft.intent = None;
+    draft.waiting = None;
+    draft.progress = None;
+    if let Some(role) = find_def(step).job
+        && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
+    {
+        // A former pass through this step left its Job behind: names are never used twice.
+        job.attempt += 1;
+        job.first_attempt = job.attempt;
+        job.uid = None;
+    }
+    match step {
+        Step::StartingNew if draft.point_of_no_return_time.is_none() => {
+            draft.point_of_no_return_time = Some(cx.now.clone())
+        }
+        Step::Settling => draft.finished_time = Some(cx.now.clone()),
+        _ => {}
+    }
+}
+
+/// Where a failure leads depends on what has been done so far.
+pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
+    let cause = Cause {
+        reason: failure.reason.clone(),
+        message: failure.message.clone(),
+    };
+    let stall = Stall {
+        message: add_way_on(cx, draft, failure.message),
+        reason: failure.reason,
+    };
+    if draft.direction.unwrap_or_default() != Direction::Forward {
+        draft.stall = Some(stall);
+        return;
+    }
+    let step = draft.step.unwrap_or(Step::Pending);
+    match find_def(step).failure {
+        OnFailure::Ends => {
+            draft.cause = Some(cause);
+            enter(cx, draft, Step::Settling);
+        }
+        OnFailure::Stalls => draft.stall = Some(stall),
+        OnFailure::TurnsBack if draft.point_of_no_return_time.is_none() => {
+            turn_back(cx, draft, Direction::Abort, cause);
+        }
+        OnFailure::TurnsBack if cx.spec.rollback.policy == RollbackPolicy::Automatic => {
+            turn_back(cx, draft, Direction::RollBack, cause);
+        }
+        OnFailure::TurnsBack => draft.stall = Some(stall),
+    }
+}
+
+/// Changes the direction: a new epoch fences off whatever was decided before.
+pub(crate) fn turn_back(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    direction: Direction,
+    cause: Cause,
+) {
+    draft.cause = Some(cause);
+    draft.epoch += 1;
+    draft.content_proof = None;
+    draft.stall = None;
+    draft.settled = false;
+    draft.finished_time = None;
+    draft.open_projects.clear();
+    for project in &mut draft.projects {
+        project.resumed_at = None;
+        project.recovered = false;
+    }
+    // The step that ends here belongs to the former direction.
+    enter(cx, draft, Step::StoppingJobs);
+    draft.direction = Some(direction);
+}
