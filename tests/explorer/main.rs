@@ -2,51 +2,28 @@
 //! fails in every way it can, the operator dies before and after every call, and every world that
 //! comes out of that is looked at, to a fixpoint.
 #![allow(missing_docs)]
-#[path = "explorer/agent.rs"]
 mod agent;
-#[path = "explorer/canonical.rs"]
 mod canonical;
-#[path = "explorer/cluster.rs"]
 mod cluster;
-#[path = "explorer/conformance.rs"]
 mod conformance;
-#[path = "explorer/events.rs"]
 mod events;
-#[path = "explorer/explore.rs"]
 mod explore;
-#[path = "explorer/fixpoints.rs"]
 mod fixpoints;
-#[path = "explorer/gate.rs"]
 mod gate;
-#[path = "explorer/http.rs"]
 mod http;
-#[path = "explorer/inside.rs"]
 mod inside;
-#[path = "explorer/invariants.rs"]
 mod invariants;
-#[path = "explorer/judging.rs"]
 mod judging;
-#[path = "explorer/manifests.rs"]
 mod manifests;
-#[path = "explorer/metadb.rs"]
 mod metadb;
-#[path = "explorer/oms.rs"]
 mod oms;
-#[path = "explorer/ownership.rs"]
 mod ownership;
-#[path = "explorer/pauses.rs"]
 mod pauses;
-#[path = "explorer/refusals.rs"]
 mod refusals;
-#[path = "explorer/replay.rs"]
 mod replay;
-#[path = "explorer/runner.rs"]
 mod runner;
-#[path = "explorer/store.rs"]
 mod store;
-#[path = "explorer/walk.rs"]
 mod walk;
-#[path = "explorer/world.rs"]
 mod world;
 
 use events::Event;

@@ -1,31 +1,20 @@
 //! The brain walks a small world: every ending, with one and three targets, and every interleaving
 //! of what people, Jobs and strangers can do with the operator's passes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#[path = "brain/absences.rs"]
 mod absences;
-#[path = "brain/interleavings.rs"]
 mod interleavings;
-#[path = "explorer/ownership.rs"]
+#[path = "../explorer/ownership.rs"]
 mod ownership;
-#[path = "brain/pauses.rs"]
 mod pauses;
-#[path = "golden/pin.rs"]
+#[path = "../golden/pin.rs"]
 mod pin;
-#[path = "brain/recovery_keys.rs"]
 mod recovery_keys;
-#[path = "brain/rivals.rs"]
 mod rivals;
-#[path = "brain/sessions.rs"]
 mod sessions;
-#[path = "brain/strangers.rs"]
 mod strangers;
-#[path = "brain/traces.rs"]
 mod traces;
-#[path = "brain/unconfirmed.rs"]
 mod unconfirmed;
-#[path = "brain/ways_out.rs"]
 mod ways_out;
-#[path = "brain/world.rs"]
 mod world;
 
 use oms_operator::api::{

@@ -1,0 +1,15 @@
+//! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+mod clients;
+mod corruption;
+#[path = "../engines/mod.rs"]
+mod engines;
+mod faults;
+mod kills;
+mod lost;
+mod outside;
+mod roundtrip;
+mod secrets;
+mod servers;
+mod settings;
+mod sight;
+mod views;
