@@ -1,4 +1,5 @@
 //! Preflight checks: their names, what the user may say about them, and their results.
+use crate::api::names::name_variants;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,24 +35,12 @@ pub enum CheckName {
     NoOtherOwner,
 }
 
-impl CheckName {
-    /// The name as it is written in the spec.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SourceVersion => "SourceVersion",
-            Self::ProjectsInSync => "ProjectsInSync",
-            Self::ForwardSwitchover => "ForwardSwitchover",
-            Self::ConnectorDbType => "ConnectorDbType",
-            Self::AllNodesListed => "AllNodesListed",
-            Self::OldImageRestarts => "OldImageRestarts",
-            Self::ImagePullable => "ImagePullable",
-            Self::CgroupVersion => "CgroupVersion",
-            Self::SessionsVisible => "SessionsVisible",
-            Self::OnlyOwnSessions => "OnlyOwnSessions",
-            Self::NoOtherOwner => "NoOtherOwner",
-        }
-    }
-}
+name_variants!(
+    CheckName:
+    SourceVersion, ProjectsInSync, ForwardSwitchover, ConnectorDbType, AllNodesListed,
+    OldImageRestarts, ImagePullable, CgroupVersion, SessionsVisible, OnlyOwnSessions,
+    NoOtherOwner,
+);
 
 /// What the user says about a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

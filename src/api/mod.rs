@@ -3,6 +3,8 @@
 mod checks;
 mod conditions;
 mod duration;
+mod names;
+mod reason;
 mod spec;
 mod status;
 #[cfg(test)]
@@ -13,6 +15,7 @@ pub use conditions::{
     ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
 };
 pub use duration::{Duration, DurationError};
+pub use reason::{ConditionReason, Reason};
 pub use spec::{
     Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack,
     HttpMethod, MetaDb, MetaDbAddress, MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,

@@ -84,6 +84,9 @@ pub struct OmsUpgradeStatus {
     /// What the present step waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
+    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is done once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tried_anew: bool,
     /// Progress of the data operation under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,

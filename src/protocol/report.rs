@@ -103,7 +103,7 @@ pub enum Outcome {
 }
 
 /// Why a run ended as it did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum Reason {
     /// All done.
     Completed,
@@ -174,6 +174,84 @@ pub enum Reason {
     ServerError,
     /// A fault of the agent itself.
     Internal,
+}
+
+impl Reason {
+    /// All of them, in their order.
+    pub const ALL: &'static [Self] = &[
+        Self::Completed,
+        Self::InvalidRequest,
+        Self::CredentialsUnreadable,
+        Self::AccessDenied,
+        Self::ConnectionLost,
+        Self::QueryTimeout,
+        Self::PrivilegeMissing,
+        Self::UnsuitedSetting,
+        Self::TlsFailed,
+        Self::PacketTooSmall,
+        Self::DatabaseMissing,
+        Self::ClientMissing,
+        Self::ClientFailed,
+        Self::ClaimNotWritable,
+        Self::NoSpace,
+        Self::VolumeFailed,
+        Self::NotQuiesced,
+        Self::ChangedWhileDumping,
+        Self::NoHeader,
+        Self::NoTrailer,
+        Self::UnexpectedStatement,
+        Self::ManifestMismatch,
+        Self::ChecksumMismatch,
+        Self::ContentDiffers,
+        Self::UnsupportedObjects,
+        Self::EngineDiffers,
+        Self::LockLost,
+        Self::AgentBusy,
+        Self::RenameFailed,
+        Self::DeadlineExceeded,
+        Self::Interrupted,
+        Self::ServerError,
+        Self::Internal,
+    ];
+
+    /// The word as it stands in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "Completed",
+            Self::InvalidRequest => "InvalidRequest",
+            Self::CredentialsUnreadable => "CredentialsUnreadable",
+            Self::AccessDenied => "AccessDenied",
+            Self::ConnectionLost => "ConnectionLost",
+            Self::QueryTimeout => "QueryTimeout",
+            Self::PrivilegeMissing => "PrivilegeMissing",
+            Self::UnsuitedSetting => "UnsuitedSetting",
+            Self::TlsFailed => "TlsFailed",
+            Self::PacketTooSmall => "PacketTooSmall",
+            Self::DatabaseMissing => "DatabaseMissing",
+            Self::ClientMissing => "ClientMissing",
+            Self::ClientFailed => "ClientFailed",
+            Self::ClaimNotWritable => "ClaimNotWritable",
+            Self::NoSpace => "NoSpace",
+            Self::VolumeFailed => "VolumeFailed",
+            Self::NotQuiesced => "NotQuiesced",
+            Self::ChangedWhileDumping => "ChangedWhileDumping",
+            Self::NoHeader => "NoHeader",
+            Self::NoTrailer => "NoTrailer",
+            Self::UnexpectedStatement => "UnexpectedStatement",
+            Self::ManifestMismatch => "ManifestMismatch",
+            Self::ChecksumMismatch => "ChecksumMismatch",
+            Self::ContentDiffers => "ContentDiffers",
+            Self::UnsupportedObjects => "UnsupportedObjects",
+            Self::EngineDiffers => "EngineDiffers",
+            Self::LockLost => "LockLost",
+            Self::AgentBusy => "AgentBusy",
+            Self::RenameFailed => "RenameFailed",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::Interrupted => "Interrupted",
+            Self::ServerError => "ServerError",
+            Self::Internal => "Internal",
+        }
+    }
 }
 
 /// What a command found out.

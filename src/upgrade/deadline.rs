@@ -1,5 +1,5 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
-use crate::api::{OmsUpgradeStatus, Step, Waiting};
+use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting};
 use crate::objects::deployment::is_paused;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
@@ -11,12 +11,6 @@ use crate::upgrade::parts::init::{
 use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
 use crate::upgrade::steps::find_def;
 
-/// Reason of `status.waiting`, and of a failure, where an effect is refused again and again.
-pub(crate) const EFFECT_REFUSED: &str = "EffectRefused";
-
-/// Reason of `status.waiting` where the time of a step began anew for an effect that may never have been tried.
-const TRIED_ANEW: &str = "TriedAnew";
-
 /// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is not
 /// known that it was refused the time begins anew once: the operator or the API server may have been away for longer than the
 /// step may last.
@@ -25,7 +19,7 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         return next;
     }
     let known = cx.status.waiting.as_ref();
-    let refused = known.filter(|waiting| waiting.reason == EFFECT_REFUSED);
+    let refused = known.filter(|waiting| waiting.reason == Reason::EffectRefused);
     let seen = match &next {
         Next::Wait { problem, .. } => problem.as_ref(),
         _ => None,
@@ -68,11 +62,12 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     if let Next::Do(effect) = &next
         && refused.is_none()
         && describe_unheeded(effect).is_none()
-        && !is_tried_anew(known)
+        && !cx.status.tried_anew
     {
         draft.step_started_time = Some(cx.now.clone());
+        draft.tried_anew = true;
         draft.waiting = Some(Waiting {
-            reason: TRIED_ANEW.into(),
+            reason: Reason::TriedAnew.into(),
             message: format!(
                 "the time of this step was over before {} had an effect; it begins anew, once",
                 effect.describe_intent().effect
@@ -84,8 +79,8 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         .or(known.map(|waiting| waiting.message.as_str()))
         .unwrap_or_else(|| find_def(step).words);
     let reason = match (&next, refused) {
-        (Next::Do(_), Some(_)) => EFFECT_REFUSED,
-        _ => "Timeout",
+        (Next::Do(_), Some(_)) => Reason::EffectRefused,
+        _ => Reason::Timeout,
     };
     let failure = Failure::new(
         reason,
@@ -111,11 +106,6 @@ pub(crate) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     })
 }
 
-/// Whether the time of the step has begun anew.
-pub(crate) fn is_tried_anew(waiting: Option<&Waiting>) -> bool {
-    waiting.is_some_and(|waiting| waiting.reason == TRIED_ANEW)
-}
-
 /// Whether two refusals say the same, numbers apart: ports and times in the words of a server change with every try.
 pub(crate) fn says_the_same(one: &Waiting, other: &Waiting) -> bool {
     let words = |waiting: &Waiting| -> String {
@@ -135,12 +125,6 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
         "ha.config was written and does not read so: the call stored nothing, or a console or somebody else wrote it again",
     )
 }
-
-/// Reason of the conditions, and of the event, of an object that cannot be read.
-pub(crate) const UNREADABLE: &str = "Unreadable";
-
-/// Reason of `status.waiting`, and of the event, where the operator met a fault of its own.
-pub(crate) const OPERATOR_FAULT: &str = "OperatorFault";
 
 /// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
 /// Where a pause may last, so may a moment in which it cannot be seen.
@@ -163,5 +147,10 @@ pub(crate) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next:
 /// Whether nobody could work on the object before this time.
 fn is_fault_over(cx: &Context<'_>) -> bool {
     let told = cx.status.waiting.as_ref();
-    told.is_some_and(|told| matches!(told.reason.as_str(), OPERATOR_FAULT | UNREADABLE))
+    told.is_some_and(|told| {
+        matches!(
+            Reason::parse(&told.reason),
+            Some(Reason::OperatorFault | Reason::Unreadable)
+        )
+    })
 }

@@ -1,13 +1,10 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
-use crate::api::{OmsUpgradeStatus, Stall, Step, Waiting};
+use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
-use crate::upgrade::deadline::{
-    EFFECT_REFUSED, hold_at_deadline, is_tried_anew, is_wanted_again, restart_time, says_the_same,
-};
+use crate::upgrade::deadline::{hold_at_deadline, is_wanted_again, restart_time, says_the_same};
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
-use crate::upgrade::parts::init::INIT_UNCONFIRMED;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
@@ -78,7 +75,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
 /// What follows from an effect that was refused: people are told, once, what stands in the way.
 pub fn decide_refusal(cx: &Context<'_>, effect: &str, error: &str) -> Decision {
     let waiting = Waiting {
-        reason: EFFECT_REFUSED.into(),
+        reason: Reason::EffectRefused.into(),
         message: format!("{effect} is refused and tried again: {error}"),
     };
     let known = cx.status.waiting.as_ref();
@@ -103,7 +100,9 @@ fn is_preparing(status: &OmsUpgradeStatus) -> bool {
 fn may_end_stall(stall: &Stall, next: &Next) -> bool {
     match next {
         Next::Go(_) => true,
-        Next::Stall(asked) => asked.reason != INIT_UNCONFIRMED || stall.reason == asked.reason,
+        Next::Stall(asked) => {
+            asked.reason != Reason::InitUnconfirmed || stall.reason == asked.reason
+        }
         _ => false,
     }
 }
@@ -113,7 +112,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
     if let Some(stall) = &draft.stall
         && !may_end_stall(stall, &next)
     {
-        let refused = stall.reason == EFFECT_REFUSED;
+        let refused = stall.reason == Reason::EffectRefused;
         let otherwise = match &next {
             // Whoever refused it may have changed its mind: only trying tells.
             Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
@@ -150,14 +149,16 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             if draft.intent.as_ref() != Some(&intent) {
                 draft.intent = Some(intent);
                 // Time that began anew for one effect did not for the next one.
-                if !is_tried_anew(draft.waiting.as_ref()) || !is_wanted_again(cx, &effect) {
+                if !(draft.tried_anew && is_wanted_again(cx, &effect)) {
                     draft.waiting = None;
+                    draft.tried_anew = false;
                 }
             }
             Decision::Perform(effect)
         }
         Next::Wait { poll, problem } => {
             draft.waiting = problem;
+            draft.tried_anew = false;
             Decision::Wait { poll }
         }
         Next::Fail(failure) => {
@@ -166,10 +167,11 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         }
         Next::Stall(failure) => {
             draft.stall = Some(Stall {
-                reason: failure.reason,
+                reason: failure.reason.into(),
                 message: failure.message,
             });
             draft.waiting = None;
+            draft.tried_anew = false;
             LOOK_AGAIN
         }
         Next::Settled => {

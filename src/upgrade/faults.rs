@@ -1,9 +1,8 @@
 //! An object that the operator cannot work on: what its status tells people then. Pure.
 use crate::api::condition_types::{READY, RECONCILING, STALLED};
-use crate::api::{Waiting, set_condition};
+use crate::api::{Reason, Waiting, set_condition};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
-use crate::upgrade::deadline::{OPERATOR_FAULT, UNREADABLE};
 use crate::upgrade::decide::{Decision, record};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -39,7 +38,7 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
     let steps = status.contains_key("step") && !is_settled(&status);
     if steps && is_spec_at_fault(object) {
         let waiting = Waiting {
-            reason: UNREADABLE.into(),
+            reason: Reason::Unreadable.into(),
             message: message.clone(),
         };
         status.extend(
@@ -62,7 +61,7 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
             &mut conditions,
             type_,
             holds,
-            UNREADABLE,
+            Reason::Unreadable.as_str(),
             &message,
             object.generation,
             now,
@@ -78,7 +77,7 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
     let status = Value::Object(status);
     (object.status != Some(&status)).then(|| {
         let note = Note {
-            reason: UNREADABLE.into(),
+            reason: Reason::Unreadable.into(),
             message,
             warning: true,
         };
@@ -126,7 +125,7 @@ fn is_spec_at_fault(object: &Unreadable<'_>) -> bool {
 /// only, since nobody knows what those words hold.
 pub fn decide_fault(cx: &Context<'_>) -> Decision {
     let waiting = Waiting {
-        reason: OPERATOR_FAULT.into(),
+        reason: Reason::OperatorFault.into(),
         message: "the operator met a fault of its own here and tries again; until it gets over it nothing goes on, and nothing is \
                   undone; its log says where (look for \"panicked\"): report that, and run a version in which it is mended"
             .into(),
@@ -135,7 +134,7 @@ pub fn decide_fault(cx: &Context<'_>) -> Decision {
         return Decision::Rest;
     }
     let note = Note {
-        reason: OPERATOR_FAULT.into(),
+        reason: Reason::OperatorFault.into(),
         message: waiting.message.clone(),
         warning: true,
     };
@@ -197,7 +196,7 @@ mod tests {
             assert!(message.contains(words), "{words}: {message}");
         }
         assert_eq!(status["observedGeneration"], 3);
-        assert_eq!(status["waiting"]["reason"], UNREADABLE);
+        assert_eq!(status["waiting"]["reason"], Reason::Unreadable.as_str());
         assert_eq!(status["ofTomorrow"], json!({"a": 1}));
         assert_eq!(status["step"], "BackingUp");
         assert_eq!(find(&status, HA_DISABLED)["status"], "True");

@@ -24,5 +24,6 @@ pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
 pub use requests::is_release_requested;
 pub use steps::def::{Limit, OnFailure, StepDef};
+pub use steps::preflight::check::list_check_names;
 pub use steps::{find_def, list_defs};
 pub use target_record::{TargetRecord, build_target_record};

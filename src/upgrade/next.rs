@@ -1,12 +1,12 @@
 //! What a step wants next, and why it cannot go on. Pure.
-use crate::api::Waiting;
+use crate::api::{Reason, Step, Waiting};
 use crate::upgrade::effect::Effect;
 
 /// What a step wants next.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
     /// The step is done.
-    Go(crate::api::Step),
+    Go(Step),
     /// An effect, after its intent was recorded.
     Do(Effect),
     /// Nothing to do until something changes.
@@ -27,15 +27,27 @@ pub(crate) enum Next {
 /// Why a step cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) reason: String,
+    pub(crate) reason: Reason,
     pub(crate) message: String,
+    /// The message says what a person can do. Otherwise the usual ways on are added to it.
+    pub(crate) advises: bool,
 }
 
 impl Failure {
-    pub(crate) fn new(reason: &str, message: impl Into<String>) -> Self {
+    /// A failure that says what happened and what it means for the data.
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            reason: reason.into(),
+            reason,
             message: message.into(),
+            advises: false,
+        }
+    }
+
+    /// A failure that also says what to do next.
+    pub(crate) fn with_advice(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            advises: true,
+            ..Self::new(reason, message)
         }
     }
 }
@@ -58,7 +70,7 @@ impl Next {
     }
 
     /// Waits, and says why it takes longer than it should.
-    pub(crate) fn trouble(poll: u64, reason: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn trouble(poll: u64, reason: Reason, message: impl Into<String>) -> Self {
         Self::Wait {
             poll,
             problem: Some(Waiting {

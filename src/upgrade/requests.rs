@@ -1,11 +1,11 @@
 //! Requests of the user: seen once, remembered; and what a deletion means. Pure.
 use crate::api::{
-    Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Stall, Step,
+    Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall,
+    Step,
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_every_target_gone;
 use crate::upgrade::parts::init::{accept_unconfirmed_init, is_init_running};
-use crate::upgrade::status::words::RELEASED;
 use crate::upgrade::steps::{find_def, find_phase};
 use crate::upgrade::transition::{enter, turn_back};
 
@@ -36,7 +36,7 @@ pub(crate) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
         return None;
     };
     Some(Cause {
-        reason: RELEASED.into(),
+        reason: Reason::Released.into(),
         message: message.into(),
     })
 }
@@ -80,7 +80,10 @@ pub(crate) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
 /// earlier one was complete: the guide calls the script repeatable.
 fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &Stall) {
     if draft.direction != Some(Direction::Forward)
-        || !matches!(stall.reason.as_str(), "InitFailed" | "InitInterrupted")
+        || !matches!(
+            Reason::parse(&stall.reason),
+            Some(Reason::InitFailed | Reason::InitInterrupted)
+        )
     {
         return;
     }
@@ -100,7 +103,7 @@ fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     }
     let ways = find_def(here).retries.iter();
     ways.clone()
-        .find(|(reason, _)| *reason == stall.reason)
+        .find(|(reason, _)| stall.reason == *reason)
         .map_or(here, |(_, step)| *step)
 }
 
@@ -123,13 +126,13 @@ fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     };
     if draft.point_of_no_return_time.is_some() {
         let cause = Cause {
-            reason: "RollBackRequested".into(),
+            reason: Reason::RollBackRequested.into(),
             message: format!("{who}: image and data go back to the backup"),
         };
         turn_back(cx, draft, Direction::RollBack, cause);
     } else if !is_over(draft) {
         let cause = Cause {
-            reason: "AbortRequested".into(),
+            reason: Reason::AbortRequested.into(),
             message: format!("{who}: everything goes back as it was"),
         };
         turn_back(cx, draft, Direction::Abort, cause);

@@ -4,7 +4,7 @@
 //! together with every change of them, says how far the upgrade got and how to get back.
 use crate::api::{
     BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, JobRecord, JobRole,
-    ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Step, TargetOriginal,
+    ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Reason, Step, TargetOriginal,
 };
 use crate::facts::Fact;
 use crate::objects::deployment::{find_container_name, read_annotation};
@@ -143,7 +143,7 @@ pub(crate) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         epoch,
         requests: crate::api::Requests { retries: cx.spec.retries, ..Default::default() },
         cause: Some(Cause {
-            reason: "StatusLost".into(),
+            reason: Reason::StatusLost.into(),
             message: "the status of this object was lost while its upgrade was under way; it was rebuilt from the record on the Deployments, and everything goes back as it was".into(),
         }),
         installation: newest.installation,

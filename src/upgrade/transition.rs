@@ -38,6 +38,7 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     draft.step_started_time = Some(cx.now.clone());
     draft.intent = None;
     draft.waiting = None;
+    draft.tried_anew = false;
     draft.progress = None;
     if let Some(role) = find_def(step).job
         && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
@@ -59,12 +60,12 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
 /// Where a failure leads depends on what has been done so far.
 pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
     let cause = Cause {
-        reason: failure.reason.clone(),
+        reason: failure.reason.into(),
         message: failure.message.clone(),
     };
     let stall = Stall {
-        message: add_way_on(cx, draft, failure.message),
-        reason: failure.reason,
+        reason: failure.reason.into(),
+        message: add_way_on(cx, draft, failure),
     };
     if draft.direction.unwrap_or_default() != Direction::Forward {
         draft.stall = Some(stall);

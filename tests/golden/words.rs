@@ -2,7 +2,8 @@
 //! checks.
 use super::pin;
 use super::source::{Source, read_sources};
-use oms_operator::protocol::report::{Outcome, Reason};
+use oms_operator::api::{ConditionReason, Reason};
+use oms_operator::protocol::report::{Outcome, Reason as AgentReason};
 use std::collections::BTreeSet;
 
 const MEANING: &str = "These words stand in conditions, in events, in the status of upgrades that are under way, and in the scripts, \
@@ -65,7 +66,9 @@ fn words_of_conditions_reasons_and_effects() {
     conditions.retain(|word| word != "True" && word != "False");
     let mut sources = read_sources("src/upgrade");
     sources.extend(read_files("src/objects", "target_change.rs"));
-    let brain = list_words(&sources);
+    let mut brain = list_words(&sources);
+    brain.extend(Reason::ALL.iter().map(ToString::to_string));
+    brain.extend(ConditionReason::ALL.iter().map(ToString::to_string));
     assert!(conditions.len() >= 13 && brain.len() > 100);
     let mut text = String::new();
     write_section(&mut text, "Condition types", conditions);
@@ -98,7 +101,7 @@ fn words_of_the_agent() {
     pin::check(path, &text, MEANING);
     let (reasons, outcomes) = text.split_once("# Outcomes").unwrap();
     for word in reasons.lines().skip(1) {
-        let read: Reason = serde_json::from_str(&format!("{word:?}")).unwrap();
+        let read: AgentReason = serde_json::from_str(&format!("{word:?}")).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), word);
     }
     for word in outcomes.lines().skip(1) {

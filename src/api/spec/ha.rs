@@ -1,4 +1,5 @@
 //! How high availability (HA) is switched off and on again. No I/O.
+use crate::api::names::name_variants;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub enum HaDriver {
     Manual,
 }
 
+name_variants!(HaDriver: MetaDb, OmsApi, Manual);
+
 /// What HA shall be after a successful upgrade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HaGoal {
@@ -43,6 +46,8 @@ pub enum HaGoal {
     /// As it was before.
     Restore,
 }
+
+name_variants!(HaGoal: Enabled, Restore);
 
 /// From where new Stores start once HA is on again (OMS upgrade guide, enable HA).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

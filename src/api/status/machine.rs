@@ -1,5 +1,6 @@
 //! The states of an upgrade: steps, directions, and the phases people see. No I/O.
 use super::*;
+use crate::api::names::name_variants;
 
 /// Which way the upgrade goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +13,8 @@ pub enum Direction {
     /// Back, from after the new version was started: image and, where the content differs, data.
     RollBack,
 }
+
+name_variants!(Direction: Forward, Abort, RollBack);
 
 /// One step. Each has one file in the brain that says when it is left.
 #[derive(
@@ -64,6 +67,14 @@ pub enum Step {
     Settling,
 }
 
+name_variants!(
+    Step:
+    Pending, Preflight, Planned, Locking, DisablingHa, StoppingOld, BackingUp, VerifyingBackup,
+    StartingNew, Initializing, StoppingForRestart, StartingFinal, EnablingHa, Recovering,
+    StoppingJobs, Fencing, DisablingHaForRollback, StoppingNew, Comparing, Restoring,
+    StartingOld, Settling,
+);
+
 /// Where an upgrade stands, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
@@ -104,6 +115,13 @@ pub enum Phase {
     /// Preflight failed; OMS and its databases were not changed.
     Failed,
 }
+
+name_variants!(
+    Phase:
+    Pending, Preflight, Planned, DisablingHa, Stopping, BackingUp, VerifyingBackup, Starting,
+    Initializing, Restarting, EnablingHa, RecoveringReplication, Succeeded, Aborting, Aborted,
+    RollingBack, RolledBack, Failed,
+);
 
 impl Phase {
     /// Whether the verdict has fallen.

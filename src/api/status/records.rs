@@ -1,5 +1,6 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
+use crate::api::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -238,6 +239,8 @@ pub enum JobRole {
     /// Restores the backup.
     Restore,
 }
+
+name_variants!(JobRole: Probe, Dump, Verify, Compare, Restore);
 
 /// The newest attempt of a Job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

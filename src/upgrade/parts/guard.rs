@@ -3,7 +3,7 @@
 //! OceanBase cuts statements after `ob_query_timeout` (10 s by default), and a dump that was cut
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
-use crate::api::{JobRole, OmsUpgradeStatus};
+use crate::api::{JobRole, OmsUpgradeStatus, Reason};
 use crate::facts::Fact;
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
@@ -34,18 +34,20 @@ fn guard(cx: &Context<'_>) -> Option<Next> {
         return Some(next);
     }
     match &cx.observed.metadb.lock {
-        Fact::Unknown(reason) => return Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
+        }
         Fact::Known(Some(row)) if row.holder == cx.object.uid => {}
         Fact::Known(_) => {
             return Some(Next::Fail(Failure::new(
-                "LockLost",
+                Reason::LockLost,
                 "the lock row in the MetaDB (oms_operator_lock.upgrade_lock) is gone or held by another upgrade; no data was changed by this step; \
                  find out who removed it",
             )));
         }
     }
     match &cx.observed.metadb.query_timeout {
-        Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
         Fact::Known(Some(limit)) if *limit < RAISED_QUERY_TIMEOUT => {
             Some(Next::Do(Effect::SetQueryTimeout {
                 microseconds: RAISED_QUERY_TIMEOUT,

@@ -2,7 +2,7 @@
 //!
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
-use crate::api::{Direction, HaDriver, HaGoal};
+use crate::api::{Direction, HaDriver, HaGoal, Reason};
 use crate::facts::Fact;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
@@ -14,14 +14,21 @@ use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 /// `None` when HA reads off and no console holds another value.
 pub(crate) fn switch_off(cx: &Context<'_>) -> Option<Next> {
     let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
+        }
         Fact::Known(row) => row,
     };
     let enabled = match row {
         HaRow::NoTable | HaRow::NoRow => false,
         HaRow::Text(text) => match HaConfig::parse(text) {
             Ok(config) => config.read_setting().enable,
-            Err(error) => return Some(Next::Fail(Failure::new("HaUnreadable", error.to_string()))),
+            Err(error) => {
+                return Some(Next::Fail(Failure::new(
+                    Reason::HaUnreadable,
+                    error.to_string(),
+                )));
+            }
         },
     };
     let patch = HaPatch::new().with_bool(ENABLE, false);
@@ -29,7 +36,7 @@ pub(crate) fn switch_off(cx: &Context<'_>) -> Option<Next> {
         return Some(match cx.spec.ha.driver {
             HaDriver::Manual => Next::trouble(
                 5,
-                "SwitchHaOff",
+                Reason::SwitchHaOff,
                 "switch HA off in the OMS console: System Management > System Parameters > ha.config, \"enable\": false; it is verified in the MetaDB",
             ),
             driver => write_row(cx, driver, patch, false),
@@ -44,7 +51,7 @@ pub(crate) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, inse
     if driver == HaDriver::MetaDb && is_written_back(cx) {
         for facts in &cx.observed.targets {
             match find_console_pid(facts) {
-                Err(reason) => return Next::trouble(2, "ConsoleUnseen", reason),
+                Err(reason) => return Next::trouble(2, Reason::ConsoleUnseen, reason),
                 Ok(Some(_)) => {
                     return Next::Do(Effect::StopConsole {
                         target: facts.name.clone(),
@@ -86,7 +93,7 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Option<Next> {
         Ok(None) => Next::Do(Effect::StartConsole {
             target: facts.name.clone(),
         }),
-        Err(reason) => Next::trouble(2, "ConsoleUnseen", reason),
+        Err(reason) => Next::trouble(2, Reason::ConsoleUnseen, reason),
     };
     let targets = &cx.observed.targets;
     if intent.effect == "SetHa" {
@@ -100,7 +107,7 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Option<Next> {
         .position(|facts| Some(&facts.name) == intent.subject.as_ref())?;
     let facts = &targets[current];
     match find_console_pid(facts) {
-        Err(reason) => Some(Next::trouble(2, "ConsoleUnseen", reason)),
+        Err(reason) => Some(Next::trouble(2, Reason::ConsoleUnseen, reason)),
         Ok(Some(pid))
             if intent.effect == "RestartConsole" && Some(pid.to_string()) == intent.before =>
         {
@@ -112,7 +119,7 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Option<Next> {
         Ok(None) if is_console_stopped(facts) => Some(restart(facts)),
         Ok(None) => Some(Next::trouble(
             2,
-            "ConsoleStarting",
+            Reason::ConsoleStarting,
             format!("oms_console of {} starts again", facts.name),
         )),
         Ok(_) => targets.get(current + 1).map(restart),

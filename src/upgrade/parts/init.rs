@@ -4,23 +4,11 @@
 //! anything about the exit status, so one that is not 0 does not count against it. It is not necessary either, for no page
 //! says which of the texts an image prints: an exit status of 0 without one is a question. The new version is started on
 //! it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
-use crate::api::{InitRecord, OmsUpgradeStatus, Stall, Step, UnconfirmedInit, Waiting};
+use crate::api::{InitRecord, OmsUpgradeStatus, Reason, Stall, Step, UnconfirmedInit, Waiting};
 use crate::facts::{Fact, InitState};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::targets::Target;
-
-/// Reason of `status.waiting`, and of a stall, where the new version is up and `docker_init.sh` still runs in it.
-const INIT_STILL_RUNS: &str = "InitStillRuns";
-
-/// Reason of `status.waiting`, and of a stall, where nobody can see how far `docker_init.sh` is.
-pub(crate) const INIT_UNSEEN: &str = "InitUnseen";
-
-/// Reason of `status.waiting` where the programs do not come up and `docker_init.sh` runs once more.
-pub(crate) const INIT_ONCE_MORE: &str = "InitOnceMore";
-
-/// Reason of a stall that a person ends by raising `spec.retries`, which accepts what ran.
-pub(crate) const INIT_UNCONFIRMED: &str = "InitUnconfirmed";
 
 /// Remembers what the end of a run says. One of which no end is seen says nothing.
 ///
@@ -79,7 +67,7 @@ pub(crate) fn accept_unconfirmed_init(
     draft: &mut OmsUpgradeStatus,
     stall: &Stall,
 ) {
-    if stall.reason != INIT_UNCONFIRMED {
+    if stall.reason != Reason::InitUnconfirmed {
         return;
     }
     for record in draft.init_runs.iter_mut().filter(|run| is_open(cx, run)) {
@@ -95,7 +83,7 @@ pub(crate) fn accept_unconfirmed_init(
 /// `docker_init.sh` ended badly, or without saying how.
 fn describe_failed_init(target: &str, code: i32) -> Failure {
     Failure::new(
-        "InitFailed",
+        Reason::InitFailed,
         format!(
             "docker_init.sh in {target} ended (exit status {code}) without its completion banner; its log is under /home/admin/logs/oms-operator"
         ),
@@ -121,14 +109,14 @@ pub(crate) fn await_confirmation(
             Fact::Known(InitState::Running) => {
                 return Some(Next::trouble(
                     1,
-                    INIT_STILL_RUNS,
+                    Reason::InitStillRuns,
                     format!("{name} is up; docker_init.sh still runs in it once more"),
                 ));
             }
             Fact::Unknown(reason) if !is_end_known(run) => {
                 return Some(Next::trouble(
                     1,
-                    INIT_UNSEEN,
+                    Reason::InitUnseen,
                     format!(
                         "{name} is up; the record of docker_init.sh in it cannot be read: {reason}"
                     ),
@@ -151,8 +139,8 @@ pub(crate) fn await_confirmation(
         Some(unconfirmed) => (unconfirmed.attempt, quote(&unconfirmed.last_lines)),
         None => (first.attempt, quote(&[])),
     };
-    Some(Next::Stall(Failure::new(
-        INIT_UNCONFIRMED,
+    Some(Next::Stall(Failure::with_advice(
+        Reason::InitUnconfirmed,
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
              are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
@@ -216,13 +204,20 @@ fn quote(last_lines: &[String]) -> String {
 
 /// Whether the new version is up and only the end of `docker_init.sh` is waited for.
 pub(crate) fn is_end_awaited(waiting: &Waiting) -> bool {
-    [INIT_STILL_RUNS, INIT_UNSEEN].contains(&waiting.reason.as_str())
+    matches!(
+        Reason::parse(&waiting.reason),
+        Some(Reason::InitStillRuns | Reason::InitUnseen)
+    )
 }
 
 /// Whether the time of the step went into a script that has ended now: what it started anew has time to come up.
 pub(crate) fn is_end_met(cx: &Context<'_>, problem: Option<&Waiting>) -> bool {
-    let awaits =
-        |waiting: &Waiting| [INIT_STILL_RUNS, INIT_ONCE_MORE].contains(&waiting.reason.as_str());
+    let awaits = |waiting: &Waiting| {
+        matches!(
+            Reason::parse(&waiting.reason),
+            Some(Reason::InitStillRuns | Reason::InitOnceMore)
+        )
+    };
     let ended = |init: &InitState| matches!(init, InitState::Completed | InitState::Ended { .. });
     cx.status.waiting.as_ref().is_some_and(awaits)
         && !problem.is_some_and(awaits)
@@ -246,8 +241,8 @@ fn list_inits<'a>(cx: &Context<'a>) -> impl Iterator<Item = &'a InitState> {
 
 /// Nothing that is up is turned back because a script takes long, or cannot be seen: a person is asked.
 pub(crate) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64) -> Next {
-    Next::Stall(Failure::new(
-        &waiting.reason,
+    Next::Stall(Failure::with_advice(
+        Reason::parse(&waiting.reason).unwrap_or(Reason::InitUnseen),
         format!(
             "{}, after {limit} s; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
              is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, raise spec.retries by one: that \
@@ -261,8 +256,13 @@ pub(crate) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64)
 /// Whether something that is waited for was seen to be down; what could not be seen is nobody's fault.
 pub(crate) fn is_seen_down(waiting: &Waiting) -> bool {
     matches!(
-        waiting.reason.as_str(),
-        "ProgramNotRunning" | "Unhealthy" | "HostNotOnline" | "HeartBeatStale"
+        Reason::parse(&waiting.reason),
+        Some(
+            Reason::ProgramNotRunning
+                | Reason::Unhealthy
+                | Reason::HostNotOnline
+                | Reason::HeartBeatStale
+        )
     )
 }
 
@@ -270,7 +270,7 @@ pub(crate) fn is_seen_down(waiting: &Waiting) -> bool {
 pub(crate) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Failure {
     match list_open_runs(cx, cx.status).next() {
         Some(run) if cx.status.step == Some(Step::StartingFinal) => Failure::new(
-            "InitFailed",
+            Reason::InitFailed,
             format!(
                 "docker_init.sh in {} ended without an error and without its completion banner, and the new version does not come up: {}; \
                  its log is under /home/admin/logs/oms-operator",

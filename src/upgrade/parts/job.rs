@@ -1,8 +1,8 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
-use crate::api::{JobRecord, JobRole, OmsUpgradeStatus};
+use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason};
 use crate::facts::{Fact, JobState};
-use crate::protocol::report::{Outcome, Reason, Report};
+use crate::protocol::report::{Outcome, Reason as AgentReason, Report};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
@@ -41,17 +41,17 @@ pub(crate) fn run_job(
         Fact::Unknown(reason) => {
             return Err(Next::trouble(
                 2,
-                "JobUnseen",
-                format!("the {role:?} Job cannot be read: {reason}"),
+                Reason::JobUnseen,
+                format!("the {role} Job cannot be read: {reason}"),
             ));
         }
         Fact::Known(state) => state,
     };
     match state {
         JobState::Foreign => Err(Next::Fail(Failure::new(
-            "NameTaken",
+            Reason::NameTaken,
             format!(
-                "a Job with the name of our {role:?} Job exists and is not ours; nothing was done with it; delete or rename it"
+                "a Job with the name of our {role} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
         ))),
         JobState::Absent if recorded_uid.is_none() => {
@@ -61,8 +61,8 @@ pub(crate) fn run_job(
             draft,
             record,
             role,
-            "JobVanished",
-            &format!("the {role:?} Job vanished before it reported: its outcome is unknown"),
+            Reason::JobVanished,
+            &format!("the {role} Job vanished before it reported: its outcome is unknown"),
         ),
         JobState::Running {
             uid,
@@ -76,8 +76,8 @@ pub(crate) fn run_job(
             match problem {
                 Some(problem) => Err(Next::trouble(
                     2,
-                    "JobPodNotRunning",
-                    format!("the pod of the {role:?} Job does not run: {problem}"),
+                    Reason::JobPodNotRunning,
+                    format!("the pod of the {role} Job does not run: {problem}"),
                 )),
                 None => Err(Next::Wait {
                     poll: 2,
@@ -93,16 +93,16 @@ pub(crate) fn run_job(
                     draft,
                     record,
                     role,
-                    "JobKilled",
-                    &format!("the {role:?} Job ended without a report ({why})"),
+                    Reason::JobKilled,
+                    &format!("the {role} Job ended without a report ({why})"),
                 ),
                 Some(report)
                     if report.upgrade_uid != cx.object.uid || report.attempt != attempt =>
                 {
                     Err(Next::Fail(Failure::new(
-                        "ReportForeign",
+                        Reason::ReportForeign,
                         format!(
-                            "the report of the {role:?} Job belongs to another run; nothing is concluded from it"
+                            "the report of the {role} Job belongs to another run; nothing is concluded from it"
                         ),
                     )))
                 }
@@ -111,11 +111,11 @@ pub(crate) fn run_job(
                     draft,
                     record,
                     role,
-                    &format!("{:?}", report.reason),
+                    Reason::Agent(report.reason),
                     &report.message,
                 ),
                 Some(report) => Err(Next::Fail(Failure::new(
-                    &format!("{:?}", report.reason),
+                    Reason::Agent(report.reason),
                     report.message.clone(),
                 ))),
             }
@@ -128,7 +128,7 @@ fn repeat(
     draft: &mut OmsUpgradeStatus,
     record: usize,
     role: JobRole,
-    reason: &str,
+    reason: Reason,
     message: &str,
 ) -> Result<Box<Report>, Next> {
     let job = &mut draft.jobs[record];
@@ -147,14 +147,14 @@ fn repeat(
 }
 
 /// Failures that another try may not meet again.
-fn can_repeat(reason: Reason) -> bool {
+fn can_repeat(reason: AgentReason) -> bool {
     matches!(
         reason,
-        Reason::ConnectionLost
-            | Reason::Interrupted
-            | Reason::AgentBusy
+        AgentReason::ConnectionLost
+            | AgentReason::Interrupted
+            | AgentReason::AgentBusy
             // Sessions of a lost node stay until the server ends them.
-            | Reason::NotQuiesced
-            | Reason::VolumeFailed
+            | AgentReason::NotQuiesced
+            | AgentReason::VolumeFailed
     )
 }

@@ -1,4 +1,5 @@
 //! Our own Jobs: stopped and gone before anything else is done. Pure.
+use crate::api::Reason;
 use crate::facts::{Fact, OwnKind};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -9,7 +10,7 @@ use crate::upgrade::next::Next;
 pub(crate) fn stop_own_jobs(cx: &Context<'_>) -> Option<Next> {
     let own = match &cx.observed.leftovers {
         Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone()));
+            return Some(Next::trouble(2, Reason::OwnObjectsUnseen, reason.clone()));
         }
         Fact::Known(own) => own,
     };

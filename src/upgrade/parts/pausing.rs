@@ -3,19 +3,13 @@
 //! A paused Deployment is scaled and starts no new template: what is scaled up is the newest ReplicaSet that there is
 //! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's wish: it is
 //! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
-use crate::api::{Direction, Step, Waiting};
+use crate::api::{Direction, Reason, Step, Waiting};
 use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::targets::Target;
 use serde_json::Value;
-
-/// Reason of `status.waiting` while something is held by a paused target.
-const TARGET_PAUSED: &str = "TargetPaused";
-
-/// The same where nothing is held yet.
-const PAUSE_SEEN: &str = "PauseSeen";
 
 /// Waits where a change would stop what could not be started again, or start another template than the wanted one. A way back
 /// stops whatever runs.
@@ -60,7 +54,7 @@ pub(crate) fn mention_pause(cx: &Context<'_>, next: Next) -> Next {
             problem: list_deployments(cx)
                 .find_map(describe_pause)
                 .map(|told| Waiting {
-                    reason: PAUSE_SEEN.into(),
+                    reason: Reason::PauseSeen.into(),
                     ..told
                 }),
         },
@@ -70,7 +64,7 @@ pub(crate) fn mention_pause(cx: &Context<'_>, next: Next) -> Next {
 
 /// Whether a pause holds what has to be done: only its end, or a way back that does without, lets the upgrade go on.
 pub(crate) fn is_held(waiting: &Waiting) -> bool {
-    waiting.reason == TARGET_PAUSED
+    waiting.reason == Reason::TargetPaused
 }
 
 /// Whether a step waits for a resumption for as long as it takes: past the line, and on a way back, there is no way without it.
@@ -101,7 +95,7 @@ fn describe_pause(object: &Value) -> Option<Waiting> {
         text("/metadata/namespace").map_or_else(String::new, |one| format!(" -n {one}"));
     let who = find_pauser(object).map_or_else(String::new, |who| format!(" by {who}"));
     Some(Waiting {
-        reason: TARGET_PAUSED.into(),
+        reason: Reason::TargetPaused.into(),
         message: format!(
             "Deployment {name} was paused{who} (spec.paused), so Kubernetes starts no new template in it; no other template is written to it \
              until it is resumed, and it goes on by itself then: kubectl rollout resume deployment {name}{namespace}"

@@ -1,4 +1,5 @@
 //! The pod of a target. Pure.
+use crate::api::Reason;
 use crate::facts::PodFacts;
 use crate::objects::deployment::is_observed;
 use crate::upgrade::next::Next;
@@ -19,19 +20,19 @@ pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, 
         [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
             (Some(reason), _) => Next::trouble(
                 5,
-                "Unschedulable",
+                Reason::Unschedulable,
                 format!("the pod of {name} cannot be scheduled: {reason}"),
             ),
             (None, Some(reason)) => Next::trouble(
                 5,
-                "ContainerWaiting",
+                Reason::ContainerWaiting,
                 format!("the container of {name} does not run: {reason}"),
             ),
             (None, None) => Next::watch(),
         }),
         _ => Err(Next::trouble(
             5,
-            "SeveralPods",
+            Reason::SeveralPods,
             format!("{name} has more than one pod"),
         )),
     }

@@ -16,7 +16,7 @@ pub(crate) fn describe_progress(role: JobRole, progress: &AgentProgress) -> Prog
         |percent| format!("{percent}%"),
     );
     let summary = format!(
-        "{role:?} {share} {}/s",
+        "{role} {share} {}/s",
         format_bytes(progress.bytes_per_second)
     );
     Progress {

@@ -4,7 +4,9 @@
 //! HA makes Stores by intervals of its own (documented defaults: 240 to 600 s). Keys that go back before that make Stores begin too
 //! late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened. So where nobody can watch,
 //! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
-use crate::api::{ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Step};
+use crate::api::{
+    ConditionReason, ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Reason, Step,
+};
 use crate::facts::Fact;
 use crate::oms::ha::{HaConfig, HaError};
 use crate::oms::metadb::KeptKeys;
@@ -68,7 +70,7 @@ pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Optio
     let keys = config.find_kept(&read_original_config(cx));
     draft.kept_keys = keys.clone();
     match &cx.observed.metadb.kept_keys {
-        Fact::Unknown(reason) => Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
         Fact::Known(written) => {
             let written = written.as_ref().map_or(&[][..], |kept| &kept.keys);
             (written != keys).then_some(Next::Do(Effect::KeepKeys { keys }))
@@ -80,7 +82,7 @@ pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Optio
 pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Option<Next> {
     let kept = match &cx.observed.metadb.kept_keys {
         Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, "MetaDbUnseen", reason.clone()));
+            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
         }
         Fact::Known(kept) => kept.as_ref()?,
     };
@@ -96,19 +98,19 @@ pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Option<Next> {
 
 fn read_config(cx: &Context<'_>) -> Result<Option<HaConfig>, Next> {
     match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => Err(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
         Fact::Known(row) => row
             .text()
             .map(HaConfig::parse)
             .transpose()
-            .map_err(|error| Next::Fail(Failure::new("HaUnreadable", error.to_string()))),
+            .map_err(|error| Next::Fail(Failure::new(Reason::HaUnreadable, error.to_string()))),
     }
 }
 
 /// Whether replication is back, as far as anybody could see. `None` before HA is at its goal.
 pub(crate) fn judge_recovery(
     status: &OmsUpgradeStatus,
-) -> Option<(ConditionStatus, &'static str, String)> {
+) -> Option<(ConditionStatus, ConditionReason, String)> {
     let at_goal = match status.step {
         Some(Step::Recovering) => true,
         Some(Step::Settling) => status.originals.is_some(),
@@ -125,7 +127,7 @@ pub(crate) fn judge_recovery(
         .count();
     if open > 0 {
         let text = format!("{open} of {watched} project(s) have no advancing checkpoint yet");
-        return Some((ConditionStatus::False, "Pending", text));
+        return Some((ConditionStatus::False, ConditionReason::Pending, text));
     }
     let seen = status.projects.iter().filter(|one| has_advanced(one));
     let seen = seen.count();
@@ -134,7 +136,11 @@ pub(crate) fn judge_recovery(
             "the {watched} project(s) that ran before were finished, released or deleted before one was seen to advance, so nothing shows \
              that HA has made Stores for others: look at them in the console"
         );
-        return Some((ConditionStatus::Unknown, "NothingWatched", text));
+        return Some((
+            ConditionStatus::Unknown,
+            ConditionReason::NothingWatched,
+            text,
+        ));
     }
     let advancing = match watched - seen {
         0 => format!("all {watched} project(s) that ran before have an advancing checkpoint"),
@@ -145,29 +151,29 @@ pub(crate) fn judge_recovery(
     Some(match (watched, status.unwatched_projects) {
         (0, None) => (
             ConditionStatus::Unknown,
-            "NothingWatched",
+            ConditionReason::NothingWatched,
             "which projects ran before could not be seen, so nobody watched whether they advance again: look at them in the console"
                 .into(),
         ),
         (0, Some(0)) => (
             ConditionStatus::True,
-            "NoProjects",
+            ConditionReason::NoProjects,
             "no project ran before, so none had to recover".into(),
         ),
         (0, Some(paused)) => (
             ConditionStatus::Unknown,
-            "NothingWatched",
+            ConditionReason::NothingWatched,
             format!("{paused} project(s) were paused or failed before, and nobody watches those: look at them in the console"),
         ),
-        (_, Some(0)) => (ConditionStatus::True, "Advancing", advancing),
+        (_, Some(0)) => (ConditionStatus::True, ConditionReason::Advancing, advancing),
         (_, Some(others)) => (
             ConditionStatus::Unknown,
-            "PartlyWatched",
+            ConditionReason::PartlyWatched,
             format!("{advancing}; {others} other(s) are not watched: look at them in the console"),
         ),
         (_, None) => (
             ConditionStatus::Unknown,
-            "PartlyWatched",
+            ConditionReason::PartlyWatched,
             format!("{seen} project(s) advance again; whether there are others is not known: look at them in the console"),
         ),
     })

@@ -2,6 +2,7 @@
 //!
 //! OMS guide, check the deployment: the five programs RUNNING; every host ONLINE; heart beats fresh.
 //! Abnormal Stores and Connectors are expected while HA is off (upgrade guide, multi-node).
+use crate::api::Reason;
 use crate::facts::{Fact, Program, TargetFacts};
 use crate::oms::container::{CONSOLE_PROGRAM, REQUIRED_PROGRAMS};
 use crate::oms::open_api::Health;
@@ -37,7 +38,7 @@ fn await_programs(targets: &[Target<'_>], consoles: bool) -> Option<Next> {
             Fact::Unknown(reason) => {
                 return Some(Next::trouble(
                     1,
-                    "ProgramsUnseen",
+                    Reason::ProgramsUnseen,
                     format!("the programs of {name} cannot be read: {reason}"),
                 ));
             }
@@ -47,7 +48,7 @@ fn await_programs(targets: &[Target<'_>], consoles: bool) -> Option<Next> {
                 if let Some(missing) = missing {
                     return Some(Next::trouble(
                         1,
-                        "ProgramNotRunning",
+                        Reason::ProgramNotRunning,
                         format!("{missing} is not RUNNING on {name}"),
                     ));
                 }
@@ -56,7 +57,7 @@ fn await_programs(targets: &[Target<'_>], consoles: bool) -> Option<Next> {
         if consoles && target.facts.health == Fact::Known(Health::Unhealthy) {
             return Some(Next::trouble(
                 1,
-                "Unhealthy",
+                Reason::Unhealthy,
                 format!("/oms/health of {name} does not say healthy"),
             ));
         }
@@ -68,7 +69,7 @@ fn await_hosts(cx: &Context<'_>) -> Option<Next> {
     let (hosts, beats) = match (&cx.observed.metadb.hosts, &cx.observed.metadb.heart_beats) {
         (Fact::Known(hosts), Fact::Known(beats)) => (hosts, beats),
         (Fact::Unknown(reason), _) | (_, Fact::Unknown(reason)) => {
-            return Some(Next::trouble(2, "HostsUnseen", reason.clone()));
+            return Some(Next::trouble(2, Reason::HostsUnseen, reason.clone()));
         }
     };
     let nodes = cx
@@ -83,14 +84,14 @@ fn await_hosts(cx: &Context<'_>) -> Option<Next> {
             Some(host) => {
                 return Some(Next::trouble(
                     1,
-                    "HostNotOnline",
+                    Reason::HostNotOnline,
                     format!("node {node} is {}, not ONLINE", host.status),
                 ));
             }
             None => {
                 return Some(Next::trouble(
                     1,
-                    "HostNotOnline",
+                    Reason::HostNotOnline,
                     format!("node {node} is not in the host table"),
                 ));
             }
@@ -101,7 +102,7 @@ fn await_hosts(cx: &Context<'_>) -> Option<Next> {
         {
             return Some(Next::trouble(
                 1,
-                "HeartBeatStale",
+                Reason::HeartBeatStale,
                 format!("node {node} has no fresh heart beat"),
             ));
         }

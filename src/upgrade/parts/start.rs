@@ -1,5 +1,5 @@
 //! Starting a version: all targets on one template, none in a crash loop. Pure.
-use crate::api::Direction;
+use crate::api::{Direction, Reason};
 use crate::facts::Fact;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
@@ -45,7 +45,7 @@ pub(crate) fn bring_up<'a>(
         };
         if forward && pod.container.restart_count >= CRASH_LOOP {
             return Err(Next::Fail(Failure::new(
-                "CrashLoop",
+                Reason::CrashLoop,
                 format!(
                     "the container of {} restarted {} times; its logs tell why (after its pod was deleted the count begins anew)",
                     target.original.name, pod.container.restart_count
@@ -58,7 +58,7 @@ pub(crate) fn bring_up<'a>(
             && is_late(cx)
         {
             return Err(Next::Fail(Failure::new(
-                "ImageNotPulled",
+                Reason::ImageNotPulled,
                 format!(
                     "the image of {} cannot be pulled ({}); its container never ran",
                     target.original.name,

@@ -1,4 +1,5 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
+use crate::api::Reason;
 use crate::facts::Fact;
 use crate::objects::deployment::{TemplateKind, is_drained};
 use crate::objects::target_change::TargetChange;
@@ -29,7 +30,7 @@ pub(crate) fn stop_targets<'a>(
         return Err(Next::watch());
     }
     match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => Err(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => Err(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
         Fact::Known(report) => {
             let left = list_counted(cx, report);
             if !left.is_empty() {
@@ -43,7 +44,7 @@ pub(crate) fn stop_targets<'a>(
                     .collect();
                 return Err(Next::trouble(
                     1,
-                    "SessionsLeft",
+                    Reason::SessionsLeft,
                     format!(
                         "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
                         left.len(),
@@ -52,7 +53,7 @@ pub(crate) fn stop_targets<'a>(
                 ));
             }
             match find_blind_spot(cx, report) {
-                Some(why) => Err(Next::trouble(2, "SessionsPartlyUnseen", why)),
+                Some(why) => Err(Next::trouble(2, Reason::SessionsPartlyUnseen, why)),
                 None => Ok(targets),
             }
         }

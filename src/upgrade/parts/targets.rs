@@ -1,5 +1,7 @@
 //! The targets as a step sees them, and telling when somebody else writes them. Pure.
-use crate::api::{Direction, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal};
+use crate::api::{
+    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, StoppedTarget, TargetOriginal,
+};
 use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
 use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
 use crate::upgrade::context::Context;
@@ -22,13 +24,13 @@ pub(crate) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
             Fact::Unknown(reason) => {
                 return Err(Next::trouble(
                     2,
-                    "TargetUnseen",
+                    Reason::TargetUnseen,
                     format!("Deployment {name} cannot be read: {reason}"),
                 ));
             }
             Fact::Known(None) => {
-                return Err(Next::Fail(Failure::new(
-                    "TargetVanished",
+                return Err(Next::Fail(Failure::with_advice(
+                    Reason::TargetVanished,
                     format!(
                         "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
                          bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
@@ -41,7 +43,7 @@ pub(crate) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
             Fact::Unknown(reason) => {
                 return Err(Next::trouble(
                     2,
-                    "PodsUnseen",
+                    Reason::PodsUnseen,
                     format!("the pods of {name} cannot be read: {reason}"),
                 ));
             }
@@ -49,13 +51,13 @@ pub(crate) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, N
         };
         let Some(original) = cx.original(name) else {
             return Err(Next::Fail(Failure::new(
-                "OriginalsLost",
+                Reason::OriginalsLost,
                 format!("the original of Deployment {name} is not recorded"),
             )));
         };
         if original.uid != deployment.uid {
-            return Err(Next::Fail(Failure::new(
-                "TargetReplaced",
+            return Err(Next::Fail(Failure::with_advice(
+                Reason::TargetReplaced,
                 format!(
                     "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
                      bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
@@ -104,8 +106,8 @@ pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
 fn blame(target: &Target<'_>, happened: impl Fn(&str) -> String, then: &str) -> Next {
     let who =
         find_last_writer(&target.deployment.object).unwrap_or_else(|| "an unknown writer".into());
-    Next::Fail(Failure::new(
-        "TargetContended",
+    Next::Fail(Failure::with_advice(
+        Reason::TargetContended,
         format!(
             "{}; make {who} leave the Deployment alone \
              (Argo CD: ignoreDifferences with RespectIgnoreDifferences; Flux: reconcile disabled){then}",

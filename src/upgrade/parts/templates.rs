@@ -2,6 +2,7 @@
 //!
 //! The text of its own image says little: mirrors and webhooks rewrite it. The id of the image that runs counts against a pod
 //! and never for it: the same image has one id by one name and another by the next.
+use crate::api::Reason;
 use crate::facts::{Fact, PodFacts};
 use crate::objects::deployment::is_paused;
 use crate::objects::replica_set::is_same_template;
@@ -33,7 +34,7 @@ pub(crate) fn require_current(target: &Target<'_>, pod: &PodFacts) -> Result<(),
         Fact::Known(false) => Err(wait_for_resumption(object).unwrap_or_else(|| {
             Next::trouble(
                 5,
-                "FormerPod",
+                Reason::FormerPod,
                 format!(
                     "pod {pod_name} was made from another template than Deployment {name} has now, and is not replaced yet"
                 ),
@@ -67,7 +68,7 @@ pub(crate) fn find_doubt(target: &Target<'_>) -> Fact<bool> {
 pub(crate) fn describe_unseen(target: &Target<'_>, reason: &str) -> Next {
     Next::trouble(
         2,
-        "ReplicaSetUnseen",
+        Reason::ReplicaSetUnseen,
         format!(
             "a ReplicaSet of Deployment {} cannot be read, so it is not known which of its templates runs: {reason}",
             target.original.name
@@ -85,7 +86,7 @@ pub(crate) fn refuse_old_image(
     let old = target.original.image_id.as_ref()?;
     (!old.is_empty() && pod.container.image_id == *old).then(|| {
         Next::Fail(Failure::new(
-            "OldImageRuns",
+            Reason::OldImageRuns,
             format!(
                 "pod {} runs {old}, the very image that ran before the upgrade, although {} was asked for: that name leads to the old image \
                  (a tag that was moved or copied, a registry mirror, a webhook that rewrites images), so the new version was not started; \

@@ -1,23 +1,93 @@
 //! Phase and conditions: derived from the rest of the status, in one place. Pure.
-use crate::api::condition_types::*;
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, set_condition};
+use crate::api::condition_types::{
+    FINISHED, PAUSED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
+};
+use crate::api::{
+    ConditionReason, ConditionStatus, Direction, OmsUpgradeStatus, Phase, Reason, Step,
+    find_condition, set_condition,
+};
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
-use crate::upgrade::status::promises::{break_promises, derive_promises};
+use crate::upgrade::status::promises;
 use crate::upgrade::status::words::{describe_state, find_stall, is_released};
 use crate::upgrade::steps::find_phase;
+
+/// What conditions are judged on.
+pub(crate) struct Scene<'a> {
+    pub(crate) cx: &'a Context<'a>,
+    pub(crate) draft: &'a OmsUpgradeStatus,
+    pub(crate) step: Step,
+    pub(crate) direction: Direction,
+    pub(crate) phase: Phase,
+    /// It was given up as it stood: nothing is promised of what was under way.
+    pub(crate) released: bool,
+    /// The whole story in one sentence.
+    story: String,
+}
+
+/// A condition as it should read.
+pub(crate) struct Judgement {
+    type_: &'static str,
+    status: ConditionStatus,
+    reason: String,
+    message: String,
+}
+
+impl Judgement {
+    pub(crate) fn new(
+        type_: &'static str,
+        status: impl Into<ConditionStatus>,
+        reason: ConditionReason,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::with_word(type_, status, reason.as_str(), message)
+    }
+
+    /// Where the reason is that of something else: of a stall, a cause, a phase.
+    pub(crate) fn with_word(
+        type_: &'static str,
+        status: impl Into<ConditionStatus>,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            type_,
+            status: status.into(),
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// One per condition, in the order in which people read them. `None` leaves the condition as it is.
+const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 13] = [
+    judge_ready,
+    judge_reconciling,
+    judge_stalled,
+    judge_finished,
+    promises::judge_preflight,
+    promises::judge_ha_off,
+    promises::judge_backup,
+    promises::judge_schema,
+    promises::judge_ha_goal,
+    promises::judge_rollback,
+    judge_replication,
+    judge_contention,
+    judge_pause,
+];
 
 /// Fills in what follows from the rest of the status.
 pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     let direction = draft.direction.unwrap_or_default();
     let step = draft.step.unwrap_or(Step::Pending);
-    let failed = draft.cause.is_some();
-    let phase = if is_released(draft) {
+    let released = is_released(draft);
+    let phase = if released {
         Phase::Failed
     } else {
-        find_phase(step, direction, failed && direction == Direction::Forward)
+        let failed = draft.cause.is_some() && direction == Direction::Forward;
+        find_phase(step, direction, failed)
     };
     draft.phase = Some(phase);
     // A settled object is not written for the sake of a newer operator alone.
@@ -29,110 +99,146 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         draft.source_version = read_source_images(cx)
             .first()
             .and_then(|image| parse_image_version(image))
-            .map(|v| v.to_string());
+            .map(|version| version.to_string());
     }
-    let over = step == Step::Settling;
-    let planned = step == Step::Planned;
-    let message = describe_state(draft, phase);
-    let mut conditions = std::mem::take(&mut draft.conditions);
-    let mut set = |type_: &str, status: bool, reason: &str, message: &str| {
+    let scene = Scene {
+        cx,
+        step,
+        direction,
+        phase,
+        released,
+        story: describe_state(draft, phase),
+        draft,
+    };
+    let judged: Vec<Judgement> = JUDGES.iter().filter_map(|judge| judge(&scene)).collect();
+    for one in judged {
         set_condition(
-            &mut conditions,
-            type_,
-            status,
-            reason,
-            message,
+            &mut draft.conditions,
+            one.type_,
+            one.status,
+            &one.reason,
+            &one.message,
             cx.object.generation,
             &cx.now,
         );
-    };
-    let reason = format!("{phase:?}");
-    let stall = find_stall(draft);
-    let stalled = stall.is_some() || (over && phase != Phase::Succeeded);
-    let why = match (stall, &draft.cause) {
-        (Some(stall), _) => stall.reason,
-        (None, Some(cause)) if over => cause.reason.clone(),
-        _ => reason.clone(),
-    };
-    set(READY, phase == Phase::Succeeded, &why, &message);
-    // Each of the two tells the story while it is true; the whole of it is in Ready.
-    if draft.settled || stalled || planned {
-        let rest = if draft.settled {
-            "nothing is left to do"
-        } else {
-            "waiting for a person"
-        };
-        set(RECONCILING, false, &reason, rest);
-    } else {
-        set(RECONCILING, true, &reason, &message);
     }
-    if stalled {
-        set(STALLED, true, &why, &message);
-    } else {
-        set(STALLED, false, &why, "nobody needs to act");
+}
+
+impl Scene<'_> {
+    fn is_over(&self) -> bool {
+        self.step == Step::Settling
     }
-    set(FINISHED, over || planned, &reason, &message);
-    if is_released(draft) {
-        break_promises(draft, &mut set);
-    } else {
-        derive_promises(cx, draft, &mut set);
-        if let Some((status, reason, text)) = judge_recovery(draft) {
-            set_condition(
-                &mut conditions,
-                REPLICATION_RECOVERED,
-                status,
-                reason,
-                &text,
-                cx.object.generation,
-                &cx.now,
-            );
+
+    fn is_stalled(&self) -> bool {
+        let ended_otherwise = self.is_over() && self.phase != Phase::Succeeded;
+        find_stall(self.draft).is_some() || ended_otherwise
+    }
+
+    /// The word that tells most: of the stall, of the cause of an end, of the phase.
+    fn find_word(&self) -> String {
+        match (find_stall(self.draft), &self.draft.cause) {
+            (Some(stall), _) => stall.reason,
+            (None, Some(cause)) if self.is_over() => cause.reason.clone(),
+            _ => self.phase.as_str().to_owned(),
         }
     }
-    let contended = draft
-        .stall
-        .as_ref()
-        .is_some_and(|stall| stall.reason == "TargetContended");
-    if contended
-        || conditions
-            .iter()
-            .any(|condition| condition.type_ == TARGET_CONTENDED)
-    {
-        let text = draft
-            .stall
-            .as_ref()
-            .map_or("nobody else writes the Deployments", |stall| {
-                stall.message.as_str()
-            });
-        set_condition(
-            &mut conditions,
-            TARGET_CONTENDED,
-            contended,
-            if contended {
-                "TargetContended"
-            } else {
-                "Quiet"
-            },
-            text,
-            cx.object.generation,
-            &cx.now,
-        );
+
+    /// Whether a condition was told before: then it is also told that it holds no more.
+    fn was_told(&self, type_: &str) -> bool {
+        find_condition(&self.draft.conditions, type_).is_some()
     }
-    let paused = cx.spec.paused && !over;
-    if paused || conditions.iter().any(|condition| condition.type_ == PAUSED) {
-        let text = if paused {
-            "spec.paused: no further phase is begun; set it to false to go on"
-        } else {
-            "not paused"
-        };
-        set_condition(
-            &mut conditions,
-            PAUSED,
-            paused,
-            if paused { "Asked" } else { "NotAsked" },
-            text,
-            cx.object.generation,
-            &cx.now,
-        );
+}
+
+fn judge_ready(scene: &Scene<'_>) -> Option<Judgement> {
+    let holds = scene.phase == Phase::Succeeded;
+    Some(Judgement::with_word(
+        READY,
+        holds,
+        scene.find_word(),
+        scene.story.clone(),
+    ))
+}
+
+/// This one and the next tell the story while they are true; the whole of it is in `Ready`.
+fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
+    let rests = if scene.draft.settled {
+        Some("nothing is left to do")
+    } else if scene.is_stalled() || scene.step == Step::Planned {
+        Some("waiting for a person")
+    } else {
+        None
+    };
+    let text = rests.unwrap_or(&scene.story);
+    let word = scene.phase.as_str();
+    Some(Judgement::with_word(
+        RECONCILING,
+        rests.is_none(),
+        word,
+        text,
+    ))
+}
+
+fn judge_stalled(scene: &Scene<'_>) -> Option<Judgement> {
+    let stalled = scene.is_stalled();
+    let text = if stalled {
+        &scene.story
+    } else {
+        "nobody needs to act"
+    };
+    let word = scene.find_word();
+    Some(Judgement::with_word(STALLED, stalled, word, text))
+}
+
+fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
+    let finished = scene.is_over() || scene.step == Step::Planned;
+    let word = scene.phase.as_str();
+    let text = scene.story.clone();
+    Some(Judgement::with_word(FINISHED, finished, word, text))
+}
+
+fn judge_replication(scene: &Scene<'_>) -> Option<Judgement> {
+    if scene.released {
+        return promises::break_promise(scene, REPLICATION_RECOVERED);
     }
-    draft.conditions = conditions;
+    if let Some((status, reason, text)) = judge_recovery(scene.draft) {
+        return Some(Judgement::new(REPLICATION_RECOVERED, status, reason, text));
+    }
+    promises::take_back(scene, REPLICATION_RECOVERED)
+}
+
+fn judge_contention(scene: &Scene<'_>) -> Option<Judgement> {
+    let stall = scene.draft.stall.as_ref();
+    let contended = stall.filter(|stall| stall.reason == Reason::TargetContended);
+    if contended.is_none() && !scene.was_told(TARGET_CONTENDED) {
+        return None;
+    }
+    let reason = match contended {
+        Some(_) => ConditionReason::TargetContended,
+        None => ConditionReason::Quiet,
+    };
+    let text = contended.map_or("nobody else writes the Deployments", |stall| {
+        stall.message.as_str()
+    });
+    Some(Judgement::new(
+        TARGET_CONTENDED,
+        contended.is_some(),
+        reason,
+        text,
+    ))
+}
+
+fn judge_pause(scene: &Scene<'_>) -> Option<Judgement> {
+    let paused = scene.cx.spec.paused && !scene.is_over();
+    if !paused && !scene.was_told(PAUSED) {
+        return None;
+    }
+    let (reason, text) = if paused {
+        (
+            ConditionReason::Asked,
+            "spec.paused: no further phase is begun; set it to false to go on",
+        )
+    } else {
+        (ConditionReason::NotAsked, "not paused")
+    };
+    Some(Judgement::new(PAUSED, paused, reason, text))
 }

@@ -1,6 +1,6 @@
 //! One event per transition. Pure.
 use crate::api::condition_types::*;
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Step, find_condition};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::status::words::find_stall;
@@ -16,9 +16,9 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
         let phase = draft.phase.unwrap_or(Phase::Pending);
         let back = draft.direction != Some(Direction::Forward) && !phase.is_final();
         let reason = match (phase.is_final(), back) {
-            (true, _) => format!("{phase:?}"),
-            (false, true) => format!("{phase:?}{step:?}"),
-            (false, false) => format!("{step:?}"),
+            (true, _) => phase.to_string(),
+            (false, true) => format!("{phase}{step}"),
+            (false, false) => step.to_string(),
         };
         let warning = matches!(
             phase,
@@ -45,7 +45,7 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
     }
     if draft.settled && !cx.status.settled {
         notes.push(Note {
-            reason: "Settled".into(),
+            reason: Reason::Settled.into(),
             message: "nothing is left to clean up".into(),
             warning: false,
         });

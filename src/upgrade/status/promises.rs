@@ -1,154 +1,200 @@
 //! One condition per promise of an upgrade: given, broken, or taken back. Pure.
-use crate::api::condition_types::*;
-use crate::api::{ContentProof, Direction, InitRecord, OmsUpgradeStatus, Step};
-use crate::upgrade::context::Context;
-use crate::upgrade::status::words::RELEASED;
+use crate::api::condition_types::{
+    BACKUP_VERIFIED, HA_DISABLED, HA_RESTORED, PREFLIGHT_PASSED, ROLLED_BACK, SCHEMA_INITIALIZED,
+};
+use crate::api::{ConditionReason, ContentProof, Direction, InitRecord, Step};
+use crate::upgrade::status::conditions::{Judgement, Scene};
 
-/// One condition per promise, once it is given or broken.
-pub(crate) fn derive_promises(
-    cx: &Context<'_>,
-    draft: &OmsUpgradeStatus,
-    set: &mut impl FnMut(&str, bool, &str, &str),
-) {
-    let direction = draft.direction.unwrap_or_default();
-    let step = draft.step.unwrap_or(Step::Pending);
-    let failed_preflight = direction == Direction::Forward && draft.cause.is_some();
-    if draft.started_time.is_some() {
-        set(
+/// Given up as it stood: what was under way is not promised.
+pub(crate) fn break_promise(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
+    scene.draft.started_time.as_ref()?;
+    let text = "given up as it stood: look at OMS yourself";
+    Some(Judgement::new(
+        type_,
+        false,
+        ConditionReason::Released,
+        text,
+    ))
+}
+
+/// A rollback after success takes back what was promised.
+pub(crate) fn take_back(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
+    let taken = scene.direction == Direction::RollBack
+        && scene.draft.ha_enabled_time.is_some()
+        && matches!(
+            scene.step,
+            Step::StoppingJobs
+                | Step::Fencing
+                | Step::DisablingHaForRollback
+                | Step::StoppingNew
+                | Step::Comparing
+                | Step::Restoring
+                | Step::StartingOld
+        );
+    let text = "the rollback stops OMS; this is looked at again afterwards";
+    taken.then(|| Judgement::new(type_, false, ConditionReason::Pending, text))
+}
+
+pub(crate) fn judge_preflight(scene: &Scene<'_>) -> Option<Judgement> {
+    let passed = |text: &str| {
+        Some(Judgement::new(
             PREFLIGHT_PASSED,
             true,
-            "Passed",
-            "all required checks passed",
-        );
-    } else if step == Step::Planned {
-        set(
-            PREFLIGHT_PASSED,
-            true,
-            "Passed",
-            "all required checks passed; set action: Run to begin",
-        );
-    } else if failed_preflight && let Some(cause) = &draft.cause {
-        set(PREFLIGHT_PASSED, false, &cause.reason, &cause.message);
+            ConditionReason::Passed,
+            text,
+        ))
+    };
+    if scene.released {
+        return None;
     }
-    let forward = direction == Direction::Forward;
-    if forward && (Step::StoppingOld..Step::EnablingHa).contains(&step) {
-        set(
+    if scene.draft.started_time.is_some() {
+        return passed("all required checks passed");
+    }
+    if scene.step == Step::Planned {
+        return passed("all required checks passed; set action: Run to begin");
+    }
+    let failed = scene.draft.cause.as_ref();
+    let cause = failed.filter(|_| scene.direction == Direction::Forward)?;
+    Some(Judgement::with_word(
+        PREFLIGHT_PASSED,
+        false,
+        cause.reason.clone(),
+        cause.message.clone(),
+    ))
+}
+
+pub(crate) fn judge_ha_off(scene: &Scene<'_>) -> Option<Judgement> {
+    let forward = scene.direction == Direction::Forward;
+    let off = matches!(
+        scene.step,
+        Step::StoppingOld
+            | Step::BackingUp
+            | Step::VerifyingBackup
+            | Step::StartingNew
+            | Step::Initializing
+            | Step::StoppingForRestart
+            | Step::StartingFinal
+    );
+    let over = matches!(scene.step, Step::Recovering | Step::Settling);
+    if scene.released {
+        None
+    } else if forward && off {
+        let text = "ha.config reads enable=false in the MetaDB";
+        Some(Judgement::new(
             HA_DISABLED,
             true,
-            "Row",
-            "ha.config reads enable=false in the MetaDB",
-        );
-    } else if draft.started_time.is_some()
-        && (step >= Step::Recovering && step < Step::StoppingJobs || step == Step::Settling)
-    {
-        set(HA_DISABLED, false, "Over", "HA is at its goal again");
-    }
-    if let Some(backup) = &draft.backup {
-        let (reason, text) = match (backup.verified, backup.scratch_restored) {
-            (true, true) => (
-                "Restored",
-                "files, object lists, row counts and a restore into scratch schemas agree with the manifest",
-            ),
-            (true, false) => (
-                "Verified",
-                "files, object lists and row counts agree with the manifest",
-            ),
-            (false, _) => (
-                "NotYetVerified",
-                "the dump is complete; its content is not proven yet",
-            ),
-        };
-        set(
-            BACKUP_VERIFIED,
-            backup.verified,
-            reason,
-            &format!(
-                "{text}; directory {} on claim {}",
-                backup.directory, cx.spec.backup.claim_name
-            ),
-        );
-    }
-    let wanted = draft
-        .installation
-        .as_ref()
-        .map_or(0, |installation| installation.init_targets.len());
-    if !draft.init_runs.is_empty() {
-        let count = |wanted: fn(&InitRecord) -> bool| {
-            draft.init_runs.iter().filter(|run| wanted(run)).count()
-        };
-        let done = count(|run| run.completed);
-        let accepted = count(|run| !run.completed && run.is_accepted());
-        let open = count(|run| !run.completed && run.unconfirmed.is_some()) - accepted;
-        let mut text =
-            format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
-        if accepted > 0 {
-            text += &format!("; on {accepted} a person took it for complete by spec.retries");
-        }
-        if open > 0 {
-            text += &format!("; on {open} it ended with exit status 0 and without one");
-        }
-        let all = done + accepted >= wanted;
-        let reason = match (all, accepted, open) {
-            (true, 0, _) => "Completed",
-            (true, ..) => "Accepted",
-            (false, _, 0) => "Running",
-            (false, ..) => "Unconfirmed",
-        };
-        set(SCHEMA_INITIALIZED, all, reason, &text);
-    }
-    let ha_goal_reached =
-        step == Step::Recovering || (step == Step::Settling && draft.originals.is_some());
-    if step == Step::EnablingHa || ha_goal_reached {
-        let text = if ha_goal_reached {
-            "ha.config reads as its goal says"
-        } else {
-            "HA is on its way to its goal"
-        };
-        set(
-            HA_RESTORED,
-            ha_goal_reached,
-            if ha_goal_reached { "Row" } else { "Pending" },
+            ConditionReason::Row,
             text,
-        );
-    }
-    // A rollback after success takes back what was promised.
-    let taken_back = direction == Direction::RollBack
-        && draft.ha_enabled_time.is_some()
-        && (Step::StoppingJobs..Step::Settling).contains(&step);
-    if taken_back {
-        let text = "the rollback stops OMS; this is looked at again afterwards";
-        set(HA_RESTORED, false, "Pending", text);
-        set(REPLICATION_RECOVERED, false, "Pending", text);
-    }
-    if direction == Direction::RollBack {
-        let done = step == Step::Settling;
-        let text = match (done, draft.content_proof) {
-            (true, Some(ContentProof::Equal)) => "the databases were unchanged; the old image runs",
-            (true, _) => "the backup was restored and compared; the old image runs",
-            (false, _) => "the rollback is under way",
-        };
-        set(
-            ROLLED_BACK,
-            done,
-            if done { "Done" } else { "Pending" },
+        ))
+    } else if scene.draft.started_time.is_some() && over {
+        let text = "HA is at its goal again";
+        Some(Judgement::new(
+            HA_DISABLED,
+            false,
+            ConditionReason::Over,
             text,
-        );
+        ))
+    } else {
+        None
     }
 }
 
-/// It was given up as it stood: nothing is promised of what was under way.
-pub(crate) fn break_promises(
-    draft: &OmsUpgradeStatus,
-    set: &mut impl FnMut(&str, bool, &str, &str),
-) {
-    if draft.started_time.is_none() {
-        return;
+pub(crate) fn judge_backup(scene: &Scene<'_>) -> Option<Judgement> {
+    let backup = scene.draft.backup.as_ref().filter(|_| !scene.released)?;
+    let (reason, text) = match (backup.verified, backup.scratch_restored) {
+        (true, true) => (
+            ConditionReason::Restored,
+            "files, object lists, row counts and a restore into scratch schemas agree with the manifest",
+        ),
+        (true, false) => (
+            ConditionReason::Verified,
+            "files, object lists and row counts agree with the manifest",
+        ),
+        (false, _) => (
+            ConditionReason::NotYetVerified,
+            "the dump is complete; its content is not proven yet",
+        ),
+    };
+    let claim = &scene.cx.spec.backup.claim_name;
+    let text = format!("{text}; directory {} on claim {claim}", backup.directory);
+    Some(Judgement::new(
+        BACKUP_VERIFIED,
+        backup.verified,
+        reason,
+        text,
+    ))
+}
+
+pub(crate) fn judge_schema(scene: &Scene<'_>) -> Option<Judgement> {
+    let draft = scene.draft;
+    if scene.released || draft.init_runs.is_empty() {
+        return None;
     }
-    let text = "given up as it stood: look at OMS yourself";
-    for promise in [HA_RESTORED, REPLICATION_RECOVERED] {
-        set(promise, false, RELEASED, text);
+    let installation = draft.installation.as_ref();
+    let wanted = installation.map_or(0, |installation| installation.init_targets.len());
+    let count =
+        |wanted: fn(&InitRecord) -> bool| draft.init_runs.iter().filter(|run| wanted(run)).count();
+    let done = count(|run| run.completed);
+    let accepted = count(|run| !run.completed && run.is_accepted());
+    let open = count(|run| !run.completed && run.unconfirmed.is_some()) - accepted;
+    let mut text =
+        format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
+    if accepted > 0 {
+        text += &format!("; on {accepted} a person took it for complete by spec.retries");
     }
-    if draft.direction == Some(Direction::RollBack) {
-        set(ROLLED_BACK, false, RELEASED, text);
+    if open > 0 {
+        text += &format!("; on {open} it ended with exit status 0 and without one");
     }
+    let all = done + accepted >= wanted;
+    let reason = match (all, accepted, open) {
+        (true, 0, _) => ConditionReason::Completed,
+        (true, ..) => ConditionReason::Accepted,
+        (false, _, 0) => ConditionReason::Running,
+        (false, ..) => ConditionReason::Unconfirmed,
+    };
+    Some(Judgement::new(SCHEMA_INITIALIZED, all, reason, text))
+}
+
+pub(crate) fn judge_ha_goal(scene: &Scene<'_>) -> Option<Judgement> {
+    if scene.released {
+        return break_promise(scene, HA_RESTORED);
+    }
+    let settled = scene.step == Step::Settling && scene.draft.originals.is_some();
+    if settled || scene.step == Step::Recovering {
+        let text = "ha.config reads as its goal says";
+        return Some(Judgement::new(
+            HA_RESTORED,
+            true,
+            ConditionReason::Row,
+            text,
+        ));
+    }
+    if scene.step == Step::EnablingHa {
+        let text = "HA is on its way to its goal";
+        let pending = ConditionReason::Pending;
+        return Some(Judgement::new(HA_RESTORED, false, pending, text));
+    }
+    take_back(scene, HA_RESTORED)
+}
+
+pub(crate) fn judge_rollback(scene: &Scene<'_>) -> Option<Judgement> {
+    if scene.direction != Direction::RollBack {
+        return None;
+    }
+    if scene.released {
+        return break_promise(scene, ROLLED_BACK);
+    }
+    let done = scene.step == Step::Settling;
+    let (reason, text) = match (done, scene.draft.content_proof) {
+        (true, Some(ContentProof::Equal)) => (
+            ConditionReason::Done,
+            "the databases were unchanged; the old image runs",
+        ),
+        (true, _) => (
+            ConditionReason::Done,
+            "the backup was restored and compared; the old image runs",
+        ),
+        (false, _) => (ConditionReason::Pending, "the rollback is under way"),
+    };
+    Some(Judgement::new(ROLLED_BACK, done, reason, text))
 }

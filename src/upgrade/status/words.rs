@@ -1,6 +1,7 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
 use crate::upgrade::context::Context;
+use crate::upgrade::next::Failure;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
@@ -18,7 +19,7 @@ pub(crate) fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
 
 /// Whether it was given up as it stood.
 pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
-    let released = |cause: &crate::api::Cause| cause.reason == RELEASED;
+    let released = |cause: &crate::api::Cause| cause.reason == Reason::Released;
     status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
 }
 
@@ -84,8 +85,9 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
 }
 
 /// Adds what a person can do to a failure that does not say so itself.
-pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, message: String) -> String {
-    if message.contains("spec.retries") || message.contains("action: RollBack") {
+pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, failure: Failure) -> String {
+    let message = failure.message;
+    if failure.advises {
         return message;
     }
     let claim = &cx.spec.backup.claim_name;
@@ -101,6 +103,3 @@ pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, message: S
         ),
     }
 }
-
-/// Reason of the cause of an upgrade that was given up as it stood.
-pub(crate) const RELEASED: &str = "Released";

@@ -1,5 +1,5 @@
 //! The dump, of databases that nobody uses. Pure.
-use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
@@ -34,7 +34,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     let (Some(CommandResult::Dump(dump)), Some(digest)) = (report.result, report.manifest_digest)
     else {
         return Next::Fail(Failure::new(
-            "ReportIncomplete",
+            Reason::ReportIncomplete,
             "the backup Job reported success without a manifest; the backup is not used",
         ));
     };

@@ -1,5 +1,5 @@
 //! Rollback: are the databases as they were when they were dumped? Pure.
-use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::{CommandResult, CompareReport};
 use crate::upgrade::context::Context;
@@ -21,10 +21,10 @@ pub(crate) const DEF: StepDef = StepDef {
     },
     failure: OnFailure::Stalls,
     retries: &[
-        ("Timeout", Step::StoppingJobs),
-        ("LockLost", Step::Fencing),
-        ("TargetContended", Step::StoppingNew),
-        ("ContentUnproven", Step::StoppingNew),
+        (Reason::Timeout, Step::StoppingJobs),
+        (Reason::LockLost, Step::Fencing),
+        (Reason::TargetContended, Step::StoppingNew),
+        (Reason::ContentUnproven, Step::StoppingNew),
     ],
     leads_to: &[Step::StartingOld, Step::Restoring],
     decide: decide,
@@ -43,7 +43,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         }
         Some(CommandResult::Compare(CompareReport::Different { .. })) => Next::Go(Step::Restoring),
         _ => Next::Fail(Failure::new(
-            "ReportIncomplete",
+            Reason::ReportIncomplete,
             "the comparison Job reported success without a result; nothing is concluded from it",
         )),
     }

@@ -1,5 +1,5 @@
 //! What there is to know about a step. Data, and the one function that decides. Pure.
-use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Phase, Step};
+use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
@@ -22,7 +22,7 @@ pub struct StepDef {
     /// What follows when it cannot be done on the way forward. On a way back a person is always asked.
     pub failure: OnFailure,
     /// Where a retry of a rollback begins, by the reason of the stall. For all others, and on all other ways: here.
-    pub retries: &'static [(&'static str, Step)],
+    pub retries: &'static [(Reason, Step)],
     /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release (`Settling`).
     pub leads_to: &'static [Step],
     /// What it wants next.

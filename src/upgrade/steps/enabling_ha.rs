@@ -2,7 +2,7 @@
 //!
 //! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
 //! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
-use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Step};
+use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::oms::ha::{
     ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
@@ -46,13 +46,13 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     };
     let goal = find_goal(cx);
     let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(row) => row,
     };
     if *row == HaRow::NoTable {
         return if goal {
             Next::Fail(Failure::new(
-                "HaMissing",
+                Reason::HaMissing,
                 "this version has no table oms_normal_config, so HA cannot be switched on; start the components by hand in the console",
             ))
         } else {
@@ -62,7 +62,9 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     let config = match row.text().map(HaConfig::parse) {
         None => HaConfig::empty(),
         Some(Ok(config)) => config,
-        Some(Err(error)) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
+        Some(Err(error)) => {
+            return Next::Fail(Failure::new(Reason::HaUnreadable, error.to_string()));
+        }
     };
     if !is_at_goal(cx, &config, goal) {
         // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
@@ -88,7 +90,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         return match cx.spec.ha.driver {
             HaDriver::Manual => Next::trouble(
                 5,
-                "SwitchHaOn",
+                Reason::SwitchHaOn,
                 format!(
                     "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
                     describe_patch(&patch)

@@ -2,7 +2,7 @@
 //!
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
-use crate::api::{Direction, FENCE_ANNOTATION, Phase, Step};
+use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
 use crate::facts::{Fact, Needs, OwnKind};
 use crate::objects::deployment::{read_annotation, read_generation};
 use crate::objects::target_change::TargetChange;
@@ -62,10 +62,10 @@ fn decide(cx: &Context<'_>) -> Next {
     }
     let wanted = u64::try_from(cx.status.epoch).unwrap_or(0);
     match &cx.observed.metadb.lock {
-        Fact::Unknown(reason) => Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(None) => Next::Do(Effect::AcquireLock),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => Next::Fail(Failure::new(
-            "MetaDbLocked",
+            Reason::MetaDbLocked,
             format!(
                 "the MetaDB is locked by another upgrade ({}); finish that one first",
                 row.note
@@ -82,12 +82,12 @@ fn ensure_backup(cx: &Context<'_>) -> Option<Next> {
     match &cx.observed.claim {
         Fact::Unknown(reason) => Some(Next::trouble(
             2,
-            "ClaimUnseen",
+            Reason::ClaimUnseen,
             format!("PersistentVolumeClaim {claim} cannot be read: {reason}"),
         )),
         Fact::Known(facts) if facts.exists => None,
-        Fact::Known(_) => Some(Next::Fail(Failure::new(
-            "BackupMissing",
+        Fact::Known(_) => Some(Next::Fail(Failure::with_advice(
+            Reason::BackupMissing,
             format!(
                 "PersistentVolumeClaim {claim} with the backup is gone or being deleted, so there is nothing to go back to; OMS was not stopped for this rollback; \
                  bring the claim back under its name, then raise spec.retries"
@@ -101,7 +101,7 @@ fn ensure_backup(cx: &Context<'_>) -> Option<Next> {
 fn ensure_account(cx: &Context<'_>) -> Option<Next> {
     cx.spec.metadb.from_container.as_ref()?;
     match &cx.observed.leftovers {
-        Fact::Unknown(reason) => Some(Next::trouble(2, "OwnObjectsUnseen", reason.clone())),
+        Fact::Unknown(reason) => Some(Next::trouble(2, Reason::OwnObjectsUnseen, reason.clone())),
         Fact::Known(own) if own.iter().all(|own| own.kind != OwnKind::Secret) => {
             Some(Next::Do(Effect::CreateCredentialsSecret))
         }

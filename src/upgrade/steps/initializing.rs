@@ -3,13 +3,13 @@
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
-use crate::api::{OmsUpgradeStatus, Phase, Step};
+use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Fact, InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
-use crate::upgrade::parts::init::{INIT_UNSEEN, record_end, record_init};
+use crate::upgrade::parts::init::{record_end, record_init};
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::shape::{Shape, require_shape};
 use crate::upgrade::parts::targets::read_targets;
@@ -75,7 +75,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
             if record.is_some() && target.pods.iter().any(|pod| pod.terminating) {
                 return Next::trouble(
                     2,
-                    "FormerPodTerminating",
+                    Reason::FormerPodTerminating,
                     format!(
                         "a former pod of {name} is not gone yet, and docker_init.sh may still run in it"
                     ),
@@ -99,7 +99,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
             });
         if !same {
             return Next::Fail(Failure::new(
-                "InitInterrupted",
+                Reason::InitInterrupted,
                 format!(
                     "the container of {name} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown"
                 ),
@@ -108,7 +108,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         return match &target.facts.init {
             Fact::Unknown(reason) => Next::trouble(
                 1,
-                INIT_UNSEEN,
+                Reason::InitUnseen,
                 format!("the record of docker_init.sh in {name} cannot be read: {reason}"),
             ),
             Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
@@ -123,7 +123,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
                 }
             }
             Fact::Known(InitState::Vanished) => Next::Fail(Failure::new(
-                "InitInterrupted",
+                Reason::InitInterrupted,
                 format!(
                     "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown"
                 ),

@@ -1,5 +1,7 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
-use crate::api::{CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, ProjectRecord, Step};
+use crate::api::{
+    CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, ProjectRecord, Reason, Step,
+};
 use crate::facts::{Fact, Needs};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::ha::HaConfig;
@@ -40,11 +42,11 @@ pub(crate) const DEF: StepDef = StepDef {
 /// Takes the lock, then captures the originals in one write, now and not earlier.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     match &cx.observed.metadb.lock {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(None) => return Next::Do(Effect::AcquireLock),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => {
             return Next::Fail(Failure::new(
-                "MetaDbLocked",
+                Reason::MetaDbLocked,
                 format!(
                     "the MetaDB is locked by another upgrade ({}); OMS and its databases were not changed; wait until that one is finished",
                     row.note
@@ -59,20 +61,20 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         else {
             return Next::trouble(
                 2,
-                "TargetUnseen",
+                Reason::TargetUnseen,
                 format!("Deployment {} or its pods cannot be read", facts.name),
             );
         };
         // Written since preflight by one that this one was not told of: the list of others may lag behind.
         if let Some(Verdict::Failed(message)) = judge_record(cx, &facts.name, &deployment.object) {
             return Next::Fail(Failure::new(
-                "TargetClaimed",
+                Reason::TargetClaimed,
                 format!("{message}; OMS and its databases were not changed"),
             ));
         }
         let Some(container) = find_container_name(target, &deployment.object) else {
             return Next::Fail(Failure::new(
-                "ContainerUnknown",
+                Reason::ContainerUnknown,
                 format!(
                     "Deployment {} changed since preflight: its OMS container cannot be told",
                     facts.name
@@ -88,18 +90,18 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
             Some(original) => originals.targets.push(original),
             None => {
                 return Next::Fail(Failure::new(
-                    "TargetUnreadable",
+                    Reason::TargetUnreadable,
                     format!("Deployment {} has no readable template", facts.name),
                 ));
             }
         }
     }
     let kept = match &cx.observed.metadb.kept_keys {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(kept) => kept.as_ref(),
     };
     originals.ha = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(HaRow::NoTable | HaRow::NoRow) => HaOriginal {
             enabled: false,
             config: None,
@@ -110,12 +112,14 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
                     enabled: config.read_setting().enable,
                     config: Some(config.into()),
                 },
-                Err(error) => return Next::Fail(Failure::new("HaUnreadable", error.to_string())),
+                Err(error) => {
+                    return Next::Fail(Failure::new(Reason::HaUnreadable, error.to_string()));
+                }
             }
         }
     };
     originals.ob_query_timeout = match &cx.observed.metadb.query_timeout {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(limit) => limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
     };
     // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
@@ -124,7 +128,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     {
         return Next::trouble(
             2,
-            "ProjectsUnseen",
+            Reason::ProjectsUnseen,
             format!("the progress of the projects cannot be read: {reason}"),
         );
     }

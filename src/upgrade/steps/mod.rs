@@ -10,7 +10,7 @@ mod initializing;
 mod locking;
 mod pending;
 mod planned;
-mod preflight;
+pub(crate) mod preflight;
 mod recovering;
 mod starting_final;
 mod starting_new;

@@ -2,12 +2,11 @@
 //!
 //! The open API tells checkpoints (OMS API reference, project progress). Where HA is off nobody
 //! starts components: then they are listed, with what a person can do.
-use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Step};
+use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
-use crate::upgrade::deadline::EFFECT_REFUSED;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
@@ -58,7 +57,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     // only waited for again, or refused again, has not come true.
     let moves = matches!(next, Next::Go(_) | Next::Do(_));
     let stalled = draft.stall.as_ref();
-    if moves && stalled.is_some_and(|stall| stall.reason != EFFECT_REFUSED) {
+    if moves && stalled.is_some_and(|stall| stall.reason != Reason::EffectRefused) {
         draft.stall = None;
         draft.step_started_time = Some(cx.now.clone());
     }
@@ -143,7 +142,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
         _ => false,
     };
     if !late {
-        return Next::trouble(2, "ReplicationNotYetRecovered", what);
+        return Next::trouble(2, Reason::ReplicationNotYetRecovered, what);
     }
     let ha = find_goal(cx);
     draft.open_projects = draft
@@ -155,8 +154,8 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             message: describe_help(&project.kind, ha),
         })
         .collect();
-    Next::Stall(Failure::new(
-        "ReplicationNotRecovered",
+    Next::Stall(Failure::with_advice(
+        Reason::ReplicationNotRecovered,
         format!(
             "{what}; the upgrade itself stands; start the components by hand (see status.openProjects), then this goes on by itself, or ask for action: RollBack"
         ),
@@ -189,7 +188,9 @@ fn put_keys_back(cx: &Context<'_>) -> Option<Next> {
         return None;
     }
     let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Some(Next::trouble(2, "MetaDbUnseen", reason.clone())),
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
+        }
         Fact::Known(row) => row,
     };
     let config = row.text().and_then(|text| HaConfig::parse(text).ok())?;

@@ -1,5 +1,5 @@
 //! Rollback: the content of the backup comes back. Pure.
-use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::Context;
@@ -21,10 +21,10 @@ pub(crate) const DEF: StepDef = StepDef {
     },
     failure: OnFailure::Stalls,
     retries: &[
-        ("Timeout", Step::StoppingJobs),
-        ("LockLost", Step::Fencing),
-        ("TargetContended", Step::StoppingNew),
-        ("ContentUnproven", Step::StoppingNew),
+        (Reason::Timeout, Step::StoppingJobs),
+        (Reason::LockLost, Step::Fencing),
+        (Reason::TargetContended, Step::StoppingNew),
+        (Reason::ContentUnproven, Step::StoppingNew),
     ],
     leads_to: &[Step::StartingOld],
     decide: decide,
@@ -38,7 +38,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     };
     let Some(CommandResult::Restore(_)) = report.result else {
         return Next::Fail(Failure::new(
-            "ReportIncomplete",
+            Reason::ReportIncomplete,
             "the restore Job reported success without a result; it is not believed",
         ));
     };

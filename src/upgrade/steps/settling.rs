@@ -1,5 +1,5 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
-use crate::api::{Phase, Step};
+use crate::api::{Phase, Reason, Step};
 use crate::facts::{Fact, Needs, OwnKind};
 use crate::objects::deployment::{is_given_back, read_generation};
 use crate::objects::target_change::TargetChange;
@@ -63,7 +63,9 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
         let original = u64::try_from(micros).unwrap_or(0);
         match &cx.observed.metadb.query_timeout {
             Fact::Unknown(_) if is_blind(cx) => {}
-            Fact::Unknown(reason) => return Some(Next::trouble(5, "MetaDbUnseen", reason.clone())),
+            Fact::Unknown(reason) => {
+                return Some(Next::trouble(5, Reason::MetaDbUnseen, reason.clone()));
+            }
             Fact::Known(Some(now)) if *now != original => {
                 return Some(Next::Do(Effect::SetQueryTimeout {
                     microseconds: original,
@@ -77,7 +79,9 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
             continue;
         };
         match &target.deployment {
-            Fact::Unknown(reason) => return Some(Next::trouble(5, "TargetUnseen", reason.clone())),
+            Fact::Unknown(reason) => {
+                return Some(Next::trouble(5, Reason::TargetUnseen, reason.clone()));
+            }
             Fact::Known(Some(deployment))
                 if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
             {
@@ -91,7 +95,9 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
         }
     }
     let own = match &cx.observed.leftovers {
-        Fact::Unknown(reason) => return Some(Next::trouble(5, "OwnObjectsUnseen", reason.clone())),
+        Fact::Unknown(reason) => {
+            return Some(Next::trouble(5, Reason::OwnObjectsUnseen, reason.clone()));
+        }
         Fact::Known(own) => own,
     };
     let mut work: Vec<_> = own
@@ -108,7 +114,7 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
             return Some(Next::Do(Effect::ReleaseLock));
         }
         Fact::Unknown(reason) if may_hold_lock(cx.status) && !is_blind(cx) => {
-            return Some(Next::trouble(5, "MetaDbUnseen", reason.clone()));
+            return Some(Next::trouble(5, Reason::MetaDbUnseen, reason.clone()));
         }
         _ => {}
     }

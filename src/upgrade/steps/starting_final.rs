@@ -1,5 +1,5 @@
 //! The new version starts as it will start from now on. Pure.
-use crate::api::{OmsUpgradeStatus, Phase, Step};
+use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Fact, InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
@@ -7,7 +7,7 @@ use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::init::{
-    INIT_ONCE_MORE, await_confirmation, blame_unconfirmed_init, record_end, record_init,
+    await_confirmation, blame_unconfirmed_init, record_end, record_init,
 };
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, find_missing_programs};
@@ -42,7 +42,7 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     let targets = match bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal) {
         Ok(targets) => targets,
-        Err(Next::Fail(failure)) if failure.reason == "CrashLoop" => {
+        Err(Next::Fail(failure)) if failure.reason == Reason::CrashLoop => {
             return Next::Fail(blame_unconfirmed_init(cx, failure));
         }
         Err(next) => return next,
@@ -99,7 +99,7 @@ fn help_with_init(
                 }
                 _ => Next::trouble(
                     1,
-                    INIT_ONCE_MORE,
+                    Reason::InitOnceMore,
                     format!(
                         "the programs of {name} did not come up by themselves: docker_init.sh runs once more"
                     ),

@@ -1,7 +1,7 @@
 //! The new version starts for its initialisation. Pure.
 //!
 //! OMS upgrade guide, single node, step 4.
-use crate::api::{Phase, Step};
+use crate::api::{Phase, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
@@ -56,14 +56,14 @@ fn decide(cx: &Context<'_>) -> Next {
             Fact::Known(_) => {
                 return Next::trouble(
                     1,
-                    "SupervisorStarting",
+                    Reason::SupervisorStarting,
                     format!("supervisord of {name} does not answer yet"),
                 );
             }
             Fact::Unknown(reason) => {
                 return Next::trouble(
                     1,
-                    "ProgramsUnseen",
+                    Reason::ProgramsUnseen,
                     format!("the programs of {name} cannot be read: {reason}"),
                 );
             }

@@ -1,5 +1,5 @@
 //! The old version starts on databases that suit it. Pure.
-use crate::api::{Direction, Phase, Step};
+use crate::api::{Direction, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::{OldStartProof, TargetChange};
@@ -28,9 +28,9 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[
         // Once the old version may run and write again, nothing is compared or restored any more.
-        ("LockLost", Step::Fencing),
-        ("TargetContended", Step::StoppingNew),
-        ("ContentUnproven", Step::StoppingNew),
+        (Reason::LockLost, Step::Fencing),
+        (Reason::TargetContended, Step::StoppingNew),
+        (Reason::ContentUnproven, Step::StoppingNew),
     ],
     leads_to: &[Step::EnablingHa, Step::Settling],
     decide: |cx, _| decide(cx),
@@ -42,8 +42,8 @@ fn decide(cx: &Context<'_>) -> Next {
         return Next::Go(Step::Settling);
     }
     let Some(proof) = OldStartProof::from_status(cx.status) else {
-        return Next::Stall(Failure::new(
-            "ContentUnproven",
+        return Next::Stall(Failure::with_advice(
+            Reason::ContentUnproven,
             "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
         ));
     };
@@ -68,8 +68,8 @@ fn decide(cx: &Context<'_>) -> Next {
         if let Some(wanted) = &target.original.image_id
             && &pod.container.image_id != wanted
         {
-            return Next::Fail(Failure::new(
-                "ImageDiffers",
+            return Next::Fail(Failure::with_advice(
+                Reason::ImageDiffers,
                 format!(
                     "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
                      let the tag name the old image again, delete the pod, and raise spec.retries",

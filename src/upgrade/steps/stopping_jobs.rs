@@ -1,5 +1,5 @@
 //! A way back begins: our own Jobs are stopped and gone before anything else is done. Pure.
-use crate::api::{Direction, Phase, Step};
+use crate::api::{Direction, Phase, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -58,7 +58,7 @@ fn wait_for_targets(cx: &Context<'_>) -> Option<Next> {
         .find_map(|target| match &target.deployment {
             Fact::Unknown(reason) => Some(Next::trouble(
                 2,
-                "TargetUnseen",
+                Reason::TargetUnseen,
                 format!("Deployment {} cannot be read: {reason}", target.name),
             )),
             Fact::Known(_) => None,

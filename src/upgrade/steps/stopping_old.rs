@@ -1,7 +1,7 @@
 //! The old version is stopped before the backup: no replicas, no pod, no session, HA off in the row. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump).
-use crate::api::{HaDriver, OmsUpgradeStatus, Phase, Step};
+use crate::api::{HaDriver, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
@@ -40,13 +40,13 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     // A console may have written its cached parameters back when it stopped. Nothing can overwrite
     // the row now; the dump must hold HA off (upgrade guide, step 1).
     match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
+        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(HaRow::Text(text))
             if HaConfig::parse(text).is_ok_and(|config| config.read_setting().enable) =>
         {
             if cx.spec.ha.driver != HaDriver::MetaDb {
                 return Next::Fail(Failure::new(
-                    "HaEnabledAgain",
+                    Reason::HaEnabledAgain,
                     "ha.config reads enable=true after OMS was stopped, although it was switched off; no data was changed; \
                      see which console wrote it back, or use ha.driver MetaDb",
                 ));

@@ -1,5 +1,5 @@
 //! The proof of the dump. Pure.
-use crate::api::{JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::{CommandResult, Trial};
 use crate::upgrade::context::Context;
@@ -33,7 +33,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     };
     let Some(CommandResult::Verify(verify)) = report.result else {
         return Next::Fail(Failure::new(
-            "ReportIncomplete",
+            Reason::ReportIncomplete,
             "the verification Job reported success without a result; the backup is not trusted",
         ));
     };
@@ -43,7 +43,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         .filter(|backup| Some(&backup.manifest_digest) == report.manifest_digest.as_ref())
     else {
         return Next::Fail(Failure::new(
-            "ManifestMismatch",
+            Reason::ManifestMismatch,
             "the verification Job looked at another manifest than the one that was recorded",
         ));
     };

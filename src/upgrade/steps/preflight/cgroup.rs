@@ -16,7 +16,7 @@ pub(crate) fn judge_cgroup(cx: &Context<'_>) -> Verdict {
         .map(|index| judge_node(cx, index))
         .collect();
     let rank = |verdict: &Verdict| match verdict {
-        Verdict::Failed(_) => 0,
+        Verdict::Failed(_) | Verdict::Skippable(_) => 0,
         Verdict::Unseen(_) => 1,
         Verdict::Warning(_) => 2,
         Verdict::Passed(_) => 3,
@@ -48,7 +48,7 @@ fn judge_node(cx: &Context<'_>, index: usize) -> Verdict {
             "the node of {name} runs cgroup v2; {guide}, but the version that runs is ONLINE on it. Should the new one not be, \
              the upgrade is rolled back"
         )),
-        Ok(status) => Verdict::Failed(format!(
+        Ok(status) => Verdict::Skippable(format!(
             "the node of {name} runs cgroup v2, and OMS is {status} on it; {guide}. Run OMS on a node with cgroup v1; or, where you \
              know that the new version runs there: checks: [{{name: CgroupVersion, policy: Skip, reason: \"…\"}}] (Attest does not \
              help, because this was seen)"
@@ -147,7 +147,7 @@ mod tests {
     fn cgroup_v2_fails_with_the_way_out_where_oms_is_seen_not_to_be_online() {
         for hosts in [host("OFFLINE"), Fact::Known(vec![])] {
             let verdict = judge(IMAGE, Fact::Known(false), ADDRESS, hosts);
-            let Verdict::Failed(text) = &verdict else {
+            let Verdict::Skippable(text) = &verdict else {
                 panic!("{verdict:?}");
             };
             assert!(

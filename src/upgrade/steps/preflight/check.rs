@@ -46,6 +46,34 @@ pub(crate) enum CheckId {
     HeartbeatSequence,
 }
 
+/// Those that the user cannot speak about, in the order in which they are made.
+const FIXED: [CheckId; 18] = [
+    CheckId::Claim,
+    CheckId::Installation,
+    CheckId::MetaDb,
+    CheckId::OneUpgradePerMetaDb,
+    CheckId::HaReadable,
+    CheckId::BackupProbe,
+    CheckId::ManyProjects,
+    CheckId::OneUpgrade,
+    CheckId::Targets,
+    CheckId::ClaimWritable,
+    CheckId::ClaimSpace,
+    CheckId::Databases,
+    CheckId::Privileges,
+    CheckId::RestoreMethod,
+    CheckId::Objects,
+    CheckId::ServerSettings,
+    CheckId::QueryTimeout,
+    CheckId::HeartbeatSequence,
+];
+
+/// The names of all checks.
+pub fn list_check_names() -> impl Iterator<Item = &'static str> {
+    let named = CheckName::ALL.iter().map(|check| CheckId::Named(*check));
+    FIXED.into_iter().chain(named).map(CheckId::name)
+}
+
 impl CheckId {
     /// Its name in `spec.checks`, where the user may attest or skip it.
     pub(crate) fn find_negotiable(self) -> Option<CheckName> {
@@ -87,6 +115,8 @@ pub(crate) enum Verdict {
     Passed(String),
     Warning(String),
     Failed(String),
+    /// Seen not to hold; the message says when `policy: Skip` is right.
+    Skippable(String),
     /// It cannot be seen: the user may attest it.
     Unseen(String),
 }
@@ -119,12 +149,14 @@ pub(crate) fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckRes
         (CheckPolicy::Skip, _) => (CheckOutcome::Skipped, reason),
         (_, Verdict::Passed(message)) => (CheckOutcome::Passed, message),
         (_, Verdict::Warning(message)) => (CheckOutcome::Warning, message),
-        (CheckPolicy::Attest, Verdict::Failed(message)) if !message.contains("policy: Skip") => {
+        (CheckPolicy::Attest, Verdict::Failed(message)) => {
             let help =
                 "this was seen, so policy: Attest does not count; policy: Skip takes it upon you";
             (CheckOutcome::Failed, format!("{message}; {help}"))
         }
-        (_, Verdict::Failed(message)) => (CheckOutcome::Failed, message),
+        (_, Verdict::Failed(message) | Verdict::Skippable(message)) => {
+            (CheckOutcome::Failed, message)
+        }
         (CheckPolicy::Attest, Verdict::Unseen(_)) => (CheckOutcome::Attested, reason),
         (CheckPolicy::Require, Verdict::Unseen(message)) => {
             let help = id.find_negotiable().map_or_else(String::new, |name| {

@@ -1,5 +1,5 @@
 //! The new image: on every node, another one than runs, of a version that the running one may become. Pure.
-use crate::api::{CheckName, CheckPolicy};
+use crate::api::{CheckName, CheckPolicy, Reason};
 use crate::facts::{PrePullState, TargetFacts};
 use crate::oms::version::{is_upgrade_supported, parse_image_version};
 use crate::upgrade::context::Context;
@@ -21,7 +21,7 @@ pub(crate) fn pull_images(cx: &Context<'_>) -> Option<Next> {
             })),
             PrePullState::Pending => Some(Next::watch()),
             PrePullState::Unknown(reason) => {
-                Some(Next::trouble(2, "PrePullUnseen", reason.clone()))
+                Some(Next::trouble(2, Reason::PrePullUnseen, reason.clone()))
             }
             PrePullState::Pulled | PrePullState::Failed(_) => None,
         })

@@ -9,7 +9,7 @@ pub(crate) mod projects;
 mod sessions;
 pub(crate) mod targets;
 
-use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Step};
+use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Fact, JobState, Needs, OwnKind};
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, seconds_between};
@@ -68,7 +68,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     }
     // Nobody is passed over because nobody was looked for.
     if let Fact::Unknown(reason) = &cx.observed.rivals {
-        return Next::trouble(2, "RivalsUnseen", reason.clone());
+        return Next::trouble(2, Reason::RivalsUnseen, reason.clone());
     }
     let early = check_targets(cx);
     if early
@@ -79,7 +79,9 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     }
     if cx.spec.metadb.from_container.is_some() {
         match &cx.observed.leftovers {
-            Fact::Unknown(reason) => return Next::trouble(2, "OwnObjectsUnseen", reason.clone()),
+            Fact::Unknown(reason) => {
+                return Next::trouble(2, Reason::OwnObjectsUnseen, reason.clone());
+            }
             Fact::Known(own) if !own.iter().any(|own| own.kind == OwnKind::Secret) => {
                 return Next::Do(Effect::CreateCredentialsSecret);
             }
@@ -117,7 +119,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
             Some(CommandResult::Probe(probe)) => probe,
             _ => {
                 return Next::Fail(Failure::new(
-                    "ReportIncomplete",
+                    Reason::ReportIncomplete,
                     "the probe Job reported success without a result",
                 ));
             }
@@ -147,7 +149,7 @@ fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Option<N
     }
     verdicts.iter().find_map(|(name, verdict)| match verdict {
         Verdict::Unseen(reason) if find_policy(cx, *name) == CheckPolicy::Require => Some(
-            Next::trouble(2, "FactsUnseen", format!("{}: {reason}", name.name())),
+            Next::trouble(2, Reason::FactsUnseen, format!("{}: {reason}", name.name())),
         ),
         _ => None,
     })

@@ -1,7 +1,7 @@
 //! The plan: what the checks came to, and what an upgrade would do. Pure.
 use crate::api::{
     Action, CheckOutcome, CheckResult, Estimates, InstallationStatus, OmsUpgradeStatus, PlanStatus,
-    Step,
+    Reason, Step,
 };
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::upgrade::context::{Context, to_i64};
@@ -71,7 +71,7 @@ pub(crate) fn conclude(
                 format!(" (and {} more, see status.plan.checks)", rest.len())
             };
             Next::Fail(Failure::new(
-                "CheckFailed",
+                Reason::CheckFailed,
                 format!("{first}{more}; OMS and its databases were not changed"),
             ))
         }
@@ -88,7 +88,7 @@ fn describe_plan(cx: &Context<'_>) -> Vec<String> {
         .collect();
     let names = names.join(", ");
     vec![
-        format!("switch HA off ({:?})", cx.spec.ha.driver),
+        format!("switch HA off ({})", cx.spec.ha.driver),
         format!("stop {names}"),
         format!(
             "dump the databases to claim {} and prove the dump",
@@ -101,7 +101,7 @@ fn describe_plan(cx: &Context<'_>) -> Vec<String> {
         "run docker_init.sh".into(),
         format!("restart {names} normally"),
         format!(
-            "bring HA to its goal ({:?}) and wait until every project advances",
+            "bring HA to its goal ({}) and wait until every project advances",
             cx.spec.ha.goal
         ),
     ]

@@ -147,7 +147,7 @@ fn judge_connectors(cx: &Context<'_>) -> Verdict {
             if missing.is_empty() {
                 Verdict::Passed("every connector has dbType".into())
             } else {
-                Verdict::Failed(format!(
+                Verdict::Skippable(format!(
                     "connector(s) without dbType: {}; add it in the console (OPS & Monitoring > Component > Connector > Update > source): \
                      OB_MYSQL for an OceanBase source, MYSQL for a MySQL one. Where no DDL is synchronised it is not needed: \
                      checks: [{{name: ConnectorDbType, policy: Skip, reason: \"…\"}}] (Attest does not help, because this was seen)",

@@ -1,0 +1,419 @@
+//! Reasons: why something waits, stalls, fails or turns back, in one word that scripts and alerts know. No I/O.
+//!
+//! In objects they are texts: an operator reads the status of its predecessor and of its successor, whose words it may not
+//! know. `docs/troubleshooting.md` has a line for each, kept by a test.
+use super::names::name_variants;
+use crate::protocol::report::Reason as AgentReason;
+
+/// Why an upgrade waits, stalls, failed or turned back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A person asked for an abort, or deleted the object before the new version was started.
+    AbortRequested,
+    /// A person asked for a rollback.
+    RollBackRequested,
+    /// The status was gone and was rebuilt from the record on the Deployments.
+    StatusLost,
+    /// The upgrade was given up as it stood: the namespace goes, the Deployments are gone, or a person let go of it.
+    Released,
+    /// The event at the very end: nothing is left to clean up.
+    Settled,
+    /// A preflight check failed; the message begins with its name.
+    CheckFailed,
+    /// Which other upgrades want the same Deployments was not read yet.
+    RivalsUnseen,
+    /// Something that a preflight check needs cannot be read yet.
+    FactsUnseen,
+    /// Preflight passed, and now the progress of the projects cannot be read.
+    ProjectsUnseen,
+    /// The pod that pulls the new image cannot be read.
+    PrePullUnseen,
+    /// Another upgrade wrote its record on a Deployment after the checks.
+    TargetClaimed,
+    /// The Deployment has no readable pod template.
+    TargetUnreadable,
+    /// The Deployment changed after the checks, so that the OMS container cannot be told.
+    ContainerUnknown,
+    /// Another upgrade holds the lock of this MetaDB.
+    MetaDbLocked,
+    /// A step was not done within its time limit; the message says what was seen last.
+    Timeout,
+    /// The time of a step was over before an effect is known to have been tried; it began anew, once.
+    TriedAnew,
+    /// The object holds what this operator cannot read.
+    Unreadable,
+    /// The operator met a fault of its own while it worked on this object.
+    OperatorFault,
+    /// What has to be done next is refused by the cluster, by the MetaDB or by the console.
+    EffectRefused,
+    /// Somebody else changed a target, or started it after it had been stopped.
+    TargetContended,
+    /// Somebody paused a Deployment, and something is held by that.
+    TargetPaused,
+    /// Somebody paused a Deployment, and nothing is held by that yet.
+    PauseSeen,
+    /// A Deployment cannot be read.
+    TargetUnseen,
+    /// The pods of a Deployment cannot be read.
+    PodsUnseen,
+    /// A Deployment was deleted during the upgrade.
+    TargetVanished,
+    /// A Deployment was deleted and made anew during the upgrade.
+    TargetReplaced,
+    /// The original of a Deployment is not recorded.
+    OriginalsLost,
+    /// The pod was made from another template than the Deployment has now.
+    FormerPod,
+    /// The ReplicaSet of a pod cannot be read, so that it is not known which template runs.
+    ReplicaSetUnseen,
+    /// The container runs the very image that ran before the upgrade, although the new one was asked for.
+    OldImageRuns,
+    /// A Deployment has more than one pod.
+    SeveralPods,
+    /// The pod of a Deployment cannot be scheduled.
+    Unschedulable,
+    /// The container of a Deployment does not run; the message has Kubernetes' reason.
+    ContainerWaiting,
+    /// The new image cannot be pulled; its container never ran.
+    ImageNotPulled,
+    /// The container of the new version restarted again and again.
+    CrashLoop,
+    /// The old image's tag was moved: under the same name another image runs now.
+    ImageDiffers,
+    /// The MetaDB does not answer.
+    MetaDbUnseen,
+    /// The lock row in the MetaDB is gone or another upgrade's.
+    LockLost,
+    /// All pods are gone and yet somebody is connected to the databases of OMS.
+    SessionsLeft,
+    /// The list of sessions does not cover every server of the MetaDB.
+    SessionsPartlyUnseen,
+    /// Driver `Manual`: a person has to switch HA off.
+    SwitchHaOff,
+    /// Driver `Manual`: a person has to bring HA to its goal.
+    SwitchHaOn,
+    /// `ha.config` is not JSON.
+    HaUnreadable,
+    /// HA reads on again after OMS was stopped.
+    HaEnabledAgain,
+    /// There is no table for HA's parameter.
+    HaMissing,
+    /// Whether `oms_console` runs cannot be seen.
+    ConsoleUnseen,
+    /// `oms_console` starts again, so that it reads `ha.config`.
+    ConsoleStarting,
+    /// supervisord does not answer yet.
+    SupervisorStarting,
+    /// The programs under supervisord cannot be read.
+    ProgramsUnseen,
+    /// A required program is not RUNNING.
+    ProgramNotRunning,
+    /// `/oms/health` does not say healthy.
+    Unhealthy,
+    /// Hosts or heart beats cannot be read.
+    HostsUnseen,
+    /// A node is not ONLINE in the MetaDB.
+    HostNotOnline,
+    /// A node has no fresh heart beat.
+    HeartBeatStale,
+    /// The record of `docker_init.sh` cannot be read.
+    InitUnseen,
+    /// The programs did not come up by themselves, and `docker_init.sh` runs once more.
+    InitOnceMore,
+    /// The programs came up, and `docker_init.sh`, run once more for them, has not ended.
+    InitStillRuns,
+    /// `docker_init.sh` ended badly.
+    InitFailed,
+    /// `docker_init.sh` ended without an error and without a completion text that OMS documents.
+    InitUnconfirmed,
+    /// The container was replaced, or the script vanished, while `docker_init.sh` ran.
+    InitInterrupted,
+    /// A pod in which `docker_init.sh` may still run is not gone.
+    FormerPodTerminating,
+    /// Projects have no advancing checkpoint yet.
+    ReplicationNotYetRecovered,
+    /// Projects have no advancing checkpoint at the deadline.
+    ReplicationNotRecovered,
+    /// A Job of ours cannot be read.
+    JobUnseen,
+    /// The objects that we made cannot be listed.
+    OwnObjectsUnseen,
+    /// An object with the name of our Job exists and is not ours.
+    NameTaken,
+    /// The pod of a Job does not start.
+    JobPodNotRunning,
+    /// A Job was deleted before it reported.
+    JobVanished,
+    /// A Job ended without a report.
+    JobKilled,
+    /// A report belongs to another run.
+    ReportForeign,
+    /// A report lacks its result.
+    ReportIncomplete,
+    /// A Job looked at another manifest than the one that was recorded.
+    ManifestMismatch,
+    /// A rollback finds the claim with the backup gone or being deleted.
+    BackupMissing,
+    /// The claim cannot be read before a rollback.
+    ClaimUnseen,
+    /// The databases are not proven to suit the old image.
+    ContentUnproven,
+    /// A Job says why.
+    Agent(AgentReason),
+}
+
+impl Reason {
+    /// All but those of Jobs, in the order of the procedure.
+    pub const ALL: &'static [Self] = &[
+        Self::AbortRequested,
+        Self::RollBackRequested,
+        Self::StatusLost,
+        Self::Released,
+        Self::Settled,
+        Self::CheckFailed,
+        Self::RivalsUnseen,
+        Self::FactsUnseen,
+        Self::ProjectsUnseen,
+        Self::PrePullUnseen,
+        Self::TargetClaimed,
+        Self::TargetUnreadable,
+        Self::ContainerUnknown,
+        Self::MetaDbLocked,
+        Self::Timeout,
+        Self::TriedAnew,
+        Self::Unreadable,
+        Self::OperatorFault,
+        Self::EffectRefused,
+        Self::TargetContended,
+        Self::TargetPaused,
+        Self::PauseSeen,
+        Self::TargetUnseen,
+        Self::PodsUnseen,
+        Self::TargetVanished,
+        Self::TargetReplaced,
+        Self::OriginalsLost,
+        Self::FormerPod,
+        Self::ReplicaSetUnseen,
+        Self::OldImageRuns,
+        Self::SeveralPods,
+        Self::Unschedulable,
+        Self::ContainerWaiting,
+        Self::ImageNotPulled,
+        Self::CrashLoop,
+        Self::ImageDiffers,
+        Self::MetaDbUnseen,
+        Self::LockLost,
+        Self::SessionsLeft,
+        Self::SessionsPartlyUnseen,
+        Self::SwitchHaOff,
+        Self::SwitchHaOn,
+        Self::HaUnreadable,
+        Self::HaEnabledAgain,
+        Self::HaMissing,
+        Self::ConsoleUnseen,
+        Self::ConsoleStarting,
+        Self::SupervisorStarting,
+        Self::ProgramsUnseen,
+        Self::ProgramNotRunning,
+        Self::Unhealthy,
+        Self::HostsUnseen,
+        Self::HostNotOnline,
+        Self::HeartBeatStale,
+        Self::InitUnseen,
+        Self::InitOnceMore,
+        Self::InitStillRuns,
+        Self::InitFailed,
+        Self::InitUnconfirmed,
+        Self::InitInterrupted,
+        Self::FormerPodTerminating,
+        Self::ReplicationNotYetRecovered,
+        Self::ReplicationNotRecovered,
+        Self::JobUnseen,
+        Self::OwnObjectsUnseen,
+        Self::NameTaken,
+        Self::JobPodNotRunning,
+        Self::JobVanished,
+        Self::JobKilled,
+        Self::ReportForeign,
+        Self::ReportIncomplete,
+        Self::ManifestMismatch,
+        Self::BackupMissing,
+        Self::ClaimUnseen,
+        Self::ContentUnproven,
+    ];
+
+    /// The word as it stands in objects.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AbortRequested => "AbortRequested",
+            Self::RollBackRequested => "RollBackRequested",
+            Self::StatusLost => "StatusLost",
+            Self::Released => "Released",
+            Self::Settled => "Settled",
+            Self::CheckFailed => "CheckFailed",
+            Self::RivalsUnseen => "RivalsUnseen",
+            Self::FactsUnseen => "FactsUnseen",
+            Self::ProjectsUnseen => "ProjectsUnseen",
+            Self::PrePullUnseen => "PrePullUnseen",
+            Self::TargetClaimed => "TargetClaimed",
+            Self::TargetUnreadable => "TargetUnreadable",
+            Self::ContainerUnknown => "ContainerUnknown",
+            Self::MetaDbLocked => "MetaDbLocked",
+            Self::Timeout => "Timeout",
+            Self::TriedAnew => "TriedAnew",
+            Self::Unreadable => "Unreadable",
+            Self::OperatorFault => "OperatorFault",
+            Self::EffectRefused => "EffectRefused",
+            Self::TargetContended => "TargetContended",
+            Self::TargetPaused => "TargetPaused",
+            Self::PauseSeen => "PauseSeen",
+            Self::TargetUnseen => "TargetUnseen",
+            Self::PodsUnseen => "PodsUnseen",
+            Self::TargetVanished => "TargetVanished",
+            Self::TargetReplaced => "TargetReplaced",
+            Self::OriginalsLost => "OriginalsLost",
+            Self::FormerPod => "FormerPod",
+            Self::ReplicaSetUnseen => "ReplicaSetUnseen",
+            Self::OldImageRuns => "OldImageRuns",
+            Self::SeveralPods => "SeveralPods",
+            Self::Unschedulable => "Unschedulable",
+            Self::ContainerWaiting => "ContainerWaiting",
+            Self::ImageNotPulled => "ImageNotPulled",
+            Self::CrashLoop => "CrashLoop",
+            Self::ImageDiffers => "ImageDiffers",
+            Self::MetaDbUnseen => "MetaDbUnseen",
+            Self::LockLost => "LockLost",
+            Self::SessionsLeft => "SessionsLeft",
+            Self::SessionsPartlyUnseen => "SessionsPartlyUnseen",
+            Self::SwitchHaOff => "SwitchHaOff",
+            Self::SwitchHaOn => "SwitchHaOn",
+            Self::HaUnreadable => "HaUnreadable",
+            Self::HaEnabledAgain => "HaEnabledAgain",
+            Self::HaMissing => "HaMissing",
+            Self::ConsoleUnseen => "ConsoleUnseen",
+            Self::ConsoleStarting => "ConsoleStarting",
+            Self::SupervisorStarting => "SupervisorStarting",
+            Self::ProgramsUnseen => "ProgramsUnseen",
+            Self::ProgramNotRunning => "ProgramNotRunning",
+            Self::Unhealthy => "Unhealthy",
+            Self::HostsUnseen => "HostsUnseen",
+            Self::HostNotOnline => "HostNotOnline",
+            Self::HeartBeatStale => "HeartBeatStale",
+            Self::InitUnseen => "InitUnseen",
+            Self::InitOnceMore => "InitOnceMore",
+            Self::InitStillRuns => "InitStillRuns",
+            Self::InitFailed => "InitFailed",
+            Self::InitUnconfirmed => "InitUnconfirmed",
+            Self::InitInterrupted => "InitInterrupted",
+            Self::FormerPodTerminating => "FormerPodTerminating",
+            Self::ReplicationNotYetRecovered => "ReplicationNotYetRecovered",
+            Self::ReplicationNotRecovered => "ReplicationNotRecovered",
+            Self::JobUnseen => "JobUnseen",
+            Self::OwnObjectsUnseen => "OwnObjectsUnseen",
+            Self::NameTaken => "NameTaken",
+            Self::JobPodNotRunning => "JobPodNotRunning",
+            Self::JobVanished => "JobVanished",
+            Self::JobKilled => "JobKilled",
+            Self::ReportForeign => "ReportForeign",
+            Self::ReportIncomplete => "ReportIncomplete",
+            Self::ManifestMismatch => "ManifestMismatch",
+            Self::BackupMissing => "BackupMissing",
+            Self::ClaimUnseen => "ClaimUnseen",
+            Self::ContentUnproven => "ContentUnproven",
+            Self::Agent(reason) => reason.as_str(),
+        }
+    }
+
+    /// Reads a word; `None` where this operator does not know it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let own = Self::ALL.iter();
+        own.copied()
+            .chain(AgentReason::ALL.iter().map(|reason| Self::Agent(*reason)))
+            .find(|reason| reason.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.as_str().to_owned()
+    }
+}
+
+impl PartialEq<Reason> for String {
+    fn eq(&self, reason: &Reason) -> bool {
+        self == reason.as_str()
+    }
+}
+
+/// Why a promise is given, broken, or not given yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConditionReason {
+    /// All required checks passed.
+    Passed,
+    /// Read in the MetaDB.
+    Row,
+    /// It held while it had to, and that is over.
+    Over,
+    /// Proven by a restore into scratch databases.
+    Restored,
+    /// Files, object lists and row counts agree with the manifest.
+    Verified,
+    /// Made, and not proven yet.
+    NotYetVerified,
+    /// `docker_init.sh` said so on every node.
+    Completed,
+    /// A person took it for complete.
+    Accepted,
+    /// Under way.
+    Running,
+    /// It ended without saying that it is complete.
+    Unconfirmed,
+    /// Not yet.
+    Pending,
+    /// Done.
+    Done,
+    /// The spec asks for it.
+    Asked,
+    /// The spec does not ask for it any more.
+    NotAsked,
+    /// Somebody else writes the Deployments.
+    TargetContended,
+    /// Nobody else writes the Deployments.
+    Quiet,
+    /// Every project advances.
+    Advancing,
+    /// No project ran before.
+    NoProjects,
+    /// Nobody could be watched.
+    NothingWatched,
+    /// Not everybody could be watched.
+    PartlyWatched,
+    /// The upgrade was given up as it stood.
+    Released,
+}
+
+name_variants!(
+    ConditionReason:
+    Passed, Row, Over, Restored, Verified, NotYetVerified, Completed, Accepted, Running,
+    Unconfirmed, Pending, Done, Asked, NotAsked, TargetContended, Quiet, Advancing, NoProjects,
+    NothingWatched, PartlyWatched, Released,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_read_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        }
+        assert_eq!(Reason::parse("OfTomorrow"), None);
+    }
+}
