@@ -22,7 +22,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::VerifyingBackup],
-    decide: decide,
+    decide,
 };
 
 /// The dump, of databases that nobody uses.

@@ -27,7 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
         (Reason::ContentUnproven, Step::StoppingNew),
     ],
     leads_to: &[Step::StartingOld, Step::Restoring],
-    decide: decide,
+    decide,
 };
 
 /// Rollback: are the databases as they were when they were dumped?

@@ -36,7 +36,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Recovering],
-    decide: decide,
+    decide,
 };
 
 /// Writes the goal, has it read by the consoles, reads it back.

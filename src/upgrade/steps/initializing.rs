@@ -30,7 +30,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::StoppingForRestart],
-    decide: decide,
+    decide,
 };
 
 /// Starts the script where it must run and waits for its banner, one target after the other.

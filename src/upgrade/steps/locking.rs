@@ -36,7 +36,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::DisablingHa],
-    decide: decide,
+    decide,
 };
 
 /// Takes the lock, then captures the originals in one write, now and not earlier.

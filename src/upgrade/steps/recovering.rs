@@ -30,7 +30,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Settling],
-    decide: decide,
+    decide,
 };
 
 /// Watches the checkpoints; then keys that were changed only for recovery go back, where everybody could be watched.

@@ -27,7 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
         (Reason::ContentUnproven, Step::StoppingNew),
     ],
     leads_to: &[Step::StartingOld],
-    decide: decide,
+    decide,
 };
 
 /// Rollback: the content of the backup comes back.

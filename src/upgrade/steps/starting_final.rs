@@ -33,7 +33,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::EnablingHa],
-    decide: decide,
+    decide,
 };
 
 /// The normal start of the new version. Where its programs do not come up by themselves,

@@ -24,7 +24,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Comparing],
-    decide: decide,
+    decide,
 };
 
 /// Whatever runs, for a rollback.

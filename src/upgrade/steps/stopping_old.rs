@@ -28,7 +28,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::BackingUp],
-    decide: decide,
+    decide,
 };
 
 /// The old version, before the backup.

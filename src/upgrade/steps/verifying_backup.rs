@@ -22,7 +22,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::StartingNew],
-    decide: decide,
+    decide,
 };
 
 /// The proof of the dump.

@@ -54,7 +54,7 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::Planned, Step::Locking],
-    decide: decide,
+    decide,
 };
 
 /// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
