@@ -2,6 +2,8 @@
 //! fails in every way it can, the operator dies before and after every call, and every world that
 //! comes out of that is looked at, to a fixpoint.
 #![allow(missing_docs)]
+#[path = "explorer/access.rs"]
+mod access;
 #[path = "explorer/agent.rs"]
 mod agent;
 #[path = "explorer/canonical.rs"]

@@ -66,47 +66,84 @@ pub enum CallSite {
     ConsoleWriteHa,
 }
 
+/// What a call may do outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It only looks.
+    Read,
+    /// It changes something, so it is sent only while this process holds the lease.
+    Write,
+}
+
 impl CallSite {
-    /// Whether the call changes something outside.
-    pub fn is_write(self) -> bool {
-        matches!(
-            self,
-            Self::ReplaceStatus
-                | Self::PatchFinalizer
-                | Self::CreateEvent
-                | Self::PatchDeployment
-                | Self::CreateJob
-                | Self::CreatePrePullPod
-                | Self::CreateSecret
-                | Self::DeleteJob
-                | Self::DeletePod
-                | Self::DeleteSecret
-                | Self::ExecInitStart
-                | Self::ExecRestartConsole
-                | Self::ExecStopConsole
-                | Self::ExecStartConsole
-                | Self::MetaDbWriteHa
-                | Self::MetaDbWriteKeptKeys
-                | Self::MetaDbSetQueryTimeout
-                | Self::MetaDbAcquireLock
-                | Self::MetaDbRaiseLock
-                | Self::MetaDbReleaseLock
-                | Self::ConsoleWriteHa
-        )
+    /// What each call may do, and its time limit in seconds. One line per call and no default: whoever adds a call
+    /// has to say both, and none is taken for a read because nobody thought of it.
+    fn rules(self) -> (Access, u64) {
+        use Access::{Read, Write};
+        match self {
+            Self::GetUpgrade => (Read, 10),
+            Self::ReplaceStatus => (Write, 10),
+            Self::PatchFinalizer => (Write, 10),
+            Self::CreateEvent => (Write, 10),
+            Self::GetNamespace => (Read, 10),
+            Self::GetDeployment => (Read, 10),
+            Self::PatchDeployment => (Write, 10),
+            Self::GetReplicaSet => (Read, 10),
+            Self::ListTargetPods => (Read, 10),
+            Self::GetClaim => (Read, 10),
+            Self::GetJob => (Read, 10),
+            Self::CreateJob => (Write, 10),
+            Self::ListJobPods => (Read, 10),
+            Self::ReadJobLog => (Read, 10),
+            Self::ListOwnJobs => (Read, 10),
+            Self::ListOwnPods => (Read, 10),
+            Self::GetOwnSecret => (Read, 10),
+            Self::GetPrePullPod => (Read, 10),
+            Self::CreatePrePullPod => (Write, 10),
+            Self::GetSecret => (Read, 10),
+            Self::GetConfigMap => (Read, 10),
+            Self::CreateSecret => (Write, 10),
+            Self::DeleteJob => (Write, 10),
+            Self::DeletePod => (Write, 10),
+            Self::DeleteSecret => (Write, 10),
+            Self::ExecConfig => (Read, 10),
+            Self::ExecPrograms => (Read, 15),
+            Self::ExecCgroup => (Read, 10),
+            Self::ExecInitRead => (Read, 15),
+            Self::ExecInitStart => (Write, 15),
+            Self::ExecRestartConsole => (Write, 90),
+            Self::ExecStopConsole => (Write, 90),
+            Self::ExecStartConsole => (Write, 90),
+            Self::MetaDbIdentify => (Read, 10),
+            Self::MetaDbSessions => (Read, 15),
+            Self::MetaDbReadHa => (Read, 10),
+            Self::MetaDbWriteHa => (Write, 10),
+            Self::MetaDbReadKeptKeys => (Read, 10),
+            Self::MetaDbWriteKeptKeys => (Write, 10),
+            Self::MetaDbProjects => (Read, 10),
+            Self::MetaDbConnectors => (Read, 10),
+            Self::MetaDbHosts => (Read, 10),
+            Self::MetaDbHeartBeats => (Read, 10),
+            Self::MetaDbReadQueryTimeout => (Read, 10),
+            Self::MetaDbSetQueryTimeout => (Write, 10),
+            Self::MetaDbReadLock => (Read, 10),
+            Self::MetaDbAcquireLock => (Write, 15),
+            Self::MetaDbRaiseLock => (Write, 10),
+            Self::MetaDbReleaseLock => (Write, 15),
+            Self::ConsoleProgress => (Read, 10),
+            Self::ConsoleHealth => (Read, 10),
+            Self::ConsoleWriteHa => (Write, 10),
+        }
     }
 
-    /// Time limit. A restart waits until supervisord calls the program RUNNING (`startsecs`).
+    /// Whether the call changes something outside.
+    pub fn access(self) -> Access {
+        self.rules().0
+    }
+
+    /// Time limit. Those of the console wait until supervisord calls the program RUNNING (`startsecs`).
     pub fn limit(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::ExecRestartConsole | Self::ExecStopConsole | Self::ExecStartConsole => 90,
-            Self::ExecInitStart
-            | Self::ExecInitRead
-            | Self::ExecPrograms
-            | Self::MetaDbSessions
-            | Self::MetaDbAcquireLock
-            | Self::MetaDbReleaseLock => 15,
-            _ => 10,
-        })
+        Duration::from_secs(self.rules().1)
     }
 }
 
@@ -250,7 +287,7 @@ impl Ports {
         site: CallSite,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        if site.is_write() && !self.permit.may_write() {
+        if site.access() == Access::Write && !self.permit.may_write() {
             return Err(CallError::NotLeading { site });
         }
         let limit = site.limit();
@@ -267,5 +304,32 @@ impl Ports {
             Err(error) => tracing::debug!(call = ?site, %error, "failed"),
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::double::{Server, build_ports};
+    use crate::controller::ports::{SystemClock, WritePermit};
+    use std::sync::Arc;
+
+    struct NeverPermitted;
+
+    impl WritePermit for NeverPermitted {
+        fn may_write(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn without_the_lease_a_write_is_not_even_begun() {
+        let mut ports = build_ports(&Server::with(&[]), Arc::new(SystemClock));
+        ports.permit = Arc::new(NeverPermitted);
+        let write = async { panic!("it was begun") };
+        let refused: Result<(), CallError> = ports.kube(CallSite::PatchDeployment, write).await;
+        assert!(matches!(refused, Err(CallError::NotLeading { .. })));
+        let read = async { Ok(7) };
+        assert_eq!(ports.kube(CallSite::GetDeployment, read).await.unwrap(), 7);
     }
 }

@@ -19,7 +19,7 @@ mod record;
 mod seen;
 mod watch;
 
-pub use calls::{CallError, CallSite};
+pub use calls::{Access, CallError, CallSite};
 pub use claims::{Claim, Claims};
 pub use exec::{ContainerExec, ExecError, ExecPlace, KubeExec};
 pub use ports::{AlwaysPermitted, Clock, Ports, Settings, SystemClock, WritePermit};
