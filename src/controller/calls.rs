@@ -1,9 +1,7 @@
-//! Calls to the outside: each has a name, a time limit, and an error that says what it means.
-use super::ports::Ports;
+//! Calls to the outside: each has a name, a time limit, and an error that says what it means. Makes none itself.
 use crate::oms::container::ContainerError;
 use crate::oms::metadb::MetaDbError;
 use crate::oms::open_api::OpenApiError;
-use std::future::Future;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -253,83 +251,5 @@ fn describe_kube(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.reason),
         other => other.to_string(),
-    }
-}
-
-impl Ports {
-    /// Calls the API server.
-    pub(super) async fn kube<T>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, CallError> {
-        self.bound(site, async {
-            call.await.map_err(|source| CallError::Kube {
-                site,
-                source: Box::new(source),
-            })
-        })
-        .await
-    }
-
-    /// Calls anything else. The adapters bound themselves; this bound is the second line.
-    pub(super) async fn call<T, E: Into<CallError>>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, CallError> {
-        self.bound(site, async { call.await.map_err(Into::into) })
-            .await
-    }
-
-    async fn bound<T>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        if site.access() == Access::Write && !self.permit.may_write() {
-            return Err(CallError::NotLeading { site });
-        }
-        let limit = site.limit();
-        let result = match tokio::time::timeout(limit, call).await {
-            Ok(result) => result,
-            Err(_) => Err(CallError::TimedOut {
-                site,
-                seconds: limit.as_secs(),
-            }),
-        };
-        match &result {
-            Ok(_) => tracing::trace!(call = ?site, "done"),
-            Err(error) if error.is_not_found() => tracing::trace!(call = ?site, "not found"),
-            Err(error) => tracing::debug!(call = ?site, %error, "failed"),
-        }
-        result
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::controller::double::{Server, build_ports};
-    use crate::controller::ports::{SystemClock, WritePermit};
-    use std::sync::Arc;
-
-    struct NeverPermitted;
-
-    impl WritePermit for NeverPermitted {
-        fn may_write(&self) -> bool {
-            false
-        }
-    }
-
-    #[tokio::test]
-    async fn without_the_lease_a_write_is_not_even_begun() {
-        let mut ports = build_ports(&Server::with(&[]), Arc::new(SystemClock));
-        ports.permit = Arc::new(NeverPermitted);
-        let write = async { panic!("it was begun") };
-        let refused: Result<(), CallError> = ports.kube(CallSite::PatchDeployment, write).await;
-        assert!(matches!(refused, Err(CallError::NotLeading { .. })));
-        let read = async { Ok(7) };
-        assert_eq!(ports.kube(CallSite::GetDeployment, read).await.unwrap(), 7);
     }
 }

@@ -1,10 +1,9 @@
 //! The consoles: health, and how far each project is.
-use super::containers::parse_address;
 use super::namespace_of;
+use super::targets::TargetView;
 use crate::api::{OmsUpgrade, ProjectRecord};
 use crate::controller::accounts::read_account;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
 use crate::facts::{Fact, MetaDbFacts, Needs, PodFacts};
 use crate::oms::open_api::{CONSOLE_PORT, Endpoint, Health, OpenApi, OpenApiError, Scheme};
@@ -21,7 +20,7 @@ const AT_ONCE: usize = 8;
 /// Where a pod's console listens.
 pub(in crate::controller) fn find_endpoint(pod: &PodFacts, port: u16) -> Option<Endpoint> {
     Some(Endpoint {
-        address: SocketAddr::new(parse_address(pod)?, port),
+        address: SocketAddr::new(pod.address()?, port),
         scheme: Scheme::Http,
     })
 }
@@ -97,7 +96,7 @@ async fn read_all(
         None => None,
     };
     let mut last = CallError::Missing("no container of a target runs".into());
-    for pod in targets.iter().filter_map(TargetView::find_running) {
+    for pod in targets.iter().filter_map(|view| view.facts.find_running()) {
         let Some(endpoint) = find_endpoint(pod, CONSOLE_PORT) else {
             continue;
         };

@@ -1,10 +1,9 @@
 //! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
+use super::targets::TargetView;
 use crate::api::{InitRecord, OmsUpgrade, OmsUpgradeStatus};
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
-use crate::controller::observe::TargetView;
-use crate::controller::ports::Ports;
-use crate::facts::{Fact, InitState, Needs, PodFacts, Program, TargetFacts};
+use crate::controller::ports::{ExecPlace, Ports};
+use crate::facts::{Fact, InitState, Needs, Program, TargetFacts};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
@@ -163,9 +162,4 @@ async fn read_cgroup(ports: &Ports, place: &ExecPlace) -> Result<bool, CallError
         .exec(CallSite::ExecCgroup, place, cgroup_argv())
         .await?;
     Ok(parse_cgroup_version(&answer)? == CgroupVersion::V1)
-}
-
-/// Address of a pod, as observed.
-pub(super) fn parse_address(pod: &PodFacts) -> Option<std::net::IpAddr> {
-    pod.ip.as_deref()?.parse().ok()
 }

@@ -3,7 +3,7 @@
 //!
 //! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
-use super::TargetView;
+use super::targets::TargetView;
 use crate::api::{OmsUpgrade, SecretCredentials};
 use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
 use crate::controller::calls::{CallError, CallSite};

@@ -79,21 +79,6 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
     }
 }
 
-/// Whether a step needs the MetaDB, or the way to it.
-fn needs_metadb(needs: Needs) -> bool {
-    needs.installation
-        || needs.identity
-        || needs.ha
-        || needs.kept_keys
-        || needs.sessions
-        || needs.projects
-        || needs.progress
-        || needs.health
-        || needs.query_timeout
-        || needs.lock
-        || needs.job.is_some()
-}
-
 async fn observe_installation(
     ports: &Ports,
     upgrade: &OmsUpgrade,
@@ -103,7 +88,7 @@ async fn observe_installation(
     Option<Result<Located, CallError>>,
     Option<crate::facts::MetaDbFacts>,
 ) {
-    if !needs_metadb(needs) {
+    if !needs.wants_metadb() {
         return (None, None);
     }
     let located = locate(ports, upgrade, targets).await;

@@ -1,9 +1,9 @@
 //! Around the targets: the claim, our own Jobs, pods and Secrets, other upgrades, the namespace.
 use super::job::look_at_job;
 use super::namespace_of;
+use super::targets::TargetView;
 use crate::api::OmsUpgrade;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
 use crate::facts::{
     ClaimFacts, Fact, Needs, Observed, OwnKind, OwnObject, PrePullFacts, PrePullState,

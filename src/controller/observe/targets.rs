@@ -2,8 +2,7 @@
 use super::namespace_of;
 use crate::api::{OmsUpgrade, Target};
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
-use crate::controller::ports::Ports;
+use crate::controller::ports::{ExecPlace, Ports};
 use crate::facts::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
 use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
@@ -33,7 +32,7 @@ pub(in crate::controller) struct TargetView {
 impl TargetView {
     /// The live pod whose container runs, as a place for a command.
     pub fn find_place(&self) -> Option<(ExecPlace, &PodFacts)> {
-        let pod = self.find_running()?;
+        let pod = self.facts.find_running()?;
         let place = ExecPlace {
             namespace: self.namespace.clone(),
             pod: pod.name.clone(),
@@ -49,15 +48,6 @@ impl TargetView {
                 pod.template = template;
             }
         }
-    }
-
-    /// The live pod whose container runs.
-    pub fn find_running(&self) -> Option<&PodFacts> {
-        self.facts
-            .pods
-            .known()?
-            .iter()
-            .find(|pod| !pod.terminating && pod.container.running)
     }
 }
 

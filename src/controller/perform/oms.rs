@@ -3,8 +3,8 @@ use super::Work;
 use crate::api::{HaApi, HttpMethod};
 use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
 use crate::controller::observe::find_endpoint;
+use crate::controller::ports::ExecPlace;
 use crate::facts::Fact;
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
@@ -46,7 +46,7 @@ impl Work<'_> {
             })?;
         let same = self
             .find_target(target)
-            .and_then(|view| view.find_running())
+            .and_then(|view| view.facts.find_running())
             .is_some_and(|pod| {
                 pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id
             });
@@ -96,7 +96,7 @@ impl Work<'_> {
             .sight
             .targets
             .iter()
-            .filter_map(|view| view.find_running())
+            .filter_map(|view| view.facts.find_running())
             .find_map(|pod| find_endpoint(pod, port))
             .ok_or_else(|| missing("no container of a target runs"))?;
         let site = CallSite::ConsoleWriteHa;
