@@ -187,11 +187,18 @@ pub enum CallError {
     /// The console.
     #[error(transparent)]
     Console(#[from] OpenApiError),
-    /// Something needed is not there or cannot be used.
+    /// Something that is needed is not there now: a person or time brings it.
     #[error("{0}")]
     Missing(String),
-    /// A fault of the operator itself.
-    #[error("the pass panicked; the words stand above in the log")]
+    /// Nothing can be built from what is there: it does not read as what it should be, or it stands where something of
+    /// ours has to stand.
+    #[error("{0}")]
+    Unbuildable(String),
+    /// A fault of the operator itself: something that an earlier look or decision has excluded.
+    #[error("{0}; nothing was done; this is a fault of the operator")]
+    Bug(String),
+    /// A fault of the operator itself that ended the reconcile where it stood.
+    #[error("the reconcile panicked; the words stand above in the log")]
     Panicked,
 }
 
@@ -230,7 +237,7 @@ impl CallError {
                     | OpenApiError::TimedOut { .. }
                     | OpenApiError::ConnectionLost { .. }
             ),
-            Self::Container(_) | Self::Missing(_) => true,
+            Self::Container(_) | Self::Missing(_) | Self::Unbuildable(_) | Self::Bug(_) => true,
         }
     }
 

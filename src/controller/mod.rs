@@ -17,6 +17,7 @@ mod ports;
 mod reconcile;
 mod record;
 mod seen;
+mod subject;
 mod watch;
 
 pub use calls::{Access, CallError, CallSite};
