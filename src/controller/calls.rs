@@ -1,9 +1,7 @@
-//! Calls to the outside: each has a name, a time limit, and an error that says what it means.
-use super::ports::Ports;
+//! Calls to the outside: each has a name, a time limit, and an error that says what it means. Makes none itself.
 use crate::oms::container::ContainerError;
 use crate::oms::metadb::MetaDbError;
 use crate::oms::open_api::OpenApiError;
-use std::future::Future;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -66,47 +64,84 @@ pub enum CallSite {
     ConsoleWriteHa,
 }
 
+/// What a call may do outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It only looks.
+    Read,
+    /// It changes something, so it is sent only while this process holds the lease.
+    Write,
+}
+
 impl CallSite {
-    /// Whether the call changes something outside.
-    pub fn is_write(self) -> bool {
-        matches!(
-            self,
-            Self::ReplaceStatus
-                | Self::PatchFinalizer
-                | Self::CreateEvent
-                | Self::PatchDeployment
-                | Self::CreateJob
-                | Self::CreatePrePullPod
-                | Self::CreateSecret
-                | Self::DeleteJob
-                | Self::DeletePod
-                | Self::DeleteSecret
-                | Self::ExecInitStart
-                | Self::ExecRestartConsole
-                | Self::ExecStopConsole
-                | Self::ExecStartConsole
-                | Self::MetaDbWriteHa
-                | Self::MetaDbWriteKeptKeys
-                | Self::MetaDbSetQueryTimeout
-                | Self::MetaDbAcquireLock
-                | Self::MetaDbRaiseLock
-                | Self::MetaDbReleaseLock
-                | Self::ConsoleWriteHa
-        )
+    /// What each call may do, and its time limit in seconds. One line per call and no default: whoever adds a call
+    /// has to say both, and none is taken for a read because nobody thought of it.
+    fn rules(self) -> (Access, u64) {
+        use Access::{Read, Write};
+        match self {
+            Self::GetUpgrade => (Read, 10),
+            Self::ReplaceStatus => (Write, 10),
+            Self::PatchFinalizer => (Write, 10),
+            Self::CreateEvent => (Write, 10),
+            Self::GetNamespace => (Read, 10),
+            Self::GetDeployment => (Read, 10),
+            Self::PatchDeployment => (Write, 10),
+            Self::GetReplicaSet => (Read, 10),
+            Self::ListTargetPods => (Read, 10),
+            Self::GetClaim => (Read, 10),
+            Self::GetJob => (Read, 10),
+            Self::CreateJob => (Write, 10),
+            Self::ListJobPods => (Read, 10),
+            Self::ReadJobLog => (Read, 10),
+            Self::ListOwnJobs => (Read, 10),
+            Self::ListOwnPods => (Read, 10),
+            Self::GetOwnSecret => (Read, 10),
+            Self::GetPrePullPod => (Read, 10),
+            Self::CreatePrePullPod => (Write, 10),
+            Self::GetSecret => (Read, 10),
+            Self::GetConfigMap => (Read, 10),
+            Self::CreateSecret => (Write, 10),
+            Self::DeleteJob => (Write, 10),
+            Self::DeletePod => (Write, 10),
+            Self::DeleteSecret => (Write, 10),
+            Self::ExecConfig => (Read, 10),
+            Self::ExecPrograms => (Read, 15),
+            Self::ExecCgroup => (Read, 10),
+            Self::ExecInitRead => (Read, 15),
+            Self::ExecInitStart => (Write, 15),
+            Self::ExecRestartConsole => (Write, 90),
+            Self::ExecStopConsole => (Write, 90),
+            Self::ExecStartConsole => (Write, 90),
+            Self::MetaDbIdentify => (Read, 10),
+            Self::MetaDbSessions => (Read, 15),
+            Self::MetaDbReadHa => (Read, 10),
+            Self::MetaDbWriteHa => (Write, 10),
+            Self::MetaDbReadKeptKeys => (Read, 10),
+            Self::MetaDbWriteKeptKeys => (Write, 10),
+            Self::MetaDbProjects => (Read, 10),
+            Self::MetaDbConnectors => (Read, 10),
+            Self::MetaDbHosts => (Read, 10),
+            Self::MetaDbHeartBeats => (Read, 10),
+            Self::MetaDbReadQueryTimeout => (Read, 10),
+            Self::MetaDbSetQueryTimeout => (Write, 10),
+            Self::MetaDbReadLock => (Read, 10),
+            Self::MetaDbAcquireLock => (Write, 15),
+            Self::MetaDbRaiseLock => (Write, 10),
+            Self::MetaDbReleaseLock => (Write, 15),
+            Self::ConsoleProgress => (Read, 10),
+            Self::ConsoleHealth => (Read, 10),
+            Self::ConsoleWriteHa => (Write, 10),
+        }
     }
 
-    /// Time limit. A restart waits until supervisord calls the program RUNNING (`startsecs`).
+    /// Whether the call changes something outside.
+    pub fn access(self) -> Access {
+        self.rules().0
+    }
+
+    /// Time limit. Those of the console wait until supervisord calls the program RUNNING (`startsecs`).
     pub fn limit(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::ExecRestartConsole | Self::ExecStopConsole | Self::ExecStartConsole => 90,
-            Self::ExecInitStart
-            | Self::ExecInitRead
-            | Self::ExecPrograms
-            | Self::MetaDbSessions
-            | Self::MetaDbAcquireLock
-            | Self::MetaDbReleaseLock => 15,
-            _ => 10,
-        })
+        Duration::from_secs(self.rules().1)
     }
 }
 
@@ -152,11 +187,18 @@ pub enum CallError {
     /// The console.
     #[error(transparent)]
     Console(#[from] OpenApiError),
-    /// Something needed is not there or cannot be used.
+    /// Something that is needed is not there now: a person or time brings it.
     #[error("{0}")]
     Missing(String),
-    /// A fault of the operator itself.
-    #[error("the pass panicked; the words stand above in the log")]
+    /// Nothing can be built from what is there: it does not read as what it should be, or it stands where something of
+    /// ours has to stand.
+    #[error("{0}")]
+    Unbuildable(String),
+    /// A fault of the operator itself: something that an earlier look or decision has excluded.
+    #[error("{0}; nothing was done; this is a fault of the operator")]
+    Bug(String),
+    /// A fault of the operator itself that ended the reconcile where it stood.
+    #[error("the reconcile panicked; the words stand above in the log")]
     Panicked,
 }
 
@@ -195,7 +237,7 @@ impl CallError {
                     | OpenApiError::TimedOut { .. }
                     | OpenApiError::ConnectionLost { .. }
             ),
-            Self::Container(_) | Self::Missing(_) => true,
+            Self::Container(_) | Self::Missing(_) | Self::Unbuildable(_) | Self::Bug(_) => true,
         }
     }
 
@@ -216,56 +258,5 @@ fn describe_kube(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.reason),
         other => other.to_string(),
-    }
-}
-
-impl Ports {
-    /// Calls the API server.
-    pub(super) async fn kube<T>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, CallError> {
-        self.bound(site, async {
-            call.await.map_err(|source| CallError::Kube {
-                site,
-                source: Box::new(source),
-            })
-        })
-        .await
-    }
-
-    /// Calls anything else. The adapters bound themselves; this bound is the second line.
-    pub(super) async fn call<T, E: Into<CallError>>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, CallError> {
-        self.bound(site, async { call.await.map_err(Into::into) })
-            .await
-    }
-
-    async fn bound<T>(
-        &self,
-        site: CallSite,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        if site.is_write() && !self.permit.may_write() {
-            return Err(CallError::NotLeading { site });
-        }
-        let limit = site.limit();
-        let result = match tokio::time::timeout(limit, call).await {
-            Ok(result) => result,
-            Err(_) => Err(CallError::TimedOut {
-                site,
-                seconds: limit.as_secs(),
-            }),
-        };
-        match &result {
-            Ok(_) => tracing::trace!(call = ?site, "done"),
-            Err(error) if error.is_not_found() => tracing::trace!(call = ?site, "not found"),
-            Err(error) => tracing::debug!(call = ?site, %error, "failed"),
-        }
-        result
     }
 }

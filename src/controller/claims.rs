@@ -5,6 +5,7 @@
 //! which is read anew then.
 use crate::api::OmsUpgrade;
 use crate::facts::Fact;
+use crate::objects::labels::Owner;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
@@ -78,19 +79,16 @@ impl Claim {
 
     /// Whether it keeps another upgrade of a shared target waiting: it has begun, or both only look so far and it is the
     /// older one.
-    fn goes_before(&self, upgrade: &OmsUpgrade) -> bool {
-        if upgrade.uid().as_deref() == Some(&self.uid) {
+    fn goes_before(&self, owner: Owner<'_>, upgrade: &OmsUpgrade) -> bool {
+        if self.uid == owner.uid {
             return false;
         }
         match self.standing {
             Standing::Begun => true,
             Standing::Aside | Standing::Over => false,
             Standing::Looking => {
-                let theirs = (self.created, &self.name);
-                let ours = (
-                    upgrade.creation_timestamp().map(|time| time.0),
-                    &upgrade.name_any(),
-                );
+                let theirs = (self.created, self.name.as_str());
+                let ours = (upgrade.creation_timestamp().map(|time| time.0), owner.name);
                 theirs < ours
             }
         }
@@ -177,10 +175,10 @@ impl Claims {
     }
 
     /// Upgrades of the same namespace that share a target with this one and go first. Unknown until all were read.
-    pub fn find_rivals(&self, upgrade: &OmsUpgrade) -> Fact<Vec<String>> {
-        let namespace = upgrade.namespace().unwrap_or_default();
+    pub fn find_rivals(&self, owner: Owner<'_>, upgrade: &OmsUpgrade) -> Fact<Vec<String>> {
+        let namespace = owner.namespace;
         let all = self.read();
-        let Some(here) = all.get(&namespace).filter(|here| here.complete) else {
+        let Some(here) = all.get(namespace).filter(|here| here.complete) else {
             return Fact::Unknown(format!(
                 "the other OmsUpgrades of namespace {namespace} were not read yet"
             ));
@@ -190,7 +188,7 @@ impl Claims {
             .targets
             .iter()
             .flat_map(|target| here.known.find(&target.name))
-            .filter(|claim| claim.goes_before(upgrade))
+            .filter(|claim| claim.goes_before(owner, upgrade))
             .map(|claim| claim.name.clone())
             .collect();
         rivals.sort();
@@ -241,7 +239,8 @@ mod tests {
     }
 
     fn rivals(claims: &Claims, object: &Value) -> Fact<Vec<String>> {
-        claims.find_rivals(&serde_json::from_value(object.clone()).unwrap())
+        let upgrade: OmsUpgrade = serde_json::from_value(object.clone()).unwrap();
+        claims.find_rivals(Owner::read(&upgrade.metadata).unwrap(), &upgrade)
     }
 
     const FIRST: &str = "2026-01-01T00:00:00Z";

@@ -1,42 +1,14 @@
 //! Commands in containers, over the API server's exec subresource.
-use super::calls::{CallError, CallSite};
-use super::ports::Ports;
+use super::ports::{ContainerExec, ExecError, ExecPlace};
 use crate::oms::container::ExecAnswer;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
-use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
 /// Longest output that is read, bytes. The longest wanted one is a `config.yaml`.
 const LONGEST_OUTPUT: u64 = 256 * 1024;
-
-/// A container of a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecPlace {
-    /// Namespace.
-    pub namespace: String,
-    /// Pod.
-    pub pod: String,
-    /// Container.
-    pub container: String,
-}
-
-/// A command that could not be run, or whose end was not told.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the command in the container could not be run: {0}")]
-pub struct ExecError(pub String);
-
-/// Runs commands in containers.
-pub trait ContainerExec: Send + Sync {
-    /// Runs a command to its end and gives back its standard output.
-    fn run<'a>(
-        &'a self,
-        place: &'a ExecPlace,
-        argv: Vec<String>,
-    ) -> BoxFuture<'a, Result<ExecAnswer, ExecError>>;
-}
 
 /// Over a Kubernetes API server. Needs `get` and `create` on `pods/exec`.
 #[derive(Clone)]
@@ -91,27 +63,6 @@ fn read_exit_code(status: &Status) -> Option<i32> {
         .iter()
         .find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
     cause.message.as_deref()?.parse().ok()
-}
-
-impl Ports {
-    /// Runs a command in a container.
-    pub(super) async fn exec(
-        &self,
-        site: CallSite,
-        place: &ExecPlace,
-        argv: Vec<String>,
-    ) -> Result<ExecAnswer, CallError> {
-        let call = async {
-            self.exec
-                .run(place, argv)
-                .await
-                .map_err(|error| CallError::Exec {
-                    site,
-                    reason: error.to_string(),
-                })
-        };
-        self.call(site, call).await
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@ use super::calls::{CallError, CallSite};
 use super::ports::Ports;
 use super::reconcile::{Key, ask};
 use super::record::{publish, record};
+use super::subject::{Subject, read_owner};
 use crate::api::{OmsUpgrade, read_upgrade};
 use crate::facts::Observed;
-use crate::objects::labels::Owner;
 use crate::upgrade::{Decision, Unreadable, decide_fault, describe_unreadable};
 use futures::FutureExt;
 use kube::ResourceExt;
@@ -30,9 +30,10 @@ pub(super) async fn tell_fault(ports: &Ports, key: &Key) {
     let told = isolate(async {
         let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), &key.namespace);
         let upgrade = ports.kube(CallSite::GetUpgrade, api.get(&key.name)).await?;
-        let decision = ask(&upgrade, &Observed::default(), ports.now(), decide_fault);
+        let subject = Subject::read(&upgrade)?;
+        let decision = ask(&subject, &Observed::default(), ports.now(), decide_fault);
         if let Decision::Record { status, notes } = decision {
-            record(ports, &upgrade, *status, &notes).await?;
+            record(ports, &subject, *status, &notes).await?;
         }
         Ok(())
     });
@@ -53,7 +54,7 @@ pub(super) async fn tell_unreadable(ports: &Ports, key: &Key) -> Result<(), Call
     };
     object.metadata.managed_fields = None;
     let whole = serde_json::to_value(&object)
-        .map_err(|error| CallError::Missing(format!("an object cannot be written: {error}")))?;
+        .map_err(|error| CallError::Bug(format!("an object cannot be written: {error}")))?;
     let Err(error) = read_upgrade(whole) else {
         // It was corrected meanwhile; the watch tells.
         return Ok(());
@@ -85,12 +86,7 @@ pub(super) async fn tell_unreadable(ports: &Ports, key: &Key) -> Result<(), Call
         Err(error) if error.is_conflict() || error.is_not_found() => return Ok(()),
         Err(error) => return Err(error),
     };
-    let uid = object.uid().unwrap_or_default();
-    let owner = Owner {
-        namespace: &key.namespace,
-        name: &key.name,
-        uid: &uid,
-    };
+    let owner = read_owner(&object.metadata)?;
     let version = written.resource_version().unwrap_or_default();
     publish(ports, owner, &version, &note).await;
     Ok(())

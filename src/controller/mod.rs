@@ -17,11 +17,15 @@ mod ports;
 mod reconcile;
 mod record;
 mod seen;
+mod subject;
 mod watch;
 
-pub use calls::{CallError, CallSite};
+pub use calls::{Access, CallError, CallSite};
 pub use claims::{Claim, Claims};
-pub use exec::{ContainerExec, ExecError, ExecPlace, KubeExec};
-pub use ports::{AlwaysPermitted, Clock, Ports, Settings, SystemClock, WritePermit};
+pub use exec::KubeExec;
+pub use ports::{
+    AlwaysPermitted, Clock, ContainerExec, ExecError, ExecPlace, Ports, Settings, SystemClock,
+    WritePermit,
+};
 pub use reconcile::{Key, Verdict, decide_from_cache, reconcile};
 pub use watch::run_controllers;

@@ -1,13 +1,18 @@
-//! Everything the controller reaches the outside through. Tests put doubles here.
+//! Everything the controller reaches the outside through, and the one way there: each call asks for the lease where it
+//! writes, and ends in time. Tests put doubles here.
+use super::calls::{Access, CallError, CallSite};
 use super::claims::Claims;
-use super::exec::ContainerExec;
 use crate::objects::jobs::PodSettings;
+use crate::oms::container::ExecAnswer;
 use crate::oms::metadb::MetaDbOpener;
 use crate::oms::open_api::OpenApiOpener;
+use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use std::future::Future;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -52,6 +57,32 @@ pub struct Settings {
     pub reporter: String,
 }
 
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecPlace {
+    /// Namespace.
+    pub namespace: String,
+    /// Pod.
+    pub pod: String,
+    /// Container.
+    pub container: String,
+}
+
+/// A command that could not be run, or whose end was not told.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the command in the container could not be run: {0}")]
+pub struct ExecError(pub String);
+
+/// Runs commands in containers.
+pub trait ContainerExec: Send + Sync {
+    /// Runs a command to its end and gives back its standard output.
+    fn run<'a>(
+        &'a self,
+        place: &'a ExecPlace,
+        argv: Vec<String>,
+    ) -> BoxFuture<'a, Result<ExecAnswer, ExecError>>;
+}
+
 /// Everything outside.
 #[derive(Clone)]
 pub struct Ports {
@@ -78,5 +109,99 @@ impl Ports {
     pub fn now(&self) -> Time {
         let now = self.clock.now();
         Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+    }
+
+    /// Calls the API server.
+    pub(super) async fn kube<T>(
+        &self,
+        site: CallSite,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        self.bound(site, async {
+            call.await.map_err(|source| CallError::Kube {
+                site,
+                source: Box::new(source),
+            })
+        })
+        .await
+    }
+
+    /// Calls anything else. The adapters bound themselves; this bound is the second line.
+    pub(super) async fn call<T, E: Into<CallError>>(
+        &self,
+        site: CallSite,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CallError> {
+        self.bound(site, async { call.await.map_err(Into::into) })
+            .await
+    }
+
+    async fn bound<T>(
+        &self,
+        site: CallSite,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        if site.access() == Access::Write && !self.permit.may_write() {
+            return Err(CallError::NotLeading { site });
+        }
+        let limit = site.limit();
+        let result = match tokio::time::timeout(limit, call).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::TimedOut {
+                site,
+                seconds: limit.as_secs(),
+            }),
+        };
+        match &result {
+            Ok(_) => tracing::trace!(call = ?site, "done"),
+            Err(error) if error.is_not_found() => tracing::trace!(call = ?site, "not found"),
+            Err(error) => tracing::debug!(call = ?site, %error, "failed"),
+        }
+        result
+    }
+
+    /// Runs a command in a container.
+    pub(super) async fn exec(
+        &self,
+        site: CallSite,
+        place: &ExecPlace,
+        argv: Vec<String>,
+    ) -> Result<ExecAnswer, CallError> {
+        let call = async {
+            self.exec
+                .run(place, argv)
+                .await
+                .map_err(|error| CallError::Exec {
+                    site,
+                    reason: error.to_string(),
+                })
+        };
+        self.call(site, call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::double::{Server, build_ports};
+    use std::sync::Arc;
+
+    struct NeverPermitted;
+
+    impl WritePermit for NeverPermitted {
+        fn may_write(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn without_the_lease_a_write_is_not_even_begun() {
+        let mut ports = build_ports(&Server::with(&[]), Arc::new(SystemClock));
+        ports.permit = Arc::new(NeverPermitted);
+        let write = async { panic!("it was begun") };
+        let refused: Result<(), CallError> = ports.kube(CallSite::PatchDeployment, write).await;
+        assert!(matches!(refused, Err(CallError::NotLeading { .. })));
+        let read = async { Ok(7) };
+        assert_eq!(ports.kube(CallSite::GetDeployment, read).await.unwrap(), 7);
     }
 }

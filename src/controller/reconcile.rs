@@ -1,10 +1,11 @@
-//! One pass: read, observe, decide, then record or perform. Takes no state and leaves none.
+//! One reconcile: read, observe, decide, then record or perform. Takes no state and leaves none.
 use super::calls::{CallError, CallSite};
-use super::observe::{namespace_of, observe};
+use super::observe::observe;
 use super::perform::perform;
 use super::ports::Ports;
 use super::record::record;
-use crate::api::{FINALIZER, OmsUpgrade, OmsUpgradeStatus};
+use super::subject::Subject;
+use crate::api::{FINALIZER, OmsUpgrade};
 use crate::facts::Observed;
 use crate::upgrade::{
     Context, Decision, ObjectFacts, decide, decide_refusal, find_needs, is_release_requested,
@@ -39,15 +40,15 @@ pub enum Verdict {
     AwaitChange,
 }
 
-/// One pass over one object.
+/// Takes one step with one object.
 ///
 /// # Errors
 /// A call that failed before or while something was recorded or done. Trying again is always right.
 pub fn reconcile<'a>(ports: &'a Ports, key: &'a Key) -> BoxFuture<'a, Result<Verdict, CallError>> {
-    Box::pin(read_and_pass(ports, key))
+    Box::pin(read_and_reconcile(ports, key))
 }
 
-async fn read_and_pass(ports: &Ports, key: &Key) -> Result<Verdict, CallError> {
+async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Verdict, CallError> {
     let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), &key.namespace);
     // Without resourceVersion: a quorum read. A cached object could be older than our own writes.
     let read = ports.kube(CallSite::GetUpgrade, api.get(&key.name)).await;
@@ -59,38 +60,36 @@ async fn read_and_pass(ports: &Ports, key: &Key) -> Result<Verdict, CallError> {
     if let Some(verdict) = decide_from_cache(&upgrade, ports.now()) {
         return Ok(verdict);
     }
-    let span = describe_pass(&upgrade);
-    pass(ports, &upgrade).instrument(span).await
+    let subject = Subject::read(&upgrade)?;
+    let span = describe_reconcile(&subject);
+    decide_and_act(ports, &subject).instrument(span).await
 }
 
-/// Fields for every log line of a pass.
-fn describe_pass(upgrade: &OmsUpgrade) -> tracing::Span {
-    let status = upgrade.status.as_ref();
-    let attempt = status.and_then(|status| {
-        let role = find_needs(status).job?;
-        let job = status.jobs.iter().find(|job| job.role == role)?;
-        Some(job.attempt)
-    });
+/// Fields for every log line of a reconcile.
+fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
+    let (owner, status) = (subject.owner, subject.status);
+    let role = find_needs(status).job;
+    let attempt = role
+        .and_then(|role| status.jobs.iter().find(|job| job.role == role))
+        .map(|job| job.attempt);
     tracing::info_span!(
-        "pass",
-        namespace = namespace_of(upgrade),
-        upgrade = upgrade.name_any(),
-        uid = upgrade.uid(),
-        step = status
-            .and_then(|status| status.step)
-            .map(|step| format!("{step:?}")),
-        epoch = status.map(|status| status.epoch),
+        "reconcile",
+        namespace = owner.namespace,
+        upgrade = owner.name,
+        uid = owner.uid,
+        step = status.step.map(|step| format!("{step:?}")),
+        epoch = subject.upgrade.status.as_ref().map(|status| status.epoch),
         attempt,
     )
 }
 
-async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError> {
-    let sight = observe(ports, upgrade).await;
-    let decision = decide_upgrade(upgrade, &sight.observed, ports.now());
+async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Verdict, CallError> {
+    let observation = observe(ports, subject).await;
+    let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
     match decision {
         Decision::Record { status, notes } => {
-            let written = record(ports, upgrade, *status, &notes).await?;
+            let written = record(ports, subject, *status, &notes).await?;
             // Where it is settled now, nothing is left to look for.
             Ok(written
                 .and_then(|written| decide_from_cache(&written, ports.now()))
@@ -103,9 +102,9 @@ async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError>
                 None => intent.effect,
             };
             tracing::info!(effect = what, "performing");
-            if let Err(error) = perform(ports, upgrade, &sight, effect).await {
+            if let Err(error) = perform(ports, subject, &observation, effect).await {
                 if error.is_refusal() {
-                    tell_refusal(ports, upgrade, &what, &error).await;
+                    tell_refusal(ports, subject, &what, &error).await;
                 }
                 return Err(error);
             }
@@ -117,13 +116,13 @@ async fn pass(ports: &Ports, upgrade: &OmsUpgrade) -> Result<Verdict, CallError>
 }
 
 /// What cannot be written now is written with the next try.
-async fn tell_refusal(ports: &Ports, upgrade: &OmsUpgrade, effect: &str, error: &CallError) {
+async fn tell_refusal(ports: &Ports, subject: &Subject<'_>, effect: &str, error: &CallError) {
     let text = error.to_string();
-    let decision = ask(upgrade, &Observed::default(), ports.now(), |cx| {
+    let decision = ask(subject, &Observed::default(), ports.now(), |cx| {
         decide_refusal(cx, effect, &text)
     });
     if let Decision::Record { status, notes } = decision
-        && let Err(error) = record(ports, upgrade, *status, &notes).await
+        && let Err(error) = record(ports, subject, *status, &notes).await
     {
         tracing::debug!(%error, "the refusal was not recorded");
     }
@@ -136,39 +135,36 @@ pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Verdict> {
     if !settled || upgrade.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    match decide_upgrade(upgrade, &Observed::default(), now) {
+    let subject = Subject::read(upgrade).ok()?;
+    match ask(&subject, &Observed::default(), now, decide) {
         Decision::Rest => Some(Verdict::AwaitChange),
         _ => None,
     }
 }
 
 /// Asks the brain.
-fn decide_upgrade(upgrade: &OmsUpgrade, observed: &Observed, now: Time) -> Decision {
-    ask(upgrade, observed, now, decide)
-}
-
 pub(super) fn ask(
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     observed: &Observed,
     now: Time,
     question: impl FnOnce(&Context<'_>) -> Decision,
 ) -> Decision {
-    let object = read_object(upgrade);
-    let blank = OmsUpgradeStatus::default();
+    let object = read_object(subject);
     question(&Context {
         now,
         object: &object,
-        spec: &upgrade.spec,
-        status: upgrade.status.as_ref().unwrap_or(&blank),
+        spec: &subject.upgrade.spec,
+        status: subject.status,
         observed,
     })
 }
 
-fn read_object(upgrade: &OmsUpgrade) -> ObjectFacts {
+fn read_object(subject: &Subject<'_>) -> ObjectFacts {
+    let (owner, upgrade) = (subject.owner, subject.upgrade);
     ObjectFacts {
-        namespace: namespace_of(upgrade),
-        name: upgrade.name_any(),
-        uid: upgrade.uid().unwrap_or_default(),
+        namespace: owner.namespace.into(),
+        name: owner.name.into(),
+        uid: owner.uid.into(),
         generation: upgrade.metadata.generation.unwrap_or_default(),
         deleting: upgrade.metadata.deletion_timestamp.is_some(),
         finalizer: upgrade.finalizers().iter().any(|one| one == FINALIZER),
@@ -206,7 +202,8 @@ mod tests {
         let now = Time(Timestamp::from_second(1000).unwrap());
         for _ in 0..3 {
             let object = upgrade(status.clone());
-            match decide_upgrade(&object, &Observed::default(), now.clone()) {
+            let subject = Subject::read(&object).unwrap();
+            match ask(&subject, &Observed::default(), now.clone(), decide) {
                 Decision::Record { status: next, .. } => {
                     status = serde_json::to_value(*next).unwrap();
                 }

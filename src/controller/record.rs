@@ -1,7 +1,7 @@
 //! Writes the status, then tells people: one event per note.
 use super::calls::{CallError, CallSite};
-use super::observe::namespace_of;
 use super::ports::Ports;
+use super::subject::Subject;
 use crate::api::{OmsUpgrade, OmsUpgradeStatus};
 use crate::objects::event::Note;
 use crate::objects::event::build_event;
@@ -11,24 +11,23 @@ use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 
 /// Replaces the status that was read, and comes back with the object as it is stored then. `None` is a conflict: somebody was
-/// faster, and the next pass sees.
+/// faster, and the next reconcile sees.
 pub(super) async fn record(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     status: OmsUpgradeStatus,
     notes: &[Note],
 ) -> Result<Option<OmsUpgrade>, CallError> {
-    let namespace = namespace_of(upgrade);
-    let name = upgrade.name_any();
-    let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), &namespace);
-    let mut next = upgrade.clone();
+    let owner = subject.owner;
+    let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), owner.namespace);
+    let mut next = subject.upgrade.clone();
     next.metadata.managed_fields = None;
     next.status = Some(status);
     let params = PostParams::default();
     let written = match ports
         .kube(
             CallSite::ReplaceStatus,
-            api.replace_status(&name, &params, &next),
+            api.replace_status(owner.name, &params, &next),
         )
         .await
     {
@@ -40,12 +39,6 @@ pub(super) async fn record(
         Err(error) => return Err(error),
     };
     let version = written.resource_version().unwrap_or_default();
-    let uid = upgrade.uid().unwrap_or_default();
-    let owner = Owner {
-        namespace: &namespace,
-        name: &name,
-        uid: &uid,
-    };
     for note in notes {
         tracing::info!(reason = note.reason, message = note.message, "transition");
         publish(ports, owner, &version, note).await;

@@ -6,6 +6,7 @@ use super::pacing::Pacing;
 use super::ports::Ports;
 use super::reconcile::{Key, Verdict, decide_from_cache, reconcile};
 use super::seen::Seen;
+use super::subject::read_owner;
 use crate::metrics::Metrics;
 use crate::objects::labels::{UPGRADE_ANNOTATION, UPGRADE_UID_LABEL};
 use futures::future::BoxFuture;
@@ -13,12 +14,12 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Resource;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -171,7 +172,7 @@ fn tell_claim(claims: &Claims, namespace: &str, event: &Event<Seen>) {
 
 /// Passes over one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
 async fn work(seen: Arc<Seen>, shared: Arc<Shared>) -> Result<Action, CallError> {
-    let key = name_object(&seen);
+    let key = name_object(&seen)?;
     let worked = isolate(look_after(&seen, &shared, &key)).await;
     match &worked {
         Ok(action) if *action == Action::await_change() => shared.pacing.forget(&key),
@@ -197,11 +198,12 @@ async fn look_after(seen: &Seen, shared: &Shared, key: &Key) -> Result<Action, C
     pass_over(shared, key).await
 }
 
-fn name_object(seen: &Seen) -> Key {
-    Key {
-        namespace: seen.namespace().unwrap_or_default(),
-        name: seen.name_any(),
-    }
+fn name_object(seen: &Seen) -> Result<Key, CallError> {
+    let owner = read_owner(seen.meta())?;
+    Ok(Key {
+        namespace: owner.namespace.into(),
+        name: owner.name.into(),
+    })
 }
 
 async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
@@ -230,7 +232,10 @@ async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
 }
 
 fn on_error(seen: Arc<Seen>, error: &CallError, shared: Arc<Shared>) -> Action {
-    let key = name_object(&seen);
+    let Ok(key) = name_object(&seen) else {
+        tracing::warn!(%error, "an object of nobody; it is left alone");
+        return Action::await_change();
+    };
     let pause = shared.pacing.pause_after_failure(&key);
     tracing::warn!(namespace = key.namespace, name = key.name, %error, pause_ms = pause.as_millis(), "a pass failed; it is repeated");
     Action::requeue(pause)

@@ -87,6 +87,16 @@ pub struct TargetFacts {
     pub cgroup_v1: Fact<bool>,
 }
 
+impl TargetFacts {
+    /// The live pod whose container runs.
+    pub fn find_running(&self) -> Option<&PodFacts> {
+        self.pods
+            .known()?
+            .iter()
+            .find(|pod| !pod.terminating && pod.container.running)
+    }
+}
+
 /// A Deployment as read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentFacts {
@@ -119,6 +129,13 @@ pub struct PodFacts {
     pub template: Fact<Option<Value>>,
     /// The OMS container.
     pub container: ContainerFacts,
+}
+
+impl PodFacts {
+    /// Its address, where it has one that reads as such.
+    pub fn address(&self) -> Option<std::net::IpAddr> {
+        self.ip.as_deref()?.parse().ok()
+    }
 }
 
 /// The OMS container of a pod.
@@ -352,4 +369,43 @@ pub struct Needs {
     pub cgroup: bool,
     /// Other upgrades of the namespace.
     pub rivals: bool,
+}
+
+impl Needs {
+    /// Whether the MetaDB, or the way to it, has to be found. A need that is added has to be named here: none is left
+    /// out because nobody thought of it.
+    pub fn wants_metadb(self) -> bool {
+        let Self {
+            claim: _,
+            prepulls: _,
+            job,
+            leftovers: _,
+            installation,
+            identity,
+            ha,
+            kept_keys,
+            sessions,
+            projects,
+            progress,
+            health,
+            templates: _,
+            programs: _,
+            init: _,
+            query_timeout,
+            lock,
+            cgroup: _,
+            rivals: _,
+        } = self;
+        let asked = [
+            identity,
+            ha,
+            kept_keys,
+            sessions,
+            projects,
+            query_timeout,
+            lock,
+        ];
+        // Progress and health begin with the projects and hosts that the MetaDB lists; a Job is told where it is.
+        installation || progress || health || job.is_some() || asked.contains(&true)
+    }
 }

@@ -24,6 +24,18 @@ pub struct Owner<'a> {
     pub uid: &'a str,
 }
 
+impl<'a> Owner<'a> {
+    /// Reads an object's identity; `None` where a part of it is missing or empty.
+    pub fn read(metadata: &'a ObjectMeta) -> Option<Self> {
+        let part = |text: &'a Option<String>| text.as_deref().filter(|text| !text.is_empty());
+        Some(Self {
+            namespace: part(&metadata.namespace)?,
+            name: part(&metadata.name)?,
+            uid: part(&metadata.uid)?,
+        })
+    }
+}
+
 /// Labels of an object for a role, with the attempt where there is one.
 pub fn build_labels(
     owner: Owner<'_>,

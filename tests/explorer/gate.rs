@@ -1,5 +1,6 @@
 //! The one gate that every call of the operator to the outside passes: it counts, it injects the
 //! fault that is due, and it checks the world after every effect.
+use super::access::is_write;
 use super::world::World;
 use oms_operator::controller::CallSite;
 use std::collections::BTreeMap;
@@ -77,7 +78,7 @@ pub fn list_faults(site: CallSite) -> Vec<Fault> {
                 Forbidden,
                 Garbage,
             ]);
-            if site.is_write() {
+            if is_write(site) {
                 faults.push(Conflict);
             }
         }
@@ -163,6 +164,10 @@ impl Gate {
         stage.world.touched = false;
         let answer = act(&mut stage.world);
         if stage.world.touched {
+            if !is_write(site) {
+                let rule = format!("{site:?} changes the world and is not known as a write");
+                stage.world.break_rule(rule);
+            }
             stage.world.check_always();
             let world = stage.world.clone();
             stage.steps.push((site, world));

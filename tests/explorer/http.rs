@@ -1,4 +1,5 @@
 //! The API server as a service under the real client.
+use super::access::is_write;
 use super::gate::{Fault, Gate};
 use super::store::{Ask, Reply, Route, fail, find_route, handle};
 use super::world::World;
@@ -54,7 +55,7 @@ async fn answer(
         return send(fail(404, "NotFound", "unknown"));
     };
     let act = |world: &mut World| {
-        if site.is_write() {
+        if is_write(site) {
             world.check_request(site, &ask);
         }
         Ok(handle(world, &ask))

@@ -1,4 +1,5 @@
 //! What an exploration asks of a world: whether it is an end, whether rest costs nothing, and what its place is called.
+use super::access::is_write;
 use super::gate::{Fault, Port, port_of};
 use super::runner::Outcome;
 use super::world::World;
@@ -9,7 +10,7 @@ use std::sync::Mutex;
 /// A settled object costs the one call that reads it. When its spec has changed since, it also costs the
 /// write that says so (`observedGeneration`), and nothing else.
 pub fn judge_rest(world: &mut World, clean: &Outcome) {
-    let writes: Vec<_> = clean.calls.iter().filter(|site| site.is_write()).collect();
+    let writes: Vec<_> = clean.calls.iter().filter(|site| is_write(**site)).collect();
     let kept = if world.is_observed() {
         clean.calls.len() <= 1
     } else {
@@ -31,7 +32,7 @@ pub fn is_expected_error(error: &str) -> bool {
 
 /// Writes to the API server; an event changes nothing that anybody decides on.
 pub fn is_delayable(site: CallSite) -> bool {
-    port_of(site) == Port::Kube && site.is_write() && site != CallSite::CreateEvent
+    port_of(site) == Port::Kube && is_write(site) && site != CallSite::CreateEvent
 }
 
 /// Settled, gone, or waiting for a person.
@@ -74,8 +75,7 @@ pub fn describe_situation(world: &World) -> String {
 
 /// What a call is about, as far as it matters what fails: the effect, when it is one.
 pub fn describe_class(world: &World, site: CallSite) -> String {
-    let effect =
-        site.is_write() && !matches!(site, CallSite::ReplaceStatus | CallSite::CreateEvent);
+    let effect = is_write(site) && !matches!(site, CallSite::ReplaceStatus | CallSite::CreateEvent);
     if effect {
         world.status_text("/intent/effect").into()
     } else {

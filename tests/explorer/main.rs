@@ -2,6 +2,7 @@
 //! fails in every way it can, the operator dies before and after every call, and every world that
 //! comes out of that is looked at, to a fixpoint.
 #![allow(missing_docs)]
+mod access;
 mod agent;
 mod canonical;
 mod cluster;

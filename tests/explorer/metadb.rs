@@ -51,7 +51,7 @@ impl SqlDouble {
 
 fn describe_fault(site: CallSite, fault: Fault) -> MetaDbError {
     let call = format!("{site:?}");
-    let fate = if site.is_write() {
+    let fate = if super::access::is_write(site) {
         WriteFate::Unknown
     } else {
         WriteFate::NotWritten

@@ -1,5 +1,6 @@
 //! A call that is refused for good: a lacking right, a webhook, a quota, a changed password. Whatever it is, the upgrade comes
 //! to rest, and says why.
+use super::access::is_write;
 use super::judging::{describe_place, is_end};
 use super::walk::{setup, walk_to_rest, walk_until};
 use super::world::{ConfigFrom, Setup, Trouble, World};
@@ -59,7 +60,7 @@ fn a_refused_call_is_told_and_never_repeated_in_silence() {
     for (site, rests) in &rests {
         println!("{site:?}: {rests:?}");
     }
-    let writes = rests.keys().filter(|site| site.is_write()).count();
+    let writes = rests.keys().filter(|site| is_write(**site)).count();
     assert!(
         rests.len() >= 40 && writes >= 14,
         "{} calls, {writes} of them writes",

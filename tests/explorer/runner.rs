@@ -6,7 +6,7 @@ use super::metadb::SqlDouble;
 use super::world::{NAMESPACE, UPGRADE, World};
 use kube::runtime::watcher::Event;
 use oms_operator::controller::{
-    AlwaysPermitted, CallSite, Claim, Claims, Key, Ports, Settings, reconcile,
+    AlwaysPermitted, CallSite, Claim, Claims, Key, Ports, Settings, WritePermit, reconcile,
 };
 use oms_operator::objects::jobs::PodSettings;
 use std::future::Future;
@@ -15,16 +15,29 @@ use std::sync::Arc;
 use std::task::Poll;
 
 /// Runs passes; one per thread.
-pub struct Runner(tokio::runtime::Runtime);
+pub struct Runner {
+    runtime: tokio::runtime::Runtime,
+    permit: Arc<dyn WritePermit>,
+}
+
+/// The lease is another's.
+struct NeverPermitted;
+
+impl WritePermit for NeverPermitted {
+    fn may_write(&self) -> bool {
+        false
+    }
+}
 
 impl Default for Runner {
     fn default() -> Self {
-        Self(
-            tokio::runtime::Builder::new_current_thread()
+        Self {
+            runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
                 .unwrap(),
-        )
+            permit: Arc::new(AlwaysPermitted),
+        }
     }
 }
 
@@ -53,10 +66,18 @@ pub struct Outcome {
 }
 
 impl Runner {
+    /// Passes of an operator that does not hold the lease.
+    pub fn without_lease() -> Self {
+        Self {
+            permit: Arc::new(NeverPermitted),
+            ..Self::default()
+        }
+    }
+
     /// One pass of the real controller.
     pub fn run(&self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
         let gate = Gate::new(world.clone(), plan);
-        let error = self.0.block_on(async {
+        let error = self.runtime.block_on(async {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
                 client: build_client(&gate),
@@ -64,7 +85,7 @@ impl Runner {
                 console: Arc::new(ConsoleDouble(gate.clone())),
                 exec: Arc::new(ExecDouble(gate.clone())),
                 clock: Arc::new(ClockDouble(gate.clone())),
-                permit: Arc::new(AlwaysPermitted),
+                permit: self.permit.clone(),
                 settings: Arc::new(Settings {
                     tools_image: "tools".into(),
                     pods: PodSettings::default(),

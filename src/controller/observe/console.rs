@@ -1,11 +1,10 @@
 //! The consoles: health, and how far each project is.
-use super::containers::parse_address;
-use super::namespace_of;
-use crate::api::{OmsUpgrade, ProjectRecord};
+use super::targets::TargetView;
+use crate::api::ProjectRecord;
 use crate::controller::accounts::read_account;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::observe::TargetView;
 use crate::controller::ports::Ports;
+use crate::controller::subject::Subject;
 use crate::facts::{Fact, MetaDbFacts, Needs, PodFacts};
 use crate::oms::open_api::{CONSOLE_PORT, Endpoint, Health, OpenApi, OpenApiError, Scheme};
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress};
@@ -21,7 +20,7 @@ const AT_ONCE: usize = 8;
 /// Where a pod's console listens.
 pub(in crate::controller) fn find_endpoint(pod: &PodFacts, port: u16) -> Option<Endpoint> {
     Some(Endpoint {
-        address: SocketAddr::new(parse_address(pod)?, port),
+        address: SocketAddr::new(pod.address()?, port),
         scheme: Scheme::Http,
     })
 }
@@ -36,23 +35,21 @@ pub(super) async fn read_health(ports: &Ports, pod: &PodFacts) -> Result<Health,
 }
 
 /// Progress of the projects: of all that are not over before the upgrade, of the recorded ones that
-/// have not recovered after it. `None` when it is not needed.
+/// have not recovered after it.
 pub(super) async fn observe_progress(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     needs: Needs,
     targets: &[TargetView],
     metadb: &MetaDbFacts,
-) -> Option<Fact<Vec<ProjectProgress>>> {
+) -> Fact<Vec<ProjectProgress>> {
     if !needs.progress {
-        return None;
+        return Fact::default();
     }
-    let status = upgrade.status.as_ref();
-    let begun = status.is_some_and(|status| status.started_time.is_some());
-    let keys: Vec<ProjectKey> = if begun {
+    let status = subject.status;
+    let keys: Vec<ProjectKey> = if status.started_time.is_some() {
         status
-            .map(|status| status.projects.as_slice())
-            .unwrap_or_default()
+            .projects
             .iter()
             .filter(|project| !project.recovered)
             .map(read_key)
@@ -64,12 +61,10 @@ pub(super) async fn observe_progress(
                 .filter(|row| !row.status.is_over())
                 .map(|row| row.key.clone())
                 .collect(),
-            Fact::Unknown(reason) => return Some(Fact::Unknown(reason.clone())),
+            Fact::Unknown(reason) => return Fact::Unknown(reason.clone()),
         }
     };
-    Some(Fact::from_result(
-        read_all(ports, upgrade, targets, &keys).await,
-    ))
+    Fact::from_result(read_all(ports, subject, targets, &keys).await)
 }
 
 fn read_key(project: &ProjectRecord) -> ProjectKey {
@@ -85,19 +80,20 @@ fn read_key(project: &ProjectRecord) -> ProjectKey {
 
 async fn read_all(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     targets: &[TargetView],
     keys: &[ProjectKey],
 ) -> Result<Vec<ProjectProgress>, CallError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let credentials: Option<Credentials> = match &upgrade.spec.console.credentials_secret_ref {
-        Some(wanted) => Some(read_account(ports, &namespace_of(upgrade), wanted).await?),
-        None => None,
-    };
+    let credentials: Option<Credentials> =
+        match &subject.upgrade.spec.console.credentials_secret_ref {
+            Some(wanted) => Some(read_account(ports, subject.owner.namespace, wanted).await?),
+            None => None,
+        };
     let mut last = CallError::Missing("no container of a target runs".into());
-    for pod in targets.iter().filter_map(TargetView::find_running) {
+    for pod in targets.iter().filter_map(|view| view.facts.find_running()) {
         let Some(endpoint) = find_endpoint(pod, CONSOLE_PORT) else {
             continue;
         };

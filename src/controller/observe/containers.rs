@@ -1,10 +1,11 @@
 //! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
-use crate::api::{InitRecord, OmsUpgrade, OmsUpgradeStatus};
+use super::on_demand::look_if;
+use super::targets::TargetView;
+use crate::api::InitRecord;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
-use crate::controller::observe::TargetView;
-use crate::controller::ports::Ports;
-use crate::facts::{Fact, InitState, Needs, PodFacts, Program, TargetFacts};
+use crate::controller::ports::{ExecPlace, Ports};
+use crate::controller::subject::Subject;
+use crate::facts::{Fact, InitState, Needs, Program};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
@@ -13,71 +14,54 @@ use crate::oms::container::{
 use crate::oms::open_api::Health;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kube::ResourceExt;
 
-/// What was seen inside one target.
+/// What was read inside one target.
 #[derive(Default)]
-pub(super) struct Inside {
-    programs: Option<Fact<Vec<Program>>>,
-    init: Option<Fact<InitState>>,
-    cgroup_v1: Option<Fact<bool>>,
-    health: Option<Fact<Health>>,
-}
-
-impl Inside {
-    /// Adds it to the facts of the target.
-    pub fn fill(self, facts: &mut TargetFacts) {
-        let Self {
-            programs,
-            init,
-            cgroup_v1,
-            health,
-        } = self;
-        facts.programs = programs.unwrap_or_default();
-        facts.init = init.unwrap_or_default();
-        facts.cgroup_v1 = cgroup_v1.unwrap_or_default();
-        facts.health = health.unwrap_or_default();
-    }
+pub(super) struct ContainerReading {
+    pub programs: Fact<Vec<Program>>,
+    pub init: Fact<InitState>,
+    pub cgroup_v1: Fact<bool>,
+    pub health: Fact<Health>,
 }
 
 /// Looks into every target at once.
-pub(super) async fn look_inside(
+pub(super) async fn read_containers(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     needs: Needs,
     targets: &[TargetView],
-) -> Vec<Inside> {
-    let looks: Vec<BoxFuture<'_, Inside>> = targets
+) -> Vec<ContainerReading> {
+    let looks: Vec<BoxFuture<'_, ContainerReading>> = targets
         .iter()
-        .map(|view| look_into(ports, upgrade, needs, view).boxed())
+        .map(|view| read_container(ports, subject, needs, view).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
 
-async fn look_into(ports: &Ports, upgrade: &OmsUpgrade, needs: Needs, view: &TargetView) -> Inside {
+async fn read_container(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    needs: Needs,
+    view: &TargetView,
+) -> ContainerReading {
     let Some((place, pod)) = view.find_place() else {
-        return nothing_runs(&view.facts.name, needs);
+        return say_nothing_runs(&view.facts.name, needs);
     };
-    let record = upgrade
+    let record = subject
         .status
-        .as_ref()
-        .and_then(|status: &OmsUpgradeStatus| {
-            status
-                .init_runs
-                .iter()
-                .find(|record| record.target == view.facts.name)
-        })
-        .filter(|record| record.pod_uid == pod.uid);
+        .init_runs
+        .iter()
+        .find(|record| record.target == view.facts.name && record.pod_uid == pod.uid);
     let (programs, init, cgroup_v1, health) = futures::join!(
-        when(needs.programs, read_programs(ports, &place)),
-        when(
+        look_if(needs.programs, read_programs(ports, &place)),
+        look_if(
             needs.init && record.is_some(),
-            read_init(ports, upgrade, &place, record)
+            read_init(ports, subject, &place, record)
         ),
-        when(needs.cgroup, read_cgroup(ports, &place)),
-        when(needs.health, super::console::read_health(ports, pod)),
+        look_if(needs.cgroup, read_cgroup(ports, &place)),
+        look_if(needs.health, super::console::read_health(ports, pod)),
     );
-    Inside {
+    ContainerReading {
         programs,
         init,
         cgroup_v1,
@@ -85,24 +69,20 @@ async fn look_into(ports: &Ports, upgrade: &OmsUpgrade, needs: Needs, view: &Tar
     }
 }
 
-async fn when<T>(
-    wanted: bool,
-    look: impl Future<Output = Result<T, CallError>>,
-) -> Option<Fact<T>> {
-    if wanted {
-        Some(Fact::from_result(look.await))
-    } else {
-        None
+fn say_nothing_runs(target: &str, needs: Needs) -> ContainerReading {
+    fn say<T>(wanted: bool, reason: &str) -> Fact<T> {
+        if wanted {
+            Fact::Unknown(reason.to_owned())
+        } else {
+            Fact::default()
+        }
     }
-}
-
-fn nothing_runs(target: &str, needs: Needs) -> Inside {
     let reason = format!("no container of {target} runs");
-    Inside {
-        programs: needs.programs.then(|| Fact::Unknown(reason.clone())),
-        init: needs.init.then(|| Fact::Unknown(reason.clone())),
-        cgroup_v1: needs.cgroup.then(|| Fact::Unknown(reason.clone())),
-        health: needs.health.then_some(Fact::Unknown(reason)),
+    ContainerReading {
+        programs: say(needs.programs, &reason),
+        init: say(needs.init, &reason),
+        cgroup_v1: say(needs.cgroup, &reason),
+        health: say(needs.health, &reason),
     }
 }
 
@@ -132,14 +112,13 @@ async fn read_programs(ports: &Ports, place: &ExecPlace) -> Result<Vec<Program>,
 
 async fn read_init(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     place: &ExecPlace,
     record: Option<&InitRecord>,
 ) -> Result<InitState, CallError> {
-    let uid = upgrade.uid().unwrap_or_default();
     let attempt = record
-        .and_then(|record| init_attempt(&uid, &record.target, record.attempt))
-        .ok_or_else(|| CallError::Missing("no run of docker_init.sh is recorded".into()))?;
+        .and_then(|record| init_attempt(subject.owner.uid, &record.target, record.attempt))
+        .ok_or_else(|| CallError::Bug("no run of docker_init.sh is recorded".into()))?;
     let argv = InitCommand::default().read_argv(&attempt);
     let answer = ports.exec(CallSite::ExecInitRead, place, argv).await?;
     let seen = parse_init_record(&answer)?;
@@ -163,9 +142,4 @@ async fn read_cgroup(ports: &Ports, place: &ExecPlace) -> Result<bool, CallError
         .exec(CallSite::ExecCgroup, place, cgroup_argv())
         .await?;
     Ok(parse_cgroup_version(&answer)? == CgroupVersion::V1)
-}
-
-/// Address of a pod, as observed.
-pub(super) fn parse_address(pod: &PodFacts) -> Option<std::net::IpAddr> {
-    pod.ip.as_deref()?.parse().ok()
 }

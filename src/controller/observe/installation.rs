@@ -3,11 +3,12 @@
 //!
 //! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
-use super::TargetView;
-use crate::api::{OmsUpgrade, SecretCredentials};
+use super::targets::TargetView;
+use crate::api::SecretCredentials;
 use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
+use crate::controller::subject::Subject;
 use crate::facts::Discovered;
 use crate::objects::config_source::{ConfigSource, HOST_VARIABLE, HolderKind, find_config_source};
 use crate::objects::credentials::{AccountSource, FACTS_KEY, PASSWORD_KEY, USER_KEY};
@@ -17,14 +18,13 @@ use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, p
 use crate::oms::metadb::{Databases, MetaDb};
 use crate::oms::secret::Credentials;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt;
 use kube::api::Api;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The installation and a client of its MetaDB.
 #[derive(Clone)]
-pub(in crate::controller) struct Located {
+pub(in crate::controller) struct InstallationAccess {
     /// Without secrets.
     pub discovered: Discovered,
     /// Where Jobs find the account.
@@ -42,25 +42,25 @@ struct Files {
 }
 
 /// Looks at the spec, the recorded installation and the configuration files.
-pub(in crate::controller) async fn locate(
+pub(super) async fn find_installation(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     targets: &[TargetView],
-) -> Result<Located, CallError> {
-    let namespace = upgrade.namespace().unwrap_or_default();
-    let spec = &upgrade.spec.metadb;
+) -> Result<InstallationAccess, CallError> {
+    let namespace = subject.owner.namespace;
+    let spec = &subject.upgrade.spec.metadb;
     let sources: Vec<(String, Option<ConfigSource>)> = targets
         .iter()
         .map(|view| (view.facts.name.clone(), view.find_config_source()))
         .collect();
-    let own = credentials_name(&upgrade.uid().unwrap_or_default());
+    let own = credentials_name(subject.owner.uid);
     let (account, credentials, files) = if let Some(wanted) = &spec.credentials_secret_ref {
-        let credentials = read_account(ports, &namespace, wanted).await?;
+        let credentials = read_account(ports, namespace, wanted).await?;
         // The files still tell address, names and OMS's own account, where they can be read.
-        let files = read_files(ports, &namespace, &sources).await?;
+        let files = read_files(ports, namespace, &sources).await?;
         (account_of(wanted), credentials, files)
     } else if spec.from_container.is_some() {
-        let (credentials, files) = read_own_secret(ports, &namespace, &own).await?;
+        let (credentials, files) = read_own_secret(ports, namespace, &own).await?;
         let account = AccountSource::Keys {
             secret: own,
             user_key: USER_KEY.into(),
@@ -75,14 +75,14 @@ pub(in crate::controller) async fn locate(
                     .into(),
             ));
         };
-        let files = read_files(ports, &namespace, &sources).await?;
+        let files = read_files(ports, namespace, &sources).await?;
         let credentials = files
             .account
             .clone()
             .ok_or_else(|| CallError::Missing(ConfigError::NoFile.to_string()))?;
         (AccountSource::ConfigFile(source), credentials, files)
     };
-    let mut discovered = discover(upgrade, &files.configs, targets)?;
+    let mut discovered = discover(subject, &files.configs, targets)?;
     discovered.target_addresses = targets.iter().map(TargetView::find_address).collect();
     let metadb = ports.metadb.open(
         &Address {
@@ -100,7 +100,7 @@ pub(in crate::controller) async fn locate(
     let oms_account = files
         .account
         .map_or(credentials.user, |account| account.user);
-    Ok(Located {
+    Ok(InstallationAccess {
         discovered,
         account,
         oms_account,
@@ -118,16 +118,12 @@ fn account_of(wanted: &SecretCredentials) -> AccountSource {
 
 /// The installation: as recorded once the upgrade began, else from the files and the spec.
 fn discover(
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     configs: &[(String, NodeConfig)],
     targets: &[TargetView],
 ) -> Result<Discovered, CallError> {
-    let status = upgrade.status.as_ref();
-    let begun = status.is_some_and(|status| status.started_time.is_some());
-    if let Some(recorded) = status
-        .and_then(|status| status.installation.as_ref())
-        .filter(|_| begun)
-    {
+    let begun = subject.status.started_time.is_some();
+    if let Some(recorded) = subject.status.installation.as_ref().filter(|_| begun) {
         return Ok(Discovered {
             host: recorded.metadb_host.clone(),
             port: u16::try_from(recorded.metadb_port).unwrap_or_default(),
@@ -139,10 +135,10 @@ fn discover(
             init_targets: recorded.init_targets.clone(),
         });
     }
-    let spec = &upgrade.spec.metadb;
+    let spec = &subject.upgrade.spec.metadb;
     let mut discovered = if configs.len() == targets.len() {
         let installation =
-            merge_configs(configs).map_err(|error| CallError::Missing(error.to_string()))?;
+            merge_configs(configs).map_err(|error| CallError::Unbuildable(error.to_string()))?;
         Discovered {
             nodes: installation.node_addresses(),
             init_targets: installation
@@ -199,7 +195,7 @@ async fn read_files(
         if !seen.iter().any(|(known, _, _)| known == source) {
             let text = read_key(ports, namespace, source).await?;
             let (config, credentials) =
-                parse_config(&text).map_err(|error| CallError::Missing(error.to_string()))?;
+                parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))?;
             seen.push((source.clone(), config, credentials));
         }
         if let Some((_, config, _)) = seen.iter().find(|(known, _, _)| known == source) {
@@ -249,7 +245,7 @@ async fn read_own_secret(
     let configs = read_text(&secret, FACTS_KEY)
         .and_then(|text| serde_json::from_str(&text).ok())
         .ok_or_else(|| {
-            CallError::Missing(format!("Secret {name} is not as the operator made it"))
+            CallError::Unbuildable(format!("Secret {name} is not as the operator made it"))
         })?;
     Ok((
         credentials.clone(),

@@ -1,8 +1,8 @@
 //! The Job that the present step is about: its end, its report, its progress.
-use super::namespace_of;
-use crate::api::{JobRole, OmsUpgrade};
+use crate::api::JobRole;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
+use crate::controller::subject::{Subject, read_uid};
 use crate::facts::JobState;
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::is_ours;
@@ -20,30 +20,26 @@ use kube::api::{Api, ListParams, LogParams};
 const LOG_LINES: i64 = 20;
 
 /// The newest recorded attempt. A Job whose pod still runs has not ended, whatever its conditions say.
-pub(super) async fn look_at_job(
+pub(super) async fn read_job(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     role: JobRole,
 ) -> Result<JobState, CallError> {
-    let namespace = namespace_of(upgrade);
-    let uid = upgrade.uid().unwrap_or_default();
-    let attempt = upgrade
-        .status
-        .as_ref()
-        .and_then(|status| status.jobs.iter().find(|job| job.role == role))
-        .map_or(1, |job| job.attempt);
-    let name = job_name(&uid, role, attempt);
-    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), &namespace);
+    let (namespace, uid) = (subject.owner.namespace, subject.owner.uid);
+    let recorded = subject.status.jobs.iter().find(|job| job.role == role);
+    let attempt = recorded.map_or(1, |job| job.attempt);
+    let name = job_name(uid, role, attempt);
+    let jobs: Api<Job> = Api::namespaced(ports.client.clone(), namespace);
     let job = match ports.kube(CallSite::GetJob, jobs.get(&name)).await {
         Ok(job) => job,
         Err(error) if error.is_not_found() => return Ok(JobState::Absent),
         Err(error) => return Err(error),
     };
-    if !is_ours(&job.metadata, &uid) {
+    if !is_ours(&job.metadata, uid) {
         return Ok(JobState::Foreign);
     }
-    let job_uid = job.uid().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(ports.client.clone(), &namespace);
+    let job_uid = read_uid(&job.metadata)?;
+    let api: Api<Pod> = Api::namespaced(ports.client.clone(), namespace);
     let selector = format!("batch.kubernetes.io/controller-uid={job_uid}");
     let pods = ports
         .kube(

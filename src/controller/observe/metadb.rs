@@ -1,11 +1,11 @@
 //! Facts of the meta database.
-use super::installation::Located;
-use crate::api::OmsUpgrade;
+use super::installation::InstallationAccess;
+use super::on_demand::look_if;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
+use crate::controller::subject::Subject;
 use crate::facts::{Fact, MetaDbFacts, Needs};
 use crate::oms::metadb::{HeartBeat, SessionQuery};
-use std::future::Future;
 use std::net::IpAddr;
 
 /// Every fact unknown for one reason.
@@ -27,23 +27,20 @@ pub(super) fn blind(reason: &str) -> MetaDbFacts {
 /// Asks only what is needed, all at once.
 pub(super) async fn observe_metadb(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     needs: Needs,
-    located: &Located,
+    access: &InstallationAccess,
     own_addresses: Vec<IpAddr>,
 ) -> MetaDbFacts {
-    let db = &located.metadb;
-    let found = &located.discovered;
+    let db = &access.metadb;
+    let found = &access.discovered;
     let query = SessionQuery {
-        account: located.oms_account.clone(),
+        account: access.oms_account.clone(),
         databases: found.database_names(),
         own_addresses,
     };
     // Before the operation all that are listed are looked at, later the recorded ones are followed.
-    let begun = upgrade
-        .status
-        .as_ref()
-        .is_some_and(|status| status.started_time.is_some());
+    let begun = subject.status.started_time.is_some();
     let wants_projects = needs.projects || (needs.progress && !begun);
     let (
         identity,
@@ -57,40 +54,40 @@ pub(super) async fn observe_metadb(
         query_timeout,
         lock,
     ) = futures::join!(
-        ask(
+        look_if(
             needs.identity,
             ports.call(CallSite::MetaDbIdentify, db.identify())
         ),
-        ask(
+        look_if(
             needs.ha,
             ports.call(CallSite::MetaDbReadHa, db.read_ha_row())
         ),
-        ask(
+        look_if(
             needs.kept_keys,
             ports.call(CallSite::MetaDbReadKeptKeys, db.read_kept_keys())
         ),
-        ask(
+        look_if(
             needs.sessions,
             ports.call(CallSite::MetaDbSessions, db.list_sessions(&query))
         ),
-        ask(
+        look_if(
             wants_projects,
             ports.call(CallSite::MetaDbProjects, db.list_projects())
         ),
-        ask(
+        look_if(
             needs.projects && !begun,
             ports.call(CallSite::MetaDbConnectors, db.list_connectors())
         ),
-        ask(
+        look_if(
             needs.health,
             ports.call(CallSite::MetaDbHosts, db.list_hosts())
         ),
-        ask(needs.health, list_heart_beats(ports, located)),
-        ask(
+        look_if(needs.health, list_heart_beats(ports, access)),
+        look_if(
             needs.query_timeout,
             ports.call(CallSite::MetaDbReadQueryTimeout, db.read_query_timeout())
         ),
-        ask(
+        look_if(
             needs.lock,
             ports.call(CallSite::MetaDbReadLock, db.read_lock())
         ),
@@ -109,18 +106,13 @@ pub(super) async fn observe_metadb(
     }
 }
 
-async fn ask<T>(wanted: bool, call: impl Future<Output = Result<T, CallError>>) -> Fact<T> {
-    if wanted {
-        Fact::from_result(call.await)
-    } else {
-        Fact::default()
-    }
-}
-
-async fn list_heart_beats(ports: &Ports, located: &Located) -> Result<Vec<HeartBeat>, CallError> {
+async fn list_heart_beats(
+    ports: &Ports,
+    access: &InstallationAccess,
+) -> Result<Vec<HeartBeat>, CallError> {
     let mut all = Vec::new();
-    for database in &located.discovered.heartbeats {
-        let call = located.metadb.list_heart_beats(database);
+    for database in &access.discovered.heartbeats {
+        let call = access.metadb.list_heart_beats(database);
         all.extend(ports.call(CallSite::MetaDbHeartBeats, call).await?);
     }
     Ok(all)

@@ -1,123 +1,153 @@
 //! Looks at the world: what the step needs, and the targets always. Reads only.
 //!
-//! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a pass.
+//! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a reconcile.
 mod console;
 mod containers;
 mod installation;
 mod job;
+mod leftovers;
 mod metadb;
-mod own;
+mod namespace;
+mod observation;
+mod on_demand;
+mod prepulls;
 mod targets;
 
 use super::calls::CallError;
 use super::ports::Ports;
-use crate::api::{OmsUpgrade, OmsUpgradeStatus};
-use crate::facts::{Fact, Needs, Observed};
+use super::subject::Subject;
+use crate::facts::{Fact, MetaDbFacts, Needs, Observed, TargetFacts};
 use crate::upgrade::find_needs;
+use containers::ContainerReading;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-pub(super) use installation::Located;
-use installation::locate;
-use kube::ResourceExt;
+use installation::{InstallationAccess, find_installation};
+use observation::TargetHandle;
+use on_demand::look_if;
+use targets::{TargetView, Template, observe_target};
 
 pub(super) use console::find_endpoint;
-pub(super) use targets::{TargetView, observe_target};
-
-/// What a pass has seen, and the ways it was seen through, for the effect that may follow.
-pub(super) struct Sight {
-    /// For the brain.
-    pub observed: Observed,
-    /// The targets with their raw objects.
-    pub targets: Vec<TargetView>,
-    /// The installation, when it was looked for.
-    pub located: Option<Result<Located, CallError>>,
-}
+pub(super) use observation::Observation;
 
 /// Looks at everything that the present step needs.
-pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
-    let blank = OmsUpgradeStatus::default();
-    let status = upgrade.status.as_ref().unwrap_or(&blank);
-    let needs = find_needs(status);
-    let looks: Vec<BoxFuture<'_, TargetView>> = upgrade
+pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation {
+    let needs = find_needs(subject.status);
+    let looks: Vec<BoxFuture<'_, TargetView>> = subject
+        .upgrade
         .spec
         .targets
         .iter()
-        .map(|target| observe_target(ports, upgrade, target).boxed())
+        .map(|target| observe_target(ports, subject, target).boxed())
         .collect();
-    let mut targets = futures::future::join_all(looks).await;
-    let (around, (located, metadb), inside, templates) = futures::join!(
-        own::observe_around(ports, upgrade, needs, &targets),
-        observe_installation(ports, upgrade, needs, &targets),
-        containers::look_inside(ports, upgrade, needs, &targets),
-        targets::read_all_templates(ports, needs, &targets)
+    let views = futures::future::join_all(looks).await;
+    let (around, (installation, metadb), readings, templates) = futures::join!(
+        observe_around(ports, subject, needs, &views),
+        observe_installation(ports, subject, needs, &views),
+        containers::read_containers(ports, subject, needs, &views),
+        targets::read_all_templates(ports, needs, &views)
     );
-    let mut observed = around;
-    if let Some(metadb) = metadb {
-        observed.metadb = metadb;
-    }
-    observed.installation = match &located {
-        Some(Ok(located)) => Fact::Known(located.discovered.clone()),
-        Some(Err(error)) => Fact::Unknown(error.to_string()),
-        None => Fact::default(),
-    };
-    let progress =
-        console::observe_progress(ports, upgrade, needs, &targets, &observed.metadb).await;
-    for (view, seen) in targets.iter_mut().zip(inside) {
-        seen.fill(&mut view.facts);
-    }
-    for (view, templates) in targets.iter_mut().zip(templates) {
-        view.fill_in_templates(templates);
-    }
-    if let Some(progress) = progress {
-        observed.progress = progress;
-    }
-    observed.targets = targets.iter().map(|view| view.facts.clone()).collect();
-    Sight {
-        observed,
+    let progress = console::observe_progress(ports, subject, needs, &views, &metadb).await;
+    let (targets, handles) = views
+        .into_iter()
+        .zip(readings)
+        .zip(templates)
+        .map(|((view, reading), templates)| complete_target(view, reading, templates))
+        .unzip();
+    let observed = Observed {
         targets,
-        located,
+        installation: match &installation {
+            Some(Ok(access)) => Fact::Known(access.discovered.clone()),
+            Some(Err(error)) => Fact::Unknown(error.to_string()),
+            None => Fact::default(),
+        },
+        metadb,
+        progress,
+        ..around
+    };
+    Observation {
+        observed,
+        handles,
+        installation,
     }
 }
 
-/// Whether a step needs the MetaDB, or the way to it.
-fn needs_metadb(needs: Needs) -> bool {
-    needs.installation
-        || needs.identity
-        || needs.ha
-        || needs.kept_keys
-        || needs.sessions
-        || needs.projects
-        || needs.progress
-        || needs.health
-        || needs.query_timeout
-        || needs.lock
-        || needs.job.is_some()
+/// Puts together what was seen of a target, outside and inside.
+fn complete_target(
+    view: TargetView,
+    reading: ContainerReading,
+    templates: Vec<Template>,
+) -> (TargetFacts, TargetHandle) {
+    let mut facts = view.facts;
+    if let Fact::Known(pods) = &mut facts.pods {
+        for (pod, template) in pods.iter_mut().zip(templates) {
+            pod.template = template;
+        }
+    }
+    let facts = TargetFacts {
+        programs: reading.programs,
+        init: reading.init,
+        cgroup_v1: reading.cgroup_v1,
+        health: reading.health,
+        ..facts
+    };
+    let handle = TargetHandle {
+        namespace: view.namespace,
+        container: view.container,
+        pods: view.pods,
+    };
+    (facts, handle)
+}
+
+/// Everything that is not inside OMS.
+async fn observe_around(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    needs: Needs,
+    targets: &[TargetView],
+) -> Observed {
+    let (namespace_terminating, claim, prepulls, job, leftovers) = futures::join!(
+        namespace::is_terminating(ports, subject),
+        look_if(needs.claim, namespace::read_claim(ports, subject)),
+        prepulls::read_prepulls(ports, subject, needs, targets),
+        async {
+            match needs.job {
+                Some(role) => Fact::from_result(job::read_job(ports, subject, role).await),
+                None => Fact::default(),
+            }
+        },
+        look_if(needs.leftovers, leftovers::list_own(ports, subject)),
+    );
+    Observed {
+        namespace_terminating,
+        rivals: if needs.rivals {
+            ports.claims.find_rivals(subject.owner, subject.upgrade)
+        } else {
+            Fact::default()
+        },
+        claim,
+        prepulls,
+        job,
+        leftovers,
+        ..Observed::default()
+    }
 }
 
 async fn observe_installation(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     needs: Needs,
     targets: &[TargetView],
-) -> (
-    Option<Result<Located, CallError>>,
-    Option<crate::facts::MetaDbFacts>,
-) {
-    if !needs_metadb(needs) {
-        return (None, None);
+) -> (Option<Result<InstallationAccess, CallError>>, MetaDbFacts) {
+    if !needs.wants_metadb() {
+        return (None, MetaDbFacts::default());
     }
-    let located = locate(ports, upgrade, targets).await;
-    let facts = match &located {
-        Ok(located) => {
-            let own = own::list_own_addresses(ports, upgrade, needs).await;
-            metadb::observe_metadb(ports, upgrade, needs, located, own).await
+    let found = find_installation(ports, subject, targets).await;
+    let facts = match &found {
+        Ok(access) => {
+            let own = leftovers::list_own_addresses(ports, subject, needs).await;
+            metadb::observe_metadb(ports, subject, needs, access, own).await
         }
         Err(error) => metadb::blind(&error.to_string()),
     };
-    (Some(located), Some(facts))
-}
-
-/// Namespace of an object; the API server always fills it in.
-pub(super) fn namespace_of(upgrade: &OmsUpgrade) -> String {
-    upgrade.namespace().unwrap_or_default()
+    (Some(found), facts)
 }

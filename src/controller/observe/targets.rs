@@ -1,9 +1,8 @@
 //! The targets: their Deployments, whole, and their pods.
-use super::namespace_of;
-use crate::api::{OmsUpgrade, Target};
+use crate::api::Target;
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
-use crate::controller::ports::Ports;
+use crate::controller::ports::{ExecPlace, Ports};
+use crate::controller::subject::Subject;
 use crate::facts::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
 use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
@@ -17,7 +16,7 @@ use kube::api::{Api, GetParams, ListParams, Request};
 use serde_json::Value;
 
 /// One target, with what the brain does not see.
-pub(in crate::controller) struct TargetView {
+pub(super) struct TargetView {
     /// For the brain.
     pub facts: TargetFacts,
     /// Name of the OMS container; empty when it cannot be told.
@@ -33,7 +32,7 @@ pub(in crate::controller) struct TargetView {
 impl TargetView {
     /// The live pod whose container runs, as a place for a command.
     pub fn find_place(&self) -> Option<(ExecPlace, &PodFacts)> {
-        let pod = self.find_running()?;
+        let pod = self.facts.find_running()?;
         let place = ExecPlace {
             namespace: self.namespace.clone(),
             pod: pod.name.clone(),
@@ -41,39 +40,21 @@ impl TargetView {
         };
         Some((place, pod))
     }
-
-    /// Adds to the pods what they were made from.
-    pub fn fill_in_templates(&mut self, templates: Vec<Template>) {
-        if let Fact::Known(pods) = &mut self.facts.pods {
-            for (pod, template) in pods.iter_mut().zip(templates) {
-                pod.template = template;
-            }
-        }
-    }
-
-    /// The live pod whose container runs.
-    pub fn find_running(&self) -> Option<&PodFacts> {
-        self.facts
-            .pods
-            .known()?
-            .iter()
-            .find(|pod| !pod.terminating && pod.container.running)
-    }
 }
 
 /// Reads a target's Deployment and pods.
-pub(in crate::controller) async fn observe_target(
+pub(super) async fn observe_target(
     ports: &Ports,
-    upgrade: &OmsUpgrade,
+    subject: &Subject<'_>,
     target: &Target,
 ) -> TargetView {
-    let namespace = namespace_of(upgrade);
-    let original = upgrade
+    let namespace = subject.owner.namespace;
+    let original = subject
         .status
+        .originals
         .as_ref()
-        .and_then(|status| status.originals.as_ref())
-        .and_then(|all| all.targets.iter().find(|one| one.name == target.name));
-    let deployment = read_deployment(ports, &namespace, &target.name).await;
+        .and_then(|all| all.find_target(&target.name));
+    let deployment = read_deployment(ports, namespace, &target.name).await;
     let live = match &deployment {
         Ok(Some(facts)) => Some(&facts.object),
         _ => None,
@@ -90,7 +71,7 @@ pub(in crate::controller) async fn observe_target(
                 .cloned()
         });
     let pods = match live {
-        Some(object) => list_pods(ports, &namespace, object).await,
+        Some(object) => list_pods(ports, namespace, object).await,
         None => Ok(Vec::new()),
     };
     let facts = TargetFacts {
@@ -107,7 +88,7 @@ pub(in crate::controller) async fn observe_target(
         container,
         template,
         pods: pods.unwrap_or_default(),
-        namespace,
+        namespace: namespace.to_owned(),
     }
 }
 
@@ -152,7 +133,7 @@ async fn read_object(
 ) -> Result<Option<Value>, CallError> {
     let request = Request::new(url)
         .get(name, &GetParams::default())
-        .map_err(|error| CallError::Missing(error.to_string()))?;
+        .map_err(|error| CallError::Bug(error.to_string()))?;
     match ports.kube(site, ports.client.request(request)).await {
         Ok(object) => Ok(Some(object)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -161,16 +142,17 @@ async fn read_object(
 }
 
 /// What a pod was made from; `Known(None)` where no ReplicaSet owns it.
-type Template = Fact<Option<Value>>;
+pub(super) type Template = Fact<Option<Value>>;
 
-/// Templates that the pods of each target were made from, in the order of its pods; none where they are not needed.
+/// Templates that the pods of each target were made from, in the order of its pods: one list per target, empty
+/// where they are not needed.
 pub(super) async fn read_all_templates(
     ports: &Ports,
     needs: Needs,
     targets: &[TargetView],
 ) -> Vec<Vec<Template>> {
     if !needs.templates {
-        return Vec::new();
+        return targets.iter().map(|_| Vec::new()).collect();
     }
     let looks: Vec<BoxFuture<'_, Vec<Template>>> = targets
         .iter()
@@ -203,7 +185,7 @@ async fn read_templates(ports: &Ports, view: &TargetView) -> Vec<Template> {
 /// Pods of a Deployment by its selector. Pods that have ended hold nothing any more.
 async fn list_pods(ports: &Ports, namespace: &str, object: &Value) -> Result<Vec<Pod>, CallError> {
     let selector = read_selector(object)
-        .ok_or_else(|| CallError::Missing("its selector cannot be read".into()))?;
+        .ok_or_else(|| CallError::Unbuildable("its selector cannot be read".into()))?;
     let api: Api<Pod> = Api::namespaced(ports.client.clone(), namespace);
     let list = ports
         .kube(

@@ -1,47 +1,53 @@
 //! Effects on the meta database: lock, HA row, time limit.
-use super::Work;
+use super::Performer;
 use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
 use crate::facts::Fact;
 use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome};
 
-impl Work<'_> {
+impl Performer<'_> {
     fn claim(&self) -> LockClaim {
         LockClaim {
-            holder: self.uid.clone(),
-            epoch: self.epoch(),
-            note: format!("{}/{}", self.namespace, self.name),
+            holder: self.subject.owner.uid.into(),
+            epoch: u64::try_from(self.subject.status.epoch).unwrap_or(0),
+            note: format!(
+                "{}/{}",
+                self.subject.owner.namespace, self.subject.owner.name
+            ),
         }
     }
 
-    pub async fn acquire_lock(&self) -> Result<(), CallError> {
+    pub(super) async fn acquire_lock(&self) -> Result<(), CallError> {
         let claim = self.claim();
-        let db = &self.located()?.metadb;
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbAcquireLock;
         let outcome = self.ports.call(site, db.acquire_lock(&claim)).await?;
         self.note_lock(&outcome);
         Ok(())
     }
 
-    pub async fn raise_lock(&self) -> Result<(), CallError> {
+    pub(super) async fn raise_lock(&self) -> Result<(), CallError> {
         let claim = self.claim();
-        let db = &self.located()?.metadb;
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbRaiseLock;
         let outcome = self.ports.call(site, db.raise_lock(&claim)).await?;
         self.note_lock(&outcome);
         Ok(())
     }
 
-    pub async fn release_lock(&self) -> Result<(), CallError> {
-        let db = &self.located()?.metadb;
+    pub(super) async fn release_lock(&self) -> Result<(), CallError> {
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbReleaseLock;
-        let outcome = self.ports.call(site, db.release_lock(&self.uid)).await?;
+        let outcome = self
+            .ports
+            .call(site, db.release_lock(self.subject.owner.uid))
+            .await?;
         self.note_lock(&outcome);
         Ok(())
     }
 
-    /// What became of it is read again in the next pass; here it is only told.
+    /// What became of it is read again in the next reconcile; here it is only told.
     fn note_lock(&self, outcome: &LockOutcome) {
         match outcome {
             LockOutcome::Held(_) | LockOutcome::Free => {}
@@ -55,11 +61,11 @@ impl Work<'_> {
         }
     }
 
-    /// Writes single keys, only if the row still reads as it did in this pass.
-    pub async fn set_ha_row(&self, patch: HaPatch, insert: bool) -> Result<(), CallError> {
-        let Fact::Known(expected) = &self.sight.observed.metadb.ha else {
-            return Err(CallError::Missing(
-                "ha.config was not read in this pass".into(),
+    /// Writes single keys, only if the row still reads as it did in this reconcile.
+    pub(super) async fn set_ha_row(&self, patch: HaPatch, insert: bool) -> Result<(), CallError> {
+        let Fact::Known(expected) = &self.observation.observed.metadb.ha else {
+            return Err(CallError::Bug(
+                "ha.config was not read in this reconcile".into(),
             ));
         };
         let write = HaRowWrite {
@@ -67,7 +73,7 @@ impl Work<'_> {
             patch,
             insert_if_missing: insert,
         };
-        let db = &self.located()?.metadb;
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbWriteHa;
         match self.ports.call(site, db.write_ha_row(&write)).await? {
             HaRowOutcome::Written(_) | HaRowOutcome::Unchanged(_) => {}
@@ -80,18 +86,21 @@ impl Work<'_> {
     }
 
     /// Writes down for the next upgrade which recovery keys are left in `ha.config`.
-    pub async fn keep_keys(&self, keys: Vec<KeptKey>) -> Result<(), CallError> {
+    pub(super) async fn keep_keys(&self, keys: Vec<KeptKey>) -> Result<(), CallError> {
         let kept = KeptKeys {
-            note: format!("{}/{}", self.namespace, self.name),
+            note: format!(
+                "{}/{}",
+                self.subject.owner.namespace, self.subject.owner.name
+            ),
             keys,
         };
-        let db = &self.located()?.metadb;
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbWriteKeptKeys;
         self.ports.call(site, db.write_kept_keys(&kept)).await
     }
 
-    pub async fn set_query_timeout(&self, microseconds: u64) -> Result<(), CallError> {
-        let db = &self.located()?.metadb;
+    pub(super) async fn set_query_timeout(&self, microseconds: u64) -> Result<(), CallError> {
+        let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbSetQueryTimeout;
         self.ports
             .call(site, db.set_query_timeout(microseconds))

@@ -1,5 +1,5 @@
 //! Effects on Kubernetes objects of our own, and on our finalizer.
-use super::Work;
+use super::Performer;
 use crate::api::{FINALIZER, JobRole, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::facts::{OwnKind, OwnObject};
@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 use std::fmt::Debug;
 use zeroize::Zeroizing;
 
-impl Work<'_> {
+impl Performer<'_> {
     /// Conditional on the version that was read, like every change of the object.
-    pub async fn add_finalizer(&self) -> Result<(), CallError> {
-        let change = if self.upgrade.finalizers().is_empty() {
+    pub(super) async fn add_finalizer(&self) -> Result<(), CallError> {
+        let change = if self.subject.upgrade.finalizers().is_empty() {
             json!({"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]})
         } else {
             json!({"op": "add", "path": "/metadata/finalizers/-", "value": FINALIZER})
@@ -30,8 +30,9 @@ impl Work<'_> {
         self.patch_metadata(change).await
     }
 
-    pub async fn remove_finalizer(&self) -> Result<(), CallError> {
+    pub(super) async fn remove_finalizer(&self) -> Result<(), CallError> {
         let Some(index) = self
+            .subject
             .upgrade
             .finalizers()
             .iter()
@@ -46,18 +47,19 @@ impl Work<'_> {
     }
 
     async fn patch_metadata(&self, change: Value) -> Result<(), CallError> {
-        let version = self.upgrade.resource_version().unwrap_or_default();
+        let version = self.subject.upgrade.resource_version().unwrap_or_default();
         let operations = json!([
             {"op": "test", "path": "/metadata/resourceVersion", "value": version},
             change,
         ]);
         let patch = Patch::Json::<()>(parse_patch(operations)?);
-        let api: Api<OmsUpgrade> = Api::namespaced(self.ports.client.clone(), &self.namespace);
+        let api: Api<OmsUpgrade> =
+            Api::namespaced(self.ports.client.clone(), self.subject.owner.namespace);
         let params = PatchParams::default();
         let site = CallSite::PatchFinalizer;
         match self
             .ports
-            .kube(site, api.patch(&self.name, &params, &patch))
+            .kube(site, api.patch(self.subject.owner.name, &params, &patch))
             .await
         {
             Err(error) if !error.is_not_found() => Err(error),
@@ -65,56 +67,58 @@ impl Work<'_> {
         }
     }
 
-    pub async fn create_credentials_secret(&self) -> Result<(), CallError> {
+    pub(super) async fn create_credentials_secret(&self) -> Result<(), CallError> {
         let mut account = None;
         let mut files = Vec::new();
-        for view in &self.sight.targets {
-            let (place, _) = view.find_place().ok_or_else(|| {
-                CallError::Missing(format!("no container of {} runs", view.facts.name))
-            })?;
+        for target in &self.subject.upgrade.spec.targets {
+            let place = self.find_place(&target.name)?;
             let answer = self
                 .ports
                 .exec(CallSite::ExecConfig, &place, config_yaml_argv())
                 .await?;
             let text = Zeroizing::new(answer.stdout);
             let (config, found) =
-                parse_config(&text).map_err(|error| CallError::Missing(error.to_string()))?;
+                parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))?;
             account.get_or_insert(found);
-            files.push((view.facts.name.clone(), config));
+            files.push((target.name.clone(), config));
         }
-        let account = account.ok_or_else(|| CallError::Missing("there is no target".into()))?;
-        let secret = build_credentials_secret(self.owner(), &account, &files).map_err(unbuilt)?;
+        let account = account.ok_or_else(|| CallError::Bug("there is no target".into()))?;
+        let secret =
+            build_credentials_secret(self.subject.owner, &account, &files).map_err(unbuilt)?;
         self.create(CallSite::CreateSecret, &secret).await
     }
 
-    pub async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
+    pub(super) async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
         let site = self
-            .find_target(target)
-            .and_then(|view| {
-                view.pods
-                    .iter()
-                    .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-                    .find_map(read_site)
-            })
+            .observation
+            .list_pods(target)
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .find_map(read_site)
             .ok_or_else(|| CallError::Missing(format!("no pod of {target} has a node")))?;
-        let pod = build_prepull_pod(self.owner(), target, &self.upgrade.spec.image, &site);
+        let pod = build_prepull_pod(
+            self.subject.owner,
+            target,
+            &self.subject.upgrade.spec.image,
+            &site,
+        );
         self.create(CallSite::CreatePrePullPod, &pod).await
     }
 
-    pub async fn create_job(&self, role: JobRole, attempt: i32) -> Result<(), CallError> {
-        let located = self.located()?;
+    pub(super) async fn create_job(&self, role: JobRole, attempt: i32) -> Result<(), CallError> {
+        let located = self.observation.find_installation()?;
         let found = &located.discovered;
         let place = Place {
             host: found.host.clone(),
             port: found.port,
             databases: found.database_names(),
         };
-        let spec = &self.upgrade.spec;
+        let spec = &self.subject.upgrade.spec;
         let account = &located.account;
         let request = build_request(
-            self.owner(),
+            self.subject.owner,
             spec,
-            self.status,
+            self.subject.status,
             &place,
             account,
             role,
@@ -122,7 +126,7 @@ impl Work<'_> {
         );
         let settings = &self.ports.settings;
         let job = build_job(&JobOrder {
-            owner: self.owner(),
+            owner: self.subject.owner,
             role,
             attempt,
             image: &settings.tools_image,
@@ -145,17 +149,17 @@ impl Work<'_> {
             + DeserializeOwned
             + serde::Serialize,
     {
-        let api: Api<K> = Api::namespaced(self.ports.client.clone(), &self.namespace);
+        let api: Api<K> = Api::namespaced(self.ports.client.clone(), self.subject.owner.namespace);
         let params = PostParams::default();
         match self.ports.kube(site, api.create(&params, object)).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_already_exists() => {
                 let name = object.name_any();
                 let there = self.ports.kube(site, api.get(&name)).await?;
-                if is_ours(there.meta(), &self.uid) {
+                if is_ours(there.meta(), self.subject.owner.uid) {
                     Ok(())
                 } else {
-                    Err(CallError::Missing(format!(
+                    Err(CallError::Unbuildable(format!(
                         "{} {name} exists and is not ours; delete or rename it",
                         K::kind(&())
                     )))
@@ -165,7 +169,7 @@ impl Work<'_> {
         }
     }
 
-    pub async fn delete_own(&self, own: &OwnObject) -> Result<(), CallError> {
+    pub(super) async fn delete_own(&self, own: &OwnObject) -> Result<(), CallError> {
         match own.kind {
             OwnKind::Job => self.delete::<Job>(CallSite::DeleteJob, own).await,
             OwnKind::Pod => self.delete::<Pod>(CallSite::DeletePod, own).await,
@@ -182,7 +186,7 @@ impl Work<'_> {
             + Debug
             + DeserializeOwned,
     {
-        let api: Api<K> = Api::namespaced(self.ports.client.clone(), &self.namespace);
+        let api: Api<K> = Api::namespaced(self.ports.client.clone(), self.subject.owner.namespace);
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(own.uid.clone()),
             resource_version: None,
@@ -200,7 +204,5 @@ pub(super) fn parse_patch(operations: Value) -> Result<json_patch::Patch, CallEr
 }
 
 fn unbuilt(error: serde_json::Error) -> CallError {
-    CallError::Missing(format!(
-        "an object could not be built ({error}); nothing was done; this is a fault of the operator"
-    ))
+    CallError::Bug(format!("an object could not be built ({error})"))
 }

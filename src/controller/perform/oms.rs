@@ -1,27 +1,27 @@
 //! Effects on OMS itself: inside the containers, and through the console.
-use super::Work;
+use super::Performer;
 use crate::api::{HaApi, HttpMethod};
 use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::exec::ExecPlace;
 use crate::controller::observe::find_endpoint;
-use crate::facts::Fact;
+use crate::controller::ports::ExecPlace;
+use crate::facts::{Fact, TargetFacts};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
 use crate::oms::ha::{HaConfig, HaPatch};
 use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
 use crate::oms::secret::SecretString;
 
-impl Work<'_> {
-    fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {
-        self.find_target(target)
-            .and_then(|view| view.find_place())
+impl Performer<'_> {
+    pub(super) fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {
+        self.observation
+            .find_place(target)
             .map(|(place, _)| place)
             .ok_or_else(|| CallError::Missing(format!("no container of {target} runs")))
     }
 
-    /// Restarts, stops or starts `oms_console`. Whether it happened is read off its state and process id in the next pass.
-    pub async fn control_console(
+    /// Restarts, stops or starts `oms_console`. Whether it happened is read off its state and process id in the next reconcile.
+    pub(super) async fn control_console(
         &self,
         target: &str,
         build_argv: fn(&[&str]) -> Vec<String>,
@@ -35,28 +35,24 @@ impl Work<'_> {
     }
 
     /// Starts the script in the very container that was recorded, and in no other.
-    pub async fn start_init(&self, target: &str, attempt: i32) -> Result<(), CallError> {
+    pub(super) async fn start_init(&self, target: &str, attempt: i32) -> Result<(), CallError> {
         let recorded = self
+            .subject
             .status
             .init_runs
             .iter()
             .find(|record| record.target == target && record.attempt == attempt)
-            .ok_or_else(|| {
-                CallError::Missing("the run of docker_init.sh is not recorded".into())
-            })?;
-        let same = self
-            .find_target(target)
-            .and_then(|view| view.find_running())
-            .is_some_and(|pod| {
-                pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id
-            });
+            .ok_or_else(|| CallError::Bug("the run of docker_init.sh is not recorded".into()))?;
+        let same = self.observation.find_place(target).is_some_and(|(_, pod)| {
+            pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id
+        });
         if !same {
             return Err(CallError::Missing(format!(
                 "the container of {target} is another than the one recorded; docker_init.sh was not started"
             )));
         }
-        let attempt = init_attempt(&self.uid, target, attempt)
-            .ok_or_else(|| CallError::Missing("the run has no usable name".into()))?;
+        let attempt = init_attempt(self.subject.owner.uid, target, attempt)
+            .ok_or_else(|| CallError::Bug("the run has no usable name".into()))?;
         let argv = InitCommand::default().start_argv(&attempt);
         let place = self.find_place(target)?;
         let answer = self
@@ -71,18 +67,19 @@ impl Work<'_> {
         }
     }
 
-    /// The console's own call. The row in the MetaDB says in the next pass whether it worked.
-    pub async fn set_ha_by_api(&self, patch: &HaPatch) -> Result<(), CallError> {
+    /// The console's own call. The row in the MetaDB says in the next reconcile whether it worked.
+    pub(super) async fn set_ha_by_api(&self, patch: &HaPatch) -> Result<(), CallError> {
         let missing = |what: &str| CallError::Missing(what.into());
         let api = self
+            .subject
             .upgrade
             .spec
             .ha
             .api
             .as_ref()
             .ok_or_else(|| missing("spec.ha.api: needed with driver OmsApi"))?;
-        let Fact::Known(row) = &self.sight.observed.metadb.ha else {
-            return Err(missing("ha.config was not read in this pass"));
+        let Fact::Known(row) = &self.observation.observed.metadb.ha else {
+            return Err(missing("ha.config was not read in this reconcile"));
         };
         let bad = |error: crate::oms::ha::HaError| CallError::Missing(error.to_string());
         let config = row
@@ -93,10 +90,11 @@ impl Work<'_> {
         let call = self.build_ha_call(api).await?;
         let port = u16::try_from(api.port).map_err(|_| missing("spec.ha.api.port: no port"))?;
         let endpoint = self
-            .sight
+            .observation
+            .observed
             .targets
             .iter()
-            .filter_map(|view| view.find_running())
+            .filter_map(TargetFacts::find_running)
             .find_map(|pod| find_endpoint(pod, port))
             .ok_or_else(|| missing("no container of a target runs"))?;
         let site = CallSite::ConsoleWriteHa;
@@ -113,7 +111,8 @@ impl Work<'_> {
             let source = match (&header.value, &header.secret_key_ref) {
                 (Some(value), _) => HeaderSource::Value(value.clone()),
                 (None, Some(wanted)) => {
-                    let secret = read_secret(self.ports, &self.namespace, &wanted.name).await?;
+                    let secret =
+                        read_secret(self.ports, self.subject.owner.namespace, &wanted.name).await?;
                     let text = read_text(&secret, &wanted.key).ok_or_else(|| {
                         CallError::Missing(format!(
                             "Secret {} has no readable key {}; add it",
