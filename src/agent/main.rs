@@ -1,8 +1,8 @@
-//! The agent's desk: arguments in, report out. Owns the runtime, the signals and the deadline, and is the only one that knows
-//! every command.
+//! The agent's desk: arguments in, report out. Owns the runtime, the signals and the deadline, and is the only one
+//! that knows every command.
 
 use super::commands;
-use super::credentials::{Account, read_account};
+use super::credentials::read_account;
 use super::failure::Failure;
 use super::meter::print_line;
 use super::run::{Done, Run};
@@ -165,7 +165,11 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     report.manifest_digest = found.manifest_digest;
     report.result = found.result;
-    outcome.map_err(|failure| redact(failure, &run.account))
+    // The last line of defence.
+    outcome.map_err(|failure| Failure {
+        message: run.account.password.redact(failure.message),
+        ..failure
+    })
 }
 
 /// Seconds for the scratch databases of a run that is ended early; a pod is given 30 in all.
@@ -235,12 +239,4 @@ async fn race(
         () = tokio::time::sleep(limit) => ended(Reason::DeadlineExceeded, &format!("The run did not end within its {} s.", limit.as_secs())),
         () = run.meter.print_progress() => ended(Reason::Internal, "Progress ended."),
     }
-}
-
-/// The last line of defence: no server and no client is known to repeat a password, but messages come from them.
-fn redact(mut failure: Failure, account: &Account) -> Failure {
-    if !account.password.is_empty() && failure.message.contains(&account.password) {
-        failure.message = failure.message.replace(&account.password, "***");
-    }
-    failure
 }

@@ -1,12 +1,12 @@
 //! What every command works with: the request, the account, the progress, and the locks. Knows no command.
 
-use super::credentials::Account;
 use super::failure::Failure;
 use super::manifest::Manifest;
 use super::metadb::connection::{Metadb, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::Meter;
 use super::volume::attempt::find_manifest;
+use crate::metadb::secret::Credentials;
 use crate::protocol::report::{CommandResult, Reason};
 use crate::protocol::request::{InvalidRequest, Lock, Request};
 use mysql_async::Conn;
@@ -19,7 +19,7 @@ pub struct Run {
     /// What is asked.
     pub request: Request,
     /// The account.
-    pub account: Account,
+    pub account: Credentials,
     /// Progress.
     pub meter: Meter,
     /// Facts for the report that hold even when the run fails later.
@@ -46,7 +46,11 @@ pub struct Done {
 
 impl Run {
     /// A run that has not begun. Whatever comes out of `fatal` must end it.
-    pub fn new(request: Request, account: Account, fatal: mpsc::UnboundedSender<Failure>) -> Self {
+    pub fn new(
+        request: Request,
+        account: Credentials,
+        fatal: mpsc::UnboundedSender<Failure>,
+    ) -> Self {
         Self {
             request,
             account,
