@@ -4,6 +4,7 @@
 //! Doors, and what lies behind them:
 //! * [`api`] – the custom resource. No I/O.
 //! * [`protocol`] – the contract of operator and Job: request and report. No I/O.
+//! * [`metadb`] – what operator and agent both know of the MetaDB's server. Opens no connection.
 //! * [`facts`] – what was seen of the world: plain data. No I/O.
 //! * [`upgrade`] – the brain: facts in, decision out. No I/O, no clock.
 //! * [`objects`] – builds and reads Kubernetes objects. No I/O.
@@ -25,6 +26,7 @@ pub mod agent;
 pub mod api;
 pub mod controller;
 pub mod facts;
+pub mod metadb;
 pub mod metrics;
 pub mod objects;
 pub mod oms;

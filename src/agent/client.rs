@@ -1,10 +1,10 @@
 //! The dump client (`mariadb-dump` or `mysqldump`): finding it, running it, judging how it ended. The only
 //! place that starts a process.
 
-use super::credentials::Account;
 use super::failure::{Failure, hint, reason_of_code};
+use crate::metadb::secret::Credentials;
 use crate::protocol::report::Reason;
-use crate::protocol::request::MetadbAddress;
+use crate::protocol::request::Address;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -14,6 +14,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 /// A dump client that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ fn arguments(family: Family, database: &str) -> Vec<OsString> {
 struct OptionFile(PathBuf);
 
 impl OptionFile {
-    fn create(address: &MetadbAddress, account: &Account, attempt: i32) -> Result<Self, Failure> {
+    fn create(address: &Address, account: &Credentials, attempt: i32) -> Result<Self, Failure> {
         let path =
             std::env::temp_dir().join(format!("oms-agent-{attempt}-{}.cnf", std::process::id()));
         let text = option_text(address, account);
@@ -156,20 +157,23 @@ impl Drop for OptionFile {
     }
 }
 
-fn option_text(address: &MetadbAddress, account: &Account) -> String {
-    format!(
-        "[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\npassword={}\n",
+fn option_text(address: &Address, account: &Credentials) -> Zeroizing<String> {
+    let head = format!(
+        "[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\n",
         option_value(&address.host),
         address.port,
         option_value(&account.user),
-        option_value(&account.password)
-    )
+    );
+    let password = Zeroizing::new(option_value(account.password.reveal()));
+    Zeroizing::new([&head, "password=", &password, "\n"].concat())
 }
 
 /// A value between double quotes, with the escapes that option files know. Without the quotes a `#` would
 /// begin a comment and blanks at the ends would be lost.
 fn option_value(text: &str) -> String {
-    let mut out = String::from("\"");
+    // Room for every letter to be escaped: a string that grows leaves its beginning behind, and this may be a password.
+    let mut out = String::with_capacity(2 * text.len() + 2);
+    out.push('"');
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -192,8 +196,8 @@ fn option_value(text: &str) -> String {
 /// client is ended and its failure is not the reason; the receiver knows better.
 pub async fn run_dump(
     client: &Client,
-    address: &MetadbAddress,
-    account: &Account,
+    address: &Address,
+    account: &Credentials,
     attempt: i32,
     database: &str,
     chunks: mpsc::Sender<Vec<u8>>,
@@ -245,7 +249,7 @@ pub async fn run_dump(
     Err(judge(
         database,
         &status.to_string(),
-        &redact(&words, account),
+        &account.password.redact(words),
     ))
 }
 
@@ -274,14 +278,6 @@ async fn last_words(mut stderr: impl AsyncRead + Unpin) -> String {
         kept.extend_from_slice(&buffer[..read.min(room)]);
     }
     String::from_utf8_lossy(&kept).into_owned()
-}
-
-fn redact(text: &str, account: &Account) -> String {
-    if account.password.is_empty() {
-        text.to_owned()
-    } else {
-        text.replace(&account.password, "***")
-    }
 }
 
 /// Turns the words of the client into a reason. They come in these forms: `Error 4012: …`,

@@ -9,9 +9,10 @@ use super::manifest::Manifest;
 use super::metadb::connection::{Metadb, keep_alive};
 use super::sql::definitions::{Definition, Definitions};
 use super::sql::foreign_keys::{find_rings, list_foreign_keys};
-use super::sql::names::{Beside, quote};
+use super::sql::names::Beside;
 use super::sql::rewrite::rename_references;
 use super::sql::views::{rename_tables, without_definer};
+use crate::metadb::quote_name;
 use crate::protocol::report::{Engine, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -196,7 +197,7 @@ fn may_pass_later(reason: Reason) -> bool {
 
 /// `current` is the database that the session is prepared for.
 async fn make(session: &mut Conn, one: &Wanted, current: Option<&str>) -> Result<(), Failure> {
-    let using = format!("USE {}", quote(&one.target)).into_bytes();
+    let using = format!("USE {}", quote_name(&one.target)).into_bytes();
     let preparing: Vec<&[u8]> = if current == Some(one.target.as_str()) {
         Vec::new()
     } else {

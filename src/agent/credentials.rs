@@ -1,80 +1,67 @@
 //! Reads the account of the MetaDB from the mounted files. The only place that touches them.
 
 use super::failure::Failure;
-use crate::oms::secret::cut_line_end;
+use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
 use crate::protocol::report::Reason;
-use crate::protocol::request::Credentials;
+use crate::protocol::request;
 use serde::Deserialize;
 use std::path::Path;
-
-/// User name and password. Has no `Debug` that would show the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// User name, with tenant and cluster where OceanBase wants them.
-    pub user: String,
-    /// Password.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
+use zeroize::Zeroizing;
 
 /// The two keys that are taken from OMS's `config.yaml`; `drc_password` and the others are never looked at.
 #[derive(Deserialize)]
 struct ConfigYaml {
     oms_meta_user: String,
-    oms_meta_password: String,
+    oms_meta_password: SecretString,
 }
 
 /// Reads the account.
 ///
 /// # Errors
 /// `CredentialsUnreadable`, naming the file or key.
-pub fn read_account(credentials: &Credentials) -> Result<Account, Failure> {
-    match credentials {
-        Credentials::Files {
+pub fn read_account(place: &request::Credentials) -> Result<Credentials, Failure> {
+    match place {
+        request::Credentials::Files {
             directory,
             user_key,
             password_key,
-        } => Ok(Account {
-            user: read_key(directory, user_key)?,
-            password: read_key(directory, password_key)?,
+        } => Ok(Credentials {
+            user: cut_line_end(&read_key(directory, user_key)?).to_owned(),
+            password: SecretString::new(cut_line_end(&read_key(directory, password_key)?)),
         }),
-        Credentials::ConfigYaml { path } => parse_config(path, &read_file(Path::new(path))?),
+        request::Credentials::ConfigYaml { path } => {
+            parse_config(path, &read_file(Path::new(path))?)
+        }
     }
 }
 
-fn parse_config(path: &str, text: &str) -> Result<Account, Failure> {
+fn parse_config(path: &str, text: &str) -> Result<Credentials, Failure> {
     // The parser's message may quote the line, and the line may hold a password: it is not passed on.
     let config: ConfigYaml = serde_saphyr::from_str(text).map_err(|_| {
         unreadable(&format!(
             "{path} is not a YAML mapping with text under oms_meta_user and oms_meta_password"
         ))
     })?;
-    Ok(Account {
+    Ok(Credentials {
         user: config.oms_meta_user,
         password: config.oms_meta_password,
     })
 }
 
-fn read_key(directory: &str, key: &str) -> Result<String, Failure> {
+fn read_key(directory: &str, key: &str) -> Result<Zeroizing<String>, Failure> {
     if key.is_empty() || key.contains('/') || key.starts_with('.') {
         return Err(unreadable(&format!("{key:?} is not a key of a Secret")));
     }
-    let mut text = read_file(&Path::new(directory).join(key))?;
-    text.truncate(cut_line_end(&text).len());
-    Ok(text)
+    read_file(&Path::new(directory).join(key))
 }
 
-fn read_file(path: &Path) -> Result<String, Failure> {
+fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes = std::fs::read(path)
+        .map(Zeroizing::new)
         .map_err(|e| unreadable(&format!("{} cannot be read: {e}", path.display())))?;
-    String::from_utf8(bytes).map_err(|_| unreadable(&format!("{} is not UTF-8", path.display())))
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| unreadable(&format!("{} is not UTF-8", path.display())))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn unreadable(what: &str) -> Failure {
@@ -95,14 +82,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("user"), "root@metadb#obtest\n").unwrap();
         std::fs::write(dir.path().join("password"), " p#'\"%\\ä \n").unwrap();
-        let files = |password_key: &str| Credentials::Files {
+        let files = |password_key: &str| request::Credentials::Files {
             directory: dir.path().display().to_string(),
             user_key: "user".into(),
             password_key: password_key.into(),
         };
         let account = read_account(&files("password")).unwrap();
         assert_eq!(
-            (account.user.as_str(), account.password.as_str()),
+            (account.user.as_str(), account.password.reveal()),
             ("root@metadb#obtest", " p#'\"%\\ä ")
         );
         for wrong in ["absent", "../password", ""] {
@@ -120,7 +107,7 @@ mod tests {
                     cm_nodes:\n - 10.0.0.1\n";
         let account = parse_config("c", text).unwrap();
         assert_eq!(
-            (account.user.as_str(), account.password.as_str()),
+            (account.user.as_str(), account.password.reveal()),
             ("root@a#b", "p: #'\"")
         );
     }
@@ -128,7 +115,7 @@ mod tests {
     #[test]
     fn a_password_of_digits_stays_as_it_is_written() {
         let account = parse_config("c", "oms_meta_user: root\noms_meta_password: 00123\n").unwrap();
-        assert_eq!(account.password, "00123");
+        assert_eq!(account.password.reveal(), "00123");
     }
 
     #[test]

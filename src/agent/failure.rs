@@ -1,5 +1,6 @@
 //! Why a run cannot go on: one reason for machines, one text for people. No I/O.
 
+use crate::metadb::{Meaning, judge_code, quotes_values};
 use crate::protocol::report::Reason;
 
 /// The error of every function in the agent.
@@ -94,40 +95,37 @@ pub fn answer<T>(doing: &str, result: Result<T, mysql_async::Error>) -> Result<O
     }
 }
 
-/// Maps error numbers of MySQL, MariaDB and OceanBase to reasons.
+/// What an error number of a server or of the dump client is to the operator.
 pub fn reason_of_code(code: u16) -> Reason {
-    match code {
-        1045 | 1698 => Reason::AccessDenied,
-        1044 | 1142 | 1143 | 1227 | 1370 | 1410 | 4179 => Reason::PrivilegeMissing,
-        1049 => Reason::DatabaseMissing,
-        // 4012 OceanBase timeout, 1969 MariaDB max_statement_time, 3024 MySQL max_execution_time,
-        // 4224 OceanBase transaction timeout, 6210/6224 transaction timeouts of OceanBase.
-        4012 | 1969 | 3024 | 4224 | 6210 | 6224 => Reason::QueryTimeout,
-        1317 | 1927 | 1053 | 2002 | 2003 | 2006 | 2013 | 1129 | 1130 => Reason::ConnectionLost,
-        // The client's own, and the server's require_secure_transport.
-        2026 | 3159 => Reason::TlsFailed,
-        _ => Reason::ServerError,
+    match judge_code(code) {
+        Meaning::LoginRefused => Reason::AccessDenied,
+        Meaning::PrivilegeMissing => Reason::PrivilegeMissing,
+        Meaning::DatabaseMissing => Reason::DatabaseMissing,
+        Meaning::TimeLimit => Reason::QueryTimeout,
+        Meaning::ConnectionEnded | Meaning::TurnedAway => Reason::ConnectionLost,
+        Meaning::Tls => Reason::TlsFailed,
+        Meaning::LoginUnsupported
+        | Meaning::TableMissing
+        | Meaning::ColumnMissing
+        | Meaning::NotUnderstood
+        | Meaning::NotSupported
+        | Meaning::VariableUnknown
+        | Meaning::DuplicateKey
+        | Meaning::Locked
+        | Meaning::Other => Reason::ServerError,
     }
 }
 
-/// Server messages that quote values of rows, or pieces of statements that hold them.
-const QUOTES_VALUES: [u16; 12] = [
-    1048, 1062, 1064, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 1451, 1525,
-];
-
 fn words(error: &mysql_async::ServerError) -> String {
-    if QUOTES_VALUES.contains(&error.code) {
+    if quotes_values(error.code) {
         format!("error {} (SQL state {})", error.code, error.state)
     } else {
         format!("error {} ({}): {}", error.code, error.state, error.message)
     }
 }
 
-/// Waited for a lock and did not get it: MySQL and MariaDB, OceanBase.
-const LOCKED: [u16; 3] = [1205, 6003, 6004];
-
 fn advise(code: u16, reason: Reason) -> &'static str {
-    if LOCKED.contains(&code) {
+    if judge_code(code) == Meaning::Locked {
         " A transaction of somebody else keeps what is needed locked. Find it (SHOW FULL PROCESSLIST; \
          information_schema.INNODB_TRX, on OceanBase oceanbase.GV$OB_TRANSACTION_PARTICIPANTS), end it with KILL, then try again."
     } else {
@@ -182,10 +180,17 @@ mod tests {
     }
 
     #[test]
-    fn the_timeout_of_oceanbase_is_a_timeout() {
-        assert_eq!(reason_of_code(4012), Reason::QueryTimeout);
-        assert_eq!(reason_of_code(1045), Reason::AccessDenied);
-        assert_eq!(reason_of_code(9999), Reason::ServerError);
+    fn numbers_become_reasons() {
+        for (code, reason) in [
+            (4012, Reason::QueryTimeout),
+            (1045, Reason::AccessDenied),
+            (1040, Reason::ConnectionLost),
+            // Not allowed now: no grant would help.
+            (4179, Reason::ServerError),
+            (9999, Reason::ServerError),
+        ] {
+            assert_eq!(reason_of_code(code), reason, "{code}");
+        }
     }
 
     #[test]

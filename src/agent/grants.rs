@@ -1,7 +1,9 @@
 //! Understands `SHOW GRANTS`, and says what to grant. No I/O.
 
-use super::sql::names::{literal, quote};
-use crate::protocol::report::{Engine, PrivilegeState};
+use super::sql::names::literal;
+use crate::metadb::Engine;
+use crate::metadb::quote_name;
+use crate::protocol::report::PrivilegeState;
 
 /// What an account was granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,22 +135,22 @@ pub fn definer_privilege(engine: Engine, version: &str) -> &'static str {
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     match engine {
         Engine::MariaDb if version >= (10, 5) => "SET USER",
-        Engine::MySql if version >= (8, 2) => "SET_ANY_DEFINER",
-        Engine::MySql if version >= (8, 0) => "SET_USER_ID",
-        Engine::MariaDb | Engine::MySql | Engine::OceanBase => "SUPER",
+        Engine::MySql | Engine::Other if version >= (8, 2) => "SET_ANY_DEFINER",
+        Engine::MySql | Engine::Other if version >= (8, 0) => "SET_USER_ID",
+        _ => "SUPER",
     }
 }
 
 /// Scope for one database.
 pub fn scope(database: &str) -> String {
-    format!("{}.*", quote(&escape(database)))
+    format!("{}.*", quote_name(&escape(database)))
 }
 
 /// Scope for the databases that the agent makes beside `database`.
 pub fn scope_beside(database: &str) -> String {
     format!(
         "{}.*",
-        quote(&format!("{}%", escape(&format!("{database}__oms"))))
+        quote_name(&format!("{}%", escape(&format!("{database}__oms"))))
     )
 }
 

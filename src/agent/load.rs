@@ -8,10 +8,11 @@ use super::metadb::connection::{HEARTBEAT, Metadb, keep_alive, ping};
 use super::metadb::content::read_database;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
-use super::sql::names::{Beside, quote};
+use super::sql::names::Beside;
 use super::sql::rows::strip_generated;
 use super::sql::statements::Kind;
 use super::volume::reader::read_statements;
+use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -46,7 +47,7 @@ pub async fn load_rows(
     let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
     let mut connection = metadb.connect().await?;
     connection
-        .query_drop(format!("USE {}", quote(target)))
+        .query_drop(format!("USE {}", quote_name(target)))
         .await
         .map_err(|e| failed(&e))?;
     let (send, mut statements) = mpsc::channel::<(Kind, Vec<u8>, u64)>(IN_FLIGHT);
@@ -131,7 +132,7 @@ pub async fn create_database(
 ) -> Result<(), Failure> {
     let sql = format!(
         "CREATE DATABASE IF NOT EXISTS {} DEFAULT CHARACTER SET {} COLLATE {}",
-        quote(name),
+        quote_name(name),
         record.character_set,
         record.collation
     );
@@ -165,7 +166,7 @@ pub async fn drop_beside(
             .await
             .map_err(|e| failed(&e))?;
         connection
-            .query_drop(format!("DROP DATABASE IF EXISTS {}", quote(&name)))
+            .query_drop(format!("DROP DATABASE IF EXISTS {}", quote_name(&name)))
             .await
             .map_err(|e| failed(&e))?;
         connection

@@ -12,6 +12,7 @@ pub mod digest;
 mod failure;
 mod grants;
 mod load;
+mod main;
 pub mod manifest;
 mod metadb;
 mod meter;
@@ -21,4 +22,4 @@ mod scratch;
 pub mod sql;
 pub mod volume;
 
-pub use run::{Command, run_command};
+pub use main::{Command, run_command};

@@ -4,8 +4,9 @@ use super::failure::{Failure, answer, server_code};
 use super::load::drop_beside;
 use super::metadb::catalogue::show_create;
 use super::run::Run;
-use super::sql::names::{Beside, literal, quote};
+use super::sql::names::{Beside, literal};
 use super::sql::statements::{end_of_quoted, name_of};
+use crate::metadb::{Meaning, judge_code, quote_name};
 use crate::protocol::report::{Reason, Trial};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -57,13 +58,17 @@ pub async fn list_definers(
     let mut found: Vec<Definer> = Vec::new();
     for database in databases {
         let doing = format!("looking for the definers of views in {database}");
-        let sql = format!("SHOW FULL TABLES FROM {}", quote(database));
+        let sql = format!("SHOW FULL TABLES FROM {}", quote_name(database));
         let objects = answer(&doing, connection.query::<(String, String), _>(sql).await)?;
         for (view, kind) in objects.unwrap_or_default() {
             if !kind.eq_ignore_ascii_case("VIEW") {
                 continue;
             }
-            let sql = format!("SHOW CREATE VIEW {}.{}", quote(database), quote(&view));
+            let sql = format!(
+                "SHOW CREATE VIEW {}.{}",
+                quote_name(database),
+                quote_name(&view)
+            );
             let text = answer(&doing, show_create(connection, &sql, "Create View").await)?;
             let Some(account) = text.as_deref().and_then(definer_of) else {
                 continue;
@@ -115,8 +120,8 @@ pub async fn try_scratch(
         return Ok(Scratch::not_tried("no database is named"));
     };
     let attempt = run.request.attempt;
-    let from = quote(&Beside::Probe.name(live, &attempt.to_string()));
-    let to = quote(&Beside::Probe.name(live, &format!("{attempt}_2")));
+    let from = quote_name(&Beside::Probe.name(live, &attempt.to_string()));
+    let to = quote_name(&Beside::Probe.name(live, &format!("{attempt}_2")));
     let databases = std::slice::from_ref(live);
     if let Some(why) = drop_scratch(connection, databases).await? {
         return Ok(Scratch {
@@ -192,18 +197,20 @@ async fn try_definer(
     }
 }
 
-/// Codes that say that a server has no such feature: not supported (also OceanBase's -4007), changing the schema of a table
-/// is not allowed.
-const UNSUPPORTED: [u16; 2] = [1235, 1450];
+/// Whether a server has no such feature: not supported, or changing the schema of a table is not allowed.
+fn is_unsupported(code: u16) -> bool {
+    judge_code(code) == Meaning::NotSupported || code == CANNOT_CHANGE_SCHEMA
+}
+
+/// ER_FORBID_SCHEMA_CHANGE.
+const CANNOT_CHANGE_SCHEMA: u16 = 1450;
 
 async fn run_all(connection: &mut Conn, statements: &[String]) -> Result<Trial, Failure> {
     for statement in statements {
         if let Err(error) = connection.query_drop(statement).await {
             let failure = Failure::from_sql(TRYING, &error);
             return match server_code(&error) {
-                Some(code) if UNSUPPORTED.contains(&code) => {
-                    Ok(Trial::Unsupported(failure.message))
-                }
+                Some(code) if is_unsupported(code) => Ok(Trial::Unsupported(failure.message)),
                 Some(_) => Ok(Trial::Failed(failure.message)),
                 None => Err(failure),
             };

@@ -4,7 +4,7 @@ use super::names::backup_directory;
 use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
 use crate::objects::labels::Owner;
 use crate::protocol::request::{
-    Lock, MetadbAddress, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
+    Address, Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
 };
 
 /// Seconds that a scratch restore may take with `verification: Auto`.
@@ -61,7 +61,7 @@ pub fn build_request(
     Request {
         upgrade_uid: owner.uid.into(),
         attempt,
-        metadb: MetadbAddress {
+        metadb: Address {
             host: place.host.clone(),
             port: place.port,
         },

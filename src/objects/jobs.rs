@@ -209,7 +209,7 @@ pub fn build_security_context() -> SecurityContext {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::request::{Credentials, MetadbAddress, ProbeOptions};
+    use crate::protocol::request::{Address, Credentials, ProbeOptions};
     use serde_json::json;
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         let request = Request {
             upgrade_uid: owner.uid.into(),
             attempt: 2,
-            metadb: MetadbAddress {
+            metadb: Address {
                 host: "db".into(),
                 port: 2881,
             },

@@ -5,7 +5,6 @@
 //! `drc_password` and the others are never read out of the text. Error texts name keys and lines,
 //! never content, because the content holds passwords.
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,25 +12,7 @@ use thiserror::Error;
 
 use super::metadb::Databases;
 use super::secret::{Credentials, SecretString};
-
-/// Host and port of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Address {
-    /// Name or IP address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+pub use crate::protocol::request::Address;
 
 /// What one node's `config.yaml` says, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

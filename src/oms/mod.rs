@@ -15,5 +15,6 @@ pub mod metadb;
 pub mod mysql;
 pub mod open_api;
 pub mod project;
-pub mod secret;
 pub mod version;
+
+pub use crate::metadb::secret;

@@ -18,7 +18,7 @@ pub struct Request {
     /// is part of every temporary name, on the volume and in the MetaDB.
     pub attempt: i32,
     /// Where the MetaDB listens.
-    pub metadb: MetadbAddress,
+    pub metadb: Address,
     /// Where the account is to be read from.
     pub credentials: Credentials,
     /// The databases of the installation: rm, cm and the heartbeat database of every region. The whole set
@@ -54,14 +54,24 @@ pub struct Request {
     pub deadline_seconds: Option<u64>,
 }
 
-/// Host and port of the MetaDB.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Host and port of a service, of the MetaDB above all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MetadbAddress {
-    /// Host name or IP address.
+pub struct Address {
+    /// Host name or IP address, without brackets.
     pub host: String,
-    /// TCP port of the MySQL protocol.
+    /// TCP port.
     pub port: u16,
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// Where the account of the MetaDB lies in the file system of the pod.

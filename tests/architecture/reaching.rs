@@ -22,7 +22,10 @@ const DOORS: [(&str, &[&str]); 11] = [
             "src/main.rs",
         ],
     ),
-    ("mysql_async", &["src/agent/", "src/oms/mysql/"]),
+    (
+        "mysql_async",
+        &["src/agent/", "src/metadb/", "src/oms/mysql/"],
+    ),
     ("hyper", &["src/oms/http", "src/runtime/"]),
     ("hyper_util", &["src/oms/http", "src/runtime/"]),
     ("std::fs", &["src/agent/", "src/runtime/"]),

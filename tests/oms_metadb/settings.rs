@@ -1,7 +1,7 @@
 //! Server-wide settings that change what a session reads or keeps.
+use oms_operator::metadb::pins::{self, Purpose};
 use oms_operator::oms::ha::{ENABLE, HaPatch};
 use oms_operator::oms::metadb::{HaRow, HaRowOutcome, HaRowWrite, LockClaim, LockOutcome};
-use oms_operator::oms::mysql::pins::{self, Purpose};
 
 use crate::facts::create;
 use crate::support::{Kind, Server};

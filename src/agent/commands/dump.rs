@@ -15,9 +15,8 @@ use crate::agent::metadb::sight::require_sight;
 use crate::agent::run::{Done, Run};
 use crate::agent::volume::attempt::{file_name_of, prepare, store_manifest};
 use crate::agent::volume::writer::{Stored, store_stream};
-use crate::protocol::report::{
-    CommandResult, DatabaseSummary, DumpReport, Engine, ProgressPhase, Reason,
-};
+use crate::metadb::Engine;
+use crate::protocol::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
 use mysql_async::Conn;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,7 +82,7 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         format_version: FORMAT_VERSION,
         upgrade_uid: run.request.upgrade_uid.clone(),
         attempt: run.request.attempt,
-        engine: metadb.engine,
+        engine: metadb.engine.family(),
         server_version: metadb.version.clone(),
         client_version: client.version.clone(),
         databases: records,
@@ -229,7 +228,7 @@ fn record_of(
 /// The table was there before and after, and the client passed over it without a word. MariaDB's client does that
 /// when OceanBase cuts its SHOW TABLES: status 0, header, trailer, no tables, nothing on stderr (seen on seekdb).
 fn left_out(engine: Engine, database: &str, table: &str) -> Failure {
-    let reason = if engine == Engine::OceanBase {
+    let reason = if engine.is_oceanbase() {
         Reason::QueryTimeout
     } else {
         Reason::ClientFailed

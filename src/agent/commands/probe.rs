@@ -6,15 +6,14 @@ use crate::agent::failure::{Failure, answer};
 use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
 use crate::agent::metadb::connection::Metadb;
-use crate::agent::metadb::lock::SCHEMA;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
-use crate::agent::sql::names::{Beside, literal, quote};
+use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
-use crate::protocol::report::{
-    CommandResult, Engine, Privilege, PrivilegeState, ProbeReport, Trial,
-};
+use crate::metadb::LOCK_DATABASE;
+use crate::metadb::quote_name;
+use crate::protocol::report::{CommandResult, Privilege, PrivilegeState, ProbeReport, Trial};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -69,7 +68,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     let _ = connection.disconnect().await;
     let unsuited_settings = metadb.given.list_unsuited(client.sets_statement_time());
     let report = ProbeReport {
-        engine: metadb.engine,
+        engine: metadb.engine.family(),
         server_version: metadb.version,
         client_version: client.version,
         free_bytes: free,
@@ -101,7 +100,7 @@ async fn list_unsupported(connection: &mut Conn, database: &str) -> Result<Vec<S
         .collect();
     let doing = format!("listing the objects of {database}");
     let objects: Vec<(String, String)> = connection
-        .query(format!("SHOW FULL TABLES FROM {}", quote(database)))
+        .query(format!("SHOW FULL TABLES FROM {}", quote_name(database)))
         .await
         .map_err(|e| Failure::from_sql(&doing, &e))?;
     let others = objects
@@ -171,7 +170,10 @@ fn probe_claim(run: &Run) -> (Trial, u64) {
 }
 
 async fn count_heartbeats(connection: &mut Conn, database: &str) -> Result<u64, Failure> {
-    let sql = format!("SELECT COUNT(*) FROM {}.heatbeat_sequence", quote(database));
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}.heatbeat_sequence",
+        quote_name(database)
+    );
     // Most databases have no such table.
     let count = answer(
         "counting heatbeat_sequence",
@@ -186,7 +188,7 @@ async fn probe_timeout(
     connection: &mut Conn,
 ) -> Result<(Option<u64>, Option<bool>), Failure> {
     const DOING: &str = "asking for ob_query_timeout";
-    if metadb.engine != Engine::OceanBase {
+    if !metadb.engine.is_oceanbase() {
         return Ok((None, None));
     }
     let sql = "SELECT @@global.ob_query_timeout";
@@ -271,9 +273,9 @@ async fn judge_privileges(
     }
     found.push(judge(
         "lock schema of the operator".into(),
-        SCHEMA,
+        LOCK_DATABASE,
         &LOCK,
-        &scope(SCHEMA),
+        &scope(LOCK_DATABASE),
     ));
     Ok(found)
 }

@@ -16,7 +16,8 @@ use crate::agent::restore::record::{self, RestoreRecord, Step};
 use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
-use crate::agent::sql::names::{Beside, quote};
+use crate::agent::sql::names::Beside;
+use crate::metadb::quote_name;
 use crate::protocol::report::{
     CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
 };
@@ -50,12 +51,13 @@ struct Restore<'r> {
 pub async fn restore(run: &Run) -> Result<Done, Failure> {
     let (directory, manifest) = run.trusted_manifest()?;
     let metadb = run.discover().await?;
-    if metadb.engine != manifest.engine {
+    if metadb.engine.family() != manifest.engine {
         return Err(Failure::new(
             Reason::EngineDiffers,
             format!(
                 "The backup was made on {:?}, the MetaDB is {:?}. Nothing was touched. Check that the address is that of the MetaDB.",
-                manifest.engine, metadb.engine
+                manifest.engine,
+                metadb.engine.family()
             ),
         ));
     }
@@ -226,7 +228,10 @@ impl<'r> Restore<'r> {
                 .await
                 .map_err(|e| failed(&e))?;
             self.connection
-                .query_drop(format!("DROP DATABASE IF EXISTS {}", quote(&database.name)))
+                .query_drop(format!(
+                    "DROP DATABASE IF EXISTS {}",
+                    quote_name(&database.name)
+                ))
                 .await
                 .map_err(|e| failed(&e))?;
             self.connection

@@ -4,8 +4,9 @@ use super::sessions::text_of;
 use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
-use crate::agent::sql::names::{literal, quote};
+use crate::agent::sql::names::literal;
 use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
+use crate::metadb::{Meaning, judge_code, quote_name};
 use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -60,13 +61,17 @@ pub async fn describe_database(
         .await
         .map_err(|e| failed(&e))?;
     let objects: Vec<(String, String)> = connection
-        .query(format!("SHOW FULL TABLES FROM {}", quote(name)))
+        .query(format!("SHOW FULL TABLES FROM {}", quote_name(name)))
         .await
         .map_err(|e| failed(&e))?;
     for (object, kind) in objects {
         match kind.to_ascii_uppercase().as_str() {
             "BASE TABLE" => {
-                let sql = format!("SHOW CREATE TABLE {}.{}", quote(name), quote(&object));
+                let sql = format!(
+                    "SHOW CREATE TABLE {}.{}",
+                    quote_name(name),
+                    quote_name(&object)
+                );
                 let text = show_create(connection, &sql, "Create Table")
                     .await
                     .map_err(|e| failed(&e))?;
@@ -78,7 +83,11 @@ pub async fn describe_database(
                 ));
             }
             "VIEW" => {
-                let sql = format!("SHOW CREATE VIEW {}.{}", quote(name), quote(&object));
+                let sql = format!(
+                    "SHOW CREATE VIEW {}.{}",
+                    quote_name(name),
+                    quote_name(&object)
+                );
                 let text = show_create(connection, &sql, "Create View")
                     .await
                     .map_err(|e| failed(&e))?;
@@ -188,12 +197,7 @@ pub async fn list_programs(connection: &mut Conn, database: &str) -> Result<Vec<
     for query in queries {
         match connection.query::<(String, String), _>(query).await {
             Ok(rows) => found.extend(rows.into_iter().map(|(kind, name)| Program { kind, name })),
-            // Unknown table, column or syntax: some OceanBase versions have no events, some no triggers.
-            Err(error)
-                if matches!(
-                    server_code(&error),
-                    Some(1049 | 1054 | 1064 | 1109 | 1146 | 1235 | 5019)
-                ) => {}
+            Err(error) if server_code(&error).is_some_and(is_of_no_such_list) => {}
             Err(error) => {
                 return Err(Failure::from_sql(
                     &format!("listing the programs of database {database}"),
@@ -203,6 +207,17 @@ pub async fn list_programs(connection: &mut Conn, database: &str) -> Result<Vec<
         }
     }
     Ok(found)
+}
+
+/// Some versions of OceanBase have no events, some no triggers: the list is missing, is shaped otherwise, or is no
+/// feature.
+fn is_of_no_such_list(code: u16) -> bool {
+    let meaning = judge_code(code);
+    meaning.is_missing()
+        || matches!(
+            meaning,
+            Meaning::ColumnMissing | Meaning::NotUnderstood | Meaning::NotSupported
+        )
 }
 
 /// Bytes of the databases by the server's own estimate, and rows of `heatbeat_sequence`.

@@ -1,11 +1,12 @@
-//! Connects to the MetaDB and prepares each session. The only place that hands the password to a socket.
+//! Connects to the MetaDB and prepares each session.
 
 use super::given::{Given, read_given};
-use crate::agent::credentials::Account;
 use crate::agent::failure::Failure;
-use crate::oms::mysql::pins::{self, IDLE_SECONDS, PinError, Purpose};
-use crate::protocol::report::{Engine, Reason};
-use crate::protocol::request::MetadbAddress;
+use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
+use crate::metadb::secret::Credentials;
+use crate::metadb::{Engine, build_options, name_engine};
+use crate::protocol::report::Reason;
+use crate::protocol::request::Address;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;
@@ -45,21 +46,10 @@ impl Metadb {
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
-    pub async fn discover(address: &MetadbAddress, account: &Account) -> Result<Self, Failure> {
-        // The default handlers stay: no LOCAL INFILE, no clear-text plug-in. The server may not ask for files
-        // or for the password itself.
-        let options = OptsBuilder::default()
-            .ip_or_hostname(address.host.clone())
-            .tcp_port(address.port)
-            .user(Some(account.user.clone()))
-            .pass(Some(account.password.clone()))
-            .prefer_socket(false)
+    pub async fn discover(address: &Address, account: &Credentials) -> Result<Self, Failure> {
+        let options = build_options(address, account)
             .tcp_nodelay(true)
-            .tcp_keepalive(Some(Duration::from_secs(30)))
-            // Given here, because the driver would ask for both before a session can be told to answer in full.
-            .max_allowed_packet(Some(1 << 30))
-            .wait_timeout(Some(60))
-            .stmt_cache_size(0);
+            .tcp_keepalive(Some(Duration::from_secs(30)));
         let mut connection = open(options.clone(), address).await?;
         let given = read_given(&mut connection)
             .await
@@ -69,7 +59,7 @@ impl Metadb {
             .await
             .map_err(|e| Failure::from_sql("asking for the version of the server", &e))?;
         let (version, comment, grantee) = row.unwrap_or_default();
-        let engine = engine_of(&version, &comment);
+        let engine = name_engine(&version, &comment);
         let user = grantee
             .rsplit_once('@')
             .map_or(grantee.as_str(), |(user, _)| user)
@@ -94,7 +84,7 @@ impl Metadb {
     pub async fn connect(&self) -> Result<Conn, Failure> {
         let mut connection = open(
             self.options.clone(),
-            &MetadbAddress {
+            &Address {
                 host: "the MetaDB".into(),
                 port: 0,
             },
@@ -102,8 +92,7 @@ impl Metadb {
         .await?;
         let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
         pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
-        let is_oceanbase = self.engine == Engine::OceanBase;
-        let unkept = pins::pin(&mut connection, Purpose::Work, is_oceanbase)
+        let unkept = pins::pin(&mut connection, Purpose::Work, self.engine.is_oceanbase())
             .await
             .map_err(|error| match error {
                 PinError::Refused(e) => failed(&e),
@@ -180,7 +169,7 @@ pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
         .map_err(|e| Failure::from_sql("keeping a session alive", &e))
 }
 
-async fn open(options: OptsBuilder, address: &MetadbAddress) -> Result<Conn, Failure> {
+async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> {
     match tokio::time::timeout(CONNECT_LIMIT, Conn::new(options)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(Failure::from_sql("connecting", &error)),
@@ -193,42 +182,5 @@ async fn open(options: OptsBuilder, address: &MetadbAddress) -> Result<Conn, Fai
                 CONNECT_LIMIT.as_secs()
             ),
         )),
-    }
-}
-
-/// OceanBase calls itself `5.7.25-OceanBase…` or says so in its comment, MariaDB says so in the version.
-fn engine_of(version: &str, comment: &str) -> Engine {
-    let (version, comment) = (version.to_ascii_lowercase(), comment.to_ascii_lowercase());
-    if version.contains("oceanbase") || comment.contains("oceanbase") {
-        Engine::OceanBase
-    } else if version.contains("mariadb") || comment.contains("mariadb") {
-        Engine::MariaDb
-    } else {
-        Engine::MySql
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn engines_are_told_apart() {
-        assert_eq!(
-            engine_of(
-                "5.7.25-OceanBase seekdb-v1.4.0.0",
-                "OceanBase 4.3.5.3 seekdb"
-            ),
-            Engine::OceanBase
-        );
-        assert_eq!(engine_of("5.7.25", "OceanBase 3.1.4"), Engine::OceanBase);
-        assert_eq!(
-            engine_of("10.11.19-MariaDB-0+deb12u1", "Debian 12"),
-            Engine::MariaDb
-        );
-        assert_eq!(
-            engine_of("8.0.36", "MySQL Community Server - GPL"),
-            Engine::MySql
-        );
     }
 }

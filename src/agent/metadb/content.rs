@@ -4,7 +4,7 @@ use crate::agent::digest::{ContentDigest, ContentRecord, RowHash};
 use crate::agent::failure::Failure;
 use crate::agent::manifest::DatabaseShape;
 use crate::agent::meter::Meter;
-use crate::agent::sql::names::quote;
+use crate::metadb::quote_name;
 use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
@@ -43,11 +43,15 @@ async fn read_table(
     let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
     let list = columns
         .iter()
-        .map(|name| quote(name))
+        .map(|name| quote_name(name))
         .collect::<Vec<_>>()
         .join(", ");
     let mut digest = ContentDigest::default();
-    let sql = format!("SELECT {list} FROM {}.{}", quote(database), quote(table));
+    let sql = format!(
+        "SELECT {list} FROM {}.{}",
+        quote_name(database),
+        quote_name(table)
+    );
     let mut result = connection.query_iter(sql).await.map_err(|e| failed(&e))?;
     let mut unreported = 0;
     while let Some(row) = result.next().await.map_err(|e| failed(&e))? {

@@ -1,14 +1,12 @@
 //! What a session of the dump client gets from the server and cannot set for itself. Reads settings, nothing else.
 //!
-//! Our own sessions are pinned (`oms::mysql::pins`). The client's is not: it has no command that a session begins with. It sets
+//! Our own sessions are pinned (`metadb::pins`). The client's is not: it has no command that a session begins with. It sets
 //! its SQL mode, time zone, isolation and character set of results by itself, and MariaDB's also the time limit of statements.
 //! For everything else it takes what the server gives to a new session, so that is looked at in a session that has set
 //! nothing yet, which covers server-wide settings as well as `init_connect`.
 
 use crate::agent::failure::Failure;
-use crate::oms::mysql::pins::{
-    ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings, unless_unknown,
-};
+use crate::metadb::pins::{ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings, unless_unknown};
 use crate::protocol::report::Reason;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

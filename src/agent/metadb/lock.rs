@@ -1,9 +1,5 @@
 //! Who may work on the MetaDB: the operator's lock row, and one agent at a time.
 //!
-//! The table `oms_operator_lock.upgrade_lock` belongs to the operator, which makes it, keeps its claim in row 1
-//! and drops it in the end. Rows 2 and 3 are the agent's: the lock that keeps agents apart, and the record of
-//! a restore. No table of our own, so that nothing outlives the operator's clean-up.
-//!
 //! Two agents are kept apart by a row lock in an open transaction, not by `GET_LOCK`: on OceanBase's engine a
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
 //! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
@@ -11,24 +7,14 @@
 use super::connection::{HEARTBEAT, LOST_PATIENCE, Metadb, ping};
 use super::sessions::{list_account, say_kill};
 use crate::agent::failure::{Failure, server_code};
+use crate::metadb::lock_table::{AGENT_ROW, TABLE};
+use crate::metadb::{Meaning, judge_code};
 use crate::protocol::report::Reason;
 use crate::protocol::request::Lock;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-
-/// Database of the operator on the MetaDB.
-pub const SCHEMA: &str = "oms_operator_lock";
-
-/// The operator's table in it.
-pub const TABLE: &str = "oms_operator_lock.upgrade_lock";
-
-/// The row that agents lock against each other. The operator's claim is row 1.
-const AGENT_ROW: u8 = 2;
-
-/// The row that tells how far a restore has come.
-pub const RESTORE_ROW: u8 = 3;
 
 /// Requires that the operator's row names this upgrade with this epoch.
 ///
@@ -40,7 +26,9 @@ pub async fn check_fence(connection: &mut Conn, lock: &Lock) -> Result<(), Failu
         .await
     {
         Ok(rows) => rows,
-        Err(error) if matches!(server_code(&error), Some(1049 | 1146 | 5019)) => Vec::new(),
+        Err(error) if server_code(&error).is_some_and(|code| judge_code(code).is_missing()) => {
+            Vec::new()
+        }
         Err(error) => {
             return Err(Failure::from_sql(
                 "reading the lock row of the operator",
@@ -111,10 +99,13 @@ pub async fn take_exclusive(
                 "SELECT id FROM {TABLE} WHERE id = {AGENT_ROW} FOR UPDATE{clause}"
             ))
             .await;
-        match taken.as_ref().map_err(server_code) {
+        match taken
+            .as_ref()
+            .map_err(|error| server_code(error).map(judge_code))
+        {
             Ok(Some(_)) => break,
             // MySQL 5.7 knows no NOWAIT; a lock wait of one second comes closest.
-            Err(Some(1064)) if !clause.is_empty() => {
+            Err(Some(Meaning::NotUnderstood)) if !clause.is_empty() => {
                 clause = "";
                 connection
                     .query_drop("SET SESSION innodb_lock_wait_timeout = 1")
@@ -122,8 +113,8 @@ pub async fn take_exclusive(
                     .map_err(|e| failed(&e))?;
                 continue;
             }
-            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) if began.elapsed() < LOST_PATIENCE => {}
-            Err(Some(1205 | 3572 | 6003 | 6004 | 6005)) => {
+            Err(Some(Meaning::Locked)) if began.elapsed() < LOST_PATIENCE => {}
+            Err(Some(Meaning::Locked)) => {
                 return Err(describe_busy(metadb, &mut connection).await);
             }
             _ => {

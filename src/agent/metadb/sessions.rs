@@ -1,8 +1,8 @@
 //! Looks for sessions of others on the databases. Reads the process list, nothing else.
 
 use super::connection::{LOST_PATIENCE, Metadb};
-use crate::agent::failure::Failure;
-use crate::oms::metadb::is_elsewhere;
+use crate::agent::failure::{Failure, server_code};
+use crate::metadb::{SessionList, is_elsewhere, judge_code, name_database};
 use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
@@ -14,6 +14,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1100);
 
 /// How long sessions of other accounts that are about to go are waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Stands in our own statement.
+const MARK: &str = "oms_agent_session_list";
 
 /// A session of somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,30 +120,27 @@ async fn look(
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<BTreeMap<u64, Foreign>, Failure> {
-    let rows: Vec<Row> = connection
-        .query("SHOW FULL PROCESSLIST")
-        .await
-        .map_err(|e| Failure::from_sql("looking at the sessions", &e))?;
+    let rows = read_rows(metadb, connection).await?;
     let mut found = BTreeMap::new();
     for row in rows {
         let text = |name: &str| text_of(&row, name);
-        let Some(id) = text("Id").and_then(|id| id.parse::<u64>().ok()) else {
+        let Some(id) = text("id").and_then(|id| id.parse::<u64>().ok()) else {
             continue;
         };
-        let user = text("User").unwrap_or_default();
-        // seekdb writes the word for "no database".
-        let database = text("db").filter(|name| name != "NULL").unwrap_or_default();
+        let user = text("user").unwrap_or_default();
+        let database = name_database(text("db")).unwrap_or_default();
         let concerns_us = user == metadb.user
             || databases
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(&database));
         // Threads of the server itself are no sessions.
-        let host = text("Host").unwrap_or_default();
+        let host = text("host").unwrap_or_default();
         // Where no database is asked for, every session of the account is.
         let is_elsewhere = !databases.is_empty()
             && is_elsewhere(Some(&database), &host, databases, &metadb.oms_addresses);
-        let is_daemon = text("Command").as_deref() == Some("Daemon") || user == "system user";
-        if concerns_us && !is_daemon && !is_elsewhere && !metadb.is_own_session(id) {
+        let is_daemon = text("command").as_deref() == Some("Daemon") || user == "system user";
+        let is_own = metadb.is_own_session(id) || text("own").as_deref() == Some("1");
+        if concerns_us && !is_daemon && !is_elsewhere && !is_own {
             let place = if database.is_empty() {
                 "no database"
             } else {
@@ -155,6 +155,22 @@ async fn look(
         }
     }
     Ok(found)
+}
+
+/// The sessions on every server, where they can be had: OMS may come in over another one than this run.
+async fn read_rows(metadb: &Metadb, connection: &mut Conn) -> Result<Vec<Row>, Failure> {
+    let failed = |e: &mysql_async::Error| Failure::from_sql("looking at the sessions", e);
+    if let Some(list) = SessionList::of_all_servers(metadb.engine, MARK) {
+        match connection.query(list.sql).await {
+            Ok(rows) => return Ok(rows),
+            Err(error) => match server_code(&error).map(judge_code) {
+                Some(meaning) if !meaning.is_transient() => {}
+                _ => return Err(failed(&error)),
+            },
+        }
+    }
+    let list = SessionList::of_one_server(MARK);
+    connection.query(list.sql).await.map_err(|e| failed(&e))
 }
 
 /// The text of a column, found by its name without regard to case.

@@ -6,7 +6,8 @@
 use super::connection::Metadb;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::grants::{Grants, grant_statement, scope};
-use crate::protocol::report::{Engine, Privilege, PrivilegeState, Reason};
+use crate::metadb::{Engine, Meaning, judge_code};
+use crate::protocol::report::{Privilege, PrivilegeState, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -140,7 +141,7 @@ async fn look(
         return Ok(Sight::Seen);
     }
     // MySQL and MariaDB have all of them in every version that OMS runs on.
-    if engine != Engine::OceanBase {
+    if !engine.is_oceanbase() {
         return Ok(Sight::CannotTell(kind.privilege));
     }
     if !has_list(connection, kind).await? || !has_privilege(connection, kind).await? {
@@ -164,7 +165,9 @@ async fn has_list(connection: &mut Conn, kind: &Kind) -> Result<bool, Failure> {
     let sql = format!("SELECT 1 FROM information_schema.{} WHERE 1 = 0", kind.list);
     match connection.query_drop(sql).await {
         Ok(()) => Ok(true),
-        Err(error) if matches!(server_code(&error), Some(1049 | 1109 | 1146 | 5019)) => Ok(false),
+        Err(error) if server_code(&error).is_some_and(|code| judge_code(code).is_missing()) => {
+            Ok(false)
+        }
         Err(error) => Err(Failure::from_sql(LOOKING, &error)),
     }
 }
@@ -184,8 +187,8 @@ async fn has_privilege(connection: &mut Conn, kind: &Kind) -> Result<bool, Failu
                 .map_err(|e| Failure::from_sql(LOOKING, &e))?;
             Ok(true)
         }
-        Err(error) => match server_code(&error) {
-            Some(1064 | 1149) => Ok(false),
+        Err(error) => match server_code(&error).map(judge_code) {
+            Some(Meaning::NotUnderstood) => Ok(false),
             Some(_) => Ok(true),
             None => Err(Failure::from_sql(LOOKING, &error)),
         },

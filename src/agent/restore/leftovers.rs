@@ -5,8 +5,8 @@ use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, answer};
 use crate::agent::manifest::{DatabaseRecord, ViewShape};
 use crate::agent::metadb::catalogue::{list_programs, show_create};
-use crate::agent::sql::names::quote;
 use crate::agent::volume::claim::sync_directory;
+use crate::metadb::quote_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::fs::OpenOptions;
@@ -23,7 +23,7 @@ pub async fn list_objects(
     database: &str,
 ) -> Result<(Vec<String>, Vec<String>), Failure> {
     let objects: Vec<(String, String)> = connection
-        .query(format!("SHOW FULL TABLES FROM {}", quote(database)))
+        .query(format!("SHOW FULL TABLES FROM {}", quote_name(database)))
         .await
         .map_err(|e| Failure::from_sql(&format!("listing the objects of {database}"), &e))?;
     let (views, tables): (Vec<_>, Vec<_>) = objects
@@ -44,7 +44,11 @@ pub async fn list_views(
     let (_, names) = list_objects(connection, database).await?;
     let mut views = Vec::new();
     for name in names {
-        let sql = format!("SHOW CREATE VIEW {}.{}", quote(database), quote(&name));
+        let sql = format!(
+            "SHOW CREATE VIEW {}.{}",
+            quote_name(database),
+            quote_name(&name)
+        );
         let doing = format!("reading view {database}.{name}");
         let text = answer(&doing, show_create(connection, &sql, "Create View").await)?;
         let text = text.unwrap_or_default();
@@ -73,13 +77,13 @@ pub async fn drop_unknown(
 ) -> Result<(), Failure> {
     let database = &record.name;
     for (shape, text) in list_views(connection, database).await? {
-        let full = format!("{}.{}", quote(database), quote(&shape.name));
+        let full = format!("{}.{}", quote_name(database), quote_name(&shape.name));
         if !record.has_view(&shape) {
             drop_one(connection, root, suffix, "VIEW", &full, &text).await?;
         }
     }
     for program in list_programs(connection, database).await? {
-        let full = format!("{}.{}", quote(database), quote(&program.name));
+        let full = format!("{}.{}", quote_name(database), quote_name(&program.name));
         let kind = program.kind.to_ascii_uppercase();
         // SHOW CREATE TRIGGER calls its column differently from the others.
         let column = if kind == "TRIGGER" {

@@ -5,8 +5,8 @@
 //! step that it names, so that a killed attempt is always found at that step or before it.
 
 use crate::agent::failure::Failure;
-use crate::agent::metadb::lock::{RESTORE_ROW, TABLE};
 use crate::agent::sql::names::literal;
+use crate::metadb::lock_table::{RESTORE_ROW, TABLE};
 use crate::protocol::report::Reason;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

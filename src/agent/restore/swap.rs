@@ -16,8 +16,9 @@ use crate::agent::metadb::catalogue::{describe_database, list_databases};
 use crate::agent::metadb::connection::{Metadb, keep_alive};
 use crate::agent::run::Run;
 use crate::agent::sql::definitions::Definitions;
-use crate::agent::sql::names::{Beside, quote};
+use crate::agent::sql::names::Beside;
 use crate::agent::volume::reader::read_definitions;
+use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -88,7 +89,7 @@ pub async fn swap(
         if (&shape.character_set, &shape.collation) != (&record.character_set, &record.collation) {
             let sql = format!(
                 "ALTER DATABASE {} DEFAULT CHARACTER SET {} COLLATE {}",
-                quote(&record.name),
+                quote_name(&record.name),
                 record.character_set,
                 record.collation
             );
@@ -117,7 +118,7 @@ async fn remake_views(
             if live.iter().any(|(shape, _)| shape == view) {
                 continue;
             }
-            let full = format!("{}.{}", quote(&record.name), quote(&view.name));
+            let full = format!("{}.{}", quote_name(&record.name), quote_name(&view.name));
             connection
                 .query_drop(format!("DROP VIEW IF EXISTS {full}"))
                 .await
@@ -164,10 +165,10 @@ async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<()
         .map(|m| {
             format!(
                 "{}.{} TO {}.{}",
-                quote(&m.from),
-                quote(&m.table),
-                quote(&m.to),
-                quote(&m.table)
+                quote_name(&m.from),
+                quote_name(&m.table),
+                quote_name(&m.to),
+                quote_name(&m.table)
             )
         })
         .collect();

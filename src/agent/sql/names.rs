@@ -1,9 +1,4 @@
-//! Quoting of identifiers and the names of the databases that the agent makes. No I/O.
-
-/// `name` in back-ticks.
-pub fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
+//! SQL strings, and the names of the databases that the agent makes. No I/O.
 
 /// `text` as an SQL string. Back-slashes are escaped, so `NO_BACKSLASH_ESCAPES` must be off in the session.
 pub fn literal(text: &str) -> String {
@@ -67,8 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_are_doubled() {
-        assert_eq!(quote("a`b"), "`a``b`");
+    fn quotes_and_back_slashes_are_escaped() {
         assert_eq!(literal("it's \\ ok"), r"'it\'s \\ ok'");
     }
 

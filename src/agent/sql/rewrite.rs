@@ -5,9 +5,9 @@
 //! Only the name after the word REFERENCES is changed, and only outside strings and quoted names: the same
 //! text inside a comment or a default value stays.
 
-use super::names::quote;
 use super::statements::name_of;
 use super::tokens::{Token, first_token, goes_on_with};
+use crate::metadb::quote_name;
 
 /// Replaces the database of every foreign key by what `rename` gives for it; `None` leaves it.
 pub fn rename_references(create_table: &[u8], rename: impl Fn(&str) -> Option<String>) -> Vec<u8> {
@@ -26,7 +26,7 @@ pub fn rename_references(create_table: &[u8], rename: impl Fn(&str) -> Option<St
             None
         };
         match renamed {
-            Some(name) => out.extend_from_slice(quote(&name).as_bytes()),
+            Some(name) => out.extend_from_slice(quote_name(&name).as_bytes()),
             None => out.extend_from_slice(text),
         }
         match token {

@@ -4,9 +4,9 @@
 //! values of a dump equals the digest over the live table. That proves the content of a file without loading
 //! it anywhere.
 
-use super::names::quote;
 use super::statements::{end_of_quoted, name_of};
 use crate::agent::digest::{ContentDigest, RowHash};
+use crate::metadb::quote_name;
 use std::ops::Range;
 
 /// Why an INSERT statement is not understood. Holds positions and never values.
@@ -223,10 +223,10 @@ pub fn strip_generated(
     }
     let list = columns
         .iter()
-        .map(|name| quote(name))
+        .map(|name| quote_name(name))
         .collect::<Vec<_>>()
         .join(", ");
-    let mut out = format!("INSERT INTO {} ({list}) VALUES ", quote(&head.table)).into_bytes();
+    let mut out = format!("INSERT INTO {} ({list}) VALUES ", quote_name(&head.table)).into_bytes();
     let mut begins_row = true;
     walk_rows(statement, &head, &wanted, &mut |span, is_last, _| {
         if begins_row {

@@ -4,9 +4,9 @@
 //! another name, such a view would silently read the live tables. A name with two parts may as well be a column of an
 //! alias that is called like a database: where the statement names tables, it is a database, elsewhere it is not.
 
-use super::names::quote;
 use super::statements::name_of;
 use super::tokens::{Token, first_token, goes_on_with};
+use crate::metadb::quote_name;
 
 /// Replaces the database of every table that the view reads by what `rename` gives for it; `None` leaves it.
 pub fn rename_tables(create_view: &[u8], rename: impl Fn(&str) -> Option<String>) -> Vec<u8> {
@@ -30,7 +30,7 @@ pub fn rename_tables(create_view: &[u8], rename: impl Fn(&str) -> Option<String>
             _ => None,
         };
         match renamed {
-            Some(name) => out.extend_from_slice(quote(&name).as_bytes()),
+            Some(name) => out.extend_from_slice(quote_name(&name).as_bytes()),
             None => out.extend_from_slice(text),
         }
         if token != Token::Space {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::ha::HaPatch;
 use crate::api::KeptKey;
+use crate::metadb::Engine;
 
 /// Names of the databases of one installation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,28 +24,6 @@ impl Databases {
         let mut names = vec![self.rm.clone(), self.cm.clone()];
         names.extend(self.heartbeats.iter().cloned());
         names
-    }
-}
-
-/// Kind of server that speaks the MySQL protocol here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Engine {
-    /// OceanBase, a tenant of a cluster in MySQL mode.
-    OceanBase,
-    /// OceanBase's stand-alone seekdb.
-    SeekDb,
-    /// MySQL.
-    MySql,
-    /// MariaDB.
-    MariaDb,
-    /// Something else.
-    Other,
-}
-
-impl Engine {
-    /// True for engines with OceanBase's traits: `ob_query_timeout`, `LOCK TABLES` that does not lock.
-    pub fn is_oceanbase(self) -> bool {
-        matches!(self, Self::OceanBase | Self::SeekDb)
     }
 }
 
@@ -270,13 +249,6 @@ pub enum SchemaMarker {
     Versions(Vec<String>),
 }
 
-/// Database that holds the lock; also visible proof to people that an upgrade is under way.
-pub const LOCK_DATABASE: &str = "oms_operator_lock";
-/// Table with the one lock row.
-pub const LOCK_TABLE: &str = "upgrade_lock";
-/// Table, in the same database, with the recovery keys that were left in `ha.config`.
-pub const KEPT_TABLE: &str = "kept_recovery_keys";
-
 /// The lock row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LockRow {
@@ -312,10 +284,4 @@ pub enum LockOutcome {
     Fenced(LockRow),
     /// Nobody holds it.
     Free,
-}
-
-/// The statement with which a person removes the kept keys of one OMS.
-pub fn describe_removal(rm: &str) -> String {
-    let rm = rm.replace('\'', "''");
-    format!("delete from {LOCK_DATABASE}.{KEPT_TABLE} where rm = '{rm}'")
 }

@@ -3,7 +3,6 @@
 //! No I/O here. The adapter is [`super::mysql`]; tests put a double behind the same trait.
 //! Every call is bounded in time by the adapter, every write is conditional or absolute and read
 //! back, and a failed call says whether the write may have happened.
-mod elsewhere;
 mod error;
 mod facts;
 
@@ -12,7 +11,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use elsewhere::{is_elsewhere, read_address};
+pub use crate::metadb::{
+    Engine, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, describe_removal, is_elsewhere, read_address,
+};
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
 

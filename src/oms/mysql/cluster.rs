@@ -1,8 +1,9 @@
 //! Projects, nodes, heart beats and regions (tables: V4.0.0 guide, and the vendor's deploy tool).
 use super::super::metadb::{HeartBeat, HostRow, MetaDbError, RegionRow, SchemaMarker};
 use super::super::project::{ProjectKey, ProjectKind, ProjectRow, ProjectStatus};
-use super::session::{Session, quote_table};
+use super::session::Session;
 use super::tables::{find_columns, require_columns};
+use crate::metadb::quote_table;
 
 /// Rows removed per statement, so that a long table does not run into a statement time limit.
 const TRIM_BATCH: u64 = 20_000;

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::super::metadb::{ConnectorFact, ConnectorReport, DbType, MetaDbError};
-use super::session::{Session, quote_name, quote_table};
+use super::session::Session;
 use super::tables::find_columns;
+use crate::metadb::{quote_name, quote_table};
 
 const TABLE: &str = "config_job";
 const OWNER_COLUMNS: [&str; 6] = [

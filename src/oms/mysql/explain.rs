@@ -1,7 +1,8 @@
 //! What the errors of connection and server mean.
-use mysql_async::{DriverError, Error};
+use mysql_async::{DriverError, Error, ServerError};
 
 use super::super::metadb::{MetaDbError, WriteFate};
+use crate::metadb::{Meaning, judge_code, quotes_values};
 
 /// Why no session could be opened.
 pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Error) -> MetaDbError {
@@ -32,25 +33,18 @@ pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Erro
             };
         }
     };
-    match server.code {
-        1045 | 1698 => MetaDbError::LoginRefused {
+    match judge_code(server.code) {
+        Meaning::LoginRefused => MetaDbError::LoginRefused {
             address,
             user: user.to_owned(),
         },
-        3159 => MetaDbError::TlsRequired { address },
-        1251 => unsupported(address, "another authentication protocol"),
-        // Too many connections or errors, host not allowed.
-        1040 | 1129 | 1130 | 1203 | 1226 => MetaDbError::Unreachable {
+        Meaning::Tls => MetaDbError::TlsRequired { address },
+        Meaning::LoginUnsupported => unsupported(address, "another authentication protocol"),
+        Meaning::TurnedAway => MetaDbError::Unreachable {
             address,
             reason: format!("the server refuses connections (error {})", server.code),
         },
-        code => MetaDbError::Server {
-            call: call.to_owned(),
-            code,
-            state: server.state,
-            message: shorten(&server.message),
-            fate: WriteFate::NotWritten,
-        },
+        _ => explain_server(call.to_owned(), WriteFate::NotWritten, server),
     }
 }
 
@@ -72,34 +66,43 @@ pub(super) fn explain_statement(
     let Error::Server(server) = error else {
         return MetaDbError::ConnectionLost { call, fate };
     };
-    match server.code {
-        1044 | 1142 | 1143 | 1227 | 1370 | 1410 => MetaDbError::PrivilegeMissing {
+    match judge_code(server.code) {
+        Meaning::PrivilegeMissing => MetaDbError::PrivilegeMissing {
             call,
             code: server.code,
             grant: format!("the account must be allowed to use {what}"),
         },
-        1049 | 1146 => MetaDbError::Missing {
+        meaning if meaning.is_missing() => MetaDbError::Missing {
             call,
             object: what.to_owned(),
         },
-        1054 => MetaDbError::SchemaDiffers {
+        Meaning::ColumnMissing => MetaDbError::SchemaDiffers {
             call,
             reason: format!("{what} lacks an expected column"),
         },
-        // OceanBase: query timeout; MariaDB: max_statement_time; MySQL: max_execution_time.
-        4012 | 1969 | 3024 => MetaDbError::StatementCut {
+        Meaning::TimeLimit => MetaDbError::StatementCut {
             call,
             code: server.code,
             fate,
         },
-        1053 | 1317 | 1927 => MetaDbError::ConnectionLost { call, fate },
-        code => MetaDbError::Server {
-            call,
-            code,
-            state: server.state,
-            message: shorten(&server.message),
-            fate,
-        },
+        Meaning::ConnectionEnded => MetaDbError::ConnectionLost { call, fate },
+        _ => explain_server(call, fate, server),
+    }
+}
+
+/// A refusal that has no variant of its own, in the server's words as far as they tell no values.
+fn explain_server(call: String, fate: WriteFate, server: ServerError) -> MetaDbError {
+    let message = if quotes_values(server.code) {
+        "its words quote values and are left out".to_owned()
+    } else {
+        shorten(&server.message)
+    };
+    MetaDbError::Server {
+        call,
+        code: server.code,
+        state: server.state,
+        message,
+        fate,
     }
 }
 
@@ -124,5 +127,20 @@ mod tests {
         };
         assert_eq!(address, "metadb:2881");
         assert!(!error.is_transient() && error.to_string().contains("require_secure_transport"));
+    }
+
+    #[test]
+    fn values_of_rows_are_not_passed_on() {
+        let refusal = Error::Server(ServerError {
+            code: 1366,
+            message: "Incorrect integer value: 'canary-7' for column 'a' at row 1".into(),
+            state: "HY000".into(),
+        });
+        let error = explain_statement("call", "a table", WriteFate::Unknown, refusal);
+        let words = error.to_string();
+        assert!(
+            words.contains("1366") && !words.contains("canary-7"),
+            "{words}"
+        );
     }
 }

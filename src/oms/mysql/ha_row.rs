@@ -1,8 +1,9 @@
 //! The row of `ha.config`: read, and changed by compare-and-set.
 use super::super::ha::{HA_CONFIG_NAME, HaConfig};
 use super::super::metadb::{HaRow, HaRowOutcome, HaRowWrite, MetaDbError};
-use super::session::{Session, quote_table};
+use super::session::Session;
 use super::tables::{find_columns, require_columns};
+use crate::metadb::quote_table;
 
 const TABLE: &str = "oms_normal_config";
 

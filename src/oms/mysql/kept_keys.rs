@@ -2,7 +2,8 @@
 //! next. A server may have the databases of several; the rm database is what tells them apart.
 use super::super::metadb::{KEPT_TABLE, KeptKeys, LOCK_DATABASE, MetaDbError, describe_removal};
 use super::lock::{create_database, explain_grant};
-use super::session::{Session, quote_table};
+use super::session::Session;
+use crate::metadb::quote_table;
 
 /// Longest name of a database on OceanBase.
 const RM_MAX: usize = 128;

@@ -1,11 +1,8 @@
 //! The lock that admits one upgrade per meta database: one row in a database of our own.
-use super::super::metadb::{
-    LOCK_DATABASE, LOCK_TABLE, LockClaim, LockOutcome, LockRow, MetaDbError,
-};
-use super::session::{Session, quote_name, quote_table};
-
-const HOLDER_MAX: usize = 64;
-const NOTE_MAX: usize = 255;
+use super::super::metadb::{LockClaim, LockOutcome, LockRow, MetaDbError};
+use super::session::Session;
+use crate::metadb::lock_table::{HOLDER_MAX, NOTE_MAX};
+use crate::metadb::{LOCK_DATABASE, LOCK_TABLE, quote_name, quote_table};
 
 fn table() -> String {
     quote_table(LOCK_DATABASE, LOCK_TABLE)

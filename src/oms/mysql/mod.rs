@@ -12,7 +12,6 @@ mod identity;
 mod kept_keys;
 mod lock;
 mod own;
-pub mod pins;
 mod rows;
 mod session;
 mod sessions;
@@ -21,10 +20,10 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config_yaml::Address;
 use super::metadb::*;
 use super::project::ProjectRow;
-use super::secret::Credentials;
+use crate::metadb::secret::Credentials;
+use crate::protocol::request::Address;
 use own::OwnServers;
 use session::Door;
 

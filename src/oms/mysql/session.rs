@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts, OptsBuilder, Params, Row};
+use mysql_async::{Conn, Error, Opts, Params, Row};
 
-use super::super::config_yaml::Address;
-use super::super::metadb::{Engine, MetaDbError, WriteFate};
-use super::super::secret::Credentials;
+use super::super::metadb::{MetaDbError, WriteFate};
 use super::explain::{explain_connect, explain_statement};
 use super::own::{OwnSessions, Ticket};
-use super::pins::{self, PinError, Purpose};
 use super::rows::Cells;
+use crate::metadb::pins::{self, PinError, Purpose};
+use crate::metadb::secret::Credentials;
+use crate::metadb::{Engine, build_options, name_engine};
+use crate::protocol::request::Address;
 
 /// How to get in.
 pub(super) struct Door {
@@ -30,22 +31,8 @@ impl Door {
         limit: Duration,
         own: OwnSessions,
     ) -> Self {
-        // Never a URL: user names such as `root@metadb#obtest` and any password pass as they are.
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(address.host.clone())
-            .tcp_port(address.port)
-            .user(Some(credentials.user.clone()))
-            .pass(Some(credentials.password.reveal().to_owned()))
-            // A server may name a local socket; the caller named a TCP address.
-            .prefer_socket(false)
-            .enable_cleartext_plugin(false)
-            .secure_auth(true)
-            // Else the driver asks for both before a session can be told to answer in full. The packet is MySQL's largest.
-            .max_allowed_packet(Some(1 << 30))
-            .wait_timeout(Some(60))
-            .stmt_cache_size(Some(0));
         Self {
-            opts: opts.into(),
+            opts: build_options(address, credentials).into(),
             address: address.to_string(),
             user: credentials.user.clone(),
             limit,
@@ -253,90 +240,5 @@ fn fate_of(wrote: &AtomicBool) -> WriteFate {
         WriteFate::Unknown
     } else {
         WriteFate::NotWritten
-    }
-}
-
-/// Tells the engine by `version()` and `@@version_comment`.
-fn name_engine(version: &str, comment: &str) -> Engine {
-    let text = format!("{version} {comment}").to_ascii_lowercase();
-    if text.contains("seekdb") {
-        Engine::SeekDb
-    } else if text.contains("oceanbase") {
-        Engine::OceanBase
-    } else if text.contains("mariadb") {
-        Engine::MariaDb
-    } else if text.contains("tidb") {
-        // Its version begins like MySQL's; its list of sessions is that of one server of many.
-        Engine::Other
-    } else if text.contains("mysql") || reads_like_mysql(version) {
-        Engine::MySql
-    } else {
-        Engine::Other
-    }
-}
-
-/// Builds of distributions do not name the product: three numbers from 5.x to 9.x are MySQL's.
-fn reads_like_mysql(version: &str) -> bool {
-    let numbers: Vec<&str> = version.split(['.', '-', '+']).take(3).collect();
-    let major = numbers.first().and_then(|major| major.parse().ok());
-    major.is_some_and(|major: u32| (5..=9).contains(&major))
-        && numbers.len() == 3
-        && numbers.iter().all(|number| number.parse::<u32>().is_ok())
-}
-
-/// A name as SQL: in back-ticks, with those inside doubled.
-pub(super) fn quote_name(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// A table of a database as SQL.
-pub(super) fn quote_table(database: &str, table: &str) -> String {
-    format!("{}.{}", quote_name(database), quote_name(table))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_engines() {
-        for (version, comment, engine) in [
-            (
-                "5.7.25-OceanBase seekdb-v1.4.0.0",
-                "OceanBase 4.3.5.3 seekdb (r1.4.0.0)",
-                Engine::SeekDb,
-            ),
-            (
-                "5.7.25-OceanBase-v4.2.1.0",
-                "OceanBase 4.2.1.0 (r1)",
-                Engine::OceanBase,
-            ),
-            ("5.7.25", "OceanBase 3.1.4 (r1)", Engine::OceanBase),
-            ("10.11.19-MariaDB-0+deb12u1", "Debian 12", Engine::MariaDb),
-            ("8.0.36", "MySQL Community Server - GPL", Engine::MySql),
-            ("5.7.44-log", "Source distribution", Engine::MySql),
-            ("9.7.4-2", "Debian", Engine::MySql),
-            ("8.4.6-0ubuntu0.25.04.1", "(Ubuntu)", Engine::MySql),
-            (
-                "8.0.36-28",
-                "Percona Server (GPL), Release 28",
-                Engine::MySql,
-            ),
-            (
-                "8.0.11-TiDB-v7.5.0",
-                "TiDB Server (Apache License 2.0), MySQL 8.0 compatible",
-                Engine::Other,
-            ),
-            ("14.2", "PostgreSQL", Engine::Other),
-            ("9.7", "", Engine::Other),
-            ("99", "", Engine::Other),
-        ] {
-            assert_eq!(name_engine(version, comment), engine, "{version}");
-        }
-    }
-
-    #[test]
-    fn quotes_names() {
-        assert_eq!(quote_table("a`b", "c d"), "`a``b`.`c d`");
     }
 }

@@ -9,6 +9,7 @@ use super::super::metadb::{
 };
 use super::rows::Cells;
 use super::session::Session;
+use crate::metadb::{SessionList, cut_port, name_database};
 
 /// Stands in our own statement, so that our row is known even behind a proxy that renumbers sessions.
 const MARK: &str = "oms_operator_session_list";
@@ -107,25 +108,16 @@ fn grants_process(grant: &str) -> bool {
 }
 
 async fn read_sessions(session: &mut Session) -> Result<(Vec<Cells>, ServerCoverage), MetaDbError> {
-    let own = format!("case when info like '%{MARK}%' then 1 else 0 end");
-    if session.engine == Engine::OceanBase {
-        let sql = format!(
-            "select id, user, host, db, command, time, {own} from oceanbase.gv$ob_processlist order by id"
-        );
-        match session.read_plain("gv$ob_processlist", &sql).await {
+    if let Some(list) = SessionList::of_all_servers(session.engine, MARK) {
+        match session.read_plain(list.what, &list.sql).await {
             Ok(rows) => return Ok((rows, ServerCoverage::AllServers)),
-            // It may come: the list of one server would hide those on the others meanwhile.
+            // It may come.
             Err(error) if error.is_transient() => return Err(error),
-            // This version has no such view, or the account may not read it.
             Err(_) => {}
         }
     }
-    let sql = format!(
-        "select id, user, host, db, command, time, {own} from information_schema.processlist order by id"
-    );
-    let rows = session
-        .read_plain("information_schema.processlist", &sql)
-        .await?;
+    let list = SessionList::of_one_server(MARK);
+    let rows = session.read_plain(list.what, &list.sql).await?;
     let coverage = judge_coverage(session).await;
     Ok((rows, coverage))
 }
@@ -201,11 +193,8 @@ fn read_session(row: &Cells) -> Result<(ForeignSession, bool), MetaDbError> {
     let found = ForeignSession {
         id: row.unsigned(0)?,
         user: row.optional_text(1).unwrap_or_default(),
-        host: without_port(&row.optional_text(2).unwrap_or_default()),
-        database: row.optional_text(3).filter(|name| {
-            // seekdb writes the word for "no database".
-            !name.is_empty() && name != "NULL"
-        }),
+        host: cut_port(&row.optional_text(2).unwrap_or_default()),
+        database: name_database(row.optional_text(3)),
         command: row.optional_text(4).unwrap_or_default(),
         seconds: row
             .signed(5)
@@ -216,35 +205,9 @@ fn read_session(row: &Cells) -> Result<(ForeignSession, bool), MetaDbError> {
     Ok((found, row.signed(6).unwrap_or(0) == 1))
 }
 
-fn without_port(host: &str) -> String {
-    if host.parse::<IpAddr>().is_ok() {
-        return host.to_owned();
-    }
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned(),
-        _ => host.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cuts_ports_off() {
-        for (host, name) in [
-            ("10.0.0.1:5123", "10.0.0.1"),
-            ("[::1]:5", "::1"),
-            ("::1", "::1"),
-            ("localhost", "localhost"),
-            ("fe80::1:99", "fe80::1:99"),
-        ] {
-            assert_eq!(without_port(host), name);
-        }
-    }
 
     #[test]
     fn reads_grants() {

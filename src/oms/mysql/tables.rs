@@ -1,7 +1,8 @@
 //! Which databases, tables and columns there are. A table that the account may not see is an error,
 //! never "absent": absence has a meaning (HA is off), so it must be proven.
 use super::super::metadb::{DatabaseFact, MetaDbError};
-use super::session::{Session, quote_table};
+use super::session::Session;
+use crate::metadb::quote_table;
 
 pub(super) async fn find_databases(
     session: &mut Session,

@@ -1,7 +1,7 @@
 //! Which sessions surely belong to another program than this OMS. Pure; operator and agent judge alike.
 use std::net::{IpAddr, SocketAddr};
 
-use super::LOCK_DATABASE;
+use super::lock_table::LOCK_DATABASE;
 
 /// Databases of the server itself: who is in one of them may be anybody.
 const OF_THE_SERVER: [&str; 5] = [
@@ -14,9 +14,9 @@ const OF_THE_SERVER: [&str; 5] = [
 /// Stands in the name of every database that a Job makes beside OMS's own: its sessions must be seen.
 const OF_A_JOB: &str = "__oms";
 
-/// Whether a session of OMS's account is none of this OMS: it works in a database that is another's, and it comes from no address
-/// of this OMS. Both must hold, and both must be known: OMS's own sessions may have no database, and a session on OMS's databases
-/// writes there wherever it comes from.
+/// Whether a session of OMS's account is none of this OMS: it works in a database that is another's, and it comes
+/// from no address of this OMS. Both must hold, and both must be known: OMS's own sessions may have no database, and
+/// a session on OMS's databases writes there wherever it comes from.
 pub fn is_elsewhere(
     database: Option<&str>,
     host: &str,

@@ -22,6 +22,15 @@ impl SecretString {
         &self.0
     }
 
+    /// The same words without the secret: no server and no client is known to repeat a password, but words come from
+    /// them.
+    pub fn redact(&self, words: String) -> String {
+        if self.is_empty() || !words.contains(self.reveal()) {
+            return words;
+        }
+        words.replace(self.reveal(), "***")
+    }
+
     /// True when there is no text at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -83,5 +92,12 @@ mod tests {
         );
         assert!(!shown.contains("canary-7"), "{shown}");
         assert_eq!(credentials.password.reveal(), "canary-7");
+    }
+
+    #[test]
+    fn is_cut_out_of_words() {
+        let secret = SecretString::new("canary");
+        assert_eq!(secret.redact("bad canary here".into()), "bad *** here");
+        assert_eq!(SecretString::default().redact("all".into()), "all");
     }
 }

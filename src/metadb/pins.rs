@@ -1,8 +1,9 @@
-//! What every session of ours, the operator's and the agent's, sets for itself: no server-wide setting and no `init_connect`
-//! changes what it reads, whether what it writes stays, or how long it waits.
+//! What every session of ours, the operator's and the agent's, sets for itself: no server-wide setting and no
+//! `init_connect` changes what it reads, whether what it writes stays, or how long it waits.
 //!
-//! A server is asked which of the settings it has and what they are, what differs is set, and it is read back: a proxy that
-//! swallows a SET is found out. Touches settings of the session at hand, nothing else.
+//! A server is asked which of the settings it has and what they are, what differs is set, and it is read back: a
+//! proxy that swallows a SET is found out. Touches settings of the session at hand, nothing else.
+use super::codes::{Meaning, judge_code};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,24 +16,21 @@ pub const ALL_ROWS: u64 = i64::MAX.unsigned_abs();
 /// Ten hours in microseconds: longer than any deadline of a Job.
 pub const LONGEST_MICROS: u64 = 36_000_000_000;
 
-/// Seconds after which the server ends a session of a Job that asks for nothing. A node that is lost says no goodbye, and until
-/// then its sessions and what they lock stand in the way of the next attempt.
+/// Seconds after which the server ends a session of a Job that asks for nothing. A node that is lost says no goodbye,
+/// and until then its sessions and what they lock stand in the way of the next attempt.
 pub const IDLE_SECONDS: u64 = 60;
 
-/// Seconds that a session of a Job waits for a lock. What a lost node had locked is free after [`IDLE_SECONDS`]: whoever gave up
-/// before would fail for a lock that goes by itself. What stays locked for longer belongs to somebody, and that is said
-/// instead of waited out.
+/// Seconds that a session of a Job waits for a lock. What a lost node had locked is free after [`IDLE_SECONDS`]:
+/// whoever gave up before would fail for a lock that goes by itself. What stays locked for longer belongs to
+/// somebody, and that is said instead of waited out.
 pub const LOCK_WAIT_SECONDS: u64 = 90;
 const _: () = assert!(LOCK_WAIT_SECONDS > IDLE_SECONDS);
-
-/// Answer of MySQL, MariaDB and OceanBase to a variable that they do not have.
-const UNKNOWN_VARIABLE: u16 = 1193;
 
 /// Settings that every server has. One that does not list them has not answered the question.
 const EVERYWHERE: [&str; 3] = ["sql_select_limit", "autocommit", "character_set_client"];
 
-/// Settings that would change without a word what is read or written. A server that refuses one of the others, which say how
-/// long to wait or which refusals are told aloud, is worked with as it is.
+/// Settings that would change without a word what is read or written. A server that refuses one of the others, which
+/// say how long to wait or which refusals are told aloud, is worked with as it is.
 const DECISIVE: [&str; 12] = [
     "sql_select_limit",
     "autocommit",
@@ -88,9 +86,9 @@ enum Value {
 
 type Pin = (&'static str, Value);
 
-/// The first statement of every session. Before it even an answer of one row may be cut away, and a look at the settings may be
-/// refused as too large; and while autocommit is off, such a look begins a transaction on OceanBase, within which some of them
-/// cannot be set. Every server has the first two.
+/// The first statement of every session. Before it even an answer of one row may be cut away, and a look at the
+/// settings may be refused as too large; and while autocommit is off, such a look begins a transaction on OceanBase,
+/// within which some of them cannot be set. Every server has the first two.
 ///
 /// # Errors
 /// Of the server.
@@ -111,13 +109,13 @@ pub async fn begin(connection: &mut Conn) -> Result<(), Error> {
 /// Every other one.
 pub fn unless_unknown(result: Result<(), Error>) -> Result<(), Error> {
     match result {
-        Err(Error::Server(error)) if error.code == UNKNOWN_VARIABLE => Ok(()),
+        Err(Error::Server(error)) if judge_code(error.code) == Meaning::VariableUnknown => Ok(()),
         result => result,
     }
 }
 
-/// Sets everything else, and proves that it is set. Comes back with the settings that are not decisive and that the server did
-/// not keep: it is worked with all the same.
+/// Sets everything else, and proves that it is set. Comes back with the settings that are not decisive and that the
+/// server did not keep: it is worked with all the same.
 ///
 /// # Errors
 /// When the server refuses a decisive setting, or does not keep it.
@@ -216,8 +214,8 @@ pub async fn read_settings(
 fn list_ahead(purpose: Purpose, is_oceanbase: bool) -> Vec<Pin> {
     let mut ahead = Vec::new();
     if purpose == Purpose::Work {
-        // What is lost before this is set stays for the server's own limit: idle, in the middle of a statement, or sending rows
-        // that nobody takes any more. Every server has these.
+        // What is lost before this is set stays for the server's own limit: idle, in the middle of a statement, or
+        // sending rows that nobody takes any more. Every server has these.
         for name in ["net_write_timeout", "net_read_timeout", "wait_timeout"] {
             ahead.push((name, Value::Number(IDLE_SECONDS)));
         }

@@ -1,0 +1,24 @@
+//! What operator and agent both know of the server that holds the MetaDB, each thing once: which product it is, what
+//! its error numbers mean, how names are quoted, how our own table there is laid out, how sessions are listed, and
+//! what a session of ours sets for itself.
+//!
+//! Knowledge, not conduct: nothing here opens a connection or waits. The operator's short calls
+//! ([`crate::oms::mysql`]) and the agent's long sessions stay apart, and no time limit of the one reaches the other.
+//! Only [`pins`] talks at all, over a connection that it is given.
+mod codes;
+mod elsewhere;
+mod engine;
+pub mod lock_table;
+mod options;
+pub mod pins;
+mod quoting;
+pub mod secret;
+mod sessions;
+
+pub use codes::{Meaning, judge_code, quotes_values};
+pub use elsewhere::{is_elsewhere, read_address};
+pub use engine::{Engine, name_engine};
+pub use lock_table::{KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, describe_removal};
+pub use options::build_options;
+pub use quoting::{quote_name, quote_table};
+pub use sessions::{SessionList, cut_port, name_database};
