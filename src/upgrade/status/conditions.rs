@@ -3,63 +3,17 @@ use crate::api::condition_types::{
     FINISHED, PAUSED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
 };
 use crate::api::{
-    ConditionReason, ConditionStatus, Direction, OmsUpgradeStatus, Phase, Reason, Step,
-    find_condition, set_condition,
+    ConditionReason, Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition,
+    set_condition,
 };
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
 use crate::upgrade::status::words::{describe_state, find_stall, is_released};
 use crate::upgrade::steps::find_phase;
-
-/// What conditions are judged on.
-pub(crate) struct Scene<'a> {
-    pub(crate) cx: &'a Context<'a>,
-    pub(crate) draft: &'a OmsUpgradeStatus,
-    pub(crate) step: Step,
-    pub(crate) direction: Direction,
-    pub(crate) phase: Phase,
-    /// It was given up as it stood: nothing is promised of what was under way.
-    pub(crate) released: bool,
-    /// The whole story in one sentence.
-    story: String,
-}
-
-/// A condition as it should read.
-pub(crate) struct Judgement {
-    type_: &'static str,
-    status: ConditionStatus,
-    reason: String,
-    message: String,
-}
-
-impl Judgement {
-    pub(crate) fn new(
-        type_: &'static str,
-        status: impl Into<ConditionStatus>,
-        reason: ConditionReason,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::with_word(type_, status, reason.as_str(), message)
-    }
-
-    /// Where the reason is that of something else: of a stall, a cause, a phase.
-    pub(crate) fn with_word(
-        type_: &'static str,
-        status: impl Into<ConditionStatus>,
-        reason: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            type_,
-            status: status.into(),
-            reason: reason.into(),
-            message: message.into(),
-        }
-    }
-}
 
 /// One per condition, in the order in which people read them. `None` leaves the condition as it is.
 const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 13] = [

@@ -1,5 +1,6 @@
 //! The status for people: derived from the rest of it, and from nothing else. Pure.
 pub(super) mod conditions;
 pub(super) mod events;
+pub(super) mod judgement;
 pub(super) mod promises;
 pub(super) mod words;

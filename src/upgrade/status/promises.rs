@@ -3,7 +3,7 @@ use crate::api::condition_types::{
     BACKUP_VERIFIED, HA_DISABLED, HA_RESTORED, PREFLIGHT_PASSED, ROLLED_BACK, SCHEMA_INITIALIZED,
 };
 use crate::api::{ConditionReason, ContentProof, Direction, InitRecord, Step};
-use crate::upgrade::status::conditions::{Judgement, Scene};
+use crate::upgrade::status::judgement::{Judgement, Scene};
 
 /// Given up as it stood: what was under way is not promised.
 pub(crate) fn break_promise(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
