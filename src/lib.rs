@@ -22,14 +22,52 @@
     clippy::todo,
     clippy::dbg_macro
 )]
+// Tests look into every room. The program does not: what it never uses is found by the compiler then.
+#[cfg(not(feature = "testing"))]
+mod agent;
+#[cfg(feature = "testing")]
 pub mod agent;
+#[cfg(not(feature = "testing"))]
+mod api;
+#[cfg(feature = "testing")]
 pub mod api;
+#[cfg(not(feature = "testing"))]
+mod controller;
+#[cfg(feature = "testing")]
 pub mod controller;
+#[cfg(not(feature = "testing"))]
+mod facts;
+#[cfg(feature = "testing")]
 pub mod facts;
+#[cfg(not(feature = "testing"))]
+mod metadb;
+#[cfg(feature = "testing")]
 pub mod metadb;
+#[cfg(not(feature = "testing"))]
+mod metrics;
+#[cfg(feature = "testing")]
 pub mod metrics;
+#[cfg(not(feature = "testing"))]
+mod objects;
+#[cfg(feature = "testing")]
 pub mod objects;
+#[cfg(not(feature = "testing"))]
+mod oms;
+#[cfg(feature = "testing")]
 pub mod oms;
+#[cfg(not(feature = "testing"))]
+mod protocol;
+#[cfg(feature = "testing")]
 pub mod protocol;
+#[cfg(not(feature = "testing"))]
+mod runtime;
+#[cfg(feature = "testing")]
 pub mod runtime;
+#[cfg(not(feature = "testing"))]
+mod upgrade;
+#[cfg(feature = "testing")]
 pub mod upgrade;
+
+pub use agent::{Command, run_command};
+pub use api::build_crd;
+pub use runtime::{RunOptions, run_operator};

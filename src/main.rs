@@ -1,9 +1,7 @@
 //! Parses arguments and dispatches.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
-use oms_operator::agent;
-use oms_operator::api::build_crd;
-use oms_operator::runtime::{RunOptions, run_operator};
+use oms_operator::{Command, RunOptions, build_crd, run_command, run_operator};
 use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
@@ -15,7 +13,7 @@ enum Cli {
     Run(Box<RunOptions>),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
-    Agent(agent::Command),
+    Agent(Command),
     /// Print the custom resource definition.
     Crd,
 }
@@ -25,7 +23,7 @@ fn main() -> ExitCode {
         Cli::Run(options) => run_operator(*options),
         Cli::Agent(command) => {
             end_at_any_panic();
-            agent::run_command(&command)
+            run_command(&command)
         }
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {
