@@ -3,6 +3,7 @@
 //! OMS upgrade guide, single node, step 1. `ha.config` is cached by `oms_console` (assumed, since
 //! OMS documents no reload), so with the driver `MetaDb` the console is restarted after the write.
 use super::health::{find_console_pid, is_console_stopped};
+use super::orders::set_ha;
 use super::{Context, Effect, Failure, Next, seconds_between};
 use crate::api::{HaDriver, Step};
 use crate::facts::Fact;
@@ -75,11 +76,7 @@ pub(super) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, inse
             }
         }
     }
-    Next::Do(Effect::SetHa {
-        driver,
-        patch,
-        insert,
-    })
+    set_ha(cx, driver, patch, insert)
 }
 
 /// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.

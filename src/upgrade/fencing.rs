@@ -3,11 +3,12 @@
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use super::adopt::read_target_record;
+use super::orders::{build_lock_claim, patch_target};
 use super::targets::read_targets;
 use super::{Context, Effect, Failure, Next};
 use crate::api::{Direction, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, PhaseRecord, Step};
 use crate::facts::{Fact, OwnKind, TargetFacts};
-use crate::objects::deployment::{read_annotation, read_generation};
+use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 
 /// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt has no
@@ -47,11 +48,7 @@ pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
     for target in &targets {
         let object = &target.deployment.object;
         if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str()) {
-            return Next::Do(Effect::PatchTarget {
-                target: target.original.name.clone(),
-                change: TargetChange::Fence,
-                generation: read_generation(object),
-            });
+            return patch_target(cx, &target.original.name, TargetChange::Fence);
         }
     }
     if abort {
@@ -60,7 +57,7 @@ pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
     let wanted = u64::try_from(cx.status.epoch).unwrap_or(0);
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => Next::trouble(2, "MetaDbUnseen", reason.clone()),
-        Fact::Known(None) => Next::Do(Effect::AcquireLock),
+        Fact::Known(None) => Next::Do(Effect::AcquireLock(build_lock_claim(cx))),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => Next::Fail(Failure::new(
             "MetaDbLocked",
             format!(
@@ -68,7 +65,9 @@ pub(super) fn decide_fencing(cx: &Context<'_>) -> Next {
                 row.note
             ),
         )),
-        Fact::Known(Some(row)) if row.epoch < wanted => Next::Do(Effect::RaiseLock),
+        Fact::Known(Some(row)) if row.epoch < wanted => {
+            Next::Do(Effect::RaiseLock(build_lock_claim(cx)))
+        }
         Fact::Known(Some(_)) => Next::Go(Step::DisablingHaForRollback),
     }
 }

@@ -1,6 +1,7 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
-use super::{Context, Effect, Failure, Next, to_i64};
+use super::orders::create_job;
+use super::{Context, Failure, Next, to_i64};
 use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Progress};
 use crate::facts::{Fact, JobState};
 use crate::protocol::report::{Outcome, Progress as AgentProgress, Reason, Report};
@@ -51,10 +52,9 @@ pub(super) fn run_job(
                 "a Job with the name of our {role:?} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
         ))),
-        JobState::Absent if recorded_uid.is_none() => {
-            Err(Next::Do(Effect::CreateJob { role, attempt }))
-        }
+        JobState::Absent if recorded_uid.is_none() => Err(create_job(cx, role, attempt)),
         JobState::Absent => repeat(
+            cx,
             draft,
             record,
             role,
@@ -87,6 +87,7 @@ pub(super) fn run_job(
             draft.progress = None;
             match report {
                 None => repeat(
+                    cx,
                     draft,
                     record,
                     role,
@@ -105,6 +106,7 @@ pub(super) fn run_job(
                 }
                 Some(report) if report.outcome == Outcome::Succeeded => Ok(report.clone()),
                 Some(report) if can_repeat(report.reason) => repeat(
+                    cx,
                     draft,
                     record,
                     role,
@@ -122,6 +124,7 @@ pub(super) fn run_job(
 
 /// The next attempt, under a new name, while attempts are left.
 fn repeat(
+    cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     record: usize,
     role: JobRole,
@@ -137,10 +140,7 @@ fn repeat(
     }
     job.attempt += 1;
     job.uid = None;
-    Err(Next::Do(Effect::CreateJob {
-        role,
-        attempt: job.attempt,
-    }))
+    Err(create_job(cx, role, job.attempt))
 }
 
 /// Failures that another try may not meet again.

@@ -1,4 +1,5 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
+use super::orders::build_lock_claim;
 use super::preflight_checks::{Verdict, judge_record};
 use super::{Context, Effect, Failure, Next};
 use crate::api::{CheckName, HaOriginal, OmsUpgradeStatus, Originals, ProjectRecord, Step};
@@ -15,7 +16,7 @@ pub(super) const MOST_PROJECTS: usize = 200;
 pub(super) fn decide_locking(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => return Next::trouble(2, "MetaDbUnseen", reason.clone()),
-        Fact::Known(None) => return Next::Do(Effect::AcquireLock),
+        Fact::Known(None) => return Next::Do(Effect::AcquireLock(build_lock_claim(cx))),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => {
             return Next::Fail(Failure::new(
                 "MetaDbLocked",

@@ -18,6 +18,7 @@ mod job_step;
 mod jobs;
 mod locking;
 mod needs;
+mod orders;
 mod pausing;
 mod preflight;
 mod preflight_cgroup;

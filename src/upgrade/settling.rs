@@ -1,8 +1,9 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
+use super::orders::patch_target;
 use super::requests::is_abandoned;
 use super::{Context, Effect, Next, needs};
 use crate::facts::{Fact, OwnKind};
-use crate::objects::deployment::{is_given_back, read_generation};
+use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
 
 /// Verdict and `settled` are two facts: clean-up goes on after the verdict.
@@ -52,11 +53,7 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
             Fact::Known(Some(deployment))
                 if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
             {
-                return Some(Next::Do(Effect::PatchTarget {
-                    target: target.name.clone(),
-                    change: TargetChange::GiveBack,
-                    generation: read_generation(&deployment.object),
-                }));
+                return Some(patch_target(cx, &target.name, TargetChange::GiveBack));
             }
             Fact::Known(_) => {}
         }

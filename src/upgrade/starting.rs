@@ -253,10 +253,9 @@ fn help_with_init(
             .find(|record| &record.target == name);
         if let Some(record) = record.filter(|record| record.pod_uid == pod.uid) {
             return Some(match &target.facts.init {
-                Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
-                    target: name.clone(),
-                    attempt: record.attempt,
-                }),
+                Fact::Known(InitState::NotStarted) => {
+                    Next::Do(Effect::StartInit(Box::new(record.clone())))
+                }
                 Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
                     match record_end(draft, name, end) {
                         Ok(()) => continue,
@@ -273,11 +272,8 @@ fn help_with_init(
             });
         }
         let attempt = record.map_or(1, |record| record.attempt + 1);
-        record_init(draft, name, pod, attempt);
-        return Some(Next::Do(Effect::StartInit {
-            target: name.clone(),
-            attempt,
-        }));
+        let run = record_init(draft, name, pod, attempt);
+        return Some(Next::Do(Effect::StartInit(Box::new(run))));
     }
     None
 }
@@ -288,14 +284,14 @@ pub(super) fn record_init(
     target: &str,
     pod: &crate::facts::PodFacts,
     attempt: i32,
-) {
+) -> InitRecord {
     let former = draft
         .init_runs
         .iter()
         .find(|record| record.target == target)
         .cloned();
     draft.init_runs.retain(|record| record.target != target);
-    draft.init_runs.push(InitRecord {
+    let run = InitRecord {
         target: target.into(),
         pod_uid: pod.uid.clone(),
         container_id: pod.container.id.clone(),
@@ -303,5 +299,7 @@ pub(super) fn record_init(
         attempt,
         completed: former.as_ref().is_some_and(|former| former.completed),
         unconfirmed: former.and_then(|former| former.unconfirmed),
-    });
+    };
+    draft.init_runs.push(run.clone());
+    run
 }

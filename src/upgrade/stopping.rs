@@ -1,9 +1,10 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump); rollback, step 2 (note T3).
+use super::orders::set_ha;
 use super::sessions::{find_blind_spot, list_counted};
 use super::targets::{Shape, Target, bring_into_shape, list_stopped, read_targets};
-use super::{Context, Effect, Failure, Next};
+use super::{Context, Failure, Next};
 use crate::api::{HaDriver, OmsUpgradeStatus, Step};
 use crate::facts::Fact;
 use crate::objects::deployment::{TemplateKind, is_drained};
@@ -31,11 +32,8 @@ pub(super) fn decide_stopping_old(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
                      see which console wrote it back, or use ha.driver MetaDb",
                 ));
             }
-            return Next::Do(Effect::SetHa {
-                driver: HaDriver::MetaDb,
-                patch: HaPatch::new().with_bool(ENABLE, false),
-                insert: false,
-            });
+            let patch = HaPatch::new().with_bool(ENABLE, false);
+            return set_ha(cx, HaDriver::MetaDb, patch, false);
         }
         Fact::Known(_) => {}
     }

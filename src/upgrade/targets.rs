@@ -1,8 +1,9 @@
 //! The targets: bringing all of them into one shape, and telling when somebody else writes them. Pure.
 use super::adopt::read_target_record;
+use super::orders::patch_target;
 use super::pausing::{hold_while_paused, wait_for_resumption};
 use super::templates::require_current;
-use super::{Context, Effect, Failure, Next};
+use super::{Context, Failure, Next};
 use crate::api::{
     Direction, Intent, RELEASE_ANNOTATION, RELEASE_VALUE, StoppedTarget, TargetOriginal,
 };
@@ -106,7 +107,6 @@ pub(super) fn bring_into_shape(
         if is_rewritten(cx, target, change) {
             return Some(describe_contention(target));
         }
-        let generation = read_generation(object);
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
             && intent.subject.as_deref() == Some(&target.original.name)
@@ -117,11 +117,7 @@ pub(super) fn bring_into_shape(
         if let Some(next) = hold_while_paused(cx, target, change) {
             return Some(next);
         }
-        return Some(Next::Do(Effect::PatchTarget {
-            target: target.original.name.clone(),
-            change: change.clone(),
-            generation,
-        }));
+        return Some(patch_target(cx, &target.original.name, change.clone()));
     }
     None
 }
