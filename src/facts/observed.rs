@@ -1,6 +1,7 @@
 //! What was seen of the world in one pass. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
+use super::AccountSource;
 use crate::api::JobRole;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
@@ -62,6 +63,8 @@ pub struct Observed {
     pub leftovers: Fact<Vec<OwnObject>>,
     /// The installation as `config.yaml` (or the spec) tells it.
     pub installation: Fact<Discovered>,
+    /// Where Jobs find the account of the MetaDB.
+    pub account: Fact<AccountSource>,
     /// The MetaDB.
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.

@@ -1,7 +1,7 @@
 //! What a Job's agent is asked. Pure.
-use super::credentials::AccountSource;
 use super::names::backup_directory;
 use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
+use crate::facts::AccountSource;
 use crate::objects::labels::Owner;
 use crate::protocol::request::{
     Address, Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,

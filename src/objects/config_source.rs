@@ -1,30 +1,11 @@
 //! Where a container's `config.yaml` comes from, read off the pod template. Pure.
+use crate::facts::{ConfigSource, HolderKind};
 use serde_json::Value;
 
 /// Path of OMS's configuration in the container (OMS deployment guide).
 pub const CONFIG_PATH: &str = "/home/admin/conf/config.yaml";
 /// Environment variable with the node's address (OMS deployment guide).
 pub const HOST_VARIABLE: &str = "OMS_HOST_IP";
-
-/// Kinds of object that can hold a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HolderKind {
-    /// A Secret.
-    Secret,
-    /// A ConfigMap.
-    ConfigMap,
-}
-
-/// One key of a Secret or ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigSource {
-    /// Kind of the object.
-    pub kind: HolderKind,
-    /// Name of the object.
-    pub name: String,
-    /// Key in it.
-    pub key: String,
-}
 
 /// The Secret or ConfigMap key that the container sees as `config.yaml`; `None` when it is a file of
 /// the node, of a claim or of the image.

@@ -1,7 +1,7 @@
-//! Where the MetaDB account lies, and how Jobs get to see it. Pure.
-use super::config_source::{ConfigSource, HolderKind};
+//! How Jobs get to see the MetaDB account, and the Secret that we keep it in where nobody else does. Pure.
 use super::labels::{Owner, build_metadata};
 use super::names::credentials_name;
+use crate::facts::{AccountSource, HolderKind};
 use crate::oms::config_yaml::NodeConfig;
 use crate::oms::secret::Credentials;
 use crate::protocol::request::Credentials as AgentCredentials;
@@ -23,22 +23,6 @@ pub const PASSWORD_KEY: &str = "password";
 pub const FACTS_KEY: &str = "facts.json";
 /// Readable for the Job's group only: the files belong to root, the group is the pod's fsGroup.
 const FILE_MODE: i32 = 0o440;
-
-/// Where the MetaDB account lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountSource {
-    /// Two keys of a Secret.
-    Keys {
-        /// Name of the Secret.
-        secret: String,
-        /// Key of the user name.
-        user_key: String,
-        /// Key of the password.
-        password_key: String,
-    },
-    /// OMS's own `config.yaml`.
-    ConfigFile(ConfigSource),
-}
 
 impl AccountSource {
     /// What the agent is told.
@@ -141,6 +125,7 @@ pub fn build_credentials_secret(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::ConfigSource;
     use serde_json::json;
 
     #[test]

@@ -3,10 +3,11 @@
 //! One attempt per Job (`backoffLimit: 0`, `podReplacementPolicy: Failed`), so that two dumps or two
 //! restores never run at once; no TTL, because the brain must see the end; no ownerReference and no
 //! token. The pod meets the *restricted* Pod Security Standard.
-use super::credentials::{AccountSource, CREDENTIALS_MOUNT};
+use super::credentials::CREDENTIALS_MOUNT;
 use super::labels::{Owner, build_annotations, build_labels, build_metadata};
 use super::names::{BACKUP_MOUNT, job_name, role_word};
 use crate::api::JobRole;
+use crate::facts::AccountSource;
 use crate::protocol::request::Request;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
@@ -40,36 +41,37 @@ pub struct PodSettings {
     pub image_pull_policy: Option<String>,
 }
 
-/// Everything a Job is made of.
-#[derive(Clone, Debug)]
-pub struct JobOrder<'a> {
-    /// For whom.
-    pub owner: Owner<'a>,
+/// Everything that a Job is made of, except what only the installation of the operator says: image and settings of
+/// pods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobOrder {
     /// What it is for.
     pub role: JobRole,
     /// Attempt.
     pub attempt: i32,
-    /// Image with the agent and the dump client.
-    pub image: &'a str,
     /// Claim for the backup.
-    pub claim: &'a str,
+    pub claim: String,
     /// Where the account lies.
-    pub account: &'a AccountSource,
+    pub account: AccountSource,
     /// What the agent is asked.
-    pub request: &'a Request,
+    pub request: Request,
     /// Seconds after which Kubernetes ends it.
     pub deadline: u64,
-    /// Settings of the installation.
-    pub settings: &'a PodSettings,
 }
 
-/// Builds a Job.
-pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
+/// Builds a Job. `image` holds the agent and the dump client.
+pub fn build_job(
+    owner: Owner<'_>,
+    order: &JobOrder,
+    image: &str,
+    settings: &PodSettings,
+) -> Result<Job, serde_json::Error> {
     let word = role_word(order.role);
-    let name = job_name(order.owner.uid, order.role, order.attempt);
-    let pod = build_pod(order, serde_json::to_string(order.request)?);
+    let name = job_name(owner.uid, order.role, order.attempt);
+    let request = serde_json::to_string(&order.request)?;
+    let pod = build_pod(order, image, settings, request);
     Ok(Job {
-        metadata: build_metadata(order.owner, name, word, Some(order.attempt)),
+        metadata: build_metadata(owner, name, word, Some(order.attempt)),
         spec: Some(JobSpec {
             backoff_limit: Some(0),
             completions: Some(1),
@@ -78,8 +80,8 @@ pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
             active_deadline_seconds: Some(i64::try_from(order.deadline).unwrap_or(i64::MAX)),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(build_labels(order.owner, word, Some(order.attempt))),
-                    annotations: Some(build_pod_annotations(order.owner)),
+                    labels: Some(build_labels(owner, word, Some(order.attempt))),
+                    annotations: Some(build_pod_annotations(owner)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod),
@@ -103,12 +105,11 @@ fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
     annotations
 }
 
-fn build_pod(order: &JobOrder<'_>, request: String) -> PodSpec {
-    let settings = order.settings;
+fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: String) -> PodSpec {
     PodSpec {
         containers: vec![Container {
             name: AGENT_CONTAINER.into(),
-            image: Some(order.image.into()),
+            image: Some(image.into()),
             image_pull_policy: settings.image_pull_policy.clone(),
             args: Some(vec![
                 "agent".into(),
@@ -130,7 +131,7 @@ fn build_pod(order: &JobOrder<'_>, request: String) -> PodSpec {
             Volume {
                 name: "backup".into(),
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                    claim_name: order.claim.into(),
+                    claim_name: order.claim.clone(),
                     read_only: None,
                 }),
                 ..Volume::default()
@@ -246,18 +247,15 @@ mod tests {
             image_pull_policy: Some("IfNotPresent".into()),
             ..PodSettings::default()
         };
-        let job = build_job(&JobOrder {
-            owner,
+        let order = JobOrder {
             role: JobRole::Dump,
             attempt: 2,
-            image: "tools:1",
-            claim: "oms-backup",
-            account: &account,
-            request: &request,
+            claim: "oms-backup".into(),
+            account,
+            request: request.clone(),
             deadline: 3600,
-            settings: &settings,
-        })
-        .unwrap();
+        };
+        let job = build_job(owner, &order, "tools:1", &settings).unwrap();
         let labels = json!({
             "app.kubernetes.io/managed-by": "oms-operator",
             "oms.oceanbase.com/upgrade-uid": owner.uid,

@@ -10,6 +10,7 @@ mod effect;
 mod faults;
 mod needs;
 mod next;
+mod orders;
 mod parts;
 mod requests;
 mod status;

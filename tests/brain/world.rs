@@ -13,8 +13,7 @@ use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::facts::*;
 use oms_operator::objects::deployment::{
-    TemplateKind, build_patch, classify_template, is_paused, read_replicas,
-    read_replicas_owned_time,
+    TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
 use oms_operator::oms::ha::{HaConfig, HaPatch};
 use oms_operator::oms::metadb::*;

@@ -1,11 +1,14 @@
 //! The intent of every effect, as it is stored before the effect is carried out.
+use super::objects::order;
 use super::source::read_sources;
 use super::{UID, find_loss, pin, read_stored, to_text};
-use oms_operator::api::KeptKey;
-use oms_operator::api::{ContentProof, HaDriver, Intent, JobRole, OmsUpgradeStatus};
+use oms_operator::api::{
+    ContentProof, HaDriver, InitRecord, Intent, JobRole, KeptKey, OmsUpgradeStatus,
+};
 use oms_operator::facts::{OwnKind, OwnObject};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::ha::HaPatch;
+use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim};
 use oms_operator::upgrade::Effect;
 use serde_json::{Value, json};
 
@@ -15,6 +18,11 @@ const MEANING: &str = "An operator that is replaced between recording an intent 
 
 fn list_effects() -> Vec<Effect> {
     let target = || "oms-1".to_owned();
+    let claim = || LockClaim {
+        holder: UID.into(),
+        epoch: 3,
+        note: "oms/to-4-0-0".into(),
+    };
     let proof = OldStartProof::from_status(&OmsUpgradeStatus {
         content_proof: Some(ContentProof::Equal),
         ..OmsUpgradeStatus::default()
@@ -29,13 +37,16 @@ fn list_effects() -> Vec<Effect> {
         Effect::RemoveFinalizer,
         Effect::CreateCredentialsSecret,
         Effect::CreatePrePull { target: target() },
-        Effect::AcquireLock,
-        Effect::RaiseLock,
+        Effect::AcquireLock(claim()),
+        Effect::RaiseLock(claim()),
         Effect::ReleaseLock,
         Effect::SetHa {
             driver: HaDriver::MetaDb,
-            patch,
-            insert: true,
+            write: Box::new(HaRowWrite {
+                expected: HaRow::NoRow,
+                patch,
+                insert_if_missing: true,
+            }),
         },
         Effect::KeepKeys {
             keys: vec![KeptKey {
@@ -53,10 +64,15 @@ fn list_effects() -> Vec<Effect> {
         Effect::SetQueryTimeout {
             microseconds: 3_600_000_000,
         },
-        Effect::StartInit {
+        Effect::StartInit(Box::new(InitRecord {
             target: target(),
+            pod_uid: "pod".into(),
+            container_id: "containerd://1".into(),
+            restart_count: 0,
             attempt: 2,
-        },
+            completed: false,
+            unconfirmed: None,
+        })),
     ];
     for role in [
         JobRole::Probe,
@@ -65,7 +81,7 @@ fn list_effects() -> Vec<Effect> {
         JobRole::Compare,
         JobRole::Restore,
     ] {
-        effects.push(Effect::CreateJob { role, attempt: 3 });
+        effects.push(Effect::CreateJob(Box::new(order(role, 3))));
     }
     for kind in [OwnKind::Job, OwnKind::Pod, OwnKind::Secret] {
         effects.push(Effect::DeleteOwn(OwnObject {
@@ -87,6 +103,7 @@ fn list_effects() -> Vec<Effect> {
             target: target(),
             change,
             generation: 7,
+            patch: Box::default(),
         });
     }
     effects

@@ -2,10 +2,9 @@
 use super::{UID, pin, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::*;
-use oms_operator::facts::DeploymentFacts;
+use oms_operator::facts::{AccountSource, ConfigSource, DeploymentFacts, HolderKind};
 use oms_operator::objects::agent_request::{Place, build_request, find_deadline};
-use oms_operator::objects::config_source::{ConfigSource, HolderKind};
-use oms_operator::objects::credentials::{AccountSource, build_credentials_secret};
+use oms_operator::objects::credentials::build_credentials_secret;
 use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
 use oms_operator::objects::event::Note;
 use oms_operator::objects::event::build_event;
@@ -60,8 +59,21 @@ pub fn account() -> AccountSource {
     }
 }
 
+/// A Job as it is ordered.
+pub fn order(role: JobRole, attempt: i32) -> JobOrder {
+    let (spec, status, account) = (spec(), samples::read_status(), account());
+    JobOrder {
+        role,
+        attempt,
+        claim: spec.backup.claim_name.clone(),
+        request: build_request(OWNER, &spec, &status, &place(), &account, role, attempt),
+        account,
+        deadline: find_deadline(&spec.timeouts, role),
+    }
+}
+
 fn build_jobs() -> Value {
-    let (spec, status, settings) = (spec(), samples::read_status(), PodSettings::default());
+    let settings = PodSettings::default();
     let file = AccountSource::ConfigFile(ConfigSource {
         kind: HolderKind::ConfigMap,
         name: "oms-config".into(),
@@ -74,19 +86,12 @@ fn build_jobs() -> Value {
         } else {
             account()
         };
-        let request = build_request(OWNER, &spec, &status, &place(), &account, role, 2);
         let order = JobOrder {
-            owner: OWNER,
-            role,
-            attempt: 2,
-            image: "registry.example.com/oms-operator-tools:0.1.0",
-            claim: "oms-backup",
-            account: &account,
-            request: &request,
-            deadline: find_deadline(&spec.timeouts, role),
-            settings: &settings,
+            account,
+            ..order(role, 2)
         };
-        let mut job = json!(build_job(&order).unwrap());
+        let image = "registry.example.com/oms-operator-tools:0.1.0";
+        let mut job = json!(build_job(OWNER, &order, image, &settings).unwrap());
         // The request has a pin of its own.
         let request = job
             .pointer_mut("/spec/template/spec/containers/0/args/3")

@@ -9,9 +9,9 @@ use crate::controller::accounts::{read_account, read_secret, read_text, take_acc
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
-use crate::facts::Discovered;
-use crate::objects::config_source::{ConfigSource, HOST_VARIABLE, HolderKind, find_config_source};
-use crate::objects::credentials::{AccountSource, FACTS_KEY, PASSWORD_KEY, USER_KEY};
+use crate::facts::{AccountSource, ConfigSource, Discovered, HolderKind};
+use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
+use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
 use crate::objects::deployment::read_environment;
 use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, parse_config};

@@ -60,6 +60,11 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
             Some(Err(error)) => Fact::Unknown(error.to_string()),
             None => Fact::default(),
         },
+        account: match &installation {
+            Some(Ok(access)) => Fact::Known(access.account.clone()),
+            Some(Err(error)) => Fact::Unknown(error.to_string()),
+            None => Fact::default(),
+        },
         metadb,
         progress,
         ..around

@@ -2,37 +2,22 @@
 use super::Performer;
 use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
-use crate::facts::Fact;
-use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome};
 
 impl Performer<'_> {
-    fn claim(&self) -> LockClaim {
-        LockClaim {
-            holder: self.subject.owner.uid.into(),
-            epoch: u64::try_from(self.subject.status.epoch).unwrap_or(0),
-            note: format!(
-                "{}/{}",
-                self.subject.owner.namespace, self.subject.owner.name
-            ),
-        }
-    }
-
-    pub(super) async fn acquire_lock(&self) -> Result<(), CallError> {
-        let claim = self.claim();
+    pub(super) async fn acquire_lock(&self, claim: &LockClaim) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbAcquireLock;
-        let outcome = self.ports.call(site, db.acquire_lock(&claim)).await?;
-        self.note_lock(&outcome);
+        let outcome = self.ports.call(site, db.acquire_lock(claim)).await?;
+        note_lock(&outcome);
         Ok(())
     }
 
-    pub(super) async fn raise_lock(&self) -> Result<(), CallError> {
-        let claim = self.claim();
+    pub(super) async fn raise_lock(&self, claim: &LockClaim) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbRaiseLock;
-        let outcome = self.ports.call(site, db.raise_lock(&claim)).await?;
-        self.note_lock(&outcome);
+        let outcome = self.ports.call(site, db.raise_lock(claim)).await?;
+        note_lock(&outcome);
         Ok(())
     }
 
@@ -43,39 +28,15 @@ impl Performer<'_> {
             .ports
             .call(site, db.release_lock(self.subject.owner.uid))
             .await?;
-        self.note_lock(&outcome);
+        note_lock(&outcome);
         Ok(())
     }
 
-    /// What became of it is read again in the next reconcile; here it is only told.
-    fn note_lock(&self, outcome: &LockOutcome) {
-        match outcome {
-            LockOutcome::Held(_) | LockOutcome::Free => {}
-            LockOutcome::HeldByOther(row) | LockOutcome::Fenced(row) => {
-                tracing::warn!(
-                    holder = row.note,
-                    epoch = row.epoch,
-                    "the lock is another's"
-                );
-            }
-        }
-    }
-
-    /// Writes single keys, only if the row still reads as it did in this reconcile.
-    pub(super) async fn set_ha_row(&self, patch: HaPatch, insert: bool) -> Result<(), CallError> {
-        let Fact::Known(expected) = &self.observation.observed.metadb.ha else {
-            return Err(CallError::Bug(
-                "ha.config was not read in this reconcile".into(),
-            ));
-        };
-        let write = HaRowWrite {
-            expected: expected.clone(),
-            patch,
-            insert_if_missing: insert,
-        };
+    /// Writes single keys, only if the row still reads as it did when that was decided.
+    pub(super) async fn set_ha_row(&self, write: &HaRowWrite) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbWriteHa;
-        match self.ports.call(site, db.write_ha_row(&write)).await? {
+        match self.ports.call(site, db.write_ha_row(write)).await? {
             HaRowOutcome::Written(_) | HaRowOutcome::Unchanged(_) => {}
             HaRowOutcome::Contended(_) => {
                 tracing::warn!("somebody else changed ha.config; it is read again");
@@ -105,5 +66,19 @@ impl Performer<'_> {
         self.ports
             .call(site, db.set_query_timeout(microseconds))
             .await
+    }
+}
+
+/// What became of it is read again in the next reconcile; here it is only told.
+fn note_lock(outcome: &LockOutcome) {
+    match outcome {
+        LockOutcome::Held(_) | LockOutcome::Free => {}
+        LockOutcome::HeldByOther(row) | LockOutcome::Fenced(row) => {
+            tracing::warn!(
+                holder = row.note,
+                epoch = row.epoch,
+                "the lock is another's"
+            );
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Carries out one effect whose intent is recorded. Every arm may be repeated.
+//! Carries out one effect whose intent is recorded. Every arm may be repeated; none decides anything: an effect carries
+//! what it is carried out with, and only what no fact may hold or what changes by the second is read here.
 mod metadb;
 mod objects;
 mod oms;
@@ -36,38 +37,31 @@ pub(super) async fn perform(
         Effect::RemoveFinalizer => performer.remove_finalizer().await,
         Effect::CreateCredentialsSecret => performer.create_credentials_secret().await,
         Effect::CreatePrePull { target } => performer.create_prepull(&target).await,
-        Effect::CreateJob { role, attempt } => performer.create_job(role, attempt).await,
+        Effect::CreateJob(order) => performer.create_job(&order).await,
         Effect::DeleteOwn(own) => performer.delete_own(&own).await,
-        Effect::AcquireLock => performer.acquire_lock().await,
-        Effect::RaiseLock => performer.raise_lock().await,
+        Effect::AcquireLock(claim) => performer.acquire_lock(&claim).await,
+        Effect::RaiseLock(claim) => performer.raise_lock(&claim).await,
         Effect::ReleaseLock => performer.release_lock().await,
-        Effect::SetHa {
-            driver: HaDriver::OmsApi,
-            patch,
-            ..
-        } => performer.set_ha_by_api(&patch).await,
-        // A person does it where the driver is Manual: the brain never asks for it.
-        Effect::SetHa { patch, insert, .. } => performer.set_ha_row(patch, insert).await,
+        Effect::SetHa { driver, write } => match driver {
+            HaDriver::OmsApi => performer.set_ha_by_api(&write).await,
+            // A person does it where the driver is Manual: the brain never asks for it.
+            HaDriver::MetaDb | HaDriver::Manual => performer.set_ha_row(&write).await,
+        },
         Effect::KeepKeys { keys } => performer.keep_keys(keys).await,
         Effect::RestartConsole { target, .. } => {
-            performer
-                .control_console(&target, restart_argv, CallSite::ExecRestartConsole)
-                .await
+            let site = CallSite::ExecRestartConsole;
+            performer.control_console(&target, restart_argv, site).await
         }
         Effect::StopConsole { target } => {
-            performer
-                .control_console(&target, stop_argv, CallSite::ExecStopConsole)
-                .await
+            let site = CallSite::ExecStopConsole;
+            performer.control_console(&target, stop_argv, site).await
         }
         Effect::StartConsole { target } => {
-            performer
-                .control_console(&target, start_argv, CallSite::ExecStartConsole)
-                .await
+            let site = CallSite::ExecStartConsole;
+            performer.control_console(&target, start_argv, site).await
         }
         Effect::SetQueryTimeout { microseconds } => performer.set_query_timeout(microseconds).await,
-        Effect::PatchTarget { target, change, .. } => {
-            performer.patch_target(&target, &change).await
-        }
-        Effect::StartInit { target, attempt } => performer.start_init(&target, attempt).await,
+        Effect::PatchTarget { target, patch, .. } => performer.patch_target(&target, *patch).await,
+        Effect::StartInit(run) => performer.start_init(&run).await,
     }
 }

@@ -1,15 +1,15 @@
 //! Effects on Kubernetes objects of our own, and on our finalizer.
 use super::Performer;
-use crate::api::{FINALIZER, JobRole, OmsUpgrade};
+use crate::api::{FINALIZER, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::facts::{OwnKind, OwnObject};
-use crate::objects::agent_request::{Place, build_request, find_deadline};
 use crate::objects::credentials::build_credentials_secret;
 use crate::objects::jobs::{JobOrder, build_job};
 use crate::objects::labels::is_ours;
 use crate::objects::prepull::{build_prepull_pod, read_site};
-use crate::oms::config_yaml::parse_config;
+use crate::oms::config_yaml::{NodeConfig, parse_config};
 use crate::oms::container::config_yaml_argv;
+use crate::oms::secret::Credentials;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
@@ -67,25 +67,27 @@ impl Performer<'_> {
         }
     }
 
+    /// The account is in no fact, so that no decision and no log can tell it: it goes from the container to the Secret.
     pub(super) async fn create_credentials_secret(&self) -> Result<(), CallError> {
         let mut account = None;
         let mut files = Vec::new();
         for target in &self.subject.upgrade.spec.targets {
-            let place = self.find_place(&target.name)?;
-            let answer = self
-                .ports
-                .exec(CallSite::ExecConfig, &place, config_yaml_argv())
-                .await?;
-            let text = Zeroizing::new(answer.stdout);
-            let (config, found) =
-                parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))?;
+            let (config, found) = self.read_config(&target.name).await?;
             account.get_or_insert(found);
             files.push((target.name.clone(), config));
         }
         let account = account.ok_or_else(|| CallError::Bug("there is no target".into()))?;
-        let secret =
-            build_credentials_secret(self.subject.owner, &account, &files).map_err(unbuilt)?;
+        let secret = build_credentials_secret(self.subject.owner, &account, &files)
+            .map_err(describe_unbuilt)?;
         self.create(CallSite::CreateSecret, &secret).await
+    }
+
+    async fn read_config(&self, target: &str) -> Result<(NodeConfig, Credentials), CallError> {
+        let place = self.find_place(target)?;
+        let site = CallSite::ExecConfig;
+        let answer = self.ports.exec(site, &place, config_yaml_argv()).await?;
+        let text = Zeroizing::new(answer.stdout);
+        parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))
     }
 
     pub(super) async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
@@ -96,6 +98,7 @@ impl Performer<'_> {
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
             .find_map(read_site)
             .ok_or_else(|| CallError::Missing(format!("no pod of {target} has a node")))?;
+        // The pod that runs there tells the node and with which rights images are pulled: no decision rests on that.
         let pod = build_prepull_pod(
             self.subject.owner,
             target,
@@ -105,38 +108,11 @@ impl Performer<'_> {
         self.create(CallSite::CreatePrePullPod, &pod).await
     }
 
-    pub(super) async fn create_job(&self, role: JobRole, attempt: i32) -> Result<(), CallError> {
-        let located = self.observation.find_installation()?;
-        let found = &located.discovered;
-        let place = Place {
-            host: found.host.clone(),
-            port: found.port,
-            databases: found.database_names(),
-        };
-        let spec = &self.subject.upgrade.spec;
-        let account = &located.account;
-        let request = build_request(
-            self.subject.owner,
-            spec,
-            self.subject.status,
-            &place,
-            account,
-            role,
-            attempt,
-        );
+    pub(super) async fn create_job(&self, order: &JobOrder) -> Result<(), CallError> {
         let settings = &self.ports.settings;
-        let job = build_job(&JobOrder {
-            owner: self.subject.owner,
-            role,
-            attempt,
-            image: &settings.tools_image,
-            claim: &spec.backup.claim_name,
-            account,
-            request: &request,
-            deadline: find_deadline(&spec.timeouts, role),
-            settings: &settings.pods,
-        })
-        .map_err(unbuilt)?;
+        let owner = self.subject.owner;
+        let job = build_job(owner, order, &settings.tools_image, &settings.pods)
+            .map_err(describe_unbuilt)?;
         self.create(CallSite::CreateJob, &job).await
     }
 
@@ -199,10 +175,10 @@ impl Performer<'_> {
 }
 
 /// Operations as a patch.
-pub(super) fn parse_patch(operations: Value) -> Result<json_patch::Patch, CallError> {
-    serde_json::from_value(operations).map_err(unbuilt)
+fn parse_patch(operations: Value) -> Result<json_patch::Patch, CallError> {
+    serde_json::from_value(operations).map_err(describe_unbuilt)
 }
 
-fn unbuilt(error: serde_json::Error) -> CallError {
+fn describe_unbuilt(error: serde_json::Error) -> CallError {
     CallError::Bug(format!("an object could not be built ({error})"))
 }

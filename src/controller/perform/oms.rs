@@ -1,15 +1,15 @@
 //! Effects on OMS itself: inside the containers, and through the console.
 use super::Performer;
-use crate::api::{HaApi, HttpMethod};
+use crate::api::{HaApi, HttpMethod, InitRecord};
 use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::observe::find_endpoint;
 use crate::controller::ports::ExecPlace;
-use crate::facts::{Fact, TargetFacts};
+use crate::facts::{PodFacts, TargetFacts};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
-use crate::oms::ha::{HaConfig, HaPatch};
-use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
+use crate::oms::metadb::HaRowWrite;
+use crate::oms::open_api::{Endpoint, HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
 use crate::oms::secret::SecretString;
 
 impl Performer<'_> {
@@ -35,30 +35,14 @@ impl Performer<'_> {
     }
 
     /// Starts the script in the very container that was recorded, and in no other.
-    pub(super) async fn start_init(&self, target: &str, attempt: i32) -> Result<(), CallError> {
-        let recorded = self
-            .subject
-            .status
-            .init_runs
-            .iter()
-            .find(|record| record.target == target && record.attempt == attempt)
-            .ok_or_else(|| CallError::Bug("the run of docker_init.sh is not recorded".into()))?;
-        let same = self.observation.find_place(target).is_some_and(|(_, pod)| {
-            pod.uid == recorded.pod_uid && pod.container.id == recorded.container_id
-        });
-        if !same {
-            return Err(CallError::Missing(format!(
-                "the container of {target} is another than the one recorded; docker_init.sh was not started"
-            )));
-        }
-        let attempt = init_attempt(self.subject.owner.uid, target, attempt)
+    pub(super) async fn start_init(&self, run: &InitRecord) -> Result<(), CallError> {
+        let target = &run.target;
+        let place = self.find_recorded_place(run)?;
+        let attempt = init_attempt(self.subject.owner.uid, target, run.attempt)
             .ok_or_else(|| CallError::Bug("the run has no usable name".into()))?;
         let argv = InitCommand::default().start_argv(&attempt);
-        let place = self.find_place(target)?;
-        let answer = self
-            .ports
-            .exec(CallSite::ExecInitStart, &place, argv)
-            .await?;
+        let site = CallSite::ExecInitStart;
+        let answer = self.ports.exec(site, &place, argv).await?;
         match parse_init_start(&answer)? {
             InitStart::Started | InitStart::Already => Ok(()),
             InitStart::Busy => Err(CallError::Missing(format!(
@@ -67,43 +51,50 @@ impl Performer<'_> {
         }
     }
 
+    /// The pod may have been replaced since the run was recorded.
+    fn find_recorded_place(&self, run: &InitRecord) -> Result<ExecPlace, CallError> {
+        let found = self.observation.find_place(&run.target);
+        let recorded =
+            |pod: &PodFacts| pod.uid == run.pod_uid && pod.container.id == run.container_id;
+        found
+            .filter(|(_, pod)| recorded(pod))
+            .map(|(place, _)| place)
+            .ok_or_else(|| {
+                CallError::Missing(format!(
+                    "the container of {} is another than the one recorded; docker_init.sh was not started",
+                    run.target
+                ))
+            })
+    }
+
     /// The console's own call. The row in the MetaDB says in the next reconcile whether it worked.
-    pub(super) async fn set_ha_by_api(&self, patch: &HaPatch) -> Result<(), CallError> {
-        let missing = |what: &str| CallError::Missing(what.into());
-        let api = self
-            .subject
-            .upgrade
-            .spec
-            .ha
-            .api
-            .as_ref()
-            .ok_or_else(|| missing("spec.ha.api: needed with driver OmsApi"))?;
-        let Fact::Known(row) = &self.observation.observed.metadb.ha else {
-            return Err(missing("ha.config was not read in this reconcile"));
-        };
-        let bad = |error: crate::oms::ha::HaError| CallError::Missing(error.to_string());
-        let config = row
-            .text()
-            .map_or_else(|| Ok(HaConfig::empty()), HaConfig::parse)
-            .and_then(|config| config.apply_patch(patch))
-            .map_err(bad)?;
+    pub(super) async fn set_ha_by_api(&self, write: &HaRowWrite) -> Result<(), CallError> {
+        let bug = |what: &str| CallError::Bug(what.into());
+        let config = write
+            .build_config()
+            .map_err(|error| CallError::Unbuildable(error.to_string()))?;
+        let api = self.subject.upgrade.spec.ha.api.as_ref();
+        let api = api.ok_or_else(|| bug("spec.ha.api: needed with driver OmsApi"))?;
+        let port = u16::try_from(api.port).map_err(|_| bug("spec.ha.api.port: no port"))?;
         let call = self.build_ha_call(api).await?;
-        let port = u16::try_from(api.port).map_err(|_| missing("spec.ha.api.port: no port"))?;
-        let endpoint = self
-            .observation
-            .observed
-            .targets
-            .iter()
-            .filter_map(TargetFacts::find_running)
-            .find_map(|pod| find_endpoint(pod, port))
-            .ok_or_else(|| missing("no container of a target runs"))?;
         let site = CallSite::ConsoleWriteHa;
+        let endpoint = self.find_any_console(port)?;
         let console = self.ports.console.open(endpoint, None, site.limit());
         self.ports
             .call(site, console.write_ha(&call, &config))
             .await
     }
 
+    fn find_any_console(&self, port: u16) -> Result<Endpoint, CallError> {
+        let targets = &self.observation.observed.targets;
+        targets
+            .iter()
+            .filter_map(TargetFacts::find_running)
+            .find_map(|pod| find_endpoint(pod, port))
+            .ok_or_else(|| CallError::Missing("no container of a target runs".into()))
+    }
+
+    /// Headers may hold secrets, which no effect carries: they are read when they are sent.
     async fn build_ha_call(&self, api: &HaApi) -> Result<HaCall, CallError> {
         let mut headers = Vec::new();
         let mut secrets = Vec::new();

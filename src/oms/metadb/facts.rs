@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::ha::HaPatch;
+use super::super::ha::{HaConfig, HaError, HaPatch};
 use crate::api::KeptKey;
 use crate::metadb::Engine;
 
@@ -146,6 +146,16 @@ pub struct HaRowWrite {
     pub patch: HaPatch,
     /// Create the row when `expected` is [`HaRow::NoRow`]; otherwise such a write is refused.
     pub insert_if_missing: bool,
+}
+
+impl HaRowWrite {
+    /// The whole text that the row is to have.
+    pub fn build_config(&self) -> Result<HaConfig, HaError> {
+        let before = self.expected.text();
+        before
+            .map_or_else(|| Ok(HaConfig::empty()), HaConfig::parse)?
+            .apply_patch(&self.patch)
+    }
 }
 
 /// What became of a write of the HA row.

@@ -9,6 +9,7 @@ use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::set_ha;
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 
 /// `None` when HA reads off and no console holds another value.
@@ -61,11 +62,7 @@ pub(crate) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, inse
             }
         }
     }
-    Next::Do(Effect::SetHa {
-        driver,
-        patch,
-        insert,
-    })
+    set_ha(cx, driver, patch, insert)
 }
 
 /// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.

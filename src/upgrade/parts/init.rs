@@ -287,14 +287,14 @@ pub(crate) fn record_init(
     target: &str,
     pod: &crate::facts::PodFacts,
     attempt: i32,
-) {
+) -> InitRecord {
     let former = draft
         .init_runs
         .iter()
         .find(|record| record.target == target)
         .cloned();
     draft.init_runs.retain(|record| record.target != target);
-    draft.init_runs.push(InitRecord {
+    let run = InitRecord {
         target: target.into(),
         pod_uid: pod.uid.clone(),
         container_id: pod.container.id.clone(),
@@ -302,5 +302,7 @@ pub(crate) fn record_init(
         attempt,
         completed: former.as_ref().is_some_and(|former| former.completed),
         unconfirmed: former.and_then(|former| former.unconfirmed),
-    });
+    };
+    draft.init_runs.push(run.clone());
+    run
 }

@@ -4,8 +4,8 @@ use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason};
 use crate::facts::{Fact, JobState};
 use crate::protocol::report::{Outcome, Reason as AgentReason, Report};
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::create_job;
 use crate::upgrade::parts::progress::describe_progress;
 
 /// Attempts of one Job before a person is asked. A restore is safe to repeat and needed most.
@@ -54,10 +54,9 @@ pub(crate) fn run_job(
                 "a Job with the name of our {role} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
         ))),
-        JobState::Absent if recorded_uid.is_none() => {
-            Err(Next::Do(Effect::CreateJob { role, attempt }))
-        }
+        JobState::Absent if recorded_uid.is_none() => Err(create_job(cx, role, attempt)),
         JobState::Absent => repeat(
+            cx,
             draft,
             record,
             role,
@@ -90,6 +89,7 @@ pub(crate) fn run_job(
             draft.progress = None;
             match report {
                 None => repeat(
+                    cx,
                     draft,
                     record,
                     role,
@@ -108,6 +108,7 @@ pub(crate) fn run_job(
                 }
                 Some(report) if report.outcome == Outcome::Succeeded => Ok(report.clone()),
                 Some(report) if can_repeat(report.reason) => repeat(
+                    cx,
                     draft,
                     record,
                     role,
@@ -125,6 +126,7 @@ pub(crate) fn run_job(
 
 /// The next attempt, under a new name, while attempts are left.
 fn repeat(
+    cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     record: usize,
     role: JobRole,
@@ -140,10 +142,7 @@ fn repeat(
     }
     job.attempt += 1;
     job.uid = None;
-    Err(Next::Do(Effect::CreateJob {
-        role,
-        attempt: job.attempt,
-    }))
+    Err(create_job(cx, role, job.attempt))
 }
 
 /// Failures that another try may not meet again.

@@ -3,8 +3,8 @@ use crate::api::Intent;
 use crate::objects::deployment::{TemplateKind, classify_template, read_generation, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
+use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::pausing::hold_while_paused;
 use crate::upgrade::parts::targets::{
     Target, describe_contention, describe_start_by_others, goes_forward, read_targets,
@@ -38,7 +38,6 @@ pub(crate) fn bring_into_shape(
         if is_rewritten(cx, target, change) {
             return Some(describe_contention(target));
         }
-        let generation = read_generation(object);
         if let Some(intent) = cx.status.intent.as_ref()
             && intent.effect == change.name()
             && intent.subject.as_deref() == Some(&target.original.name)
@@ -49,11 +48,7 @@ pub(crate) fn bring_into_shape(
         if let Some(next) = hold_while_paused(cx, target, change) {
             return Some(next);
         }
-        return Some(Next::Do(Effect::PatchTarget {
-            target: target.original.name.clone(),
-            change: change.clone(),
-            generation,
-        }));
+        return Some(patch_target(cx, &target.original.name, change.clone()));
     }
     None
 }

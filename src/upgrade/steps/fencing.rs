@@ -4,11 +4,12 @@
 //! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
 use crate::facts::{Fact, Needs, OwnKind};
-use crate::objects::deployment::{read_annotation, read_generation};
+use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::{build_lock_claim, patch_target};
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
@@ -50,11 +51,7 @@ fn decide(cx: &Context<'_>) -> Next {
     for target in &targets {
         let object = &target.deployment.object;
         if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str()) {
-            return Next::Do(Effect::PatchTarget {
-                target: target.original.name.clone(),
-                change: TargetChange::Fence,
-                generation: read_generation(object),
-            });
+            return patch_target(cx, &target.original.name, TargetChange::Fence);
         }
     }
     if abort {
@@ -63,7 +60,7 @@ fn decide(cx: &Context<'_>) -> Next {
     let wanted = u64::try_from(cx.status.epoch).unwrap_or(0);
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
-        Fact::Known(None) => Next::Do(Effect::AcquireLock),
+        Fact::Known(None) => Next::Do(Effect::AcquireLock(build_lock_claim(cx))),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => Next::Fail(Failure::new(
             Reason::MetaDbLocked,
             format!(
@@ -71,7 +68,9 @@ fn decide(cx: &Context<'_>) -> Next {
                 row.note
             ),
         )),
-        Fact::Known(Some(row)) if row.epoch < wanted => Next::Do(Effect::RaiseLock),
+        Fact::Known(Some(row)) if row.epoch < wanted => {
+            Next::Do(Effect::RaiseLock(build_lock_claim(cx)))
+        }
         Fact::Known(Some(_)) => Next::Go(Step::DisablingHaForRollback),
     }
 }

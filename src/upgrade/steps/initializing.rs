@@ -82,11 +82,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
                 );
             }
             let attempt = record.map_or(1, |failed| failed.attempt + 1);
-            record_init(draft, name, pod, attempt);
-            return Next::Do(Effect::StartInit {
-                target: name.clone(),
-                attempt,
-            });
+            let run = record_init(draft, name, pod, attempt);
+            return Next::Do(Effect::StartInit(Box::new(run)));
         };
         let same = target
             .pods
@@ -111,10 +108,9 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
                 Reason::InitUnseen,
                 format!("the record of docker_init.sh in {name} cannot be read: {reason}"),
             ),
-            Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
-                target: name.clone(),
-                attempt: record.attempt,
-            }),
+            Fact::Known(InitState::NotStarted) => {
+                Next::Do(Effect::StartInit(Box::new(record.clone())))
+            }
             Fact::Known(InitState::Running) => Next::poll(),
             Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
                 match record_end(draft, name, end) {

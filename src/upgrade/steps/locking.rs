@@ -10,6 +10,7 @@ use crate::oms::project::{ran_before, read_live_checkpoint};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{count_unwatched, find_original};
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
@@ -43,7 +44,7 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
-        Fact::Known(None) => return Next::Do(Effect::AcquireLock),
+        Fact::Known(None) => return Next::Do(Effect::AcquireLock(build_lock_claim(cx))),
         Fact::Known(Some(row)) if row.holder != cx.object.uid => {
             return Next::Fail(Failure::new(
                 Reason::MetaDbLocked,

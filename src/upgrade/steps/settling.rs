@@ -1,11 +1,12 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use crate::api::{Phase, Reason, Step};
 use crate::facts::{Fact, Needs, OwnKind};
-use crate::objects::deployment::{is_given_back, read_generation};
+use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
+use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::own_jobs::is_prepull;
@@ -85,11 +86,7 @@ fn give_back(cx: &Context<'_>) -> Option<Next> {
             Fact::Known(Some(deployment))
                 if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
             {
-                return Some(Next::Do(Effect::PatchTarget {
-                    target: target.name.clone(),
-                    change: TargetChange::GiveBack,
-                    generation: read_generation(&deployment.object),
-                }));
+                return Some(patch_target(cx, &target.name, TargetChange::GiveBack));
             }
             Fact::Known(_) => {}
         }

@@ -87,10 +87,9 @@ fn help_with_init(
             .find(|record| &record.target == name);
         if let Some(record) = record.filter(|record| record.pod_uid == pod.uid) {
             return Some(match &target.facts.init {
-                Fact::Known(InitState::NotStarted) => Next::Do(Effect::StartInit {
-                    target: name.clone(),
-                    attempt: record.attempt,
-                }),
+                Fact::Known(InitState::NotStarted) => {
+                    Next::Do(Effect::StartInit(Box::new(record.clone())))
+                }
                 Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
                     match record_end(draft, name, end) {
                         Ok(()) => continue,
@@ -107,11 +106,8 @@ fn help_with_init(
             });
         }
         let attempt = record.map_or(1, |record| record.attempt + 1);
-        record_init(draft, name, pod, attempt);
-        return Some(Next::Do(Effect::StartInit {
-            target: name.clone(),
-            attempt,
-        }));
+        let run = record_init(draft, name, pod, attempt);
+        return Some(Next::Do(Effect::StartInit(Box::new(run))));
     }
     None
 }

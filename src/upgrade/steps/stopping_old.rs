@@ -7,8 +7,8 @@ use crate::objects::deployment::TemplateKind;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::set_ha;
 use crate::upgrade::parts::stop::stop_targets;
 use crate::upgrade::parts::targets::list_stopped;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
@@ -51,11 +51,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
                      see which console wrote it back, or use ha.driver MetaDb",
                 ));
             }
-            return Next::Do(Effect::SetHa {
-                driver: HaDriver::MetaDb,
-                patch: HaPatch::new().with_bool(ENABLE, false),
-                insert: false,
-            });
+            let patch = HaPatch::new().with_bool(ENABLE, false);
+            return set_ha(cx, HaDriver::MetaDb, patch, false);
         }
         Fact::Known(_) => {}
     }

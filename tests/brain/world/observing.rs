@@ -49,7 +49,12 @@ impl World {
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
             .collect();
-        if needs.installation {
+        if needs.wants_metadb() {
+            observed.account = Fact::Known(AccountSource::Keys {
+                secret: "oms-metadb".into(),
+                user_key: "user".into(),
+                password_key: "password".into(),
+            });
             observed.installation = Fact::Known(Discovered {
                 host: "metadb".into(),
                 port: 2881,

@@ -83,7 +83,8 @@ impl World {
             Effect::AddFinalizer => self.finalizer = true,
             Effect::RemoveFinalizer => self.finalizer = false,
             Effect::CreateCredentialsSecret | Effect::CreatePrePull { .. } => {}
-            Effect::CreateJob { role, attempt } => {
+            Effect::CreateJob(order) => {
+                let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
                 let fresh = self.jobs.get(&role).is_none_or(|(old, end)| {
                     *end == JobEnd::Gone || *old < attempt && *end != JobEnd::Running
@@ -109,12 +110,12 @@ impl World {
                     .map(|(role, _)| *role);
                 self.jobs.get_mut(&role.unwrap()).unwrap().1 = JobEnd::Gone;
             }
-            Effect::AcquireLock | Effect::RaiseLock => {
-                self.lock = Some((UID.into(), u64::try_from(self.status.epoch).unwrap()))
+            Effect::AcquireLock(claim) | Effect::RaiseLock(claim) => {
+                self.lock = Some((claim.holder, claim.epoch));
             }
             Effect::ReleaseLock => self.lock = None,
             Effect::SetHa { .. } if self.trouble.unheeded => {}
-            Effect::SetHa { patch, .. } => self.set_ha(&patch),
+            Effect::SetHa { write, .. } => self.set_ha(&write.patch),
             Effect::KeepKeys { keys } => self.keep_keys(keys),
             Effect::StopConsole { target } => self.stop_console(&target),
             Effect::StartConsole { target } => self.start_console(&target),
@@ -124,8 +125,14 @@ impl World {
                 self.start_console(&target);
             }
             Effect::SetQueryTimeout { microseconds } => self.query_timeout = microseconds,
-            Effect::PatchTarget { target, change, .. } => self.patch(&target, &change),
-            Effect::StartInit { target, attempt } => {
+            Effect::PatchTarget {
+                target,
+                change,
+                patch,
+                ..
+            } => self.patch(&target, &change, &patch),
+            Effect::StartInit(run) => {
+                let (target, attempt) = (run.target, run.attempt);
                 let index = self
                     .nodes
                     .iter()
@@ -183,18 +190,7 @@ impl World {
         self.kept = kept;
     }
 
-    fn patch(&mut self, target: &str, change: &TargetChange) {
-        let record = build_target_record("up", UID, &self.status, target).unwrap();
-        let original = self
-            .status
-            .originals
-            .as_ref()
-            .unwrap()
-            .targets
-            .iter()
-            .find(|t| t.name == target)
-            .unwrap()
-            .clone();
+    fn patch(&mut self, target: &str, change: &TargetChange, patch: &json_patch::Patch) {
         if let TargetChange::StartUpgrade = change {
             let backup = self
                 .status
@@ -217,19 +213,8 @@ impl World {
             .position(|node| node.object["metadata"]["name"] == target)
             .unwrap();
         let before = self.nodes[index].object.clone();
-        let facts = DeploymentFacts {
-            uid: original.uid.clone(),
-            resource_version: before["metadata"]["resourceVersion"]
-                .as_str()
-                .unwrap()
-                .into(),
-            object: before.clone(),
-        };
-        let patch =
-            build_patch(&facts, &original, NEW, change, &record, self.status.epoch).unwrap();
         let mut object = before.clone();
-        let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
-        json_patch::patch(&mut object, &patch).unwrap();
+        json_patch::patch(&mut object, patch).unwrap();
         if !matches!(change, TargetChange::GiveBack) {
             self.own(&before, &mut object, "oms-operator");
         }
