@@ -23,6 +23,7 @@ mod refusals;
 mod replay;
 mod runner;
 mod store;
+mod transitions;
 mod walk;
 mod world;
 
