@@ -4,7 +4,7 @@ use super::source::{Source, read_sources};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From the ground up. A room may use those that stand before it.
-const ROOMS: [&str; 10] = [
+pub const ROOMS: [&str; 10] = [
     "api",
     "protocol",
     "oms",
@@ -18,7 +18,7 @@ const ROOMS: [&str; 10] = [
 ];
 
 /// The room of a path such as `src/oms/mysql/lock.rs`; none for `main.rs` and `lib.rs`.
-fn find_room(path: &str) -> Option<&str> {
+pub fn find_room(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let name = rest.split('/').next()?.trim_end_matches(".rs");
     ROOMS.iter().copied().find(|room| *room == name)
@@ -41,7 +41,8 @@ pub fn list_rooms(source: &Source) -> BTreeSet<&'static str> {
     let levels = count_levels(&source.path);
     let mut found = BTreeSet::new();
     for at in 0..tokens.len() {
-        let begins = at == 0 || tokens[at - 1] != ":";
+        // Behind a single colon, as in `field: crate::api::Step`, a path does begin.
+        let begins = at < 2 || tokens[at - 1] != ":" || tokens[at - 2] != ":";
         if !begins {
             continue;
         }
@@ -179,6 +180,7 @@ fn imports_are_read_in_every_form() {
         ["agent", "api"]
     );
     assert_eq!(read(file, "super : : super : : oms : : ha ( )"), ["oms"]);
+    assert_eq!(read(file, "step : crate : : api : : Step"), ["api"]);
     assert_eq!(
         read(file, "use super : : agent : : Context ;"),
         [] as [&str; 0]

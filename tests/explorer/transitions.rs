@@ -104,7 +104,11 @@ fn is_begun_anew(
 
 #[test]
 fn a_way_that_no_step_tells_is_noticed() {
-    let status = |step: &str, direction: &str| serde_json::json!({"observedGeneration": 1, "epoch": 1, "step": step, "direction": direction});
+    let status = |step: &str, direction: &str| {
+        serde_json::json!({
+            "observedGeneration": 1, "epoch": 1, "step": step, "direction": direction
+        })
+    };
     let judge = |before: &Value, after: &Value| {
         let mut world = World::new(1, super::Setup::default());
         world.check_transition(before, after);

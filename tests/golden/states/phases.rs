@@ -1,11 +1,15 @@
-//! The phases in README.md: table and diagram. What happens in a phase is told there by hand; which phases there are, in
-//! which order, and what follows when one cannot be done, comes from the steps.
+//! The phases in README.md: table and diagram. What happens in a phase is told there by hand; which phases there are,
+//! in which order, and what follows when one cannot be done, comes from the steps.
 use super::{LINE, MEANING, is_before_line, list_forward};
 use crate::pin;
 use oms_operator::api::Phase;
 use oms_operator::upgrade::{OnFailure, StepDef, find_def};
 
 const PAGE: &str = "README.md";
+
+/// Told before the first phase behind it.
+const POINT: &str = "| | **Point of no return**: from here on the way back is a rollback | by itself, or with `rollback.policy: OnRequest` when you \
+    ask for it |\n";
 
 /// A phase, with its steps.
 struct Part {
@@ -69,7 +73,7 @@ fn write_table(stored: &str) -> String {
     let mut text = String::from("| Phase | What happens | If it cannot be done |\n|---|---|---|\n");
     for part in list_phases() {
         if part.steps[0].step == LINE {
-            text.push_str("| | **Point of no return**: from here on the way back is a rollback | by itself, or with `rollback.policy: OnRequest` when you ask for it |\n");
+            text.push_str(POINT);
         }
         text.push_str(&format!(
             "| {:?} | {} | {} |\n",
