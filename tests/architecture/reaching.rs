@@ -66,7 +66,9 @@ fn names(source: &Source, path: &str) -> bool {
     let parts: Vec<&str> = path.split("::").collect();
     let tokens = &source.tokens;
     (0..tokens.len()).any(|at| {
-        let inside = at > 0 && (tokens[at - 1] == ":" || tokens[at - 1] == ".");
+        // Behind a single colon, as in `field: kube::Client`, a path does begin.
+        let behind_path = at > 1 && tokens[at - 1] == ":" && tokens[at - 2] == ":";
+        let inside = behind_path || at > 0 && tokens[at - 1] == ".";
         match parts.as_slice() {
             [one] => {
                 // A crate begins a path; a type may end one.
@@ -169,6 +171,7 @@ fn paths_are_found_in_every_form() {
     };
     for (text, path) in [
         ("use tokio : : sync ;", "tokio"),
+        ("client : kube : : Client ,", "kube"),
         ("std : : fs : : read ( )", "std::fs"),
         ("use std : : { fmt , fs : : File } ;", "std::fs"),
         ("let now = Instant : : now ( )", "Instant"),

@@ -4,9 +4,9 @@ use super::source::{Source, read_sources};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From the ground up. A room may use those that stand before it.
-const ROOMS: [&str; 11] = [
-    "api",
+pub const ROOMS: [&str; 11] = [
     "protocol",
+    "api",
     "metadb",
     "oms",
     "facts",
@@ -19,7 +19,7 @@ const ROOMS: [&str; 11] = [
 ];
 
 /// The room of a path such as `src/oms/mysql/lock.rs`; none for `main.rs` and `lib.rs`.
-fn find_room(path: &str) -> Option<&str> {
+pub fn find_room(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let name = rest.split('/').next()?.trim_end_matches(".rs");
     ROOMS.iter().copied().find(|room| *room == name)
@@ -42,7 +42,8 @@ pub fn list_rooms(source: &Source) -> BTreeSet<&'static str> {
     let levels = count_levels(&source.path);
     let mut found = BTreeSet::new();
     for at in 0..tokens.len() {
-        let begins = at == 0 || tokens[at - 1] != ":";
+        // Behind a single colon, as in `field: crate::api::Step`, a path does begin.
+        let begins = at < 2 || tokens[at - 1] != ":" || tokens[at - 2] != ":";
         if !begins {
             continue;
         }
@@ -108,7 +109,7 @@ fn no_room_knows_one_above_it() {
         }
     }
     assert!(seen > 100, "only {seen} imports were read");
-    let rule = "A room of src knows only those below it (order: api, protocol, metadb, oms, facts, objects, agent, upgrade, metrics, controller, runtime), \
+    let rule = "A room of src knows only those below it (order: protocol, api, metadb, oms, facts, objects, agent, upgrade, metrics, controller, runtime), \
         so that each can be understood without those above.";
     judge("upward", rule, &broken);
 }
@@ -180,6 +181,7 @@ fn imports_are_read_in_every_form() {
         ["agent", "api"]
     );
     assert_eq!(read(file, "super : : super : : oms : : ha ( )"), ["oms"]);
+    assert_eq!(read(file, "step : crate : : api : : Step"), ["api"]);
     assert_eq!(
         read(file, "use super : : agent : : Context ;"),
         [] as [&str; 0]

@@ -21,13 +21,19 @@ pub fn read_sources(folder: &str) -> Vec<Source> {
         .filter(|path| path.ends_with(".rs") && !is_for_tests(path))
         .map(|path| {
             let text = std::fs::read_to_string(root.join(&path)).unwrap();
-            let stream: TokenStream = text.parse().unwrap_or_else(|_| panic!("{path}"));
-            let mut tokens = Vec::new();
-            flatten(stream, &mut tokens);
-            let tokens = drop_tests(tokens);
-            Source { path, tokens }
+            Source::parse(path, &text)
         })
         .collect()
+}
+
+impl Source {
+    pub fn parse(path: String, text: &str) -> Self {
+        let stream: TokenStream = text.parse().unwrap_or_else(|_| panic!("{path}"));
+        let mut tokens = Vec::new();
+        flatten(stream, &mut tokens);
+        let tokens = drop_tests(tokens);
+        Self { path, tokens }
+    }
 }
 
 pub fn list_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

@@ -14,6 +14,7 @@ mod sessions;
 mod strangers;
 mod traces;
 mod unconfirmed;
+mod ways;
 mod ways_out;
 mod world;
 

@@ -24,6 +24,7 @@ mod refusals;
 mod replay;
 mod runner;
 mod store;
+mod transitions;
 mod walk;
 mod world;
 

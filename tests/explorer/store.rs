@@ -229,6 +229,9 @@ fn store(world: &mut World, route: &Route, before: &Value, mut object: Value) ->
             body: object,
         };
     }
+    if route.resource == "omsupgrades" {
+        world.check_transition(&before["status"], &object["status"]);
+    }
     object["metadata"]["resourceVersion"] = json!(world.take_version());
     raise_generation(route.resource, before, &mut object);
     let deleting = object["metadata"]["deletionTimestamp"].is_string();

@@ -19,6 +19,7 @@ mod record;
 mod samples;
 #[path = "../architecture/source.rs"]
 mod source;
+mod states;
 mod troubleshooting;
 mod words;
 

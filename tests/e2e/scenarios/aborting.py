@@ -3,13 +3,13 @@
 import json
 
 import checks
+import steps
 from api import is_true
 from registry import scenario
 from upgrade import Upgrade
 
 # Step in which the abort is asked for.
-STEPS = {"preflight": "Preflight", "disabling-ha": "DisablingHa", "stopping": "StoppingOld", "backing-up": "BackingUp",
-         "verifying": "VerifyingBackup"}
+STEPS = {"preflight": "Preflight", **steps.list_aborted()}
 
 
 def abort_in(lab, name, step):

@@ -1,0 +1,55 @@
+//! Where the steps say that they lead, they do lead: no step names a way that is never taken.
+use super::world::{Trouble, World};
+use super::*;
+use oms_operator::upgrade::list_defs;
+use std::collections::BTreeSet;
+
+/// The ways from step to step that an upgrade has gone, by its own record.
+fn list_taken(world: &World) -> Vec<(Step, Step)> {
+    let history = world.status.history.iter().map(|record| record.step);
+    let steps: Vec<Step> = history.chain(world.status.step).collect();
+    steps.windows(2).map(|two| (two[0], two[1])).collect()
+}
+
+fn finish(mut world: World, phase: Phase) -> Vec<(Step, Step)> {
+    run(&mut world);
+    expect(&world, phase);
+    list_taken(&world)
+}
+
+#[test]
+fn every_way_that_a_step_names_is_taken() {
+    let mut planned = World::new(1, true, Trouble::default());
+    planned.ask(Action::Plan);
+    run(&mut planned);
+    planned.ask(Action::Run);
+    planned.run_pass();
+    let mut taken = BTreeSet::from_iter(finish(planned, Phase::Succeeded));
+    for step in [Step::Preflight, Step::BackingUp] {
+        let mut aborted = World::new(1, true, Trouble::default());
+        run_until(&mut aborted, step);
+        aborted.ask(Action::Abort);
+        taken.extend(finish(aborted, Phase::Aborted));
+    }
+    let different = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let equal = Trouble {
+        unpullable: true,
+        ..Trouble::default()
+    };
+    for trouble in [different, equal] {
+        let world = World::new(1, true, trouble);
+        taken.extend(finish(world, Phase::RolledBack));
+    }
+    for def in list_defs() {
+        for to in def.leads_to {
+            assert!(
+                taken.contains(&(def.step, *to)),
+                "{:?} says that it leads to {to:?}; nothing goes there",
+                def.step
+            );
+        }
+    }
+}
