@@ -21,7 +21,7 @@ class Alerts(unittest.TestCase):
         used = {name for alert in rule["spec"]["groups"][0]["rules"]
                 for name in re.findall(r"\boms_(upgrade|operator)_([a-z_]+)", alert["expr"])}
         self.assertTrue(used)
-        with open(os.path.join(helm.ROOT, "src", "runtime", "metrics.rs"), encoding="utf-8") as file:
+        with open(os.path.join(helm.ROOT, "src", "metrics.rs"), encoding="utf-8") as file:
             source = file.read()
         for prefix, name in used:
             registered = (name if prefix == "operator" else f"upgrade_{name}").removesuffix("_total")

@@ -7,9 +7,21 @@ import unittest
 
 import helm
 
+# What reads like a path of this repository, wherever in a page it stands. A name in angle brackets ends it: its folder counts.
+PATH = re.compile(r"(?<![\w./<>-])(?:src|tests|docs|scripts|charts|crds|deploy)/[\w./-]*")
+
+
 def read(*path):
     with open(os.path.join(helm.ROOT, *path), encoding="utf-8") as file:
         return file.read()
+
+
+def pages():
+    """Everything that is written for people, by its path from the root."""
+    found = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+    for pattern in ("docs/*.md", "charts/*/README.md", "tests/*/README.md"):
+        found += sorted(os.path.relpath(path, helm.ROOT) for path in glob.glob(os.path.join(helm.ROOT, pattern)))
+    return [page for page in found if os.path.exists(os.path.join(helm.ROOT, page))]
 
 
 class Rights(unittest.TestCase):
@@ -32,10 +44,18 @@ class Rights(unittest.TestCase):
 
 class Links(unittest.TestCase):
     def test_links_to_files_lead_somewhere(self):
-        pages = ["README.md", "CHANGELOG.md", "SECURITY.md", *glob.glob(os.path.join(helm.ROOT, "docs", "*.md"))]
-        for page in pages:
+        for page in pages():
             folder = os.path.dirname(os.path.join(helm.ROOT, page))
             for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):
                 if not target.startswith("http"):
-                    with self.subTest(page=os.path.relpath(os.path.join(helm.ROOT, page), helm.ROOT), target=target):
+                    with self.subTest(page=page, target=target):
                         self.assertTrue(os.path.exists(os.path.join(folder, target)))
+
+    def test_paths_lead_somewhere(self):
+        # The changelog tells of what was, too.
+        for page in set(pages()) - {"CHANGELOG.md"}:
+            folder = os.path.dirname(os.path.join(helm.ROOT, page))
+            for path in sorted(set(PATH.findall(read(page)))):
+                with self.subTest(page=page, path=path):
+                    found = [os.path.exists(os.path.join(base, path.rstrip("."))) for base in (helm.ROOT, folder)]
+                    self.assertTrue(any(found))
