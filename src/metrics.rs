@@ -87,8 +87,8 @@ impl Metrics {
         self.sources().push(source);
     }
 
-    /// Counts a pass.
-    pub fn count_pass(&self, time: Duration, outcome: &'static str) {
+    /// Counts a reconcile. Its metrics have been called `passes` since they were first read by alerts.
+    pub fn count_reconcile(&self, time: Duration, outcome: &'static str) {
         self.passes.get_or_create(&label_outcome(outcome)).inc();
         self.pass_seconds.observe(time.as_secs_f64());
     }
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn reads_objects_at_each_scrape() {
         let metrics = Metrics::new();
-        metrics.count_pass(Duration::from_millis(3), "ok");
+        metrics.count_reconcile(Duration::from_millis(3), "ok");
         metrics.add_source(Box::new(|take| {
             let upgrade: OmsUpgrade = serde_json::from_value(json!({
                 "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",

@@ -1,8 +1,9 @@
-//! Which `OmsUpgrade` lays claim to which Deployment: an index that the watch keeps, so that nothing is listed for it. No call.
+//! Which `OmsUpgrade` lays claim to which Deployment: an index that the watch keeps, so that nothing is listed for it.
+//! No call.
 //!
-//! It may lag behind, so nothing is decided on it that could harm: it only spares people a start in vain. What keeps two
-//! upgrades apart is the lock row in the MetaDB, which is taken before anything is touched, and the record on a Deployment,
-//! which is read anew then.
+//! It may lag behind, so nothing is decided on it that could harm: it only spares people a start in vain. What keeps
+//! two upgrades apart is the lock row in the MetaDB, which is taken before anything is touched, and the record on a
+//! Deployment, which is read anew then.
 use crate::api::OmsUpgrade;
 use crate::facts::Fact;
 use crate::objects::labels::Owner;
@@ -13,8 +14,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What one `OmsUpgrade` lays claim to, as far as others have to know. Read off plain JSON, so that an object which cannot be
-/// read as a whole hides none.
+/// What one `OmsUpgrade` lays claim to, as far as others have to know. Read off plain JSON, so that an object which
+/// cannot be read as a whole hides none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     namespace: String,
@@ -77,8 +78,8 @@ impl Claim {
         }
     }
 
-    /// Whether it keeps another upgrade of a shared target waiting: it has begun, or both only look so far and it is the
-    /// older one.
+    /// Whether it keeps another upgrade of a shared target waiting: it has begun, or both only look so far and it is
+    /// the older one.
     fn goes_before(&self, owner: Owner<'_>, upgrade: &OmsUpgrade) -> bool {
         if self.uid == owner.uid {
             return false;

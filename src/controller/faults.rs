@@ -1,4 +1,5 @@
-//! What goes wrong with one object stays with that object: a panic is caught, and an object that cannot be read is told so.
+//! What goes wrong with one object stays with that object: a panic is caught, and an object that cannot be read is told
+//! so.
 use super::calls::{CallError, CallSite};
 use super::ports::Ports;
 use super::reconcile::{Key, ask};
@@ -14,8 +15,8 @@ use std::panic::AssertUnwindSafe;
 
 /// Work on one object that cannot take the others with it.
 ///
-/// What passes share (the clients, counters behind locks that forgive poisoning) holds no half-made state between two calls,
-/// so what a panic leaves behind is nothing but a pass that ended early.
+/// What reconciles share (the clients, counters behind locks that forgive poisoning) holds no half-made state between
+/// two calls, so what a panic leaves behind is nothing but a reconcile that ended early.
 pub(super) async fn isolate<T>(
     work: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
@@ -25,7 +26,8 @@ pub(super) async fn isolate<T>(
     }
 }
 
-/// Tells people that a pass over their object ended in a panic. Telling may meet the same fault; then the log has to do.
+/// Tells people that a reconcile of their object ended in a panic. Telling may meet the same fault; then the log has to
+/// do.
 pub(super) async fn tell_fault(ports: &Ports, key: &Key) {
     let told = isolate(async {
         let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), &key.namespace);

@@ -1,9 +1,10 @@
 //! The hands: observe → decide → record or perform. The only holder of a Kubernetes client.
 //!
-//! One pass reads the object anew, looks at what its step needs, asks the brain, and then either
-//! writes the status or carries out one effect. Nothing is kept between passes, so a crash is
-//! nothing but a pass that ended early.
+//! One reconcile reads the object anew, looks at what its step needs, asks the brain, and then either
+//! writes the status or carries out one effect. Nothing is kept between two of them, so a crash is
+//! nothing but a reconcile that ended early.
 mod accounts;
+mod cached;
 mod calls;
 mod claims;
 #[cfg(test)]
@@ -16,7 +17,6 @@ mod perform;
 mod ports;
 mod reconcile;
 mod record;
-mod seen;
 mod subject;
 mod watch;
 
@@ -27,5 +27,5 @@ pub use ports::{
     AlwaysPermitted, Clock, ContainerExec, ExecError, ExecPlace, Ports, Settings, SystemClock,
     WritePermit,
 };
-pub use reconcile::{Key, Verdict, decide_from_cache, reconcile};
+pub use reconcile::{Key, Outcome, decide_from_cache, reconcile};
 pub use watch::run_controllers;

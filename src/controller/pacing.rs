@@ -5,11 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Pause after the first failed pass; it doubles with every further one in a row.
+/// Pause after the first failed reconcile; it doubles with every further one in a row.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause of this module's own making.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// A wait is looked at again after this part of the time that it has lasted, so that looking costs no more than 5 % of it.
+/// A wait is looked at again after this part of the time that it has lasted, so that looking costs no more than 5 %
+/// of it.
 const PART_OF_THE_WAIT: u32 = 20;
 
 /// How each object went lately.
@@ -27,7 +28,7 @@ impl Pacing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A pass failed; doubles with every failure in a row.
+    /// A reconcile failed; doubles with every failure in a row.
     pub fn pause_after_failure(&self, key: &Key) -> Duration {
         let mut paces = self.paces();
         let pace = paces.entry(key.clone()).or_default();

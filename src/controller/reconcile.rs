@@ -26,9 +26,9 @@ pub struct Key {
     pub name: String,
 }
 
-/// When to look again.
+/// What a reconcile came to: when to look again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     /// At once: the status was recorded.
     Recorded,
     /// At once: an effect was carried out. When the same one is wanted again, it has not worked, and a
@@ -44,21 +44,21 @@ pub enum Verdict {
 ///
 /// # Errors
 /// A call that failed before or while something was recorded or done. Trying again is always right.
-pub fn reconcile<'a>(ports: &'a Ports, key: &'a Key) -> BoxFuture<'a, Result<Verdict, CallError>> {
+pub fn reconcile<'a>(ports: &'a Ports, key: &'a Key) -> BoxFuture<'a, Result<Outcome, CallError>> {
     Box::pin(read_and_reconcile(ports, key))
 }
 
-async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Verdict, CallError> {
+async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Outcome, CallError> {
     let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), &key.namespace);
     // Without resourceVersion: a quorum read. A cached object could be older than our own writes.
     let read = ports.kube(CallSite::GetUpgrade, api.get(&key.name)).await;
     let upgrade = match read {
         Ok(upgrade) => upgrade,
-        Err(error) if error.is_not_found() => return Ok(Verdict::AwaitChange),
+        Err(error) if error.is_not_found() => return Ok(Outcome::AwaitChange),
         Err(error) => return Err(error),
     };
-    if let Some(verdict) = decide_from_cache(&upgrade, ports.now()) {
-        return Ok(verdict);
+    if let Some(outcome) = decide_from_cache(&upgrade, ports.now()) {
+        return Ok(outcome);
     }
     let subject = Subject::read(&upgrade)?;
     let span = describe_reconcile(&subject);
@@ -83,7 +83,7 @@ fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
     )
 }
 
-async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Verdict, CallError> {
+async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome, CallError> {
     let observation = observe(ports, subject).await;
     let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
@@ -93,7 +93,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Verdict,
             // Where it is settled now, nothing is left to look for.
             Ok(written
                 .and_then(|written| decide_from_cache(&written, ports.now()))
-                .unwrap_or(Verdict::Recorded))
+                .unwrap_or(Outcome::Recorded))
         }
         Decision::Perform(effect) => {
             let intent = effect.describe_intent();
@@ -108,10 +108,10 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Verdict,
                 }
                 return Err(error);
             }
-            Ok(Verdict::Performed(what))
+            Ok(Outcome::Performed(what))
         }
-        Decision::Wait { poll } => Ok(Verdict::Within(Duration::from_secs(poll))),
-        Decision::Rest => Ok(Verdict::AwaitChange),
+        Decision::Wait { poll } => Ok(Outcome::Within(Duration::from_secs(poll))),
+        Decision::Rest => Ok(Outcome::AwaitChange),
     }
 }
 
@@ -130,14 +130,14 @@ async fn tell_refusal(ports: &Ports, subject: &Subject<'_>, effect: &str, error:
 
 /// A settled object that asks for nothing needs no call at all; its own content decides that.
 /// `None`: look properly.
-pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Verdict> {
+pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Outcome> {
     let settled = upgrade.status.as_ref().is_some_and(|status| status.settled);
     if !settled || upgrade.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let subject = Subject::read(upgrade).ok()?;
     match ask(&subject, &Observed::default(), now, decide) {
-        Decision::Rest => Some(Verdict::AwaitChange),
+        Decision::Rest => Some(Outcome::AwaitChange),
         _ => None,
     }
 }
@@ -223,14 +223,14 @@ mod tests {
         let rested = upgrade(settled.clone());
         assert_eq!(
             decide_from_cache(&rested, later.clone()),
-            Some(Verdict::AwaitChange)
+            Some(Outcome::AwaitChange)
         );
         // A newer operator does not write it only to put its own version there.
         let mut older = settled.clone();
         older["operatorVersion"] = json!("0.0.1");
         assert_eq!(
             decide_from_cache(&upgrade(older), later.clone()),
-            Some(Verdict::AwaitChange)
+            Some(Outcome::AwaitChange)
         );
         let mut asked = upgrade(settled.clone());
         asked.spec.action = crate::api::Action::RollBack;

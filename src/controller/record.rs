@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 
-/// Replaces the status that was read, and comes back with the object as it is stored then. `None` is a conflict: somebody was
-/// faster, and the next reconcile sees.
+/// Replaces the status that was read, and comes back with the object as it is stored then. `None` is a conflict:
+/// somebody was faster, and the next reconcile sees.
 pub(super) async fn record(
     ports: &Ports,
     subject: &Subject<'_>,

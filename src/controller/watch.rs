@@ -1,11 +1,11 @@
-//! Wires watches to passes: one controller per namespace, a few objects at a time.
+//! Wires watches to reconciles: one controller per namespace, a few objects at a time.
+use super::cached::CachedUpgrade;
 use super::calls::CallError;
 use super::claims::Claims;
 use super::faults::{isolate, tell_fault, tell_unreadable};
 use super::pacing::Pacing;
 use super::ports::Ports;
-use super::reconcile::{Key, Verdict, decide_from_cache, reconcile};
-use super::seen::Seen;
+use super::reconcile::{Key, Outcome, decide_from_cache, reconcile};
 use super::subject::read_owner;
 use crate::metrics::Metrics;
 use crate::objects::labels::{UPGRADE_ANNOTATION, UPGRADE_UID_LABEL};
@@ -25,9 +25,9 @@ use std::time::{Duration, Instant};
 
 /// Objects worked on at the same time.
 const AT_ONCE: u16 = 8;
-/// Events that come together are one pass.
+/// Events that come together are one reconcile.
 const DEBOUNCE: Duration = Duration::from_millis(2);
-/// Passes in a row before other objects get their turn.
+/// Reconciles in a row before other objects get their turn.
 const IN_A_ROW: u32 = 64;
 /// Pause when an effect was carried out and is wanted again at once: it has not worked.
 const PAUSE_AFTER_NO_EFFECT: Duration = Duration::from_millis(500);
@@ -70,26 +70,26 @@ async fn run_controller(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let client = shared.ports.client.clone();
-    let upgrades: Api<Seen> = Api::namespaced(client.clone(), &namespace);
+    let upgrades: Api<CachedUpgrade> = Api::namespaced(client.clone(), &namespace);
     let jobs: Api<PartialObjectMeta<Job>> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &namespace);
     let deployments: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
-    let (store, writer) = reflector::store::<Seen>();
+    let (store, writer) = reflector::store::<CachedUpgrade>();
     let of_metrics = store.clone();
     shared.metrics.add_source(Box::new(move |take| {
-        for seen in of_metrics.state() {
-            take(seen.content.as_deref().map_err(|metadata| &**metadata));
+        for cached in of_metrics.state() {
+            take(cached.content.as_deref().map_err(|metadata| &**metadata));
         }
     }));
     let claims = shared.ports.claims.clone();
     let (of_pods, of_deployments) = (claims.clone(), claims.clone());
     let (here, there) = (namespace.clone(), namespace.clone());
-    // The claims are told before the store, so that no pass knows less of the others than of its own object.
-    let seen = watcher(upgrades, watcher::Config::default().page_size(PAGE))
+    // The claims are told before the store, so that no reconcile knows less of the others than of its own object.
+    let cached = watcher(upgrades, watcher::Config::default().page_size(PAGE))
         .inspect_ok(move |event| tell_claim(&claims, &namespace, event))
         .reflect(writer)
         .applied_objects();
-    Controller::for_stream(seen, store)
+    Controller::for_stream(cached, store)
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(AT_ONCE))
         .watches(
             jobs,
@@ -124,7 +124,7 @@ async fn run_controller(
 /// The upgrade that made an object.
 fn find_maker(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-) -> Option<ObjectRef<Seen>> {
+) -> Option<ObjectRef<CachedUpgrade>> {
     let name = metadata.annotations.as_ref()?.get(UPGRADE_ANNOTATION)?;
     metadata.labels.as_ref()?.get(UPGRADE_UID_LABEL)?;
     Some(ObjectRef::new(name).within(metadata.namespace.as_deref()?))
@@ -150,7 +150,7 @@ fn find_interested(
     claims: &Claims,
     namespace: &str,
     deployment: Option<&str>,
-) -> Vec<ObjectRef<Seen>> {
+) -> Vec<ObjectRef<CachedUpgrade>> {
     deployment
         .map(|deployment| claims.find_unsettled(namespace, deployment))
         .unwrap_or_default()
@@ -159,26 +159,26 @@ fn find_interested(
         .collect()
 }
 
-fn tell_claim(claims: &Claims, namespace: &str, event: &Event<Seen>) {
+fn tell_claim(claims: &Claims, namespace: &str, event: &Event<CachedUpgrade>) {
     let event = match event {
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
-        Event::InitApply(seen) => Event::InitApply(seen.claim.clone()),
-        Event::Apply(seen) => Event::Apply(seen.claim.clone()),
-        Event::Delete(seen) => Event::Delete(seen.claim.clone()),
+        Event::InitApply(cached) => Event::InitApply(cached.claim.clone()),
+        Event::Apply(cached) => Event::Apply(cached.claim.clone()),
+        Event::Delete(cached) => Event::Delete(cached.claim.clone()),
     };
     claims.apply(namespace, &event);
 }
 
-/// Passes over one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
-async fn work(seen: Arc<Seen>, shared: Arc<Shared>) -> Result<Action, CallError> {
-    let key = name_object(&seen)?;
-    let worked = isolate(look_after(&seen, &shared, &key)).await;
+/// Reconciles one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
+async fn work(cached: Arc<CachedUpgrade>, shared: Arc<Shared>) -> Result<Action, CallError> {
+    let key = name_object(&cached)?;
+    let worked = isolate(reconcile_cached(&cached, &shared, &key)).await;
     match &worked {
         Ok(action) if *action == Action::await_change() => shared.pacing.forget(&key),
         Ok(_) => {}
         Err(CallError::Panicked) => {
-            shared.metrics.count_pass(Duration::ZERO, "panic");
+            shared.metrics.count_reconcile(Duration::ZERO, "panic");
             tell_fault(&shared.ports, &key).await;
         }
         Err(_) => {}
@@ -186,58 +186,68 @@ async fn work(seen: Arc<Seen>, shared: Arc<Shared>) -> Result<Action, CallError>
     worked
 }
 
-async fn look_after(seen: &Seen, shared: &Shared, key: &Key) -> Result<Action, CallError> {
-    let Ok(upgrade) = &seen.content else {
-        shared.metrics.count_pass(Duration::ZERO, "unreadable");
+async fn reconcile_cached(
+    cached: &CachedUpgrade,
+    shared: &Shared,
+    key: &Key,
+) -> Result<Action, CallError> {
+    let Ok(upgrade) = &cached.content else {
+        shared.metrics.count_reconcile(Duration::ZERO, "unreadable");
         tell_unreadable(&shared.ports, key).await?;
         return Ok(Action::await_change());
     };
     if decide_from_cache(upgrade, shared.ports.now()).is_some() {
         return Ok(Action::await_change());
     }
-    pass_over(shared, key).await
+    reconcile_in_a_row(shared, key).await
 }
 
-fn name_object(seen: &Seen) -> Result<Key, CallError> {
-    let owner = read_owner(seen.meta())?;
+fn name_object(cached: &CachedUpgrade) -> Result<Key, CallError> {
+    let owner = read_owner(cached.meta())?;
     Ok(Key {
         namespace: owner.namespace.into(),
         name: owner.name.into(),
     })
 }
 
-async fn pass_over(shared: &Shared, key: &Key) -> Result<Action, CallError> {
+async fn reconcile_in_a_row(shared: &Shared, key: &Key) -> Result<Action, CallError> {
     let mut last = None;
     for _ in 0..IN_A_ROW {
         let began = Instant::now();
-        let verdict = reconcile(&shared.ports, key).await;
-        let outcome = if verdict.is_ok() { "ok" } else { "error" };
-        shared.metrics.count_pass(began.elapsed(), outcome);
-        match verdict? {
-            Verdict::Recorded => shared.pacing.note_progress(key),
-            Verdict::Performed(effect) => {
+        let outcome = reconcile(&shared.ports, key).await;
+        let word = if outcome.is_ok() { "ok" } else { "error" };
+        shared.metrics.count_reconcile(began.elapsed(), word);
+        match outcome? {
+            Outcome::Recorded => shared.pacing.note_progress(key),
+            Outcome::Performed(effect) => {
                 shared.pacing.note_progress(key);
                 if last.replace(effect.clone()).as_ref() == Some(&effect) {
                     return Ok(Action::requeue(PAUSE_AFTER_NO_EFFECT));
                 }
             }
-            Verdict::Within(time) => {
+            Outcome::Within(time) => {
                 let pause = shared.pacing.pause_in_wait(key, time, Instant::now());
                 return Ok(Action::requeue(pause));
             }
-            Verdict::AwaitChange => return Ok(Action::await_change()),
+            Outcome::AwaitChange => return Ok(Action::await_change()),
         }
     }
     Ok(Action::requeue(Duration::ZERO))
 }
 
-fn on_error(seen: Arc<Seen>, error: &CallError, shared: Arc<Shared>) -> Action {
-    let Ok(key) = name_object(&seen) else {
+fn on_error(cached: Arc<CachedUpgrade>, error: &CallError, shared: Arc<Shared>) -> Action {
+    let Ok(key) = name_object(&cached) else {
         tracing::warn!(%error, "an object of nobody; it is left alone");
         return Action::await_change();
     };
     let pause = shared.pacing.pause_after_failure(&key);
-    tracing::warn!(namespace = key.namespace, name = key.name, %error, pause_ms = pause.as_millis(), "a pass failed; it is repeated");
+    tracing::warn!(
+        namespace = key.namespace,
+        name = key.name,
+        %error,
+        pause_ms = pause.as_millis(),
+        "a reconcile failed; it is repeated"
+    );
     Action::requeue(pause)
 }
 
@@ -272,11 +282,11 @@ mod tests {
         server: &Server,
         name: &str,
     ) -> Result<Action, CallError> {
-        let seen = serde_json::from_value(server.get(name)).unwrap();
-        work(Arc::new(seen), shared.clone()).await
+        let cached = serde_json::from_value(server.get(name)).unwrap();
+        work(Arc::new(cached), shared.clone()).await
     }
 
-    /// A clock that panics once: a fault in the middle of a pass.
+    /// A clock that panics once: a fault in the middle of a reconcile.
     struct BrokenOnce(AtomicBool);
 
     impl Clock for BrokenOnce {
@@ -290,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_one_pass_is_told_and_ends_nothing() {
+    async fn a_panic_in_one_reconcile_is_told_and_ends_nothing() {
         let server = Server::with(&[object("faulty", json!({})), object("healthy", json!({}))]);
         let shared = share(&server, Arc::new(BrokenOnce(AtomicBool::new(true))));
         let worked = work_on(&shared, &server, "faulty").await;

@@ -1,4 +1,4 @@
-//! What was seen of the world in one pass. Plain facts; the controller fills them in. No I/O.
+//! What was seen of the world in one reconcile. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
 use super::AccountSource;
@@ -44,7 +44,7 @@ impl<T> Fact<T> {
     }
 }
 
-/// Everything seen in one pass. What the present step does not need stays `Unknown`.
+/// Everything seen in one reconcile. What the present step does not need stays `Unknown`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// The namespace is being deleted: nothing can be created any more.
@@ -331,7 +331,7 @@ pub struct MetaDbFacts {
     pub lock: Fact<Option<LockRow>>,
 }
 
-/// What a pass has to look at, beyond the targets' Deployments and pods.
+/// What a reconcile has to look at, beyond the targets' Deployments and pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The claim.

@@ -48,14 +48,14 @@ impl WritePermit for Held {
 
 /// What was last seen of the lease, and when it last changed by our own clock.
 #[derive(Clone, Debug)]
-struct Seen {
+struct ObservedLease {
     spec: Option<LeaseSpec>,
     since: Instant,
 }
 
 /// What to do about a lease.
 #[derive(Clone, Debug, PartialEq)]
-enum Move {
+enum LeaseMove {
     /// Write this.
     Write(Box<Lease>),
     /// Another holds it.
@@ -63,7 +63,13 @@ enum Move {
 }
 
 /// Decides about a lease as it reads now. Pure.
-fn decide(identity: &str, lease: &Lease, seen: &Seen, now: Instant, wall: Timestamp) -> Move {
+fn decide_lease(
+    identity: &str,
+    lease: &Lease,
+    seen: &ObservedLease,
+    now: Instant,
+    wall: Timestamp,
+) -> LeaseMove {
     let spec = lease.spec.clone().unwrap_or_default();
     let holder = spec.holder_identity.clone().unwrap_or_default();
     let ours = holder == identity;
@@ -72,7 +78,7 @@ fn decide(identity: &str, lease: &Lease, seen: &Seen, now: Instant, wall: Timest
         .and_then(|seconds| u64::try_from(seconds).ok())
         .map_or(DURATION, Duration::from_secs);
     if !ours && !holder.is_empty() && now < seen.since + length {
-        return Move::Wait;
+        return LeaseMove::Wait;
     }
     let taken = if ours {
         spec.acquire_time.clone()
@@ -89,7 +95,7 @@ fn decide(identity: &str, lease: &Lease, seen: &Seen, now: Instant, wall: Timest
         lease_transitions: Some(transitions),
         ..spec
     });
-    Move::Write(Box::new(next))
+    LeaseMove::Write(Box::new(next))
 }
 
 /// Takes and keeps a Lease.
@@ -98,7 +104,7 @@ pub struct Elector {
     name: String,
     identity: String,
     held: Held,
-    seen: Option<Seen>,
+    seen: Option<ObservedLease>,
 }
 
 impl Elector {
@@ -197,11 +203,12 @@ impl Elector {
                 },
                 ..Lease::default()
             };
-            let seen = Seen {
+            let seen = ObservedLease {
                 spec: None,
                 since: now,
             };
-            let Move::Write(first) = decide(&self.identity, &blank, &seen, now, wall) else {
+            let LeaseMove::Write(first) = decide_lease(&self.identity, &blank, &seen, now, wall)
+            else {
                 return Ok(false);
             };
             return is_written(self.api.create(&params, &first).await);
@@ -211,18 +218,20 @@ impl Elector {
             .as_ref()
             .is_none_or(|seen| seen.spec != lease.spec)
         {
-            self.seen = Some(Seen {
+            self.seen = Some(ObservedLease {
                 spec: lease.spec.clone(),
                 since: now,
             });
         }
-        let seen = self.seen.clone().unwrap_or(Seen {
+        let seen = self.seen.clone().unwrap_or(ObservedLease {
             spec: None,
             since: now,
         });
-        match decide(&self.identity, &lease, &seen, now, wall) {
-            Move::Wait => Ok(false),
-            Move::Write(next) => is_written(self.api.replace(&self.name, &params, &next).await),
+        match decide_lease(&self.identity, &lease, &seen, now, wall) {
+            LeaseMove::Wait => Ok(false),
+            LeaseMove::Write(next) => {
+                is_written(self.api.replace(&self.name, &params, &next).await)
+            }
         }
     }
 }
@@ -260,14 +269,14 @@ mod tests {
         }
     }
 
-    fn decide_after(holder: &str, seconds: u64) -> Move {
+    fn decide_after(holder: &str, seconds: u64) -> LeaseMove {
         let start = Instant::now();
-        let seen = Seen {
+        let seen = ObservedLease {
             spec: lease(holder).spec,
             since: start,
         };
         let wall = Timestamp::from_second(1000).unwrap();
-        decide(
+        decide_lease(
             "me",
             &lease(holder),
             &seen,
@@ -278,9 +287,9 @@ mod tests {
 
     #[test]
     fn another_holder_is_left_alone_until_it_was_silent_for_its_whole_lease() {
-        assert_eq!(decide_after("other", 0), Move::Wait);
-        assert_eq!(decide_after("other", 14), Move::Wait);
-        let Move::Write(taken) = decide_after("other", 15) else {
+        assert_eq!(decide_after("other", 0), LeaseMove::Wait);
+        assert_eq!(decide_after("other", 14), LeaseMove::Wait);
+        let LeaseMove::Write(taken) = decide_after("other", 15) else {
             panic!("not taken");
         };
         let spec = taken.spec.unwrap();
@@ -293,8 +302,8 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once_and_our_own_is_renewed() {
-        assert!(matches!(decide_after("", 0), Move::Write(_)));
-        let Move::Write(renewed) = decide_after("me", 1) else {
+        assert!(matches!(decide_after("", 0), LeaseMove::Write(_)));
+        let LeaseMove::Write(renewed) = decide_after("me", 1) else {
             panic!("not renewed");
         };
         let spec = renewed.spec.unwrap();

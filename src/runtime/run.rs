@@ -24,7 +24,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Silence on a connection to the API server after which it is given up. Longer than a watch is kept
 /// open; single calls have limits of their own.
 const READ_LIMIT: Duration = Duration::from_secs(330);
-/// Time that passes under way get to end.
+/// Time that reconciles under way get to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs until SIGTERM or SIGINT, or until the lease is lost.
@@ -137,16 +137,18 @@ async fn work(
         () = keep(&mut elector) => true,
     };
     if lost {
-        // Passes under way are dropped on purpose: another operator may be at work.
+        // Reconciles under way are dropped on purpose: another operator may be at work.
         return Err("the lease is lost; another operator may be at work".into());
     }
-    tracing::info!("ending; passes under way get time to finish");
+    tracing::info!("ending; reconciles under way get time to finish");
     let _ = stop.send(true);
     if tokio::time::timeout(SHUTDOWN_LIMIT, controllers)
         .await
         .is_err()
     {
-        tracing::warn!("a pass did not end in time; the next operator goes on from the status");
+        tracing::warn!(
+            "a reconcile did not end in time; the next operator goes on from the status"
+        );
     }
     if let Some(elector) = &mut elector {
         elector.release().await;

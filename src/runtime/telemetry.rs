@@ -1,4 +1,4 @@
-//! Logs: one JSON object per line on stderr, with the fields of the pass they belong to.
+//! Logs: one JSON object per line on stderr, with the fields of the reconcile they belong to.
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 

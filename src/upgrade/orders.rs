@@ -102,3 +102,106 @@ pub(crate) fn build_lock_claim(cx: &Context<'_>) -> LockClaim {
         note: format!("{}/{}", cx.object.namespace, cx.object.name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
+    use crate::facts::{DeploymentFacts, Observed, TargetFacts};
+    use crate::objects::target_change::OldStartProof;
+    use crate::upgrade::ObjectFacts;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    const TEMPLATE: &str =
+        r#"{"spec": {"containers": [{"name": "oms", "image": "oms:3.3.1-ce"}]}}"#;
+
+    fn ask(template: &str, observed: &Observed, question: impl Fn(&Context<'_>) -> Next) -> Next {
+        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}
+        }))
+        .unwrap();
+        let status = OmsUpgradeStatus {
+            epoch: 3,
+            originals: Some(Originals {
+                targets: vec![TargetOriginal {
+                    name: "oms".into(),
+                    container: "oms".into(),
+                    replicas: 1,
+                    template: template.into(),
+                    ..TargetOriginal::default()
+                }],
+                ..Originals::default()
+            }),
+            ..OmsUpgradeStatus::default()
+        };
+        question(&Context {
+            now: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+            object: &ObjectFacts::default(),
+            spec: &spec,
+            status: &status,
+            observed,
+        })
+    }
+
+    fn start_old(template: &str) -> Next {
+        let proof = OldStartProof::from_status(&OmsUpgradeStatus::default()).unwrap();
+        let observed = Observed {
+            targets: vec![TargetFacts {
+                name: "oms".into(),
+                deployment: Fact::Known(Some(DeploymentFacts {
+                    uid: "d".into(),
+                    resource_version: "42".into(),
+                    object: json!({"metadata": {"generation": 7, "annotations": {}}}),
+                })),
+                ..TargetFacts::default()
+            }],
+            ..Observed::default()
+        };
+        ask(template, &observed, |cx| {
+            patch_target(cx, "oms", TargetChange::StartOld(proof))
+        })
+    }
+
+    #[test]
+    fn a_patch_is_whole_and_tests_the_version_it_was_decided_on() {
+        let Next::Do(Effect::PatchTarget {
+            generation, patch, ..
+        }) = start_old(TEMPLATE)
+        else {
+            panic!("no patch")
+        };
+        assert_eq!(generation, 7);
+        let operations = serde_json::to_value(&patch).unwrap();
+        let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": "42"});
+        assert_eq!(operations[0], test);
+        let image = operations.to_string();
+        assert!(image.contains("oms:3.3.1-ce") && !image.contains("oms:4.0.0-ce"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_a_persons_and_no_write() {
+        let Next::Stall(failure) = start_old("{") else {
+            panic!("something is done with half an original")
+        };
+        assert_eq!(failure.reason, "OriginalsLost");
+    }
+
+    #[test]
+    fn no_job_is_ordered_while_nobody_knows_where_the_metadb_is() {
+        let unseen = Observed {
+            installation: Fact::Unknown("the Secret cannot be read".into()),
+            ..Observed::default()
+        };
+        let next = ask(TEMPLATE, &unseen, |cx| create_job(cx, JobRole::Dump, 1));
+        let Next::Wait { problem, .. } = next else {
+            panic!("a Job without an address")
+        };
+        assert!(
+            problem
+                .unwrap()
+                .message
+                .contains("the Secret cannot be read")
+        );
+    }
+}

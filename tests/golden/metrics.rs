@@ -12,7 +12,7 @@ const MEANING: &str = "A metric or a label that went or was renamed silences the
 #[test]
 fn names_and_labels_of_metrics() {
     let metrics = Metrics::new();
-    metrics.count_pass(Duration::from_millis(3), "ok");
+    metrics.count_reconcile(Duration::from_millis(3), "ok");
     metrics.set_leading(true);
     metrics.add_source(Box::new(|show| {
         let mut upgrade = OmsUpgrade::new("to-4-0-0", spec());

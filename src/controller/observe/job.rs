@@ -96,8 +96,8 @@ fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<String> {
     })
 }
 
-/// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read now
-/// is an error, since a Job whose report is only unseen must not be repeated.
+/// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read
+/// now is an error, since a Job whose report is only unseen must not be repeated.
 async fn find_job_report(
     ports: &Ports,
     api: &Api<Pod>,

@@ -20,7 +20,8 @@ impl Performer<'_> {
             .ok_or_else(|| CallError::Missing(format!("no container of {target} runs")))
     }
 
-    /// Restarts, stops or starts `oms_console`. Whether it happened is read off its state and process id in the next reconcile.
+    /// Restarts, stops or starts `oms_console`. Whether it happened is read off its state and process id in the next
+    /// reconcile.
     pub(super) async fn control_console(
         &self,
         target: &str,

@@ -1,4 +1,5 @@
-//! An `OmsUpgrade` as the watch keeps it: without what no cached copy is read for, and never a reason for the watch to end.
+//! An `OmsUpgrade` as the watch keeps it: without what no cached copy is read for, and never a reason for the watch to
+//! end.
 use super::claims::Claim;
 use crate::api::{OmsUpgrade, read_upgrade};
 use k8s_openapi::NamespaceResourceScope;
@@ -10,16 +11,16 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// One object of the watch.
+/// One object in the cache of the watch.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct CachedUpgrade {
     /// What it lays claim to.
     pub claim: Arc<Claim>,
     /// The object; only its metadata where it cannot be read.
     pub content: Result<Arc<OmsUpgrade>, Box<ObjectMeta>>,
 }
 
-impl<'de> Deserialize<'de> for Seen {
+impl<'de> Deserialize<'de> for CachedUpgrade {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut object = Value::deserialize(deserializer)?;
         slim(&mut object);
@@ -41,7 +42,7 @@ impl<'de> Deserialize<'de> for Seen {
     }
 }
 
-/// Takes out what weighs most and what nobody reads in a cached copy. Each pass reads the whole object anew.
+/// Takes out what weighs most and what nobody reads in a cached copy. Each reconcile reads the whole object anew.
 fn slim(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -72,7 +73,7 @@ fn empty(object: &mut Map<String, Value>, field: &str) {
     }
 }
 
-impl Resource for Seen {
+impl Resource for CachedUpgrade {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -126,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_cached_copy_is_slim() {
-        let seen: Seen = serde_json::from_value(stored()).unwrap();
-        let upgrade = seen.content.as_ref().unwrap();
+        let cached: CachedUpgrade = serde_json::from_value(stored()).unwrap();
+        let upgrade = cached.content.as_ref().unwrap();
         assert_eq!(upgrade.metadata.managed_fields, None);
         assert_eq!(upgrade.annotations().keys().collect::<Vec<_>>(), ["kept"]);
         let status = upgrade.status.as_ref().unwrap();
@@ -143,9 +144,9 @@ mod tests {
     fn an_object_that_cannot_be_read_has_its_name_and_its_claim() {
         let mut object = stored();
         object["spec"]["timeouts"] = json!({"backup": "9999999999999999h"});
-        let seen: Seen = serde_json::from_value(object.clone()).unwrap();
-        assert_eq!(seen.name_any(), "up");
-        assert!(seen.content.is_err());
-        assert_eq!(*seen.claim, Claim::read(&object, false));
+        let cached: CachedUpgrade = serde_json::from_value(object.clone()).unwrap();
+        assert_eq!(cached.name_any(), "up");
+        assert!(cached.content.is_err());
+        assert_eq!(*cached.claim, Claim::read(&object, false));
     }
 }
