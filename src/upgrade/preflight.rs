@@ -6,8 +6,8 @@ use super::preflight_projects::check_projects;
 use super::stopping_jobs::stop_own_jobs;
 use super::{Context, Effect, Failure, Next, seconds_between, to_i64};
 use crate::api::{
-    Action, Check, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates,
-    InstallationStatus, JobRole, OmsUpgradeStatus, PlanStatus, Step, Target,
+    Action, Check, CheckName, CheckOutcome, CheckPolicy, CheckResult, Estimates, JobRole,
+    OmsUpgradeStatus, PlanStatus, Step, Target,
 };
 use crate::facts::{Fact, JobState, OwnKind, PrePullState, TargetFacts};
 use crate::protocol::report::{CommandResult, ProbeReport, Trial};
@@ -278,24 +278,11 @@ fn conclude(
         }),
         steps: super::summary::describe_plan(cx),
     });
-    if let Some(discovered) = cx.observed.installation.known() {
-        draft.installation = Some(InstallationStatus {
-            metadb_host: discovered.host.clone(),
-            metadb_port: i32::from(discovered.port),
-            databases: discovered.database_names(),
-            rm_database: discovered.rm.clone(),
-            cm_database: discovered.cm.clone(),
-            heartbeat_databases: discovered.heartbeats.clone(),
-            server: cx
-                .observed
-                .metadb
-                .identity
-                .known()
-                .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
-            nodes: discovered.nodes.clone(),
-            addresses: super::sessions::collect_addresses(cx),
-            init_targets: discovered.init_targets.clone(),
-        });
+    if let Some(installation) = cx.observed.installation.known() {
+        let identity = cx.observed.metadb.identity.known();
+        let server = identity.map(|server| format!("{:?} {}", server.engine, server.version));
+        let addresses = super::sessions::collect_addresses(cx);
+        draft.installation = Some(installation.to_status(server, addresses));
     }
     match failed.as_slice() {
         [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),

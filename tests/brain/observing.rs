@@ -50,12 +50,17 @@ impl World {
             .map(|n| format!("10.0.0.{n}"))
             .collect();
         if needs.installation {
-            observed.installation = Fact::Known(Discovered {
-                host: "metadb".into(),
-                port: 2881,
-                rm: "oms_rm".into(),
-                cm: "oms_cm".into(),
-                heartbeats: vec!["oms_cm_hb".into()],
+            observed.installation = Fact::Known(Installation {
+                metadb: Address {
+                    host: "metadb".into(),
+                    port: 2881,
+                },
+                databases: Databases {
+                    rm: "oms_rm".into(),
+                    cm: "oms_cm".into(),
+                    heartbeats: vec!["oms_cm_hb".into()],
+                },
+                regions: vec![],
                 nodes: addresses.clone(),
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
                 init_targets: vec!["oms-1".into()],

@@ -17,6 +17,7 @@ use oms_operator::objects::deployment::{
     read_replicas_owned_time,
 };
 use oms_operator::oms::ha::{HaConfig, HaPatch};
+use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
 use oms_operator::oms::project::{

@@ -33,10 +33,10 @@ pub(super) async fn observe_metadb(
     own_addresses: Vec<IpAddr>,
 ) -> MetaDbFacts {
     let db = &located.metadb;
-    let found = &located.discovered;
+    let found = &located.installation;
     let query = SessionQuery {
         account: located.oms_account.clone(),
-        databases: found.database_names(),
+        databases: found.databases.names(),
         own_addresses,
     };
     // Before the operation all that are listed are looked at, later the recorded ones are followed.
@@ -119,7 +119,7 @@ async fn ask<T>(wanted: bool, call: impl Future<Output = Result<T, CallError>>) 
 
 async fn list_heart_beats(ports: &Ports, located: &Located) -> Result<Vec<HeartBeat>, CallError> {
     let mut all = Vec::new();
-    for database in &located.discovered.heartbeats {
+    for database in &located.installation.databases.heartbeats {
         let call = located.metadb.list_heart_beats(database);
         all.extend(ports.call(CallSite::MetaDbHeartBeats, call).await?);
     }

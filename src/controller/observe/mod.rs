@@ -56,7 +56,7 @@ pub(super) async fn observe(ports: &Ports, upgrade: &OmsUpgrade) -> Sight {
         observed.metadb = metadb;
     }
     observed.installation = match &located {
-        Some(Ok(located)) => Fact::Known(located.discovered.clone()),
+        Some(Ok(located)) => Fact::Known(located.installation.clone()),
         Some(Err(error)) => Fact::Unknown(error.to_string()),
         None => Fact::default(),
     };

@@ -3,7 +3,7 @@ use super::Work;
 use crate::api::{FINALIZER, JobRole, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::facts::{OwnKind, OwnObject};
-use crate::objects::agent_request::{Place, build_request, find_deadline};
+use crate::objects::agent_request::{build_request, find_deadline};
 use crate::objects::credentials::build_credentials_secret;
 use crate::objects::jobs::{JobOrder, build_job};
 use crate::objects::labels::is_ours;
@@ -103,19 +103,13 @@ impl Work<'_> {
 
     pub async fn create_job(&self, role: JobRole, attempt: i32) -> Result<(), CallError> {
         let located = self.located()?;
-        let found = &located.discovered;
-        let place = Place {
-            host: found.host.clone(),
-            port: found.port,
-            databases: found.database_names(),
-        };
         let spec = &self.upgrade.spec;
         let account = &located.account;
         let request = build_request(
             self.owner(),
             spec,
             self.status,
-            &place,
+            &located.installation,
             account,
             role,
             attempt,

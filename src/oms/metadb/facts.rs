@@ -7,26 +7,6 @@ use super::super::ha::HaPatch;
 use crate::api::KeptKey;
 use crate::metadb::Engine;
 
-/// Names of the databases of one installation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Databases {
-    /// `drc_rm_db`: projects, system parameters, regions.
-    pub rm: String,
-    /// `drc_cm_db`: hosts, connectors, stores.
-    pub cm: String,
-    /// `drc_cm_heartbeat_db` of every region, sorted, each once.
-    pub heartbeats: Vec<String>,
-}
-
-impl Databases {
-    /// All names: rm, cm, then every heartbeat database.
-    pub fn names(&self) -> Vec<String> {
-        let mut names = vec![self.rm.clone(), self.cm.clone()];
-        names.extend(self.heartbeats.iter().cloned());
-        names
-    }
-}
-
 /// Who answers on the meta database's address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServerIdentity {
