@@ -6,6 +6,7 @@ use super::ports::Ports;
 use super::record::record;
 use crate::api::{FINALIZER, OmsUpgrade, OmsUpgradeStatus};
 use crate::facts::Observed;
+use crate::objects::labels::Owner;
 use crate::upgrade::{
     Context, Decision, ObjectFacts, decide, decide_refusal, find_needs, is_release_requested,
 };
@@ -56,6 +57,8 @@ async fn read_and_pass(ports: &Ports, key: &Key) -> Result<Verdict, CallError> {
         Err(error) if error.is_not_found() => return Ok(Verdict::AwaitChange),
         Err(error) => return Err(error),
     };
+    // Everything behind this names objects by the uid.
+    Owner::of(&upgrade).map_err(|error| CallError::Missing(error.to_string()))?;
     if let Some(verdict) = decide_from_cache(&upgrade, ports.now()) {
         return Ok(verdict);
     }

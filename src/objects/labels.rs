@@ -1,4 +1,5 @@
 //! Labels and annotations of the objects that we make. Pure.
+use crate::api::OmsUpgrade;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ pub const UPGRADE_ANNOTATION: &str = "oms.oceanbase.com/upgrade";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
 /// The `OmsUpgrade` that an object is made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Namespace.
     pub namespace: &'a str,
@@ -22,6 +23,35 @@ pub struct Owner<'a> {
     pub name: &'a str,
     /// Uid.
     pub uid: &'a str,
+}
+
+/// What the API server gives every object is not there. An empty uid would be a label that many objects could have, and
+/// the name of a Job that every upgrade would share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the OmsUpgrade was read without its {0}; nothing was done; this is a fault of the API server or of a proxy"
+)]
+pub struct MissingIdentity(&'static str);
+
+impl<'a> Owner<'a> {
+    /// Who an `OmsUpgrade` is.
+    ///
+    /// # Errors
+    /// When namespace, name or uid is absent or empty.
+    pub fn of(upgrade: &'a OmsUpgrade) -> Result<Self, MissingIdentity> {
+        let metadata = &upgrade.metadata;
+        Ok(Self {
+            namespace: require("namespace", metadata.namespace.as_deref())?,
+            name: require("name", metadata.name.as_deref())?,
+            uid: require("uid", metadata.uid.as_deref())?,
+        })
+    }
+}
+
+fn require<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, MissingIdentity> {
+    value
+        .filter(|text| !text.is_empty())
+        .ok_or(MissingIdentity(field))
 }
 
 /// Labels of an object for a role, with the attempt where there is one.
@@ -68,11 +98,45 @@ pub fn build_selector(uid: &str) -> String {
     format!("{UPGRADE_UID_LABEL}={uid}")
 }
 
-/// Whether an object was made for the upgrade.
+/// Whether an object was made for the upgrade. Nothing is for one without a uid.
 pub fn is_ours(metadata: &ObjectMeta, uid: &str) -> bool {
     metadata
         .labels
         .as_ref()
         .and_then(|labels| labels.get(UPGRADE_UID_LABEL))
-        .is_some_and(|value| value == uid)
+        .is_some_and(|value| !uid.is_empty() && value == uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn upgrade(uid: Option<&str>) -> OmsUpgrade {
+        serde_json::from_value(json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade",
+            "metadata": {"namespace": "oms", "name": "up", "uid": uid},
+            "spec": {"targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_upgrade_without_a_uid_owns_nothing() {
+        let whole = upgrade(Some("u-1"));
+        let owner = Owner::of(&whole).unwrap();
+        assert_eq!(
+            (owner.namespace, owner.name, owner.uid),
+            ("oms", "up", "u-1")
+        );
+        for uid in [None, Some("")] {
+            assert_eq!(
+                Owner::of(&upgrade(uid)),
+                Err(MissingIdentity("uid")),
+                "{uid:?}"
+            );
+        }
+        let metadata = build_metadata(Owner { uid: "", ..owner }, "x".into(), "dump", None);
+        assert!(!is_ours(&metadata, ""));
+    }
 }
