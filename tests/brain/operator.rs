@@ -110,7 +110,7 @@ impl World {
                 self.jobs.get_mut(&role.unwrap()).unwrap().1 = JobEnd::Gone;
             }
             Effect::AcquireLock | Effect::RaiseLock => {
-                self.lock = Some((UID.into(), u64::try_from(self.status.epoch).unwrap()))
+                self.lock = Some((UID.into(), self.status.epoch))
             }
             Effect::ReleaseLock => self.lock = None,
             Effect::SetHa { .. } if self.trouble.unheeded => {}

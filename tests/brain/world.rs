@@ -157,7 +157,7 @@ pub struct World {
     pub strangers: Vec<ForeignSession>,
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
-    pub lock: Option<(String, u64)>,
+    pub lock: Option<(String, i64)>,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,

@@ -10,7 +10,7 @@ impl Work<'_> {
     fn claim(&self) -> LockClaim {
         LockClaim {
             holder: self.uid.clone(),
-            epoch: self.epoch(),
+            epoch: self.status.epoch,
             note: format!("{}/{}", self.namespace, self.name),
         }
     }

@@ -34,10 +34,6 @@ impl Work<'_> {
         }
     }
 
-    pub fn epoch(&self) -> u64 {
-        u64::try_from(self.status.epoch).unwrap_or(0)
-    }
-
     /// A target as seen in this pass.
     pub fn find_target(&self, name: &str) -> Option<&TargetView> {
         self.sight

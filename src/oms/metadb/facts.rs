@@ -235,7 +235,7 @@ pub struct LockRow {
     /// Uid of the upgrade that holds it; at most 64 characters.
     pub holder: String,
     /// Fence: a call with a lower epoch is late and must not act.
-    pub epoch: u64,
+    pub epoch: i64,
     /// For people, e.g. `oms/to-4-0-0`; at most 255 characters.
     pub note: String,
     /// Seconds since the row was last written, by the database's clock.
@@ -248,7 +248,7 @@ pub struct LockClaim {
     /// Uid of the upgrade; at most 64 characters.
     pub holder: String,
     /// Epoch to hold it at.
-    pub epoch: u64,
+    pub epoch: i64,
     /// For people; cut to 255 characters.
     pub note: String,
 }
