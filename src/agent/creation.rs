@@ -6,7 +6,7 @@
 
 use super::failure::Failure;
 use super::manifest::Manifest;
-use super::metadb::connection::{Metadb, keep_alive};
+use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::sql::definitions::{Definition, Definitions};
 use super::sql::foreign_keys::{find_rings, list_foreign_keys};
 use super::sql::names::Beside;
@@ -59,7 +59,7 @@ struct Wanted {
 /// # Errors
 /// Of the server, with the names of the tables that it refuses.
 pub async fn make_tables(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     definitions: &[Definitions],
     place: Place<'_>,
@@ -83,7 +83,7 @@ pub async fn make_tables(
 /// # Errors
 /// Of the server, with the names of the views that it refuses.
 pub async fn make_views(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     definitions: &[Definitions],
     place: Place<'_>,
@@ -141,7 +141,7 @@ fn describe_table(database: &str, table: &Definition) -> String {
 }
 
 async fn make_all(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     wanted: Vec<Wanted>,
     what: &str,

@@ -4,7 +4,7 @@ use super::creation::{NOT_ON_THIS_SERVER, Place, make_tables};
 use super::failure::Failure;
 use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
 use super::metadb::catalogue::{describe_database, list_databases};
-use super::metadb::connection::{HEARTBEAT, Metadb, keep_alive, ping};
+use super::metadb::connection::{HEARTBEAT, MetaDbServer, keep_alive, ping};
 use super::metadb::content::read_database;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
@@ -38,7 +38,7 @@ pub struct Source<'s> {
 /// # Errors
 /// Of the dump, or of the server.
 pub async fn load_rows(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     source: Source<'_>,
     record: &DatabaseRecord,
     target: &str,
@@ -183,7 +183,7 @@ pub async fn drop_beside(
 /// # Errors
 /// Of the server. What was made is left, for the next attempt to drop; the live databases were not touched.
 pub async fn make_beside(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     manifest: &Manifest,
     definitions: &[Definitions],
@@ -203,7 +203,7 @@ pub async fn make_beside(
 /// `ContentDiffers` when they do not; of the dump, or of the server. The databases beside are left as they
 /// are then, for the next attempt to drop; the live ones were not touched.
 pub async fn load_beside(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     source: Source<'_>,
     definitions: &[Definitions],

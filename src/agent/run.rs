@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::manifest::Manifest;
-use super::metadb::connection::{Metadb, keep_alive};
+use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::Meter;
 use super::volume::attempt::find_manifest;
@@ -64,8 +64,8 @@ impl Run {
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
-    pub async fn discover(&self) -> Result<Metadb, Failure> {
-        let mut metadb = Metadb::discover(&self.request.metadb, &self.account).await?;
+    pub async fn discover(&self) -> Result<MetaDbServer, Failure> {
+        let mut metadb = MetaDbServer::discover(&self.request.metadb, &self.account).await?;
         metadb.oms_addresses.clone_from(&self.request.oms_addresses);
         Ok(metadb)
     }
@@ -93,7 +93,7 @@ impl Run {
     /// `InvalidRequest` without a lock in the request, `LockLost`, `AgentBusy`.
     pub async fn take_lock(
         &self,
-        metadb: &Metadb,
+        metadb: &MetaDbServer,
         connection: &mut Conn,
     ) -> Result<Exclusive, Failure> {
         let lock: &Lock = self

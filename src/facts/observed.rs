@@ -3,6 +3,7 @@
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
 use super::AccountSource;
 use crate::api::JobRole;
+use crate::oms::installation::Installation;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
 };
@@ -62,7 +63,7 @@ pub struct Observed {
     /// Our own Jobs, pods and Secrets that still exist.
     pub leftovers: Fact<Vec<OwnObject>>,
     /// The installation as `config.yaml` (or the spec) tells it.
-    pub installation: Fact<Discovered>,
+    pub installation: Fact<Installation>,
     /// Where Jobs find the account of the MetaDB.
     pub account: Fact<AccountSource>,
     /// The MetaDB.
@@ -273,37 +274,6 @@ pub enum OwnKind {
     Pod,
     /// Secret (credentials read from the container).
     Secret,
-}
-
-/// The installation as discovered. No secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Discovered {
-    /// Host of the MetaDB.
-    pub host: String,
-    /// Port of the MetaDB.
-    pub port: u16,
-    /// Database of the resource manager.
-    pub rm: String,
-    /// Database of the cluster manager.
-    pub cm: String,
-    /// Heartbeat databases of all regions.
-    pub heartbeats: Vec<String>,
-    /// Node addresses that `cm_nodes` lists.
-    pub nodes: Vec<String>,
-    /// `OMS_HOST_IP` of each target, in the order of the spec, where the template tells it.
-    pub target_addresses: Vec<Option<String>>,
-    /// Targets on which `docker_init.sh` must run: the first of each region, or each where
-    /// configurations within a region differ (upgrade guide, multi-node).
-    pub init_targets: Vec<String>,
-}
-
-impl Discovered {
-    /// All databases: resource manager, cluster manager, every region's heartbeat.
-    pub fn database_names(&self) -> Vec<String> {
-        let mut names = vec![self.rm.clone(), self.cm.clone()];
-        names.extend(self.heartbeats.iter().cloned());
-        names
-    }
 }
 
 /// The MetaDB.

@@ -2,26 +2,17 @@
 use super::names::backup_directory;
 use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
 use crate::facts::AccountSource;
+use crate::metadb::read_address;
 use crate::objects::labels::Owner;
+use crate::oms::installation::Installation;
 use crate::protocol::request::{
-    Address, Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
+    Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
 };
 
 /// Seconds that a scratch restore may take with `verification: Auto`.
 const SCRATCH_BUDGET: u64 = 300;
 /// Seconds before its deadline at which the agent gives up by itself, with a report.
 const GRACE: u64 = 20;
-
-/// Where the MetaDB is and what its databases are called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Host.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// All databases: rm, cm, every region's heartbeat database.
-    pub databases: Vec<String>,
-}
 
 /// Seconds that a Job may run.
 pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
@@ -39,7 +30,7 @@ pub fn build_request(
     owner: Owner<'_>,
     spec: &OmsUpgradeSpec,
     status: &OmsUpgradeStatus,
-    place: &Place,
+    installation: &Installation,
     account: &AccountSource,
     role: JobRole,
     attempt: i32,
@@ -61,17 +52,14 @@ pub fn build_request(
     Request {
         upgrade_uid: owner.uid.into(),
         attempt,
-        metadb: Address {
-            host: place.host.clone(),
-            port: place.port,
-        },
+        metadb: installation.metadb.clone(),
         credentials: account.describe(),
-        databases: place.databases.clone(),
+        databases: installation.databases.names(),
         oms_addresses: status
             .installation
             .iter()
-            .flat_map(|installation| &installation.addresses)
-            .filter_map(|address| crate::oms::metadb::read_address(address))
+            .flat_map(|recorded| &recorded.addresses)
+            .filter_map(|address| read_address(address))
             .collect(),
         directory: backup_directory(owner.uid, owner.name),
         expected_manifest_digest: match role {
@@ -100,6 +88,7 @@ pub fn build_request(
 mod tests {
     use super::*;
     use crate::api::{BackupStatus, PlanStatus};
+    use crate::oms::installation::{Address, Databases};
     use serde_json::json;
 
     fn spec() -> OmsUpgradeSpec {
@@ -129,10 +118,17 @@ mod tests {
             }),
             ..OmsUpgradeStatus::default()
         };
-        let place = Place {
-            host: "metadb".into(),
-            port: 2881,
-            databases: vec!["rm".into(), "cm".into()],
+        let installation = Installation {
+            metadb: Address {
+                host: "metadb".into(),
+                port: 2881,
+            },
+            databases: Databases {
+                rm: "rm".into(),
+                cm: "cm".into(),
+                heartbeats: vec![],
+            },
+            ..Installation::default()
         };
         let account = AccountSource::Keys {
             secret: "s".into(),
@@ -146,7 +142,7 @@ mod tests {
             JobRole::Compare,
             JobRole::Restore,
         ] {
-            let request = build_request(owner, &spec(), &status, &place, &account, role, 2);
+            let request = build_request(owner, &spec(), &status, &installation, &account, role, 2);
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(Request::parse(&text).unwrap(), request);
             assert_eq!(request.lock.is_none(), role == JobRole::Probe);
@@ -159,7 +155,7 @@ mod tests {
             owner,
             &spec(),
             &status,
-            &place,
+            &installation,
             &account,
             JobRole::Restore,
             1,

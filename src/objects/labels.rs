@@ -14,7 +14,7 @@ pub const UPGRADE_ANNOTATION: &str = "oms.oceanbase.com/upgrade";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
 /// The `OmsUpgrade` that an object is made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Namespace.
     pub namespace: &'a str,
@@ -80,11 +80,27 @@ pub fn build_selector(uid: &str) -> String {
     format!("{UPGRADE_UID_LABEL}={uid}")
 }
 
-/// Whether an object was made for the upgrade.
+/// Whether an object was made for the upgrade. Nothing is for one without a uid.
 pub fn is_ours(metadata: &ObjectMeta, uid: &str) -> bool {
     metadata
         .labels
         .as_ref()
         .and_then(|labels| labels.get(UPGRADE_UID_LABEL))
-        .is_some_and(|value| value == uid)
+        .is_some_and(|value| !uid.is_empty() && value == uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_without_a_uid_owns_nothing() {
+        let owner = Owner {
+            namespace: "oms",
+            name: "up",
+            uid: "",
+        };
+        let metadata = build_metadata(owner, "x".into(), "dump", None);
+        assert!(!is_ours(&metadata, ""));
+    }
 }

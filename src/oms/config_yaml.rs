@@ -10,9 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::metadb::Databases;
+use super::installation::{Address, Installation, Region};
 use super::secret::{Credentials, SecretString};
-pub use crate::protocol::request::Address;
 
 /// What one node's `config.yaml` says, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,47 +35,6 @@ pub struct NodeConfig {
     /// SHA-256 over the lines of the file without comments and without secrets: two nodes with the
     /// same fingerprint have the same configuration.
     pub fingerprint: String,
-}
-
-/// One region of an installation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Region {
-    /// `cm_region`; empty when absent.
-    pub name: String,
-    /// `cm_location`.
-    pub location: String,
-    /// `cm_url`.
-    pub cm_url: String,
-    /// Heartbeat database of the region.
-    pub heartbeat: String,
-    /// Addresses of its nodes (`cm_nodes` of all its files), sorted.
-    pub nodes: Vec<String>,
-    /// Targets whose files belong to the region, in the order given.
-    pub members: Vec<String>,
-    /// Targets that must run `docker_init.sh`: the first one when all files of the region are the
-    /// same, otherwise every one (guide, multi-node upgrade).
-    pub init_members: Vec<String>,
-}
-
-/// A whole installation, without secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Installation {
-    /// The meta database.
-    pub metadb: Address,
-    /// Names of all databases.
-    pub databases: Databases,
-    /// Regions, sorted by location.
-    pub regions: Vec<Region>,
-}
-
-impl Installation {
-    /// Addresses of all nodes, sorted, each once.
-    pub fn node_addresses(&self) -> Vec<String> {
-        let mut nodes: Vec<String> = self.regions.iter().flat_map(|r| r.nodes.clone()).collect();
-        nodes.sort();
-        nodes.dedup();
-        nodes
-    }
 }
 
 /// Why a `config.yaml` cannot be used.
@@ -270,18 +228,12 @@ pub fn merge_configs(files: &[(String, NodeConfig)]) -> Result<Installation, Con
     for (location, members) in by_location {
         regions.push(merge_region(location, &members)?);
     }
-    let mut heartbeats: Vec<String> = regions.iter().map(|r| r.heartbeat.clone()).collect();
-    heartbeats.sort();
-    heartbeats.dedup();
-    Ok(Installation {
-        metadb: first.metadb.clone(),
-        databases: Databases {
-            rm: first.rm.clone(),
-            cm: first.cm.clone(),
-            heartbeats,
-        },
+    Ok(Installation::of_regions(
+        first.metadb.clone(),
+        first.rm.clone(),
+        first.cm.clone(),
         regions,
-    })
+    ))
 }
 
 fn merge_region(location: &str, members: &[&(String, NodeConfig)]) -> Result<Region, ConfigError> {

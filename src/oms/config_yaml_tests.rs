@@ -104,7 +104,7 @@ fn one_init_per_region_when_files_are_the_same() {
     .unwrap();
     assert_eq!(one.regions.len(), 1);
     assert_eq!(one.regions[0].init_members, ["a"]);
-    assert_eq!(one.node_addresses(), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(one.nodes, ["10.0.0.1", "10.0.0.2"]);
     let differ = merge_configs(&[
         node("a", |t| t),
         node("b", |t| t.replace(" - 10.0.0.2\n", "")),
@@ -132,7 +132,7 @@ fn joins_regions_and_their_heartbeat_databases() {
             .collect::<Vec<_>>(),
         ["a", "b"]
     );
-    assert_eq!(both.node_addresses().len(), 4);
+    assert_eq!(both.nodes.len(), 4);
 }
 
 #[test]

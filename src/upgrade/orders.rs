@@ -2,7 +2,7 @@
 //! afterwards. Pure.
 use crate::api::{HaDriver, JobRole, Reason};
 use crate::facts::Fact;
-use crate::objects::agent_request::{Place, build_request, find_deadline};
+use crate::objects::agent_request::{build_request, find_deadline};
 use crate::objects::deployment::{build_patch, read_generation};
 use crate::objects::jobs::JobOrder;
 use crate::objects::labels::Owner;
@@ -59,11 +59,6 @@ pub(crate) fn create_job(cx: &Context<'_>, role: JobRole, attempt: i32) -> Next 
             return Next::trouble(2, Reason::MetaDbUnseen, reason.clone());
         }
     };
-    let place = Place {
-        host: found.host.clone(),
-        port: found.port,
-        databases: found.database_names(),
-    };
     let owner = Owner {
         namespace: &cx.object.namespace,
         name: &cx.object.name,
@@ -74,7 +69,7 @@ pub(crate) fn create_job(cx: &Context<'_>, role: JobRole, attempt: i32) -> Next 
         attempt,
         claim: cx.spec.backup.claim_name.clone(),
         account: account.clone(),
-        request: build_request(owner, cx.spec, cx.status, &place, account, role, attempt),
+        request: build_request(owner, cx.spec, cx.status, found, account, role, attempt),
         deadline: find_deadline(&cx.spec.timeouts, role),
     })))
 }
@@ -98,7 +93,7 @@ pub(crate) fn set_ha(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert:
 pub(crate) fn build_lock_claim(cx: &Context<'_>) -> LockClaim {
     LockClaim {
         holder: cx.object.uid.clone(),
-        epoch: u64::try_from(cx.status.epoch).unwrap_or(0),
+        epoch: cx.status.epoch,
         note: format!("{}/{}", cx.object.namespace, cx.object.name),
     }
 }
@@ -184,7 +179,7 @@ mod tests {
         let Next::Stall(failure) = start_old("{") else {
             panic!("something is done with half an original")
         };
-        assert_eq!(failure.reason, "OriginalsLost");
+        assert_eq!(failure.reason, Reason::OriginalsLost);
     }
 
     #[test]

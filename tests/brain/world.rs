@@ -16,6 +16,7 @@ use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
 use oms_operator::oms::ha::{HaConfig, HaPatch};
+use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
 use oms_operator::oms::project::{
@@ -155,7 +156,7 @@ pub struct World {
     pub strangers: Vec<ForeignSession>,
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
-    pub lock: Option<(String, u64)>,
+    pub lock: Option<(String, i64)>,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,

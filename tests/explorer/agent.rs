@@ -122,8 +122,7 @@ impl World {
         match (&request.lock, &self.db.lock) {
             (None, _) => true,
             (Some(wanted), Some((holder, epoch))) => {
-                wanted.holder == *holder
-                    && u64::try_from(wanted.epoch).is_ok_and(|mine| mine == *epoch)
+                wanted.holder == *holder && wanted.epoch == *epoch
             }
             (Some(_), None) => false,
         }

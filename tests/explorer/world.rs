@@ -62,7 +62,7 @@ pub struct Database {
     pub content: u64,
     pub ha: Option<String>,
     pub kept: Option<KeptKeys>,
-    pub lock: Option<(String, u64)>,
+    pub lock: Option<(String, i64)>,
     pub query_timeout: u64,
 }
 

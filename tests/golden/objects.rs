@@ -3,7 +3,7 @@ use super::{UID, pin, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::*;
 use oms_operator::facts::{AccountSource, ConfigSource, DeploymentFacts, HolderKind};
-use oms_operator::objects::agent_request::{Place, build_request, find_deadline};
+use oms_operator::objects::agent_request::{build_request, find_deadline};
 use oms_operator::objects::credentials::build_credentials_secret;
 use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
 use oms_operator::objects::event::Note;
@@ -12,6 +12,7 @@ use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
 use oms_operator::objects::labels::Owner;
 use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
+use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::secret::{Credentials, SecretString};
 use serde_json::{Map, Value, json};
 
@@ -36,11 +37,18 @@ const OBJECTS: &str = "An object that is there already is found by name and labe
 const PATCHES: &str = "The next operator tells the templates that this one has written from those of strangers by building them \
     itself from the recorded original: a template that is built in another way makes every upgrade that is under way `TargetContended`.";
 
-pub fn place() -> Place {
-    Place {
-        host: "metadb.oms.svc".into(),
-        port: 2881,
-        databases: vec!["oms_rm".into(), "oms_cm".into(), "oms_cm_hb".into()],
+pub fn installation() -> Installation {
+    Installation {
+        metadb: Address {
+            host: "metadb.oms.svc".into(),
+            port: 2881,
+        },
+        databases: Databases {
+            rm: "oms_rm".into(),
+            cm: "oms_cm".into(),
+            heartbeats: vec!["oms_cm_hb".into()],
+        },
+        ..Installation::default()
     }
 }
 
@@ -66,7 +74,15 @@ pub fn order(role: JobRole, attempt: i32) -> JobOrder {
         role,
         attempt,
         claim: spec.backup.claim_name.clone(),
-        request: build_request(OWNER, &spec, &status, &place(), &account, role, attempt),
+        request: build_request(
+            OWNER,
+            &spec,
+            &status,
+            &installation(),
+            &account,
+            role,
+            attempt,
+        ),
         account,
         deadline: find_deadline(&spec.timeouts, role),
     }

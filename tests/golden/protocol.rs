@@ -1,5 +1,5 @@
 //! What the operator asks an agent and what it is answered: the two may come from images of different versions.
-use super::objects::{OWNER, ROLES, account, place, spec};
+use super::objects::{OWNER, ROLES, account, installation, spec};
 use super::{UID, find_loss, pin, read_stored, samples, to_text};
 use oms_operator::objects::agent_request::build_request;
 use oms_operator::objects::pods::{find_progress, find_report};
@@ -19,7 +19,15 @@ fn requests() {
     let status = samples::read_status();
     let mut all = Map::new();
     for role in ROLES {
-        let request = build_request(OWNER, &spec(), &status, &place(), &account(), role, 2);
+        let request = build_request(
+            OWNER,
+            &spec(),
+            &status,
+            &installation(),
+            &account(),
+            role,
+            2,
+        );
         let mut value = json!(request);
         // A digest that the agent takes; the sample's is any text.
         if let Some(digest) = value.get_mut("expectedManifestDigest") {

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use oms_operator::oms::config_yaml::Address;
 use oms_operator::oms::ha::{ENABLE, HaPatch};
+use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{
     HaRow, HaRowWrite, LockClaim, MetaDbError, MetaDbOpener, WriteFate,
 };

@@ -5,7 +5,7 @@ use oms_operator::oms::metadb::{LOCK_DATABASE, LockClaim, LockOutcome};
 use crate::support::{ADMIN, PASSWORD, Server};
 use std::time::Duration;
 
-fn claim(holder: &str, epoch: u64) -> LockClaim {
+fn claim(holder: &str, epoch: i64) -> LockClaim {
     LockClaim {
         holder: holder.into(),
         epoch,

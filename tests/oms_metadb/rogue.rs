@@ -1,7 +1,7 @@
 //! Servers that want what a client must not give: the password in clear text, and files.
 use std::time::Duration;
 
-use oms_operator::oms::config_yaml::Address;
+use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{MetaDbError, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

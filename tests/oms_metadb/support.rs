@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use oms_operator::oms::config_yaml::Address;
-use oms_operator::oms::metadb::{Databases, MetaDb, MetaDbOpener};
+use oms_operator::oms::installation::{Address, Databases};
+use oms_operator::oms::metadb::{MetaDb, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
 use oms_operator::oms::secret::{Credentials, SecretString};
 

@@ -5,7 +5,7 @@ use crate::agent::client::find_client;
 use crate::agent::failure::{Failure, answer};
 use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
 use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
-use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::connection::MetaDbServer;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
@@ -184,7 +184,7 @@ async fn count_heartbeats(connection: &mut Conn, database: &str) -> Result<u64, 
 
 /// OceanBase only: the limit that new sessions get, and whether it can be set (tried with its own value).
 async fn probe_timeout(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
 ) -> Result<(Option<u64>, Option<bool>), Failure> {
     const DOING: &str = "asking for ob_query_timeout";
@@ -215,7 +215,7 @@ const RESTORE: [&str; 6] = ["CREATE", "ALTER", "DROP", "INSERT", "INDEX", "REFER
 
 async fn judge_privileges(
     run: &Run,
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     grants: &Grants,
     connection: &mut Conn,
     present: &[String],
@@ -282,7 +282,7 @@ async fn judge_privileges(
 
 /// A view is restored with its definer, whom only some accounts may name. What was tried counts more than what is granted.
 fn judge_definers(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     grants: &Grants,
     definers: &[(Definer, Option<bool>)],
 ) -> Vec<Privilege> {

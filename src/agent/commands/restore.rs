@@ -8,7 +8,7 @@ use crate::agent::load::{
 };
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
-use crate::agent::metadb::connection::{Metadb, keep_alive};
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
@@ -37,7 +37,7 @@ const VIEWS_REFUSED: &str =
 /// What all steps of a restore work with.
 struct Restore<'r> {
     run: &'r Run,
-    metadb: Metadb,
+    metadb: MetaDbServer,
     connection: Conn,
     directory: &'r Path,
     manifest: &'r Manifest,

@@ -4,7 +4,7 @@ use crate::agent::creation::{NOT_ON_THIS_SERVER, Place, make_views, refuse_rings
 use crate::agent::failure::Failure;
 use crate::agent::load::{Source, drop_beside, load_beside, make_beside};
 use crate::agent::manifest::Manifest;
-use crate::agent::metadb::connection::Metadb;
+use crate::agent::metadb::connection::MetaDbServer;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
@@ -123,7 +123,7 @@ enum Part {
 /// A restore into scratch databases.
 struct ScratchRestore<'r> {
     run: &'r Run,
-    metadb: &'r Metadb,
+    metadb: &'r MetaDbServer,
     directory: &'r Path,
     manifest: &'r Manifest,
     definitions: &'r [Definitions],

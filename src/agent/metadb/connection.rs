@@ -24,7 +24,7 @@ pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_SECONDS + 30);
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The server and the account to reach it.
-pub struct Metadb {
+pub struct MetaDbServer {
     options: OptsBuilder,
     /// Kind of server.
     pub engine: Engine,
@@ -41,7 +41,7 @@ pub struct Metadb {
     own_sessions: Mutex<BTreeSet<u64>>,
 }
 
-impl Metadb {
+impl MetaDbServer {
     /// Connects once, to learn what the server is.
     ///
     /// # Errors

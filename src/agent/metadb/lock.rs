@@ -4,7 +4,7 @@
 //! named lock stays taken after its session has ended (seen on seekdb 1.4.0, also after a clean disconnect),
 //! so that a killed attempt would lock out its successor for ever. A row lock goes with its session.
 
-use super::connection::{HEARTBEAT, LOST_PATIENCE, Metadb, ping};
+use super::connection::{HEARTBEAT, LOST_PATIENCE, MetaDbServer, ping};
 use super::sessions::{list_account, say_kill};
 use crate::agent::failure::{Failure, server_code};
 use crate::metadb::lock_table::{AGENT_ROW, TABLE};
@@ -71,7 +71,7 @@ pub struct Exclusive {
 /// # Errors
 /// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema cannot be written.
 pub async fn take_exclusive(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
 ) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {
     let doing = "taking the lock that keeps agents apart";
     let mut connection = metadb.connect().await?;
@@ -133,7 +133,7 @@ pub async fn take_exclusive(
     Ok((Exclusive { _release: release }, loss))
 }
 
-async fn describe_busy(metadb: &Metadb, connection: &mut Conn) -> Failure {
+async fn describe_busy(metadb: &MetaDbServer, connection: &mut Conn) -> Failure {
     let failure = Failure::new(
         Reason::AgentBusy,
         format!(

@@ -1,6 +1,6 @@
 //! Looks for sessions of others on the databases. Reads the process list, nothing else.
 
-use super::connection::{LOST_PATIENCE, Metadb};
+use super::connection::{LOST_PATIENCE, MetaDbServer};
 use crate::agent::failure::{Failure, server_code};
 use crate::metadb::{SessionList, is_elsewhere, judge_code, name_database};
 use crate::protocol::report::Reason;
@@ -39,7 +39,7 @@ pub struct Foreign {
 /// # Errors
 /// `NotQuiesced`, naming number, user, host and database of what is left.
 pub async fn require_quiet(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<(), Failure> {
@@ -81,7 +81,7 @@ pub async fn require_quiet(
 /// # Errors
 /// As [`require_quiet`].
 pub async fn require_still_quiet(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<(), Failure> {
@@ -95,7 +95,10 @@ pub async fn require_still_quiet(
 ///
 /// # Errors
 /// Of the server.
-pub async fn list_account(metadb: &Metadb, connection: &mut Conn) -> Result<Vec<Foreign>, Failure> {
+pub async fn list_account(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+) -> Result<Vec<Foreign>, Failure> {
     let found = look(metadb, connection, &[]).await?;
     Ok(found.into_values().collect())
 }
@@ -116,7 +119,7 @@ pub fn say_kill(sessions: &[Foreign]) -> String {
 }
 
 async fn look(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<BTreeMap<u64, Foreign>, Failure> {
@@ -158,7 +161,7 @@ async fn look(
 }
 
 /// The sessions on every server, where they can be had: OMS may come in over another one than this run.
-async fn read_rows(metadb: &Metadb, connection: &mut Conn) -> Result<Vec<Row>, Failure> {
+async fn read_rows(metadb: &MetaDbServer, connection: &mut Conn) -> Result<Vec<Row>, Failure> {
     let failed = |e: &mysql_async::Error| Failure::from_sql("looking at the sessions", e);
     if let Some(list) = SessionList::of_all_servers(metadb.engine, MARK) {
         match connection.query(list.sql).await {

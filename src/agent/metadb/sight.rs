@@ -3,7 +3,7 @@
 //! Servers leave out of their lists what an account has no right to see, without a word. A backup does not carry these
 //! objects, so an empty list must mean that there are none.
 
-use super::connection::Metadb;
+use super::connection::MetaDbServer;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::grants::{Grants, grant_statement, scope};
 use crate::metadb::{Engine, Meaning, judge_code};
@@ -75,7 +75,7 @@ pub async fn read_grants(connection: &mut Conn) -> Result<Grants, Failure> {
 /// # Errors
 /// Of the server.
 pub async fn judge_sight(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     grants: &Grants,
     databases: &[String],
@@ -110,7 +110,7 @@ pub async fn judge_sight(
 /// # Errors
 /// `PrivilegeMissing` with the statements; of the server.
 pub async fn require_sight(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<(), Failure> {

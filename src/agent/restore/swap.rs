@@ -13,7 +13,7 @@ use crate::agent::failure::Failure;
 use crate::agent::load::create_database;
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
-use crate::agent::metadb::connection::{Metadb, keep_alive};
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::run::Run;
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
@@ -42,7 +42,7 @@ const VIEWS_REFUSED: &str = "All tables of the backup are live again, and the re
 /// `RenameFailed` and other errors of the server; the next attempt goes on from there.
 pub async fn swap(
     run: &Run,
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     directory: &Path,
     manifest: &Manifest,
@@ -104,7 +104,7 @@ pub async fn swap(
 
 /// Makes the views that are not as the backup has them, when the tables of all databases are back.
 async fn remake_views(
-    metadb: &Metadb,
+    metadb: &MetaDbServer,
     connection: &mut Conn,
     directory: &Path,
     manifest: &Manifest,

@@ -9,13 +9,14 @@ use crate::controller::accounts::{read_account, read_secret, read_text, take_acc
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
-use crate::facts::{AccountSource, ConfigSource, Discovered, HolderKind};
+use crate::facts::{AccountSource, ConfigSource, HolderKind};
 use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
 use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
 use crate::objects::deployment::read_environment;
 use crate::objects::names::credentials_name;
-use crate::oms::config_yaml::{Address, ConfigError, NodeConfig, merge_configs, parse_config};
-use crate::oms::metadb::{Databases, MetaDb};
+use crate::oms::config_yaml::{ConfigError, NodeConfig, merge_configs, parse_config};
+use crate::oms::installation::{Address, Databases, Installation};
+use crate::oms::metadb::MetaDb;
 use crate::oms::secret::Credentials;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -26,7 +27,7 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub(in crate::controller) struct InstallationAccess {
     /// Without secrets.
-    pub discovered: Discovered,
+    pub installation: Installation,
     /// Where Jobs find the account.
     pub account: AccountSource,
     /// Login name of OMS itself.
@@ -82,26 +83,19 @@ pub(super) async fn find_installation(
             .ok_or_else(|| CallError::Missing(ConfigError::NoFile.to_string()))?;
         (AccountSource::ConfigFile(source), credentials, files)
     };
-    let mut discovered = discover(subject, &files.configs, targets)?;
-    discovered.target_addresses = targets.iter().map(TargetView::find_address).collect();
+    let mut installation = discover(subject, &files.configs, targets)?;
+    installation.target_addresses = targets.iter().map(TargetView::find_address).collect();
     let metadb = ports.metadb.open(
-        &Address {
-            host: discovered.host.clone(),
-            port: discovered.port,
-        },
+        &installation.metadb,
         &credentials,
-        &Databases {
-            rm: discovered.rm.clone(),
-            cm: discovered.cm.clone(),
-            heartbeats: discovered.heartbeats.clone(),
-        },
+        &installation.databases,
         CallSite::MetaDbIdentify.limit(),
     );
     let oms_account = files
         .account
         .map_or(credentials.user, |account| account.user);
     Ok(InstallationAccess {
-        discovered,
+        installation,
         account,
         oms_account,
         metadb,
@@ -121,47 +115,23 @@ fn discover(
     subject: &Subject<'_>,
     configs: &[(String, NodeConfig)],
     targets: &[TargetView],
-) -> Result<Discovered, CallError> {
+) -> Result<Installation, CallError> {
     let begun = subject.status.started_time.is_some();
     if let Some(recorded) = subject.status.installation.as_ref().filter(|_| begun) {
-        return Ok(Discovered {
-            host: recorded.metadb_host.clone(),
-            port: u16::try_from(recorded.metadb_port).unwrap_or_default(),
-            rm: recorded.rm_database.clone(),
-            cm: recorded.cm_database.clone(),
-            heartbeats: recorded.heartbeat_databases.clone(),
-            nodes: recorded.nodes.clone(),
-            target_addresses: Vec::new(),
-            init_targets: recorded.init_targets.clone(),
-        });
+        return Ok(Installation::from_status(recorded));
     }
     let spec = &subject.upgrade.spec.metadb;
-    let mut discovered = if configs.len() == targets.len() {
-        let installation =
-            merge_configs(configs).map_err(|error| CallError::Unbuildable(error.to_string()))?;
-        Discovered {
-            nodes: installation.node_addresses(),
-            init_targets: installation
-                .regions
-                .iter()
-                .flat_map(|region| region.init_members.clone())
-                .collect(),
-            host: installation.metadb.host,
-            port: installation.metadb.port,
-            rm: installation.databases.rm,
-            cm: installation.databases.cm,
-            heartbeats: installation.databases.heartbeats,
-            target_addresses: Vec::new(),
-        }
+    let mut installation = if configs.len() == targets.len() {
+        merge_configs(configs).map_err(|error| CallError::Unbuildable(error.to_string()))?
     } else if spec.databases.is_some() && spec.address.is_some() {
         // Whether the files are equal is not known, so the script runs on every node.
-        Discovered {
+        Installation {
             nodes: targets
                 .iter()
                 .filter_map(TargetView::find_address)
                 .collect(),
             init_targets: targets.iter().map(|view| view.facts.name.clone()).collect(),
-            ..Discovered::default()
+            ..Installation::default()
         }
     } else {
         return Err(CallError::Missing(
@@ -171,15 +141,19 @@ fn discover(
         ));
     };
     if let Some(address) = &spec.address {
-        discovered.host = address.host.clone();
-        discovered.port = u16::try_from(address.port).unwrap_or_default();
+        installation.metadb = Address {
+            host: address.host.clone(),
+            port: u16::try_from(address.port).unwrap_or_default(),
+        };
     }
     if let Some(databases) = &spec.databases {
-        discovered.rm = databases.resource_manager.clone();
-        discovered.cm = databases.cluster_manager.clone();
-        discovered.heartbeats = databases.heartbeat.clone();
+        installation.databases = Databases {
+            rm: databases.resource_manager.clone(),
+            cm: databases.cluster_manager.clone(),
+            heartbeats: databases.heartbeat.clone(),
+        };
     }
-    Ok(discovered)
+    Ok(installation)
 }
 
 /// Reads and parses the files of all targets that have one; each object is read once.

@@ -33,10 +33,10 @@ pub(super) async fn observe_metadb(
     own_addresses: Vec<IpAddr>,
 ) -> MetaDbFacts {
     let db = &access.metadb;
-    let found = &access.discovered;
+    let found = &access.installation;
     let query = SessionQuery {
         account: access.oms_account.clone(),
-        databases: found.database_names(),
+        databases: found.databases.names(),
         own_addresses,
     };
     // Before the operation all that are listed are looked at, later the recorded ones are followed.
@@ -111,7 +111,7 @@ async fn list_heart_beats(
     access: &InstallationAccess,
 ) -> Result<Vec<HeartBeat>, CallError> {
     let mut all = Vec::new();
-    for database in &access.discovered.heartbeats {
+    for database in &access.installation.databases.heartbeats {
         let call = access.metadb.list_heart_beats(database);
         all.extend(ports.call(CallSite::MetaDbHeartBeats, call).await?);
     }

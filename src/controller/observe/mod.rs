@@ -56,7 +56,7 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
     let observed = Observed {
         targets,
         installation: match &installation {
-            Some(Ok(access)) => Fact::Known(access.discovered.clone()),
+            Some(Ok(access)) => Fact::Known(access.installation.clone()),
             Some(Err(error)) => Fact::Unknown(error.to_string()),
             None => Fact::default(),
         },

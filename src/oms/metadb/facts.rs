@@ -7,26 +7,6 @@ use super::super::ha::{HaConfig, HaError, HaPatch};
 use crate::api::KeptKey;
 use crate::metadb::Engine;
 
-/// Names of the databases of one installation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Databases {
-    /// `drc_rm_db`: projects, system parameters, regions.
-    pub rm: String,
-    /// `drc_cm_db`: hosts, connectors, stores.
-    pub cm: String,
-    /// `drc_cm_heartbeat_db` of every region, sorted, each once.
-    pub heartbeats: Vec<String>,
-}
-
-impl Databases {
-    /// All names: rm, cm, then every heartbeat database.
-    pub fn names(&self) -> Vec<String> {
-        let mut names = vec![self.rm.clone(), self.cm.clone()];
-        names.extend(self.heartbeats.iter().cloned());
-        names
-    }
-}
-
 /// Who answers on the meta database's address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServerIdentity {
@@ -265,7 +245,7 @@ pub struct LockRow {
     /// Uid of the upgrade that holds it; at most 64 characters.
     pub holder: String,
     /// Fence: a call with a lower epoch is late and must not act.
-    pub epoch: u64,
+    pub epoch: i64,
     /// For people, e.g. `oms/to-4-0-0`; at most 255 characters.
     pub note: String,
     /// Seconds since the row was last written, by the database's clock.
@@ -278,7 +258,7 @@ pub struct LockClaim {
     /// Uid of the upgrade; at most 64 characters.
     pub holder: String,
     /// Epoch to hold it at.
-    pub epoch: u64,
+    pub epoch: i64,
     /// For people; cut to 255 characters.
     pub note: String,
 }

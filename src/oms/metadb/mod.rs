@@ -17,7 +17,7 @@ pub use crate::metadb::{
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
 
-use super::config_yaml::Address;
+use super::installation::{Address, Databases};
 use super::secret::Credentials;
 
 /// Answer of a call to the meta database.

@@ -24,7 +24,7 @@ pub(super) async fn read_lock(session: &mut Session) -> Result<Option<LockRow>, 
     };
     Ok(Some(LockRow {
         holder: row.text(0)?,
-        epoch: row.unsigned(1)?,
+        epoch: row.signed(1)?,
         note: row.text(2)?,
         age_seconds: u64::try_from(row.signed(3)?).unwrap_or(0),
     }))

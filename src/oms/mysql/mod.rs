@@ -20,10 +20,10 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::installation::{Address, Databases};
 use super::metadb::*;
 use super::project::ProjectRow;
 use crate::metadb::secret::Credentials;
-use crate::protocol::request::Address;
 use own::OwnServers;
 use session::Door;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, Params, Row};
 
+use super::super::installation::Address;
 use super::super::metadb::{MetaDbError, WriteFate};
 use super::explain::{explain_connect, explain_statement};
 use super::own::{OwnSessions, Ticket};
@@ -13,7 +14,6 @@ use super::rows::Cells;
 use crate::metadb::pins::{self, PinError, Purpose};
 use crate::metadb::secret::Credentials;
 use crate::metadb::{Engine, build_options, name_engine};
-use crate::protocol::request::Address;
 
 /// How to get in.
 pub(super) struct Door {

@@ -57,7 +57,7 @@ fn decide(cx: &Context<'_>) -> Next {
     if abort {
         return Next::Go(Step::StartingOld);
     }
-    let wanted = u64::try_from(cx.status.epoch).unwrap_or(0);
+    let wanted = cx.status.epoch;
     match &cx.observed.metadb.lock {
         Fact::Unknown(reason) => Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
         Fact::Known(None) => Next::Do(Effect::AcquireLock(build_lock_claim(cx))),

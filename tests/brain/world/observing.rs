@@ -55,12 +55,17 @@ impl World {
                 user_key: "user".into(),
                 password_key: "password".into(),
             });
-            observed.installation = Fact::Known(Discovered {
-                host: "metadb".into(),
-                port: 2881,
-                rm: "oms_rm".into(),
-                cm: "oms_cm".into(),
-                heartbeats: vec!["oms_cm_hb".into()],
+            observed.installation = Fact::Known(Installation {
+                metadb: Address {
+                    host: "metadb".into(),
+                    port: 2881,
+                },
+                databases: Databases {
+                    rm: "oms_rm".into(),
+                    cm: "oms_cm".into(),
+                    heartbeats: vec!["oms_cm_hb".into()],
+                },
+                regions: vec![],
                 nodes: addresses.clone(),
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
                 init_targets: vec!["oms-1".into()],

@@ -81,7 +81,8 @@ fn find_host_status(cx: &Context<'_>, index: usize) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus};
-    use crate::facts::{Discovered, Observed, TargetFacts};
+    use crate::facts::{Observed, TargetFacts};
+    use crate::oms::installation::Installation;
     use crate::oms::metadb::HostRow;
     use crate::upgrade::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -102,15 +103,9 @@ mod tests {
                 cgroup_v1: v1,
                 ..TargetFacts::default()
             }],
-            installation: Fact::Known(Discovered {
-                host: "metadb".into(),
-                port: 2881,
-                rm: "rm".into(),
-                cm: "cm".into(),
-                heartbeats: vec![],
-                nodes: vec![],
+            installation: Fact::Known(Installation {
                 target_addresses: vec![address.map(str::to_owned)],
-                init_targets: vec![],
+                ..Installation::default()
             }),
             ..Observed::default()
         };

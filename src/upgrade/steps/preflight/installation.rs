@@ -19,12 +19,9 @@ pub(crate) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
         match &observed.installation {
             Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
             Fact::Known(known) => Verdict::Passed(format!(
-                "MetaDB {}:{}, databases {}, {}, {}",
-                known.host,
-                known.port,
-                known.rm,
-                known.cm,
-                known.heartbeats.join(", ")
+                "MetaDB {}, databases {}",
+                known.metadb,
+                known.databases.names().join(", ")
             )),
         },
     ));
@@ -116,7 +113,7 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
         Fact::Known(kept) => kept.as_ref(),
     };
     let installation = cx.observed.installation.known();
-    let rm = installation.map_or_else(String::new, |known| known.rm.clone());
+    let rm = installation.map_or_else(String::new, |known| known.databases.rm.clone());
     let left: Vec<String> = kept
         .map(|kept| config.list_still_kept(&kept.keys))
         .unwrap_or_default()

@@ -1,7 +1,6 @@
 //! The plan: what the checks came to, and what an upgrade would do. Pure.
 use crate::api::{
-    Action, CheckOutcome, CheckResult, Estimates, InstallationStatus, OmsUpgradeStatus, PlanStatus,
-    Reason, Step,
+    Action, CheckOutcome, CheckResult, Estimates, OmsUpgradeStatus, PlanStatus, Reason, Step,
 };
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::upgrade::context::{Context, to_i64};
@@ -42,24 +41,10 @@ pub(crate) fn conclude(
         }),
         steps: describe_plan(cx),
     });
-    if let Some(discovered) = cx.observed.installation.known() {
-        draft.installation = Some(InstallationStatus {
-            metadb_host: discovered.host.clone(),
-            metadb_port: i32::from(discovered.port),
-            databases: discovered.database_names(),
-            rm_database: discovered.rm.clone(),
-            cm_database: discovered.cm.clone(),
-            heartbeat_databases: discovered.heartbeats.clone(),
-            server: cx
-                .observed
-                .metadb
-                .identity
-                .known()
-                .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
-            nodes: discovered.nodes.clone(),
-            addresses: collect_addresses(cx),
-            init_targets: discovered.init_targets.clone(),
-        });
+    if let Some(installation) = cx.observed.installation.known() {
+        let identity = cx.observed.metadb.identity.known();
+        let server = identity.map(|server| format!("{:?} {}", server.engine, server.version));
+        draft.installation = Some(installation.to_status(server, collect_addresses(cx)));
     }
     match failed.as_slice() {
         [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),

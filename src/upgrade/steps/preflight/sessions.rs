@@ -46,7 +46,7 @@ pub(crate) fn judge_own_sessions(cx: &Context<'_>) -> Verdict {
             return Verdict::Unseen(reason.clone());
         }
     };
-    let databases = installation.database_names();
+    let databases = installation.databases.names();
     let addresses: Vec<IpAddr> = collect_addresses(cx)
         .iter()
         .filter_map(|address| read_address(address))
