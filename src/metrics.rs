@@ -87,7 +87,7 @@ impl Metrics {
         self.sources().push(source);
     }
 
-    /// Counts a pass.
+    /// Counts a pass, with how long it took.
     pub fn count_pass(&self, time: Duration, outcome: &'static str) {
         self.passes.get_or_create(&label_outcome(outcome)).inc();
         self.pass_seconds.observe(time.as_secs_f64());

@@ -12,7 +12,6 @@ use std::path::Path;
 pub struct Account {
     /// User name, with tenant and cluster where OceanBase wants them.
     pub user: String,
-    /// Password.
     pub password: String,
 }
 

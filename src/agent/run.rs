@@ -75,7 +75,6 @@ impl Command {
 pub struct Run {
     /// What is asked.
     pub request: Request,
-    /// The account.
     pub account: Account,
     /// Progress.
     pub meter: Meter,

@@ -146,10 +146,8 @@ pub enum CallError {
     /// A command's answer.
     #[error(transparent)]
     Container(#[from] ContainerError),
-    /// The MetaDB.
     #[error(transparent)]
     MetaDb(#[from] MetaDbError),
-    /// The console.
     #[error(transparent)]
     Console(#[from] OpenApiError),
     /// Something needed is not there or cannot be used.

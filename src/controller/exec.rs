@@ -15,11 +15,8 @@ const LONGEST_OUTPUT: u64 = 256 * 1024;
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecPlace {
-    /// Namespace.
     pub namespace: String,
-    /// Pod.
     pub pod: String,
-    /// Container.
     pub container: String,
 }
 

@@ -15,9 +15,7 @@ const GRACE: u64 = 20;
 /// Where the MetaDB is and what its databases are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Host.
     pub host: String,
-    /// Port.
     pub port: u16,
     /// All databases: rm, cm, every region's heartbeat database.
     pub databases: Vec<String>,

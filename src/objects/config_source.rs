@@ -9,9 +9,7 @@ pub const HOST_VARIABLE: &str = "OMS_HOST_IP";
 /// Kinds of object that can hold a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderKind {
-    /// A Secret.
     Secret,
-    /// A ConfigMap.
     ConfigMap,
 }
 
@@ -22,7 +20,6 @@ pub struct ConfigSource {
     pub kind: HolderKind,
     /// Name of the object.
     pub name: String,
-    /// Key in it.
     pub key: String,
 }
 

@@ -33,7 +33,6 @@ pub enum AccountSource {
         secret: String,
         /// Key of the user name.
         user_key: String,
-        /// Key of the password.
         password_key: String,
     },
     /// OMS's own `config.yaml`.

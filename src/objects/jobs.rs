@@ -45,9 +45,7 @@ pub struct PodSettings {
 pub struct JobOrder<'a> {
     /// For whom.
     pub owner: Owner<'a>,
-    /// What it is for.
     pub role: JobRole,
-    /// Attempt.
     pub attempt: i32,
     /// Image with the agent and the dump client.
     pub image: &'a str,
@@ -63,7 +61,7 @@ pub struct JobOrder<'a> {
     pub settings: &'a PodSettings,
 }
 
-/// Builds a Job.
+/// A Job for one attempt of a role, whose pod runs once.
 pub fn build_job(order: &JobOrder<'_>) -> Result<Job, serde_json::Error> {
     let word = role_word(order.role);
     let name = job_name(order.owner.uid, order.role, order.attempt);

@@ -64,7 +64,6 @@ pub struct Region {
     pub name: String,
     /// `cm_location`.
     pub location: String,
-    /// `cm_url`.
     pub cm_url: String,
     /// Heartbeat database of the region.
     pub heartbeat: String,
@@ -114,14 +113,10 @@ pub enum ConfigError {
     #[error(
         "config.yaml has no value for {key}; nothing was done; add it as OMS's deployment guide describes"
     )]
-    MissingKey {
-        /// Key.
-        key: &'static str,
-    },
+    MissingKey { key: &'static str },
     /// A value cannot be what the key means.
     #[error("the value of {key} in config.yaml is not {expected}; nothing was done; correct it")]
     BadValue {
-        /// Key.
         key: &'static str,
         /// What it should be.
         expected: &'static str,
@@ -136,7 +131,6 @@ pub enum ConfigError {
         first: String,
         /// Another target.
         second: String,
-        /// The key.
         key: &'static str,
     },
     /// There was no file at all.

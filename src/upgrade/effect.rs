@@ -14,17 +14,9 @@ pub enum Effect {
     /// Reads `config.yaml` from the running container once and keeps the account in a Secret of ours.
     CreateCredentialsSecret,
     /// Pulls the new image on a target's node.
-    CreatePrePull {
-        /// The target.
-        target: String,
-    },
+    CreatePrePull { target: String },
     /// Starts a Job.
-    CreateJob {
-        /// What it is for.
-        role: JobRole,
-        /// Attempt.
-        attempt: i32,
-    },
+    CreateJob { role: JobRole, attempt: i32 },
     /// Deletes an object of ours, by uid.
     DeleteOwn(OwnObject),
     /// Takes the lock in the MetaDB.
@@ -43,46 +35,29 @@ pub enum Effect {
         insert: bool,
     },
     /// Writes down beside the lock which recovery keys are left in `ha.config`; an empty list: none.
-    KeepKeys {
-        /// The keys.
-        keys: Vec<KeptKey>,
-    },
+    KeepKeys { keys: Vec<KeptKey> },
     /// Restarts `oms_console`, so that it reads `ha.config` again.
     RestartConsole {
-        /// The target.
         target: String,
         /// Process id before.
         pid: i64,
     },
     /// Stops `oms_console`: while it does not run it cannot write back what it has cached.
-    StopConsole {
-        /// The target.
-        target: String,
-    },
+    StopConsole { target: String },
     /// Starts `oms_console`.
-    StartConsole {
-        /// The target.
-        target: String,
-    },
+    StartConsole { target: String },
     /// Sets the global `ob_query_timeout`.
-    SetQueryTimeout {
-        /// Microseconds.
-        microseconds: u64,
-    },
+    SetQueryTimeout { microseconds: u64 },
     /// Writes a target Deployment.
     PatchTarget {
-        /// The target.
         target: String,
-        /// What changes.
         change: TargetChange,
         /// Generation the change was decided on.
         generation: i64,
     },
     /// Starts `docker_init.sh` detached.
     StartInit {
-        /// The target.
         target: String,
-        /// Attempt.
         attempt: i32,
     },
 }

@@ -26,7 +26,6 @@ pub(in crate::controller) struct TargetView {
     pub template: Option<Value>,
     /// The pods as read.
     pub pods: Vec<Pod>,
-    /// Namespace.
     pub namespace: String,
 }
 

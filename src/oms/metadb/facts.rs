@@ -33,9 +33,7 @@ pub enum Engine {
     OceanBase,
     /// OceanBase's stand-alone seekdb.
     SeekDb,
-    /// MySQL.
     MySql,
-    /// MariaDB.
     MariaDb,
     /// Something else.
     Other,
@@ -53,7 +51,7 @@ impl Engine {
 pub struct ServerIdentity {
     /// Engine by version text.
     pub engine: Engine,
-    /// `version()`.
+    /// As `SELECT version()` gives it.
     pub version: String,
     /// Identity that survives a failover or a proxy: cluster and tenant of OceanBase. `None` when the
     /// engine has none or the account may not read it.
@@ -69,7 +67,6 @@ pub struct ServerIdentity {
 /// A database that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DatabaseFact {
-    /// Name.
     pub name: String,
     /// Default character set.
     pub charset: String,
@@ -107,7 +104,6 @@ pub enum ServerCoverage {
     AnsweringServer,
 }
 
-/// One foreign session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ForeignSession {
     /// Session id on its server.
@@ -188,7 +184,6 @@ pub enum HaRowOutcome {
 pub struct KeptKeys {
     /// Which upgrade left them, for people; cut to 255 characters.
     pub note: String,
-    /// The keys.
     pub keys: Vec<KeptKey>,
 }
 
@@ -201,7 +196,6 @@ pub enum DbType {
     Missing,
 }
 
-/// One connector.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConnectorFact {
     /// Task name, e.g. `10.0.0.1-9000:p_x-source-000-0:0002000001`.
@@ -242,18 +236,14 @@ impl HostRow {
 /// Last heart beat of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeartBeat {
-    /// `task_type`.
     pub task_type: String,
-    /// `host_ip`.
     pub host_ip: String,
     /// Seconds since `gmt_modified` by the database's own clock; never negative.
     pub age_seconds: u64,
 }
 
-/// One region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RegionRow {
-    /// `region`.
     pub region: String,
     /// `cm_url`; credentials that someone put into the URL are cut out.
     pub cm_url: String,
@@ -277,7 +267,7 @@ pub const LOCK_TABLE: &str = "upgrade_lock";
 /// Table, in the same database, with the recovery keys that were left in `ha.config`.
 pub const KEPT_TABLE: &str = "kept_recovery_keys";
 
-/// The lock row.
+/// Who may change this OMS: one upgrade at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LockRow {
     /// Uid of the upgrade that holds it; at most 64 characters.
