@@ -56,10 +56,7 @@ pub enum Effect {
         generation: i64,
     },
     /// Starts `docker_init.sh` detached.
-    StartInit {
-        target: String,
-        attempt: i32,
-    },
+    StartInit { target: String, attempt: i32 },
 }
 
 impl Effect {
