@@ -13,7 +13,6 @@
 //! * [`metrics`] – what Prometheus reads.
 //! * [`runtime`] – lease, health, logs, shutdown.
 //! * [`agent`] – what runs inside the Jobs: probe, dump, verify, compare, restore.
-#![warn(missing_docs)]
 // Tests may; what runs for users answers with an error instead.
 #![deny(
     clippy::unwrap_used,

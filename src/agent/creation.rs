@@ -27,12 +27,7 @@ pub enum Place<'p> {
     /// Into the live databases.
     Live,
     /// Into databases beside them.
-    Beside {
-        /// Their kind.
-        kind: Beside,
-        /// Their suffix.
-        suffix: &'p str,
-    },
+    Beside { kind: Beside, suffix: &'p str },
 }
 
 impl Place<'_> {

@@ -33,7 +33,7 @@ pub struct ContentDigest {
 }
 
 impl ContentDigest {
-    /// Adds a row.
+    /// Adds a row; the order of rows does not matter.
     pub fn add_row(&mut self, row: RowHash) {
         let hash = row.0.finalize();
         let mut carry = false;

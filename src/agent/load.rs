@@ -27,7 +27,7 @@ const IN_FLIGHT: usize = 4;
 pub struct Source<'s> {
     /// Where its files lie.
     pub directory: &'s Path,
-    /// What is in them.
+    /// What its files hold, as the dump wrote it down.
     pub manifest: &'s Manifest,
     /// Told how far loading has come.
     pub meter: &'s Meter,

@@ -15,7 +15,7 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`].
+    /// [`FORMAT_VERSION`] of the agent that wrote it.
     pub format_version: u32,
     /// The upgrade this backup belongs to.
     pub upgrade_uid: String,
@@ -23,7 +23,7 @@ pub struct Manifest {
     pub attempt: i32,
     /// Kind of server; a restore refuses another.
     pub engine: Engine,
-    /// `version()` of the server.
+    /// As `SELECT version()` gives it.
     pub server_version: String,
     /// First line of the dump client's `--version`.
     pub client_version: String,
@@ -31,11 +31,9 @@ pub struct Manifest {
     pub databases: Vec<DatabaseRecord>,
 }
 
-/// One database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseRecord {
-    /// Its name.
     pub name: String,
     /// Default character set.
     pub character_set: String,
@@ -79,7 +77,6 @@ pub struct TableRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableShape {
-    /// Its name.
     pub name: String,
     /// The columns that hold data, in their order; generated ones are left out.
     pub columns: Vec<String>,
@@ -94,7 +91,6 @@ pub struct TableShape {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ViewShape {
-    /// Its name.
     pub name: String,
     /// sha256 of the text of SHOW CREATE VIEW.
     pub definition_sha256: String,
@@ -103,7 +99,6 @@ pub struct ViewShape {
 /// What a database looks like now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseShape {
-    /// Its name.
     pub name: String,
     /// Default character set.
     pub character_set: String,

@@ -1,5 +1,8 @@
 //! The custom resource `OmsUpgrade` (`oms.oceanbase.com/v1alpha1`): spec, status, conditions and
 //! the CEL rules that the API server enforces. No I/O, no clock.
+//!
+//! Every comment on a field here is the description that `kubectl explain` shows.
+#![warn(missing_docs)]
 mod checks;
 mod conditions;
 mod duration;

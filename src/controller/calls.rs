@@ -181,10 +181,8 @@ pub enum CallError {
     /// A command's answer.
     #[error(transparent)]
     Container(#[from] ContainerError),
-    /// The MetaDB.
     #[error(transparent)]
     MetaDb(#[from] MetaDbError),
-    /// The console.
     #[error(transparent)]
     Console(#[from] OpenApiError),
     /// Something that is needed is not there now: a person or time brings it.

@@ -35,7 +35,6 @@ enum Standing {
     Looking,
     /// It waits for a person before it begins, or cannot begin, and keeps nobody waiting.
     Aside,
-    /// It has begun.
     Begun,
     /// It is over, or ended before it began.
     Over,

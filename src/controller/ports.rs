@@ -90,15 +90,12 @@ pub struct Ports {
     pub client: Client,
     /// Meta databases.
     pub metadb: Arc<dyn MetaDbOpener>,
-    /// Consoles.
     pub console: Arc<dyn OpenApiOpener>,
     /// Commands in containers.
     pub exec: Arc<dyn ContainerExec>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The lease.
     pub permit: Arc<dyn WritePermit>,
-    /// Settings.
     pub settings: Arc<Settings>,
     /// What other upgrades lay claim to, as far as the watch has told.
     pub claims: Arc<Claims>,

@@ -20,9 +20,7 @@ use tracing::Instrument;
 /// Names an `OmsUpgrade`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 

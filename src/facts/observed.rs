@@ -72,7 +72,7 @@ pub struct Observed {
     pub progress: Fact<Vec<ProjectProgress>>,
 }
 
-/// One target.
+/// What was seen of one target.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TargetFacts {
     /// Name of the Deployment.
@@ -104,9 +104,7 @@ impl TargetFacts {
 /// A Deployment as read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentFacts {
-    /// Uid.
     pub uid: String,
-    /// resourceVersion.
     pub resource_version: String,
     /// The whole object.
     pub object: Value,
@@ -115,9 +113,7 @@ pub struct DeploymentFacts {
 /// A pod of a target.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodFacts {
-    /// Name.
     pub name: String,
-    /// Uid.
     pub uid: String,
     /// Node it is bound to.
     pub node: Option<String>,
@@ -147,13 +143,12 @@ impl PodFacts {
 pub struct ContainerFacts {
     /// It runs now.
     pub running: bool,
-    /// It is ready.
     pub ready: bool,
     /// Its id; empty when it never ran.
     pub id: String,
     /// Image as pulled.
     pub image_id: String,
-    /// Restarts.
+    /// How often kubelet has started it anew.
     pub restart_count: i32,
     /// Reason of its waiting state (`ImagePullBackOff`, `CrashLoopBackOff`, …).
     pub waiting: Option<String>,
@@ -162,7 +157,6 @@ pub struct ContainerFacts {
 /// One program under supervisord.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Name.
     pub name: String,
     /// State word (`RUNNING`, `STOPPED`, …).
     pub state: String,
@@ -193,7 +187,6 @@ pub enum InitState {
 /// The claim of the backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimFacts {
-    /// It exists.
     pub exists: bool,
     /// Its phase (`Bound`, `Pending`, `Lost`).
     pub phase: String,
@@ -232,7 +225,6 @@ pub enum JobState {
     Absent,
     /// It exists and has not ended.
     Running {
-        /// Uid.
         uid: String,
         /// Newest progress line of its pod.
         progress: Option<AgentProgress>,
@@ -241,7 +233,6 @@ pub enum JobState {
     },
     /// It ended and no pod of it is left running.
     Ended {
-        /// Uid.
         uid: String,
         /// The agent's report; `None` when it was killed before it could write one.
         report: Option<Box<Report>>,
@@ -255,9 +246,7 @@ pub enum JobState {
 /// An object that we made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OwnObject {
-    /// Kind.
     pub kind: OwnKind,
-    /// Name.
     pub name: String,
     /// Uid: a delete names it.
     pub uid: String,
@@ -287,9 +276,7 @@ pub struct MetaDbFacts {
     pub kept_keys: Fact<Option<KeptKeys>>,
     /// Foreign sessions.
     pub sessions: Fact<SessionReport>,
-    /// Projects.
     pub projects: Fact<Vec<ProjectRow>>,
-    /// Connectors.
     pub connectors: Fact<ConnectorReport>,
     /// Nodes.
     pub hosts: Fact<Vec<HostRow>>,
@@ -304,7 +291,6 @@ pub struct MetaDbFacts {
 /// What a reconcile has to look at, beyond the targets' Deployments and pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The claim.
     pub claim: bool,
     /// Pre-pull pods.
     pub prepulls: bool,

@@ -94,7 +94,7 @@ pub fn find_pauser(object: &Value) -> Option<&str> {
         .as_str()
 }
 
-/// An annotation.
+/// Reads an annotation; `None` where there is none of that name.
 pub fn read_annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
 }

@@ -47,7 +47,6 @@ pub struct PodSettings {
 pub struct JobOrder {
     /// What it is for.
     pub role: JobRole,
-    /// Attempt.
     pub attempt: i32,
     /// Claim for the backup.
     pub claim: String,

@@ -16,11 +16,9 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The `OmsUpgrade` that an object is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner<'a> {
-    /// Namespace.
     pub namespace: &'a str,
-    /// Name.
     pub name: &'a str,
-    /// Uid.
+    /// An object of the same name that comes later has another.
     pub uid: &'a str,
 }
 

@@ -38,7 +38,7 @@ pub fn role_word(role: JobRole) -> &'static str {
     }
 }
 
-/// Name of a Job.
+/// Each attempt has a name of its own: a Job is never found in the place of another.
 pub fn job_name(uid: &str, role: JobRole, attempt: i32) -> String {
     format!("oms-{}-{}-{attempt}", shorten_uid(uid), role_word(role))
 }

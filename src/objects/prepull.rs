@@ -29,7 +29,7 @@ pub struct PrePullSite {
     pub service_account: Option<String>,
 }
 
-/// Builds the pod.
+/// Runs on the node of a target, and ends at once.
 pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &PrePullSite) -> Pod {
     let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
     Pod {

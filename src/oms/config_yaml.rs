@@ -53,14 +53,10 @@ pub enum ConfigError {
     #[error(
         "config.yaml has no value for {key}; nothing was done; add it as OMS's deployment guide describes"
     )]
-    MissingKey {
-        /// Key.
-        key: &'static str,
-    },
+    MissingKey { key: &'static str },
     /// A value cannot be what the key means.
     #[error("the value of {key} in config.yaml is not {expected}; nothing was done; correct it")]
     BadValue {
-        /// Key.
         key: &'static str,
         /// What it should be.
         expected: &'static str,
@@ -75,7 +71,6 @@ pub enum ConfigError {
         first: String,
         /// Another target.
         second: String,
-        /// The key.
         key: &'static str,
     },
     /// There was no file at all.

@@ -36,19 +36,13 @@ impl fmt::Display for ProjectKey {
 pub enum ProjectStatus {
     /// `INIT`: created, never started.
     Init,
-    /// `RUNNING`.
     Running,
     /// `SUSPEND`: paused; after 12 hours it cannot be resumed any more (guide, start and pause a project).
     Suspended,
-    /// `FAILED`.
     Failed,
-    /// `FINISHED`.
     Finished,
-    /// `RELEASING`.
     Releasing,
-    /// `RELEASED`.
     Released,
-    /// `DELETED`.
     Deleted,
     /// A word that the reference does not list.
     Other(String),

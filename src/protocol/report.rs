@@ -258,17 +258,11 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CommandResult {
-    /// Of `probe`.
     Probe(Box<ProbeReport>),
-    /// Of `dump`.
     Dump(DumpReport),
-    /// Of `verify`.
     Verify(VerifyReport),
-    /// Of `compare`.
     Compare(CompareReport),
-    /// Of `restore`.
     Restore(RestoreReport),
-    /// Of `drop-safety-copies`.
     DropSafetyCopies(DropReport),
 }
 
@@ -278,10 +272,8 @@ pub enum Engine {
     /// OceanBase in MySQL mode, seekdb included.
     #[serde(rename = "OceanBase")]
     OceanBase,
-    /// MariaDB.
     #[serde(rename = "MariaDB")]
     MariaDb,
-    /// MySQL.
     #[serde(rename = "MySQL")]
     MySql,
 }
@@ -292,7 +284,6 @@ pub enum Engine {
 pub enum Trial {
     /// Not tried, with the reason.
     NotTried(String),
-    /// It works.
     Works,
     /// It failed, with the server's words.
     Failed(String),
@@ -306,7 +297,7 @@ pub enum Trial {
 pub struct ProbeReport {
     /// Kind of server.
     pub engine: Engine,
-    /// `version()` of the server.
+    /// As `SELECT version()` gives it.
     pub server_version: String,
     /// First line of the dump client's `--version`.
     pub client_version: String,
@@ -361,9 +352,7 @@ pub struct Privilege {
 /// Whether the account has a privilege.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrivilegeState {
-    /// It has.
     Present,
-    /// It has not.
     Missing,
     /// It cannot be told without touching the live databases (for example, roles hide it).
     Unknown,
@@ -387,7 +376,6 @@ pub struct DumpReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseSummary {
-    /// Its name.
     pub name: String,
     /// Number of base tables.
     pub tables: u64,

@@ -28,16 +28,14 @@ pub struct RunOptions {
     pub log: String,
 }
 
-/// The lease.
+/// Whether only one of several operators works, and who decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseOption {
     /// The operator runs alone.
     None,
     /// Namespace (the operator's own when absent) and name.
     Named {
-        /// Namespace.
         namespace: Option<String>,
-        /// Name.
         name: String,
     },
 }

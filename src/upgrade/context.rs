@@ -21,13 +21,9 @@ pub struct Context<'a> {
 /// Metadata of the `OmsUpgrade`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectFacts {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
-    /// Uid.
     pub uid: String,
-    /// Generation.
     pub generation: i64,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,

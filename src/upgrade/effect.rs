@@ -43,37 +43,22 @@ pub enum Effect {
         write: Box<HaRowWrite>,
     },
     /// Writes down beside the lock which recovery keys are left in `ha.config`; an empty list: none.
-    KeepKeys {
-        /// The keys.
-        keys: Vec<KeptKey>,
-    },
+    KeepKeys { keys: Vec<KeptKey> },
     /// Restarts `oms_console`, so that it reads `ha.config` again.
     RestartConsole {
-        /// The target.
         target: String,
         /// Process id before.
         pid: i64,
     },
     /// Stops `oms_console`: while it does not run it cannot write back what it has cached.
-    StopConsole {
-        /// The target.
-        target: String,
-    },
+    StopConsole { target: String },
     /// Starts `oms_console`.
-    StartConsole {
-        /// The target.
-        target: String,
-    },
+    StartConsole { target: String },
     /// Sets the global `ob_query_timeout`.
-    SetQueryTimeout {
-        /// Microseconds.
-        microseconds: u64,
-    },
+    SetQueryTimeout { microseconds: u64 },
     /// Writes a target Deployment.
     PatchTarget {
-        /// The target.
         target: String,
-        /// What changes.
         change: TargetChange,
         /// Generation the change was decided on.
         generation: i64,

@@ -13,11 +13,8 @@ use serde_json::Value;
 /// An `OmsUpgrade` that does not read as one: its name and its parts as they are stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Unreadable<'a> {
-    /// Namespace.
     pub namespace: &'a str,
-    /// Name.
     pub name: &'a str,
-    /// Generation.
     pub generation: i64,
     /// Its status, as stored.
     pub status: Option<&'a Value>,

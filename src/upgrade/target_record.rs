@@ -20,7 +20,6 @@ use serde_json::Value;
 pub struct TargetRecord {
     /// Name of the `OmsUpgrade`.
     pub upgrade: String,
-    /// Its uid.
     pub uid: String,
     /// Epoch of the last write.
     pub epoch: i64,
@@ -35,10 +34,8 @@ pub struct TargetRecord {
     /// When OMS was seen stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_stopped_time: Option<Time>,
-    /// The installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installation: Option<InstallationStatus>,
-    /// The backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
     /// HA before the upgrade.

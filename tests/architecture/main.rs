@@ -5,6 +5,7 @@
 //! so does an entry that no longer occurs. `UPDATE_GOLDEN=1` writes the lists anew; an entry that comes needs a
 //! reason in the commit.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod comments;
 mod imports;
 #[path = "../golden/pin.rs"]
 mod pin;

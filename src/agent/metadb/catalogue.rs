@@ -172,7 +172,6 @@ async fn read_columns(
 pub struct Program {
     /// `trigger`, `procedure`, `function` or `event`.
     pub kind: String,
-    /// Its name.
     pub name: String,
 }
 

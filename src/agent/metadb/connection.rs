@@ -28,7 +28,7 @@ pub struct MetaDbServer {
     options: OptsBuilder,
     /// Kind of server.
     pub engine: Engine,
-    /// `version()`.
+    /// As `SELECT version()` gives it.
     pub version: String,
     /// The user as the server's process list spells it.
     pub user: String,

@@ -16,7 +16,6 @@ const LOOKING: &str = "asking whether the account sees triggers, routines and ev
 
 /// A kind of object that may be hidden.
 struct Kind {
-    /// Its list.
     list: &'static str,
     /// The least privilege that shows all of a database.
     privilege: &'static str,

@@ -55,13 +55,13 @@ impl Step {
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreRecord {
-    /// The upgrade.
+    /// Who restores.
     pub upgrade_uid: String,
     /// The attempt that wrote the row.
     pub attempt: i32,
     /// The backup that is being restored.
     pub manifest_digest: String,
-    /// The step.
+    /// How far it has come.
     pub step: Step,
     /// Suffix of the databases aside and of the safety copies.
     pub suffix: String,

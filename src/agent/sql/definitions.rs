@@ -27,7 +27,6 @@ pub struct Definitions {
     pub preamble: Vec<Vec<u8>>,
     /// Its tables, in the order of the dump.
     pub tables: Vec<Definition>,
-    /// Its views.
     pub views: Vec<Definition>,
 }
 

@@ -8,7 +8,6 @@ use super::definitions::Definitions;
 use super::statements::name_of;
 use super::tokens::{Token, first_token};
 
-/// A foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
     /// Name of the constraint; empty if it has none.

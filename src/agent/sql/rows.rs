@@ -20,7 +20,6 @@ pub struct NotUnderstood {
 /// The head of an INSERT statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InsertHead {
-    /// The table.
     pub table: String,
     /// Its columns, empty when the statement does not list them.
     pub columns: Vec<String>,

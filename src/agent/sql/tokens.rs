@@ -2,10 +2,10 @@
 
 use super::statements::end_of_quoted;
 
-/// What a token is.
+/// A piece of a statement, as far as it matters for what is looked for in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// `'…'` or `"…"`.
+    /// Between quotes: `'…'` or `"…"`.
     Text,
     /// A name in back-ticks.
     Name,

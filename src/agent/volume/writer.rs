@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 /// Level 1 halves a dump and keeps up with the client; higher levels become the bottleneck.
 const ZSTD_LEVEL: i32 = 1;
 
-/// What was stored.
+/// A file on the volume, with what was counted while it was written.
 pub struct Stored {
     /// Name, sizes and hash.
     pub file: FileRecord,

@@ -25,7 +25,6 @@ pub(super) struct TargetView {
     pub template: Option<Value>,
     /// The pods as read.
     pub pods: Vec<Pod>,
-    /// Namespace.
     pub namespace: String,
 }
 

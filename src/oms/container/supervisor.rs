@@ -18,17 +18,12 @@ pub const CONSOLE_PROGRAM: &str = "oms_console";
 /// State word of supervisord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProgramState {
-    /// `STOPPED`.
     Stopped,
-    /// `STARTING`.
     Starting,
-    /// `RUNNING`.
     Running,
     /// `BACKOFF`: exited too quickly, is tried again.
     Backoff,
-    /// `STOPPING`.
     Stopping,
-    /// `EXITED`.
     Exited,
     /// `FATAL`: gave up starting it.
     Fatal,
@@ -52,12 +47,10 @@ impl ProgramState {
     }
 }
 
-/// One program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Program {
     /// Name, with the group where it differs (`group:name`).
     pub name: String,
-    /// State.
     pub state: ProgramState,
     /// Process id while running: another one after a restart.
     pub pid: Option<i64>,

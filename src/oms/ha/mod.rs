@@ -42,18 +42,12 @@ pub enum HaError {
         "the system parameter ha.config holds the key {key} more than once; nothing was written; \
          correct it in the console under System Management > System Parameters"
     )]
-    DuplicateKey {
-        /// The key.
-        key: String,
-    },
+    DuplicateKey { key: String },
     /// A new value is not JSON.
     #[error(
         "the value for the key {key} of ha.config is not JSON; nothing was written; correct it in the spec"
     )]
-    BadValue {
-        /// The key.
-        key: String,
-    },
+    BadValue { key: String },
 }
 
 /// A checked `ha.config` text: a JSON object without duplicate keys.
@@ -114,13 +108,10 @@ impl HaPatch {
 pub struct HaSetting {
     /// Master switch; absent or unreadable means off.
     pub enable: bool,
-    /// `enableStore`.
     pub enable_store: Option<bool>,
-    /// `perceiveStoreClientCheckpoint`.
     pub perceive_store_client_checkpoint: Option<bool>,
     /// `refetchStoreIntervalMin`, minutes.
     pub refetch_store_interval_min: Option<u64>,
-    /// `subtopicStoreNumberThreshold`.
     pub subtopic_store_number_threshold: Option<u64>,
 }
 

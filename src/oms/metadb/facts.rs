@@ -12,7 +12,7 @@ use crate::metadb::Engine;
 pub struct ServerIdentity {
     /// Engine by version text.
     pub engine: Engine,
-    /// `version()`.
+    /// As `SELECT version()` gives it.
     pub version: String,
     /// Identity that survives a failover or a proxy: cluster and tenant of OceanBase. `None` when the
     /// engine has none or the account may not read it.
@@ -28,7 +28,6 @@ pub struct ServerIdentity {
 /// A database that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DatabaseFact {
-    /// Name.
     pub name: String,
     /// Default character set.
     pub charset: String,
@@ -66,7 +65,6 @@ pub enum ServerCoverage {
     AnsweringServer,
 }
 
-/// One foreign session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ForeignSession {
     /// Session id on its server.
@@ -157,7 +155,6 @@ pub enum HaRowOutcome {
 pub struct KeptKeys {
     /// Which upgrade left them, for people; cut to 255 characters.
     pub note: String,
-    /// The keys.
     pub keys: Vec<KeptKey>,
 }
 
@@ -170,7 +167,6 @@ pub enum DbType {
     Missing,
 }
 
-/// One connector.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConnectorFact {
     /// Task name, e.g. `10.0.0.1-9000:p_x-source-000-0:0002000001`.
@@ -211,18 +207,14 @@ impl HostRow {
 /// Last heart beat of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeartBeat {
-    /// `task_type`.
     pub task_type: String,
-    /// `host_ip`.
     pub host_ip: String,
     /// Seconds since `gmt_modified` by the database's own clock; never negative.
     pub age_seconds: u64,
 }
 
-/// One region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RegionRow {
-    /// `region`.
     pub region: String,
     /// `cm_url`; credentials that someone put into the URL are cut out.
     pub cm_url: String,

@@ -42,7 +42,6 @@ pub struct Endpoint {
 /// Protocol of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scheme {
-    /// HTTP.
     Http,
     /// HTTPS; calls answer [`OpenApiError::Unsupported`].
     Https,

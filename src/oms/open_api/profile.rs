@@ -45,10 +45,8 @@ pub struct HaWrite {
     pub body: String,
 }
 
-/// One header of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProfileHeader {
-    /// Name.
     pub name: String,
     /// Where its value comes from.
     pub source: HeaderSource,
@@ -66,7 +64,6 @@ pub enum HeaderSource {
 /// A profile with its secret header values, ready for a call. Cannot be serialized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HaCall {
-    /// The profile.
     pub profile: HaProfile,
     /// Values of the secret headers: (name of the header, value).
     pub secrets: Vec<(String, SecretString)>,

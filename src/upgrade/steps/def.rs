@@ -43,30 +43,20 @@ pub enum OnFailure {
 /// Which of `spec.timeouts` bounds a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// `preflight`
     Preflight,
-    /// `ha`
     Ha,
-    /// `stop`
     Stop,
-    /// `backup`
     Backup,
-    /// `verify`
     Verify,
-    /// `start`
     Start,
-    /// `init`
     Init,
-    /// `health`
     Health,
-    /// `recovery`
     Recovery,
-    /// `restore`
     Restore,
 }
 
 impl Limit {
-    /// Seconds.
+    /// How long a step may take under this spec.
     pub(crate) fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
         let limits = &spec.timeouts;
         let limit = match self {
