@@ -60,7 +60,6 @@ pub struct Settings {
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecPlace {
-    /// Namespace.
     pub namespace: String,
     /// Pod.
     pub pod: String,
