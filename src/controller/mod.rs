@@ -1,8 +1,7 @@
 //! The hands: observe → decide → record or perform. The only holder of a Kubernetes client.
 //!
-//! One pass reads the object anew, looks at what its step needs, asks the brain, and then either
-//! writes the status or carries out one effect. Nothing is kept between passes, so a crash is
-//! nothing but a pass that ended early.
+//! One reconcile reads the object anew, looks at what its step needs, asks the brain, and then either writes the status
+//! or carries out one effect. Nothing is kept between two of them, so a crash is nothing but one that ended early.
 mod accounts;
 mod calls;
 mod claims;
