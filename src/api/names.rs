@@ -1,16 +1,18 @@
 //! Words of the API: an enum and the text that stands for it in objects, events and scripts. No I/O.
 
 /// Gives the variants of an enum their names as text, and a list of them all. A variant that is missing does not compile.
+/// Behind a semicolon: a variant that holds a word of another enum; it is not in the list.
 macro_rules! name_variants {
-    ($type:ty: $($variant:ident),+ $(,)?) => {
+    ($type:ty: $($variant:ident),+ $(,)? $(; $other:ident)?) => {
         impl $type {
-            /// All of them, in their order.
+            /// All that have a name of their own, in their order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The name as it stands in objects.
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => stringify!($variant)),+
+                    $(Self::$variant => stringify!($variant),)+
+                    $(Self::$other(word) => word.as_str(),)?
                 }
             }
         }

@@ -1,8 +1,7 @@
 //! The brain: facts in, decision out. No I/O, no clock, no Kubernetes client.
 //!
-//! One file per part of the procedure; [`decide`] is total and deterministic. A pass either records
-//! a status or carries out one effect whose intent is recorded already, so that every crash lies
-//! between two passes.
+//! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
+//! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
 mod context;
 mod deadline;
 mod decide;

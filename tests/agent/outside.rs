@@ -158,7 +158,7 @@ fn a_client_that_lies_is_found_out() {
     .failed(Reason::ClientFailed);
     assert_no_backup(&world);
     // This one goes through the dump, which does not read values, and is found by the verification; a restore
-    // would find it as well, before it touches anything. tests/agent_corruption.rs has many more of its kind.
+    // would find it as well, before it touches anything. tests/agent/corruption.rs has many more of its kind.
     let _ = std::fs::remove_dir_all(world.directory());
     let ended = with_client(&world, "$REAL \"$@\" | /usr/bin/sed \"s/(1,'one'),//\"");
     let digest = ended.succeeded().manifest_digest.clone().unwrap();

@@ -9,6 +9,8 @@ import helm
 
 # What reads like a path of this repository, wherever in a page it stands. A name in angle brackets ends it: its folder counts.
 PATH = re.compile(r"(?<![\w./<>-])(?:src|tests|docs|scripts|charts|crds|deploy)/[\w./-]*")
+# A test or another item of the sources, in three words or more: `no_room_knows_one_above_it`.
+ITEM = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`")
 
 
 def read(*path):
@@ -59,3 +61,20 @@ class Links(unittest.TestCase):
                 with self.subTest(page=page, path=path):
                     found = [os.path.exists(os.path.join(base, path.rstrip("."))) for base in (helm.ROOT, folder)]
                     self.assertTrue(any(found))
+
+    def test_tests_and_items_are_there(self):
+        known = set()
+        for folder in ("src", "tests"):
+            for path in glob.glob(os.path.join(helm.ROOT, folder, "**", "*.rs"), recursive=True):
+                known |= set(re.findall(r"[a-z0-9_]+", read(path)))
+        for page in ("CONTRIBUTING.md", "docs/architecture.md"):
+            items = set(ITEM.findall(read(page)))
+            self.assertGreater(len(items), 3)
+            self.assertEqual(items - known, set(), page)
+
+
+class Map(unittest.TestCase):
+    def test_the_rooms_are_those_of_the_tests(self):
+        rooms = re.search(r"const ROOMS: \[&str; \d+\] = \[(.*?)\];", read("tests", "architecture", "rooms.rs"), re.S).group(1)
+        table = read("docs", "architecture.md").partition("| Room |")[2].partition("\n\n")[0]
+        self.assertEqual(re.findall(r"^\| `(\w+)` \|", table, re.M), re.findall(r'"(\w+)"', rooms))

@@ -2,8 +2,9 @@
 //! checks.
 use super::pin;
 use super::source::{Source, read_sources};
-use oms_operator::api::{ConditionReason, Reason};
+use oms_operator::api::{CheckName, ConditionReason, Reason};
 use oms_operator::protocol::report::{Outcome, Reason as AgentReason};
+use oms_operator::upgrade::list_check_names;
 use std::collections::BTreeSet;
 
 const MEANING: &str = "These words stand in conditions, in events, in the status of upgrades that are under way, and in the scripts, \
@@ -90,6 +91,12 @@ fn read_files(folder: &str, name: &str) -> Vec<Source> {
 fn words_of_the_agent() {
     let reports = read_files("src", "/report.rs");
     let reasons = list_variants(&reports, "Reason");
+    assert!(
+        reasons
+            .iter()
+            .eq(AgentReason::ALL.iter().map(|reason| reason.as_str())),
+        "Reason::ALL is not the enum"
+    );
     let mut text = String::new();
     write_section(&mut text, "Reasons of a report", reasons);
     write_section(
@@ -108,6 +115,22 @@ fn words_of_the_agent() {
         let read: Outcome = serde_json::from_str(&format!("{word:?}")).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), word);
     }
+}
+
+#[test]
+fn no_fixed_check_is_left_out_of_the_list() {
+    let sources = read_files("src/upgrade/steps/preflight", "check.rs");
+    let mut written = list_variants(&sources, "CheckId");
+    written.retain(|name| !["Named", "CheckName"].contains(&name.as_str()));
+    let negotiable: Vec<&str> = CheckName::ALL.iter().map(|check| check.as_str()).collect();
+    let listed: BTreeSet<&str> = list_check_names()
+        .filter(|name| !negotiable.contains(name))
+        .collect();
+    assert!(written.len() > 15);
+    assert_eq!(
+        written.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        listed
+    );
 }
 
 #[test]
