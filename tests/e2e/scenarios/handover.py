@@ -141,7 +141,7 @@ def by_rollout(lab):
     """helm upgrade alone, during docker_init.sh: the new operator waits for the Lease until the old one gives it up."""
     lab.install_predecessor()
     before = checks.Photo(lab)
-    lab.bad_day("init-slow", "40")
+    lab.bad_day("init-slow", "70")
     with Upgrade(lab, "handover-by-rollout") as upgrade:
         upgrade.watch.wait("docker_init.sh was started", is_initializing, 180)
         lab.install_operator()
