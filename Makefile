@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all trace bench bench-control fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-control fmt lint generate images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,10 @@ test: ## Everything a change has to pass
 
 test-all: ## The full set, where `make test` takes samples
 	scripts/run-stages --all
+
+test-handover: ## Upgrades that the operator of an older revision began are finished by the present one. FROM=REV, PROFILE=dev
+	$(if $(FROM),,$(error which operator is to begin? make test-handover FROM=REV))
+	tests/e2e/run --from-revision $(FROM) --profile $(or $(PROFILE),dev)
 
 trace: ## Write the ways through the procedure, step by step, to tests/traces
 	UPDATE_GOLDEN=1 cargo test --quiet --locked --test brain traces

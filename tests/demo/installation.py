@@ -234,21 +234,21 @@ def replicates(state):
                for row in state["connectors"] if row["status"] not in ("STOPPED", "SUSPEND"))
 
 
-def install_operator(demo):
+def install_operator(demo, chart="charts/oms-operator", tag="dev", options=()):
     """helm upgrade --install, as a user would; its namespace enforces the restricted standard."""
     base = [os.path.join(BIN, "kubectl"), "--kubeconfig", demo.kubeconfig]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": demo.operator_namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
     call([*base, "apply", "-f", "-"], json.dumps(namespace))
     run_logged(os.path.join(BIN, "helm"), "--kubeconfig", demo.kubeconfig, "upgrade", "--install", "oms-operator",
-               "charts/oms-operator", "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
-               "--set", "image.tag=dev", "--set", "toolsImage.tag=dev", "--set-string", f"podAnnotations.build={read_build()}",
-               "--wait", "--timeout", "3m")
+               chart, "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
+               "--set", f"image.tag={tag}", "--set", f"toolsImage.tag={tag}",
+               "--set-string", f"podAnnotations.build={read_build(tag)}", "--wait", "--timeout", "3m", *options)
 
 
-def read_build():
+def read_build(tag):
     """What tells two builds of the operator's image apart, though their tag is the same: a new one is rolled out."""
-    with open(os.path.join(IMAGES, "oms-operator_dev.tar.id"), encoding="utf-8") as file:
+    with open(os.path.join(IMAGES, f"oms-operator_{tag}.tar.id"), encoding="utf-8") as file:
         return file.read().strip().split(":")[-1][:16]
 
 

@@ -15,6 +15,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "demo"), os.path.join(ROOT, "tests",
 import installation  # noqa: E402
 from ctl import manifests  # noqa: E402
 
+import predecessor  # noqa: E402
 from api import Api, upgrades_path  # noqa: E402
 from audit import Audit  # noqa: E402
 from processes import poll  # noqa: E402
@@ -34,6 +35,8 @@ class Lab(installation.Demo):
         self.audit = Audit(cluster)
         self.engine, self.nodes, self.clean, self.operator = None, 1, False, False
         self.verbose = False
+        # The operator of another revision (predecessor.Predecessor), where the run has one.
+        self.predecessor = None
 
     # Clients
 
@@ -106,8 +109,16 @@ class Lab(installation.Demo):
     def install_operator(self):
         """helm upgrade --install; the namespace that it watches must be there before."""
         self.apply(manifests.namespace(self.namespace))
-        installation.install_operator(self)
+        # Who scales a Deployment owns the number of its replicas, until the chart takes it back.
+        installation.install_operator(self, options=["--force-conflicts"] if self.predecessor else [])
         self.operator = True
+
+    def install_predecessor(self):
+        """The operator of the other revision with its own chart and definition, as if there had never been another one."""
+        self.operator = False
+        self.helm("uninstall", "oms-operator", "--namespace", self.operator_namespace, "--wait", "--ignore-not-found")
+        self.kubectl("delete", "crd", "omsupgrades.oms.oceanbase.com", "--ignore-not-found", "--timeout=60s")
+        installation.install_operator(self, self.predecessor.chart, predecessor.TAG)
 
     def remove_oms(self):
         """OMS, its upgrades, what they left in the MetaDB, and what its volumes hold; the MetaDB stays."""
@@ -171,8 +182,9 @@ def find(cluster):
     return Lab(cluster)
 
 
-def bring_up(cluster, nodes, engines, build):
-    """Builds what is missing and starts the cluster; the arguments of scripts/build-images.sh come from the caller."""
+def bring_up(cluster, nodes, engines, build, other=None):
+    """Builds what is missing and starts the cluster; the arguments of scripts/build-images.sh come from the caller.
+    `other` is the operator of another revision, to be built too."""
     os.makedirs(os.path.join(ROOT, ".cache"), exist_ok=True)
     installation.LOG = os.path.join(ROOT, ".cache", "e2e.log")
     open(installation.LOG, "a", encoding="utf-8").close()
@@ -180,6 +192,9 @@ def bring_up(cluster, nodes, engines, build):
     installation.run_logged("tests/standin/standinctl", "build")
     installation.run_logged("scripts/build-images.sh", *build)
     names = [*installation.GROUND_IMAGES, *installation.OPERATOR_IMAGES, *(f"{engine}_*" for engine in engines)]
+    if other:
+        other.build(build)
+        names += predecessor.IMAGES
     archives = sorted(installation.find_archives(names))
     installation.run_logged(installation.CLUSTER, "up", "--name", cluster, "--nodes", str(nodes), *archives)
     print(f"{time.monotonic() - began:6.1f} s  cluster {cluster} with {nodes} node(s) and the images", flush=True)
