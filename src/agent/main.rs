@@ -164,7 +164,6 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     report.manifest_digest = found.manifest_digest;
-    report.result = found.result;
     // The last line of defence.
     outcome.map_err(|failure| Failure {
         message: run.account.password.redact(failure.message),

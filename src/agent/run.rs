@@ -32,8 +32,6 @@ pub struct Run {
 pub struct Found {
     /// sha256 of the manifest that was written or trusted.
     pub manifest_digest: Option<String>,
-    /// The result as far as it got.
-    pub result: Option<CommandResult>,
 }
 
 /// What a command says when all went well.

@@ -87,7 +87,7 @@ pub struct Report {
     pub manifest_digest: Option<String>,
     /// Seconds the run took.
     pub seconds: u64,
-    /// What the command found out. Present on success, and on failure as far as it got.
+    /// What the command found out. Present on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<CommandResult>,
 }
