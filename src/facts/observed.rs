@@ -29,9 +29,14 @@ impl<T> Default for Fact<T> {
 impl<T> Fact<T> {
     /// The value, when it was seen.
     pub fn known(&self) -> Option<&T> {
+        self.as_result().ok()
+    }
+
+    /// The value, or why it was not seen.
+    pub fn as_result(&self) -> Result<&T, &str> {
         match self {
-            Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
+            Self::Known(value) => Ok(value),
+            Self::Unknown(reason) => Err(reason),
         }
     }
 

@@ -128,13 +128,17 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
 
 /// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
 /// Where a pause may last, so may a moment in which it cannot be seen.
-pub(crate) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: &Next) -> bool {
+pub(crate) fn restart_time(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    next: Option<&Next>,
+) -> bool {
     let seen_over = || {
         list_deployments(cx).count() == cx.observed.targets.len()
             && !list_deployments(cx).any(is_paused)
     };
     let resumed = cx.status.waiting.as_ref().is_some_and(is_held)
-        && !is_patient(cx, next)
+        && !next.is_some_and(|next| is_patient(cx, next))
         && (may_last(cx) || seen_over());
     let over = resumed || is_fault_over(cx);
     if over {

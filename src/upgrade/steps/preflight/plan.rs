@@ -5,7 +5,7 @@ use crate::api::{
 };
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::upgrade::context::{Context, to_i64};
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::sessions::collect_addresses;
 use crate::upgrade::steps::preflight::check::{CheckId, Verdict, judge};
 
@@ -15,7 +15,7 @@ pub(crate) fn conclude(
     draft: &mut OmsUpgradeStatus,
     verdicts: Vec<(CheckId, Verdict)>,
     probe: Option<&ProbeReport>,
-) -> Next {
+) -> Result<Step, Next> {
     let checks: Vec<CheckResult> = verdicts
         .into_iter()
         .map(|(id, verdict)| judge(cx, id, verdict))
@@ -62,15 +62,15 @@ pub(crate) fn conclude(
         });
     }
     match failed.as_slice() {
-        [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),
-        [] => Next::Go(Step::Locking),
+        [] if cx.spec.action == Action::Plan => Ok(Step::Planned),
+        [] => Ok(Step::Locking),
         [first, rest @ ..] => {
             let more = if rest.is_empty() {
                 String::new()
             } else {
                 format!(" (and {} more, see status.plan.checks)", rest.len())
             };
-            Next::Fail(Failure::new(
+            Err(Next::fail(
                 Reason::CheckFailed,
                 format!("{first}{more}; OMS and its databases were not changed"),
             ))
