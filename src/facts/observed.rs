@@ -3,6 +3,7 @@
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
 use super::AccountSource;
 use crate::api::JobRole;
+use crate::oms::container::ProgramState;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
 };
@@ -168,8 +169,8 @@ pub struct ContainerFacts {
 pub struct Program {
     /// Name.
     pub name: String,
-    /// State word (`RUNNING`, `STOPPED`, …).
-    pub state: String,
+    /// State.
+    pub state: ProgramState,
     /// Process id while running.
     pub pid: Option<i64>,
 }
@@ -274,10 +275,23 @@ pub struct OwnObject {
 pub enum OwnKind {
     /// batch/v1 Job.
     Job,
-    /// Pod (pre-pull).
+    /// Pod of a Job.
     Pod,
+    /// Pod that pulls the new image on a node.
+    PrePull,
     /// Secret (credentials read from the container).
     Secret,
+}
+
+impl OwnKind {
+    /// The kind as Kubernetes and intents name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "Job",
+            Self::Pod | Self::PrePull => "Pod",
+            Self::Secret => "Secret",
+        }
+    }
 }
 
 /// The installation as discovered. No secrets.

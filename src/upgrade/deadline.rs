@@ -2,7 +2,7 @@
 use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting};
 use crate::objects::deployment::is_paused;
 use crate::upgrade::context::{Context, seconds_between};
-use crate::upgrade::effect::Effect;
+use crate::upgrade::effect::{Effect, IntentKind};
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
@@ -70,7 +70,7 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
             reason: Reason::TriedAnew.into(),
             message: format!(
                 "the time of this step was over before {} had an effect; it begins anew, once",
-                effect.describe_intent().effect
+                effect.kind()
             ),
         });
         return next;
@@ -102,7 +102,8 @@ pub(crate) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     // What is written to ha.config may change with the time: the pull-back counts minutes.
     let any_subject = matches!(effect, Effect::SetHa { .. });
     cx.status.intent.as_ref().is_some_and(|intent| {
-        intent.effect == wanted.effect && (any_subject || intent.subject == wanted.subject)
+        IntentKind::read(intent) == Some(effect.kind())
+            && (any_subject || intent.subject == wanted.subject)
     })
 }
 

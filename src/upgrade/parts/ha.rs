@@ -7,7 +7,7 @@ use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
+use crate::upgrade::effect::{Effect, IntentKind};
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::set_ha;
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
@@ -63,12 +63,9 @@ fn stop_consoles(cx: &Context<'_>) -> Result<(), Next> {
 
 /// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.
 fn is_written_back(cx: &Context<'_>) -> bool {
-    cx.status.intent.as_ref().is_some_and(|intent| {
-        matches!(
-            intent.effect.as_str(),
-            "RestartConsole" | "StopConsole" | "StartConsole"
-        )
-    })
+    let intent = cx.status.intent.as_ref();
+    let kind = intent.and_then(IntentKind::read);
+    kind.is_some_and(IntentKind::is_of_console)
 }
 
 /// After a write to the row, every console is restarted once and runs again.
@@ -80,20 +77,22 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Result<(), Next> {
         return Ok(());
     };
     let targets = &cx.observed.targets;
-    if intent.effect == "SetHa" {
+    let kind = IntentKind::read(intent);
+    if kind == Some(IntentKind::SetHa) {
         return targets.first().map_or(Ok(()), restart_console);
     }
     let subject = |facts: &TargetFacts| Some(&facts.name) == intent.subject.as_ref();
     let Some(current) = targets.iter().position(subject) else {
         return Ok(());
     };
-    if !is_written_back(cx) {
+    if !kind.is_some_and(IntentKind::is_of_console) {
         return Ok(());
     }
     let facts = &targets[current];
     match require_console_pid(facts)? {
         Some(pid)
-            if intent.effect == "RestartConsole" && Some(pid.to_string()) == intent.before =>
+            if kind == Some(IntentKind::RestartConsole)
+                && Some(pid.to_string()) == intent.before =>
         {
             restart_console(facts)
         }

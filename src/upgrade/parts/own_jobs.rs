@@ -13,13 +13,8 @@ pub(crate) fn stop_own_jobs(cx: &Context<'_>) -> Result<(), Next> {
     if let Some(job) = active.clone().find(|own| own.kind == OwnKind::Job) {
         return Err(Next::Do(Effect::DeleteOwn(job.clone())));
     }
-    if active.any(|own| own.kind == OwnKind::Pod && !is_prepull(&own.name)) {
+    if active.any(|own| own.kind == OwnKind::Pod) {
         return Err(Next::watch());
     }
     Ok(())
-}
-
-/// Pods of Jobs go with their Job; pre-pull pods are deleted one by one.
-pub(crate) fn is_prepull(name: &str) -> bool {
-    name.contains("-prepull-")
 }

@@ -4,7 +4,7 @@
 //! Abnormal Stores and Connectors are expected while HA is off (upgrade guide, multi-node).
 use crate::api::Reason;
 use crate::facts::{Fact, Program, TargetFacts};
-use crate::oms::container::{CONSOLE_PROGRAM, REQUIRED_PROGRAMS};
+use crate::oms::container::{CONSOLE_PROGRAM, ProgramState, REQUIRED_PROGRAMS};
 use crate::oms::open_api::Health;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -113,7 +113,7 @@ pub(crate) fn find_missing_programs(programs: &[Program]) -> impl Iterator<Item 
     REQUIRED_PROGRAMS.into_iter().filter(|required| {
         !programs
             .iter()
-            .any(|program| program.name == *required && program.state == "RUNNING")
+            .any(|program| program.name == *required && program.state == ProgramState::Running)
     })
 }
 
@@ -126,7 +126,9 @@ pub(crate) fn find_console_pid(facts: &TargetFacts) -> Result<Option<i64>, Strin
         )),
         Fact::Known(programs) => Ok(programs
             .iter()
-            .find(|program| program.name == CONSOLE_PROGRAM && program.state == "RUNNING")
+            .find(|program| {
+                program.name == CONSOLE_PROGRAM && program.state == ProgramState::Running
+            })
             .and_then(|program| program.pid)),
     }
 }
@@ -145,8 +147,8 @@ pub(crate) fn revive_console(cx: &Context<'_>) -> Result<(), Next> {
 /// Whether somebody stopped the console: supervisord will not start it.
 pub(crate) fn is_console_stopped(facts: &TargetFacts) -> bool {
     facts.programs.known().is_some_and(|programs| {
-        programs
-            .iter()
-            .any(|program| program.name == CONSOLE_PROGRAM && program.state == "STOPPED")
+        programs.iter().any(|program| {
+            program.name == CONSOLE_PROGRAM && program.state == ProgramState::Stopped
+        })
     })
 }

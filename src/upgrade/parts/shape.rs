@@ -3,6 +3,7 @@ use crate::api::Intent;
 use crate::objects::deployment::{TemplateKind, classify_template, read_generation, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
+use crate::upgrade::effect::IntentKind;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::pausing::hold_while_paused;
@@ -37,7 +38,7 @@ pub(crate) fn bring_into_shape(
         return Err(describe_contention(target));
     }
     if let Some(intent) = cx.status.intent.as_ref()
-        && intent.effect == change.name()
+        && IntentKind::read(intent) == Some(IntentKind::of_change(change))
         && intent.subject.as_deref() == Some(&target.original.name)
         && was_undone(cx, object, intent)
     {

@@ -154,7 +154,7 @@ fn list_watched(progress: &[ProjectProgress]) -> Vec<ProjectRecord> {
     ran.take(MOST_PROJECTS)
         .map(|project| ProjectRecord {
             id: project.key.id.clone(),
-            kind: format!("{:?}", project.key.kind),
+            kind: project.key.kind.as_str().into(),
             checkpoint: read_live_checkpoint(project),
             resumed_at: None,
             recovered: false,

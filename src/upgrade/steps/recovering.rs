@@ -5,7 +5,7 @@
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::oms::ha::HaConfig;
-use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
+use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
@@ -97,7 +97,7 @@ fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
 }
 
 fn is_record_of(project: &ProjectRecord, key: &ProjectKey) -> bool {
-    project.id == key.id && project.kind == format!("{:?}", key.kind)
+    project.id == key.id && ProjectKind::parse(&project.kind) == Some(key.kind)
 }
 
 /// A checkpoint counts as advancing when it is newer than the first one seen after the start: a
@@ -163,7 +163,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
         .filter(|project| !project.recovered)
         .map(|project| OpenComponent {
             project: project.id.clone(),
-            message: describe_help(&project.kind, ha),
+            message: describe_help(ProjectKind::parse(&project.kind), ha),
         })
         .collect();
     Next::Stall(Failure::with_advice(
@@ -174,7 +174,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
     ))
 }
 
-fn describe_help(kind: &str, ha: bool) -> String {
+fn describe_help(kind: Option<ProjectKind>, ha: bool) -> String {
     // The threshold is documented: subtopicStoreNumberThreshold in the HA parameters.
     let why = if ha {
         "HA is on and has not brought it back; it makes no new Store where a subtopic has subtopicStoreNumberThreshold (5) of them already: delete old Stores that are not needed, or raise that key of ha.config"
@@ -182,10 +182,10 @@ fn describe_help(kind: &str, ha: bool) -> String {
         "HA is off, so nobody starts its components"
     };
     let how = match kind {
-        "Sync" => {
+        Some(ProjectKind::Sync) => {
             "Connector: OPS & Monitoring > Component > Connector > Start, or POST http://<node>:8088/connector/task/startByName?taskName=<name>"
         }
-        _ => {
+        Some(ProjectKind::Migration) | None => {
             "JDBCWriter: OPS & Monitoring > Component > JDBCWriter > Start, or POST http://<node>:8088/applier/start with applierName=<name>"
         }
     };

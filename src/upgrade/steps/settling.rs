@@ -9,7 +9,6 @@ use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::lock::may_hold_lock;
-use crate::upgrade::parts::own_jobs::is_prepull;
 use crate::upgrade::steps::def::{OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -58,7 +57,7 @@ fn give_back(cx: &Context<'_>) -> Result<(), Next> {
     let (secrets, others): (Vec<_>, Vec<_>) =
         own.iter().partition(|own| own.kind == OwnKind::Secret);
     let others = others.into_iter().filter(|own| may_delete(own));
-    delete_own(others.min())?;
+    delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
     release_lock(cx)?;
     // Secrets last: without the account nothing can be put back in the MetaDB.
     delete_own(secrets.first().copied())
@@ -93,9 +92,9 @@ fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> 
     }
 }
 
-/// Pods of Jobs go with their Job.
+/// Pods of Jobs go with their Job; pre-pull pods, which may never end, are deleted one by one.
 fn may_delete(own: &OwnObject) -> bool {
-    own.kind != OwnKind::Pod || !own.active || is_prepull(&own.name)
+    own.kind != OwnKind::Pod || !own.active
 }
 
 fn delete_own(own: Option<&OwnObject>) -> Result<(), Next> {

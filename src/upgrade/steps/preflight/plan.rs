@@ -4,6 +4,7 @@ use crate::api::{
     Reason, Step,
 };
 use crate::protocol::report::{ProbeReport, Trial};
+use crate::protocol::request::RestoreMethod;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::sessions::collect_addresses;
@@ -36,10 +37,7 @@ pub(crate) fn conclude(
                 free_bytes: to_i64(probe.free_bytes),
             }
         }),
-        restore_method: probe.map(|probe| match probe.rename_across_databases {
-            Trial::Unsupported(_) => "DropAndLoad".into(),
-            Trial::Works | Trial::NotTried(_) | Trial::Failed(_) => "Swap".into(),
-        }),
+        restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
     });
     if let Some(discovered) = cx.observed.installation.known() {
@@ -55,7 +53,7 @@ pub(crate) fn conclude(
                 .metadb
                 .identity
                 .known()
-                .map(|identity| format!("{:?} {}", identity.engine, identity.version)),
+                .map(|identity| identity.describe()),
             nodes: discovered.nodes.clone(),
             addresses: collect_addresses(cx),
             init_targets: discovered.init_targets.clone(),
@@ -75,6 +73,13 @@ pub(crate) fn conclude(
                 format!("{first}{more}; OMS and its databases were not changed"),
             ))
         }
+    }
+}
+
+fn find_restore_method(probe: &ProbeReport) -> RestoreMethod {
+    match probe.rename_across_databases {
+        Trial::Unsupported(_) => RestoreMethod::DropAndLoad,
+        Trial::Works | Trial::Failed(_) | Trial::NotTried(_) => RestoreMethod::Swap,
     }
 }
 
