@@ -6,7 +6,7 @@
 mod checks;
 mod conditions;
 mod duration;
-mod names;
+pub(crate) mod names;
 mod reason;
 mod spec;
 mod status;

@@ -3,6 +3,7 @@
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
 use super::AccountSource;
 use crate::api::JobRole;
+use crate::oms::container::ProgramState;
 use crate::oms::installation::Installation;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
@@ -30,9 +31,14 @@ impl<T> Default for Fact<T> {
 impl<T> Fact<T> {
     /// The value, when it was seen.
     pub fn known(&self) -> Option<&T> {
+        self.as_result().ok()
+    }
+
+    /// The value, or why it was not seen.
+    pub fn as_result(&self) -> Result<&T, &str> {
         match self {
-            Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
+            Self::Known(value) => Ok(value),
+            Self::Unknown(reason) => Err(reason),
         }
     }
 
@@ -158,8 +164,7 @@ pub struct ContainerFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     pub name: String,
-    /// State word (`RUNNING`, `STOPPED`, …).
-    pub state: String,
+    pub state: ProgramState,
     /// Process id while running.
     pub pid: Option<i64>,
 }
@@ -259,10 +264,23 @@ pub struct OwnObject {
 pub enum OwnKind {
     /// batch/v1 Job.
     Job,
-    /// Pod (pre-pull).
+    /// Pod of a Job.
     Pod,
+    /// Pod that pulls the new image on a node.
+    PrePull,
     /// Secret (credentials read from the container).
     Secret,
+}
+
+impl OwnKind {
+    /// The kind as Kubernetes and intents name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "Job",
+            Self::Pod | Self::PrePull => "Pod",
+            Self::Secret => "Secret",
+        }
+    }
 }
 
 /// The MetaDB.

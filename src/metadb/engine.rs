@@ -18,6 +18,17 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Its name in objects.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OceanBase => "OceanBase",
+            Self::SeekDb => "SeekDb",
+            Self::MySql => "MySql",
+            Self::MariaDb => "MariaDb",
+            Self::Other => "Other",
+        }
+    }
+
     /// True for engines with OceanBase's traits: `ob_query_timeout`, `LOCK TABLES` that does not lock.
     pub fn is_oceanbase(self) -> bool {
         matches!(self, Self::OceanBase | Self::SeekDb)

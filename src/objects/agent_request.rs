@@ -36,14 +36,8 @@ pub fn build_request(
     attempt: i32,
 ) -> Request {
     let deadline = find_deadline(&spec.timeouts, role);
-    let restore_method = match status
-        .plan
-        .as_ref()
-        .and_then(|plan| plan.restore_method.as_deref())
-    {
-        Some("DropAndLoad") => RestoreMethod::DropAndLoad,
-        _ => RestoreMethod::Swap,
-    };
+    let plan = status.plan.as_ref();
+    let method = plan.and_then(|plan| plan.restore_method.as_deref());
     let mode = match spec.backup.verification {
         Verification::Auto => ScratchMode::Auto,
         Verification::Manifest => ScratchMode::Never,
@@ -74,7 +68,7 @@ pub fn build_request(
             holder: owner.uid.into(),
             epoch: status.epoch,
         }),
-        restore_method,
+        restore_method: method.and_then(RestoreMethod::parse).unwrap_or_default(),
         scratch_restore: ScratchRestore {
             mode,
             budget_seconds: SCRATCH_BUDGET,

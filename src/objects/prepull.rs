@@ -2,16 +2,26 @@
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
 use super::jobs::{build_pod_security, build_security_context};
-use super::labels::{Owner, build_metadata};
+use super::labels::{Owner, ROLE_LABEL, build_metadata};
 use super::names::prepull_name;
 use k8s_openapi::api::core::v1::{
     Container, LocalObjectReference, Pod, PodSpec, ResourceRequirements, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 /// Role of a pre-pull pod.
 pub const PREPULL_ROLE: &str = "prepull";
+
+/// Whether an object of ours was made for pulling an image: its role says so.
+pub fn is_prepull(metadata: &ObjectMeta) -> bool {
+    let labels = metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(ROLE_LABEL))
+        .map(String::as_str)
+        == Some(PREPULL_ROLE)
+}
 
 /// Container of a pre-pull pod.
 pub const PULL_CONTAINER: &str = "pull";

@@ -39,17 +39,3 @@ impl OldStartProof {
         }
     }
 }
-
-impl TargetChange {
-    /// Name, for intents, events and metrics.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Fence => "Fence",
-            Self::Stop => "Stop",
-            Self::StartUpgrade => "StartUpgrade",
-            Self::StartFinal => "StartFinal",
-            Self::StartOld(_) => "StartOld",
-            Self::GiveBack => "GiveBack",
-        }
-    }
-}

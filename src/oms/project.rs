@@ -1,4 +1,5 @@
 //! Migration and synchronization projects: facts and judgements about them. No I/O, no clock.
+use crate::api::names::name_variants;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,16 @@ pub enum ProjectKind {
     Migration,
     /// Data synchronization: table `oms_sync_project`, API path `sync`.
     Sync,
+}
+
+name_variants!(ProjectKind: Migration, Sync);
+
+impl ProjectKind {
+    /// Reads a word of a status; `None` where this version does not know it.
+    pub fn parse(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|kind| kind.as_str() == word)
+    }
 }
 
 /// Names one project: ids are unique only within a kind as far as is documented.

@@ -118,6 +118,23 @@ pub enum RestoreMethod {
     DropAndLoad,
 }
 
+impl RestoreMethod {
+    /// Its word in requests and in the plan of an upgrade.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swap => "Swap",
+            Self::DropAndLoad => "DropAndLoad",
+        }
+    }
+
+    /// Reads a word of a plan; `None` where this version does not know it.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Swap, Self::DropAndLoad]
+            .into_iter()
+            .find(|method| method.as_str() == word)
+    }
+}
+
 /// Whether and for how long `verify` may restore into scratch databases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -2,7 +2,7 @@
 use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting};
 use crate::objects::deployment::is_paused;
 use crate::upgrade::context::{Context, seconds_between};
-use crate::upgrade::effect::Effect;
+use crate::upgrade::effect::{Effect, IntentKind};
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
@@ -70,7 +70,7 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
             reason: Reason::TriedAnew.into(),
             message: format!(
                 "the time of this step was over before {} had an effect; it begins anew, once",
-                effect.describe_intent().effect
+                effect.kind()
             ),
         });
         return next;
@@ -102,7 +102,8 @@ pub(crate) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     // What is written to ha.config may change with the time: the pull-back counts minutes.
     let any_subject = matches!(effect, Effect::SetHa { .. });
     cx.status.intent.as_ref().is_some_and(|intent| {
-        intent.effect == wanted.effect && (any_subject || intent.subject == wanted.subject)
+        IntentKind::read(intent) == Some(effect.kind())
+            && (any_subject || intent.subject == wanted.subject)
     })
 }
 
@@ -128,13 +129,17 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
 
 /// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
 /// Where a pause may last, so may a moment in which it cannot be seen.
-pub(crate) fn restart_time(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: &Next) -> bool {
+pub(crate) fn restart_time(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    next: Option<&Next>,
+) -> bool {
     let seen_over = || {
         list_deployments(cx).count() == cx.observed.targets.len()
             && !list_deployments(cx).any(is_paused)
     };
     let resumed = cx.status.waiting.as_ref().is_some_and(is_held)
-        && !is_patient(cx, next)
+        && !next.is_some_and(|next| is_patient(cx, next))
         && (may_last(cx) || seen_over());
     let over = resumed || is_fault_over(cx);
     if over {

@@ -63,11 +63,13 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     draft.observed_generation = Some(cx.object.generation);
-    let next = hold_before_the_line(cx, (find_def(step).decide)(cx, &mut draft));
-    let next = if restart_time(cx, &mut draft, &next) {
-        next
-    } else {
-        hold_at_deadline(cx, &mut draft, next)
+    let wanted =
+        (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
+    let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
+    let next = match wanted {
+        Ok(step) => return go_on(cx, draft, step),
+        Err(next) if restarted => next,
+        Err(next) => hold_at_deadline(cx, &mut draft, next),
     };
     apply(cx, draft, mention_pause(cx, next))
 }
@@ -99,7 +101,6 @@ fn is_preparing(status: &OmsUpgradeStatus) -> bool {
 /// A retry for one stall must not answer another one: what a retry accepts is asked when no other stall stands.
 fn may_end_stall(stall: &Stall, next: &Next) -> bool {
     match next {
-        Next::Go(_) => true,
         Next::Stall(asked) => {
             asked.reason != Reason::InitUnconfirmed || stall.reason == asked.reason
         }
@@ -107,53 +108,68 @@ fn may_end_stall(stall: &Stall, next: &Next) -> bool {
     }
 }
 
+/// The step is done: the next one begins, unless a person holds the upgrade between the two.
+fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision {
+    draft.stall = None;
+    if is_held_between_phases(cx, &draft, step) {
+        return finish(cx, draft, Decision::Wait { poll: 60 });
+    }
+    enter(cx, &mut draft, step);
+    record(cx, draft)
+}
+
+/// What a stalled upgrade does in place of what its step wants: it only looks, and goes on by itself when what it waited
+/// for has come true. `None` where something else is wanted than what was refused.
+fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
+    let refused = stall.reason == Reason::EffectRefused;
+    match next {
+        // Whoever refused it may have changed its mind: only trying tells.
+        Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
+            Some(Decision::Perform(effect.clone()))
+        }
+        Next::Do(_) if refused => None,
+        _ => Some(LOOK_AGAIN),
+    }
+}
+
+/// Nothing of the status changes but what is seen.
+fn stay_stalled(cx: &Context<'_>, waiting: Option<Waiting>, decision: Decision) -> Decision {
+    let mut still = cx.status.clone();
+    still.waiting = waiting;
+    still.observed_generation = Some(cx.object.generation);
+    if let Decision::Perform(effect) = &decision {
+        still.intent = Some(effect.describe_intent());
+    }
+    finish(cx, still, decision)
+}
+
+fn note_intent(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, effect: &Effect) {
+    let intent = effect.describe_intent();
+    if draft.intent.as_ref() == Some(&intent) {
+        return;
+    }
+    draft.intent = Some(intent);
+    // Time that began anew for one effect did not for the next one.
+    if !(draft.tried_anew && is_wanted_again(cx, effect)) {
+        draft.waiting = None;
+        draft.tried_anew = false;
+    }
+}
+
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
-    // A stalled upgrade only looks; it goes on by itself when what it waited for has come true, and says anew what is left.
     if let Some(stall) = &draft.stall
         && !may_end_stall(stall, &next)
     {
-        let refused = stall.reason == Reason::EffectRefused;
-        let otherwise = match &next {
-            // Whoever refused it may have changed its mind: only trying tells.
-            Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
-                Some(Decision::Perform(effect.clone()))
-            }
-            Next::Do(_) if refused => None,
-            _ => Some(LOOK_AGAIN),
-        };
-        if let Some(otherwise) = otherwise {
-            let mut still = cx.status.clone();
-            still.waiting = draft.waiting;
-            still.observed_generation = Some(cx.object.generation);
-            if let Decision::Perform(effect) = &otherwise {
-                still.intent = Some(effect.describe_intent());
-            }
-            return finish(cx, still, otherwise);
+        if let Some(decision) = find_stalled_decision(cx, stall, &next) {
+            return stay_stalled(cx, draft.waiting, decision);
         }
         // It was let through. What is left of the step has as much time as if it had not stalled.
         draft.stall = None;
         draft.step_started_time = Some(cx.now.clone());
     }
     let outcome = match next {
-        Next::Go(step) => {
-            draft.stall = None;
-            if is_held_between_phases(cx, &draft, step) {
-                Decision::Wait { poll: 60 }
-            } else {
-                enter(cx, &mut draft, step);
-                Decision::Rest
-            }
-        }
         Next::Do(effect) => {
-            let intent = effect.describe_intent();
-            if draft.intent.as_ref() != Some(&intent) {
-                draft.intent = Some(intent);
-                // Time that began anew for one effect did not for the next one.
-                if !(draft.tried_anew && is_wanted_again(cx, &effect)) {
-                    draft.waiting = None;
-                    draft.tried_anew = false;
-                }
-            }
+            note_intent(cx, &mut draft, &effect);
             Decision::Perform(effect)
         }
         Next::Wait { poll, problem } => {

@@ -1,4 +1,5 @@
 //! What may be done to the world: effects as data, each with the intent that is recorded before. No I/O.
+use crate::api::names::name_variants;
 use crate::api::{HaDriver, InitRecord, Intent, KeptKey};
 use crate::facts::OwnObject;
 use crate::objects::jobs::JobOrder;
@@ -69,55 +70,120 @@ pub enum Effect {
     StartInit(Box<InitRecord>),
 }
 
+/// What an effect is called in the intent that is recorded before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntentKind {
+    AddFinalizer,
+    RemoveFinalizer,
+    CreateCredentialsSecret,
+    CreatePrePull,
+    CreateJob,
+    DeleteOwn,
+    AcquireLock,
+    RaiseLock,
+    ReleaseLock,
+    SetHa,
+    KeepKeys,
+    RestartConsole,
+    StopConsole,
+    StartConsole,
+    SetQueryTimeout,
+    Fence,
+    Stop,
+    StartUpgrade,
+    StartFinal,
+    StartOld,
+    GiveBack,
+    StartInit,
+}
+
+name_variants!(
+    IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateJob, DeleteOwn,
+    AcquireLock, RaiseLock, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole, StartConsole,
+    SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, StartInit,
+);
+
+impl IntentKind {
+    /// The kind of a recorded intent; `None` where another version of the operator recorded one that this one does not
+    /// know.
+    pub(crate) fn read(intent: &Intent) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|kind| kind.as_str() == intent.effect)
+    }
+
+    /// The kind of a write to a target.
+    pub(crate) fn of_change(change: &TargetChange) -> Self {
+        match change {
+            TargetChange::Fence => Self::Fence,
+            TargetChange::Stop => Self::Stop,
+            TargetChange::StartUpgrade => Self::StartUpgrade,
+            TargetChange::StartFinal => Self::StartFinal,
+            TargetChange::StartOld(_) => Self::StartOld,
+            TargetChange::GiveBack => Self::GiveBack,
+        }
+    }
+
+    /// Whether it was done to a console.
+    pub(crate) fn is_of_console(self) -> bool {
+        matches!(
+            self,
+            Self::RestartConsole | Self::StopConsole | Self::StartConsole
+        )
+    }
+}
+
 impl Effect {
+    /// What it is called in its intent.
+    pub(crate) fn kind(&self) -> IntentKind {
+        match self {
+            Self::AddFinalizer => IntentKind::AddFinalizer,
+            Self::RemoveFinalizer => IntentKind::RemoveFinalizer,
+            Self::CreateCredentialsSecret => IntentKind::CreateCredentialsSecret,
+            Self::CreatePrePull { .. } => IntentKind::CreatePrePull,
+            Self::CreateJob(_) => IntentKind::CreateJob,
+            Self::DeleteOwn(_) => IntentKind::DeleteOwn,
+            Self::AcquireLock(_) => IntentKind::AcquireLock,
+            Self::RaiseLock(_) => IntentKind::RaiseLock,
+            Self::ReleaseLock => IntentKind::ReleaseLock,
+            Self::SetHa { .. } => IntentKind::SetHa,
+            Self::KeepKeys { .. } => IntentKind::KeepKeys,
+            Self::RestartConsole { .. } => IntentKind::RestartConsole,
+            Self::StopConsole { .. } => IntentKind::StopConsole,
+            Self::StartConsole { .. } => IntentKind::StartConsole,
+            Self::SetQueryTimeout { .. } => IntentKind::SetQueryTimeout,
+            Self::PatchTarget { change, .. } => IntentKind::of_change(change),
+            Self::StartInit(_) => IntentKind::StartInit,
+        }
+    }
+
     /// The intent that must be recorded before this effect is carried out.
     pub fn describe_intent(&self) -> Intent {
-        let (effect, subject, before) = match self {
-            Self::AddFinalizer => ("AddFinalizer", None, None),
-            Self::RemoveFinalizer => ("RemoveFinalizer", None, None),
-            Self::CreateCredentialsSecret => ("CreateCredentialsSecret", None, None),
-            Self::CreatePrePull { target } => ("CreatePrePull", Some(target.clone()), None),
-            Self::CreateJob(order) => {
-                let subject = format!("{:?}-{}", order.role, order.attempt);
-                ("CreateJob", Some(subject), None)
-            }
+        let (subject, before) = match self {
+            Self::AddFinalizer
+            | Self::RemoveFinalizer
+            | Self::CreateCredentialsSecret
+            | Self::AcquireLock(_)
+            | Self::RaiseLock(_)
+            | Self::ReleaseLock => (None, None),
+            Self::CreatePrePull { target }
+            | Self::StopConsole { target }
+            | Self::StartConsole { target } => (Some(target.clone()), None),
+            Self::CreateJob(order) => (Some(format!("{}-{}", order.role, order.attempt)), None),
             Self::DeleteOwn(own) => (
-                "DeleteOwn",
-                Some(format!("{:?}/{}", own.kind, own.name)),
+                Some(format!("{}/{}", own.kind.as_str(), own.name)),
                 Some(own.uid.clone()),
             ),
-            Self::AcquireLock(_) => ("AcquireLock", None, None),
-            Self::RaiseLock(_) => ("RaiseLock", None, None),
-            Self::ReleaseLock => ("ReleaseLock", None, None),
-            Self::SetHa { write, .. } => ("SetHa", Some(describe_patch(&write.patch)), None),
-            Self::KeepKeys { keys } => ("KeepKeys", Some(describe_kept(keys)), None),
-            Self::RestartConsole { target, pid } => (
-                "RestartConsole",
-                Some(target.clone()),
-                Some(pid.to_string()),
-            ),
-            Self::StopConsole { target } => ("StopConsole", Some(target.clone()), None),
-            Self::StartConsole { target } => ("StartConsole", Some(target.clone()), None),
-            Self::SetQueryTimeout { microseconds } => {
-                ("SetQueryTimeout", Some(microseconds.to_string()), None)
-            }
+            Self::SetHa { write, .. } => (Some(describe_patch(&write.patch)), None),
+            Self::KeepKeys { keys } => (Some(describe_kept(keys)), None),
+            Self::RestartConsole { target, pid } => (Some(target.clone()), Some(pid.to_string())),
+            Self::SetQueryTimeout { microseconds } => (Some(microseconds.to_string()), None),
             Self::PatchTarget {
-                target,
-                change,
-                generation,
-                ..
-            } => (
-                change.name(),
-                Some(target.clone()),
-                Some(generation.to_string()),
-            ),
-            Self::StartInit(run) => {
-                let subject = format!("{}-{}", run.target, run.attempt);
-                ("StartInit", Some(subject), None)
-            }
+                target, generation, ..
+            } => (Some(target.clone()), Some(generation.to_string())),
+            Self::StartInit(run) => (Some(format!("{}-{}", run.target, run.attempt)), None),
         };
         Intent {
-            effect: effect.into(),
+            effect: self.kind().as_str().into(),
             subject,
             before,
         }

@@ -1,12 +1,11 @@
 //! What a step wants next, and why it cannot go on. Pure.
-use crate::api::{Reason, Step, Waiting};
+use crate::api::{Reason, Waiting};
+use crate::facts::Fact;
 use crate::upgrade::effect::Effect;
 
-/// What a step wants next.
+/// What a step that is not done wants next. Steps and their parts return it as an error, so that `?` ends them there.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
-    /// The step is done.
-    Go(Step),
     /// An effect, after its intent was recorded.
     Do(Effect),
     /// Nothing to do until something changes.
@@ -52,7 +51,24 @@ impl Failure {
     }
 }
 
+/// What was seen. Until it is, the step waits and looks again after so many seconds.
+pub(crate) fn require_known<T>(fact: &Fact<T>, poll: u64, reason: Reason) -> Result<&T, Next> {
+    fact.as_result()
+        .map_err(|why| Next::trouble(poll, reason, why))
+}
+
+impl From<Failure> for Next {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}
+
 impl Next {
+    /// The step cannot be done; the usual ways on are added to the message.
+    pub(crate) fn fail(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Fail(Failure::new(reason, message))
+    }
+
     /// Waits for a watch; looks again after five seconds in case one is lost.
     pub(crate) fn watch() -> Self {
         Self::Wait {

@@ -1,7 +1,6 @@
 //! Effects made whole: with everything that they are carried out with, so that nothing is looked up or decided
 //! afterwards. Pure.
 use crate::api::{HaDriver, JobRole, Reason};
-use crate::facts::Fact;
 use crate::objects::agent_request::{build_request, find_deadline};
 use crate::objects::deployment::{build_patch, read_generation};
 use crate::objects::jobs::JobOrder;
@@ -11,7 +10,7 @@ use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::target_record::build_target_record;
 use json_patch::Patch;
 
@@ -53,32 +52,34 @@ fn build_target_patch(
 
 /// Starts a Job; waits while it is not known where the MetaDB is.
 pub(crate) fn create_job(cx: &Context<'_>, role: JobRole, attempt: i32) -> Next {
-    let (found, account) = match (&cx.observed.installation, &cx.observed.account) {
-        (Fact::Known(found), Fact::Known(account)) => (found, account),
-        (Fact::Unknown(reason), _) | (_, Fact::Unknown(reason)) => {
-            return Next::trouble(2, Reason::MetaDbUnseen, reason.clone());
-        }
-    };
+    match build_job_order(cx, role, attempt) {
+        Ok(order) => Next::Do(Effect::CreateJob(Box::new(order))),
+        Err(next) => next,
+    }
+}
+
+fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobOrder, Next> {
+    let found = require_known(&cx.observed.installation, 2, Reason::MetaDbUnseen)?;
+    let account = require_known(&cx.observed.account, 2, Reason::MetaDbUnseen)?;
     let owner = Owner {
         namespace: &cx.object.namespace,
         name: &cx.object.name,
         uid: &cx.object.uid,
     };
-    Next::Do(Effect::CreateJob(Box::new(JobOrder {
+    Ok(JobOrder {
         role,
         attempt,
         claim: cx.spec.backup.claim_name.clone(),
         account: account.clone(),
         request: build_request(owner, cx.spec, cx.status, found, account, role, attempt),
         deadline: find_deadline(&cx.spec.timeouts, role),
-    })))
+    })
 }
 
 /// Changes keys of `ha.config`, only while it reads as it does now.
 pub(crate) fn set_ha(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert: bool) -> Next {
-    match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
-        Fact::Known(row) => Next::Do(Effect::SetHa {
+    match require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen) {
+        Ok(row) => Next::Do(Effect::SetHa {
             driver,
             write: Box::new(HaRowWrite {
                 expected: row.clone(),
@@ -86,6 +87,7 @@ pub(crate) fn set_ha(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert:
                 insert_if_missing: insert,
             }),
         }),
+        Err(next) => next,
     }
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn build_lock_claim(cx: &Context<'_>) -> LockClaim {
 mod tests {
     use super::*;
     use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
+    use crate::facts::Fact;
     use crate::facts::{DeploymentFacts, Observed, TargetFacts};
     use crate::objects::target_change::OldStartProof;
     use crate::upgrade::ObjectFacts;

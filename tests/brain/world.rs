@@ -15,6 +15,7 @@ use oms_operator::facts::*;
 use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
+use oms_operator::oms::container::ProgramState;
 use oms_operator::oms::ha::{HaConfig, HaPatch};
 use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::metadb::*;

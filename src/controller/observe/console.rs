@@ -69,11 +69,7 @@ pub(super) async fn observe_progress(
 
 fn read_key(project: &ProjectRecord) -> ProjectKey {
     ProjectKey {
-        kind: if project.kind == "Sync" {
-            ProjectKind::Sync
-        } else {
-            ProjectKind::Migration
-        },
+        kind: ProjectKind::parse(&project.kind).unwrap_or(ProjectKind::Migration),
         id: project.id.clone(),
     }
 }

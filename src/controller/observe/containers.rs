@@ -103,7 +103,7 @@ async fn read_programs(ports: &Ports, place: &ExecPlace) -> Result<Vec<Program>,
                     .next()
                     .unwrap_or_default()
                     .to_owned(),
-                state: program.state.word().to_owned(),
+                state: program.state,
                 pid: program.pid,
             })
             .collect(),

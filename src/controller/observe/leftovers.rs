@@ -6,6 +6,7 @@ use crate::facts::{Needs, OwnKind, OwnObject};
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::credentials_name;
 use crate::objects::pods::{is_ended, read_job_end};
+use crate::objects::prepull::is_prepull;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
@@ -36,7 +37,11 @@ pub(super) async fn list_own(
     });
     let pods = pods.items.iter().map(|pod| {
         Ok(OwnObject {
-            kind: OwnKind::Pod,
+            kind: if is_prepull(&pod.metadata) {
+                OwnKind::PrePull
+            } else {
+                OwnKind::Pod
+            },
             name: pod.name_any(),
             uid: read_uid(&pod.metadata)?,
             active: !is_ended(pod),

@@ -148,7 +148,7 @@ impl Performer<'_> {
     pub(super) async fn delete_own(&self, own: &OwnObject) -> Result<(), CallError> {
         match own.kind {
             OwnKind::Job => self.delete::<Job>(CallSite::DeleteJob, own).await,
-            OwnKind::Pod => self.delete::<Pod>(CallSite::DeletePod, own).await,
+            OwnKind::Pod | OwnKind::PrePull => self.delete::<Pod>(CallSite::DeletePod, own).await,
             OwnKind::Secret => self.delete::<Secret>(CallSite::DeleteSecret, own).await,
         }
     }

@@ -31,22 +31,6 @@ pub enum ProgramState {
     Unknown,
 }
 
-impl ProgramState {
-    /// The word that supervisord uses.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stopped => "STOPPED",
-            Self::Starting => "STARTING",
-            Self::Running => "RUNNING",
-            Self::Backoff => "BACKOFF",
-            Self::Stopping => "STOPPING",
-            Self::Exited => "EXITED",
-            Self::Fatal => "FATAL",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Program {
     /// Name, with the group where it differs (`group:name`).
@@ -187,11 +171,6 @@ mod tests {
         };
         let pids: Vec<_> = programs.iter().map(|p| p.pid).collect();
         assert_eq!(pids, [Some(31), None, None, Some(7)]);
-        assert!(
-            programs
-                .iter()
-                .all(|p| parse_state(p.state.word()) == Some(p.state))
-        );
         let missing: Vec<_> = list_not_running(&programs)
             .into_iter()
             .map(|p| (p.name, p.state))

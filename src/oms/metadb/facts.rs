@@ -25,6 +25,13 @@ pub struct ServerIdentity {
     pub utc_offset_seconds: i32,
 }
 
+impl ServerIdentity {
+    /// Product and version, for people.
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.engine.as_str(), self.version)
+    }
+}
+
 /// A database that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DatabaseFact {

@@ -4,11 +4,10 @@
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
 use crate::api::{JobRole, OmsUpgradeStatus, Reason};
-use crate::facts::Fact;
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::parts::shape::require_stopped;
 
@@ -21,38 +20,25 @@ pub(crate) fn run_guarded(
     draft: &mut OmsUpgradeStatus,
     role: JobRole,
 ) -> Result<Box<Report>, Next> {
-    match guard(cx) {
-        Some(next) => Err(next),
-        None => run_job(cx, draft, role),
-    }
+    guard(cx)?;
+    run_job(cx, draft, role)
 }
 
-/// What must hold while a Job works on the databases: everything stopped, the lock ours, the time
-/// limit raised. `None` when it does.
-fn guard(cx: &Context<'_>) -> Option<Next> {
-    if let Some(next) = require_stopped(cx) {
-        return Some(next);
+/// What must hold while a Job works on the databases: everything stopped, the lock ours, the time limit raised.
+fn guard(cx: &Context<'_>) -> Result<(), Next> {
+    require_stopped(cx)?;
+    let lock = require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)?;
+    if lock.as_ref().is_none_or(|row| row.holder != cx.object.uid) {
+        return Err(Next::fail(
+            Reason::LockLost,
+            "the lock row in the MetaDB (oms_operator_lock.upgrade_lock) is gone or held by another upgrade; no data was changed by this step; \
+             find out who removed it",
+        ));
     }
-    match &cx.observed.metadb.lock {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
-        }
-        Fact::Known(Some(row)) if row.holder == cx.object.uid => {}
-        Fact::Known(_) => {
-            return Some(Next::Fail(Failure::new(
-                Reason::LockLost,
-                "the lock row in the MetaDB (oms_operator_lock.upgrade_lock) is gone or held by another upgrade; no data was changed by this step; \
-                 find out who removed it",
-            )));
-        }
-    }
-    match &cx.observed.metadb.query_timeout {
-        Fact::Unknown(reason) => Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
-        Fact::Known(Some(limit)) if *limit < RAISED_QUERY_TIMEOUT => {
-            Some(Next::Do(Effect::SetQueryTimeout {
-                microseconds: RAISED_QUERY_TIMEOUT,
-            }))
-        }
-        Fact::Known(_) => None,
+    match require_known(&cx.observed.metadb.query_timeout, 2, Reason::MetaDbUnseen)? {
+        Some(limit) if *limit < RAISED_QUERY_TIMEOUT => Err(Next::Do(Effect::SetQueryTimeout {
+            microseconds: RAISED_QUERY_TIMEOUT,
+        })),
+        _ => Ok(()),
     }
 }

@@ -3,124 +3,120 @@
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
 use crate::api::{Direction, HaDriver, HaGoal, Reason};
-use crate::facts::Fact;
+use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::effect::{Effect, IntentKind};
+use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::set_ha;
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 
-/// `None` when HA reads off and no console holds another value.
-pub(crate) fn switch_off(cx: &Context<'_>) -> Option<Next> {
-    let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
-        }
-        Fact::Known(row) => row,
-    };
-    let enabled = match row {
+/// HA reads off, and no console holds another value.
+pub(crate) fn switch_off(cx: &Context<'_>) -> Result<(), Next> {
+    let enabled = match require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)? {
         HaRow::NoTable | HaRow::NoRow => false,
-        HaRow::Text(text) => match HaConfig::parse(text) {
-            Ok(config) => config.read_setting().enable,
-            Err(error) => {
-                return Some(Next::Fail(Failure::new(
-                    Reason::HaUnreadable,
-                    error.to_string(),
-                )));
-            }
-        },
+        HaRow::Text(text) => parse_config(text)?.read_setting().enable,
     };
-    let patch = HaPatch::new().with_bool(ENABLE, false);
-    if enabled {
-        return Some(match cx.spec.ha.driver {
-            HaDriver::Manual => Next::trouble(
-                5,
-                Reason::SwitchHaOff,
-                "switch HA off in the OMS console: System Management > System Parameters > ha.config, \"enable\": false; it is verified in the MetaDB",
-            ),
-            driver => write_row(cx, driver, patch, false),
-        });
+    if !enabled {
+        return await_console(cx);
     }
-    await_console(cx)
+    let patch = HaPatch::new().with_bool(ENABLE, false);
+    Err(match cx.spec.ha.driver {
+        HaDriver::Manual => Next::trouble(
+            5,
+            Reason::SwitchHaOff,
+            "switch HA off in the OMS console: System Management > System Parameters > ha.config, \"enable\": false; it is verified in the MetaDB",
+        ),
+        driver => write_row(cx, driver, patch, false),
+    })
+}
+
+/// What the row says. One that cannot be read is not written.
+pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
+    HaConfig::parse(text).map_err(|error| Next::fail(Reason::HaUnreadable, error.to_string()))
 }
 
 /// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached when
 /// it was stopped: then all are stopped first, the row is written while nobody can overwrite it, and they start again.
 pub(crate) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert: bool) -> Next {
-    if driver == HaDriver::MetaDb && is_written_back(cx) {
-        for facts in &cx.observed.targets {
-            match find_console_pid(facts) {
-                Err(reason) => return Next::trouble(2, Reason::ConsoleUnseen, reason),
-                Ok(Some(_)) => {
-                    return Next::Do(Effect::StopConsole {
-                        target: facts.name.clone(),
-                    });
-                }
-                Ok(None) => {}
-            }
-        }
+    if driver == HaDriver::MetaDb
+        && is_written_back(cx)
+        && let Err(next) = stop_consoles(cx)
+    {
+        return next;
     }
     set_ha(cx, driver, patch, insert)
 }
 
-/// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.
-fn is_written_back(cx: &Context<'_>) -> bool {
-    cx.status.intent.as_ref().is_some_and(|intent| {
-        matches!(
-            intent.effect.as_str(),
-            "RestartConsole" | "StopConsole" | "StartConsole"
-        )
-    })
+/// No console runs.
+fn stop_consoles(cx: &Context<'_>) -> Result<(), Next> {
+    for facts in &cx.observed.targets {
+        if require_console_pid(facts)?.is_some() {
+            return Err(Next::Do(Effect::StopConsole {
+                target: facts.name.clone(),
+            }));
+        }
+    }
+    Ok(())
 }
 
-/// After a write to the row, every console is restarted once and runs again. `None` when that is so.
-pub(crate) fn await_console(cx: &Context<'_>) -> Option<Next> {
+/// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.
+fn is_written_back(cx: &Context<'_>) -> bool {
+    let intent = cx.status.intent.as_ref();
+    let kind = intent.and_then(IntentKind::read);
+    kind.is_some_and(IntentKind::is_of_console)
+}
+
+/// After a write to the row, every console is restarted once and runs again.
+pub(crate) fn await_console(cx: &Context<'_>) -> Result<(), Next> {
     if cx.spec.ha.driver != HaDriver::MetaDb {
-        return None;
+        return Ok(());
     }
-    let intent = cx.status.intent.as_ref()?;
-    let restart = |facts: &crate::facts::TargetFacts| match find_console_pid(facts) {
-        Ok(Some(pid)) => Next::Do(Effect::RestartConsole {
-            target: facts.name.clone(),
-            pid,
-        }),
-        // It does not run: it reads the row when it starts.
-        Ok(None) => Next::Do(Effect::StartConsole {
-            target: facts.name.clone(),
-        }),
-        Err(reason) => Next::trouble(2, Reason::ConsoleUnseen, reason),
+    let Some(intent) = &cx.status.intent else {
+        return Ok(());
     };
     let targets = &cx.observed.targets;
-    if intent.effect == "SetHa" {
-        return targets.first().map(restart);
+    let kind = IntentKind::read(intent);
+    if kind == Some(IntentKind::SetHa) {
+        return targets.first().map_or(Ok(()), restart_console);
     }
-    if !is_written_back(cx) {
-        return None;
+    let subject = |facts: &TargetFacts| Some(&facts.name) == intent.subject.as_ref();
+    let Some(current) = targets.iter().position(subject) else {
+        return Ok(());
+    };
+    if !kind.is_some_and(IntentKind::is_of_console) {
+        return Ok(());
     }
-    let current = targets
-        .iter()
-        .position(|facts| Some(&facts.name) == intent.subject.as_ref())?;
     let facts = &targets[current];
-    match find_console_pid(facts) {
-        Err(reason) => Some(Next::trouble(2, Reason::ConsoleUnseen, reason)),
-        Ok(Some(pid))
-            if intent.effect == "RestartConsole" && Some(pid.to_string()) == intent.before =>
+    match require_console_pid(facts)? {
+        Some(pid)
+            if kind == Some(IntentKind::RestartConsole)
+                && Some(pid.to_string()) == intent.before =>
         {
-            Some(Next::Do(Effect::RestartConsole {
-                target: facts.name.clone(),
-                pid,
-            }))
+            restart_console(facts)
         }
-        Ok(None) if is_console_stopped(facts) => Some(restart(facts)),
-        Ok(None) => Some(Next::trouble(
+        None if is_console_stopped(facts) => restart_console(facts),
+        None => Err(Next::trouble(
             2,
             Reason::ConsoleStarting,
             format!("oms_console of {} starts again", facts.name),
         )),
-        Ok(_) => targets.get(current + 1).map(restart),
+        Some(_) => targets.get(current + 1).map_or(Ok(()), restart_console),
     }
+}
+
+fn restart_console(facts: &TargetFacts) -> Result<(), Next> {
+    let target = facts.name.clone();
+    Err(Next::Do(match require_console_pid(facts)? {
+        Some(pid) => Effect::RestartConsole { target, pid },
+        // It does not run: it reads the row when it starts.
+        None => Effect::StartConsole { target },
+    }))
+}
+
+fn require_console_pid(facts: &TargetFacts) -> Result<Option<i64>, Next> {
+    find_console_pid(facts).map_err(|why| Next::trouble(2, Reason::ConsoleUnseen, why))
 }
 
 /// Whether HA shall be on at the end of this direction.

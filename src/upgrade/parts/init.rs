@@ -90,56 +90,56 @@ fn describe_failed_init(target: &str, code: i32) -> Failure {
     )
 }
 
-/// The new version is up. `None` when `docker_init.sh` is known to be complete wherever it had to run: it said so, or a
-/// person did. What is only not known to be incomplete does not count.
+/// The new version is up, and `docker_init.sh` is known to be complete wherever it had to run: it said so, or a person
+/// did. What is only not known to be incomplete does not count.
 pub(crate) fn await_confirmation(
     cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     targets: &[Target<'_>],
-) -> Option<Next> {
+) -> Result<(), Next> {
     for target in targets {
-        let name = &target.original.name;
-        let run = draft.init_runs.iter().find(|run| &run.target == name);
-        // Only of a run in the pod of now is there still something to see.
-        let Some(run) = run.filter(|run| target.pods.iter().any(|pod| pod.uid == run.pod_uid))
-        else {
-            continue;
-        };
-        match &target.facts.init {
-            Fact::Known(InitState::Running) => {
-                return Some(Next::trouble(
-                    1,
-                    Reason::InitStillRuns,
-                    format!("{name} is up; docker_init.sh still runs in it once more"),
-                ));
-            }
-            Fact::Unknown(reason) if !is_end_known(run) => {
-                return Some(Next::trouble(
-                    1,
-                    Reason::InitUnseen,
-                    format!(
-                        "{name} is up; the record of docker_init.sh in it cannot be read: {reason}"
-                    ),
-                ));
-            }
-            // It said so before, and the programs are up.
-            _ if run.completed => {}
-            Fact::Known(init) => {
-                if let Err(failure) = record_end(draft, name, init) {
-                    return Some(Next::Fail(failure));
-                }
-            }
-            Fact::Unknown(_) => {}
-        }
+        await_end(draft, target)?;
     }
     let open: Vec<&InitRecord> = list_open_runs(cx, draft).collect();
-    let first = open.first()?;
+    match open.first() {
+        Some(first) => Err(ask_about_unconfirmed(cx, first, &open)),
+        None => Ok(()),
+    }
+}
+
+/// No run is left in a pod of now of which the end is still to be seen.
+fn await_end(draft: &mut OmsUpgradeStatus, target: &Target<'_>) -> Result<(), Next> {
+    let name = &target.original.name;
+    let run = draft.init_runs.iter().find(|run| &run.target == name);
+    // Only of a run in the pod of now is there still something to see.
+    let Some(run) = run.filter(|run| target.pods.iter().any(|pod| pod.uid == run.pod_uid)) else {
+        return Ok(());
+    };
+    match &target.facts.init {
+        Fact::Known(InitState::Running) => Err(Next::trouble(
+            1,
+            Reason::InitStillRuns,
+            format!("{name} is up; docker_init.sh still runs in it once more"),
+        )),
+        Fact::Unknown(reason) if !is_end_known(run) => Err(Next::trouble(
+            1,
+            Reason::InitUnseen,
+            format!("{name} is up; the record of docker_init.sh in it cannot be read: {reason}"),
+        )),
+        // It said so before, and the programs are up.
+        _ if run.completed => Ok(()),
+        Fact::Known(init) => Ok(record_end(draft, name, init)?),
+        Fact::Unknown(_) => Ok(()),
+    }
+}
+
+fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitRecord]) -> Next {
     let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
     let (attempt, end) = match &first.unconfirmed {
         Some(unconfirmed) => (unconfirmed.attempt, quote(&unconfirmed.last_lines)),
         None => (first.attempt, quote(&[])),
     };
-    Some(Next::Stall(Failure::with_advice(
+    Next::Stall(Failure::with_advice(
         Reason::InitUnconfirmed,
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
@@ -151,7 +151,7 @@ pub(crate) fn await_confirmation(
             cx.spec.backup.claim_name,
             first.target,
         ),
-    )))
+    ))
 }
 
 /// Runs of which neither they nor a person said that they are complete.

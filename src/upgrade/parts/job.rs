@@ -1,10 +1,10 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
 use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason};
-use crate::facts::{Fact, JobState};
+use crate::facts::JobState;
 use crate::protocol::report::{Outcome, Reason as AgentReason, Report};
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::orders::create_job;
 use crate::upgrade::parts::progress::describe_progress;
 
@@ -16,53 +16,36 @@ fn count_attempts(role: JobRole) -> i32 {
     }
 }
 
-/// Makes the Job when it is not there, follows it, and repeats it where that can help. Comes back with
-/// the report of an agent that succeeded, or with what to do until there is one.
+/// Makes the Job when it is not there, follows it, and repeats it where that can help. Comes back with the report of
+/// an agent that succeeded.
 pub(crate) fn run_job(
     cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     role: JobRole,
 ) -> Result<Box<Report>, Next> {
-    let record = match draft.jobs.iter().position(|job| job.role == role) {
-        Some(index) => index,
-        None => {
-            draft.jobs.push(JobRecord {
-                role,
-                attempt: 1,
-                first_attempt: 1,
-                uid: None,
-            });
-            draft.jobs.len() - 1
-        }
-    };
+    let record = find_record(draft, role);
     let attempt = draft.jobs[record].attempt;
-    let recorded_uid = draft.jobs[record].uid.clone();
-    let state = match &cx.observed.job {
-        Fact::Unknown(reason) => {
-            return Err(Next::trouble(
-                2,
-                Reason::JobUnseen,
-                format!("the {role} Job cannot be read: {reason}"),
-            ));
-        }
-        Fact::Known(state) => state,
-    };
+    let state = cx.observed.job.as_result().map_err(|why| {
+        Next::trouble(
+            2,
+            Reason::JobUnseen,
+            format!("the {role} Job cannot be read: {why}"),
+        )
+    })?;
     match state {
-        JobState::Foreign => Err(Next::Fail(Failure::new(
+        JobState::Foreign => Err(Next::fail(
             Reason::NameTaken,
             format!(
                 "a Job with the name of our {role} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
-        ))),
-        JobState::Absent if recorded_uid.is_none() => Err(create_job(cx, role, attempt)),
-        JobState::Absent => repeat(
+        )),
+        JobState::Absent if draft.jobs[record].uid.is_none() => Err(create_job(cx, role, attempt)),
+        JobState::Absent => Err(repeat(
             cx,
-            draft,
-            record,
-            role,
+            &mut draft.jobs[record],
             Reason::JobVanished,
             &format!("the {role} Job vanished before it reported: its outcome is unknown"),
-        ),
+        )),
         JobState::Running {
             uid,
             progress,
@@ -72,77 +55,84 @@ pub(crate) fn run_job(
             draft.progress = progress
                 .as_ref()
                 .map(|progress| describe_progress(role, progress));
-            match problem {
-                Some(problem) => Err(Next::trouble(
-                    2,
-                    Reason::JobPodNotRunning,
-                    format!("the pod of the {role} Job does not run: {problem}"),
-                )),
-                None => Err(Next::Wait {
-                    poll: 2,
-                    problem: None,
-                }),
-            }
+            Err(watch_pod(role, problem.as_deref()))
         }
         JobState::Ended { uid, report, why } => {
-            draft.jobs[record].uid = Some(uid.clone());
+            let job = &mut draft.jobs[record];
+            job.uid = Some(uid.clone());
             draft.progress = None;
-            match report {
-                None => repeat(
-                    cx,
-                    draft,
-                    record,
-                    role,
-                    Reason::JobKilled,
-                    &format!("the {role} Job ended without a report ({why})"),
-                ),
-                Some(report)
-                    if report.upgrade_uid != cx.object.uid || report.attempt != attempt =>
-                {
-                    Err(Next::Fail(Failure::new(
-                        Reason::ReportForeign,
-                        format!(
-                            "the report of the {role} Job belongs to another run; nothing is concluded from it"
-                        ),
-                    )))
-                }
-                Some(report) if report.outcome == Outcome::Succeeded => Ok(report.clone()),
-                Some(report) if can_repeat(report.reason) => repeat(
-                    cx,
-                    draft,
-                    record,
-                    role,
-                    Reason::Agent(report.reason),
-                    &report.message,
-                ),
-                Some(report) => Err(Next::Fail(Failure::new(
-                    Reason::Agent(report.reason),
-                    report.message.clone(),
-                ))),
-            }
+            judge_end(cx, job, report.as_deref(), why)
         }
     }
 }
 
-/// The next attempt, under a new name, while attempts are left.
-fn repeat(
+/// Where the record of a Job is; a Job that never ran gets one.
+fn find_record(draft: &mut OmsUpgradeStatus, role: JobRole) -> usize {
+    let known = draft.jobs.iter().position(|job| job.role == role);
+    known.unwrap_or_else(|| {
+        draft.jobs.push(JobRecord {
+            role,
+            attempt: 1,
+            first_attempt: 1,
+            uid: None,
+        });
+        draft.jobs.len() - 1
+    })
+}
+
+fn watch_pod(role: JobRole, problem: Option<&str>) -> Next {
+    match problem {
+        Some(problem) => Next::trouble(
+            2,
+            Reason::JobPodNotRunning,
+            format!("the pod of the {role} Job does not run: {problem}"),
+        ),
+        None => Next::Wait {
+            poll: 2,
+            problem: None,
+        },
+    }
+}
+
+/// The report of an agent that succeeded; otherwise the next attempt where another one can help.
+fn judge_end(
     cx: &Context<'_>,
-    draft: &mut OmsUpgradeStatus,
-    record: usize,
-    role: JobRole,
-    reason: Reason,
-    message: &str,
+    job: &mut JobRecord,
+    report: Option<&Report>,
+    why: &str,
 ) -> Result<Box<Report>, Next> {
-    let job = &mut draft.jobs[record];
-    if job.attempt - job.first_attempt + 1 >= count_attempts(role) {
-        return Err(Next::Fail(Failure::new(
+    let role = job.role;
+    let Some(report) = report else {
+        let message = format!("the {role} Job ended without a report ({why})");
+        return Err(repeat(cx, job, Reason::JobKilled, &message));
+    };
+    if report.upgrade_uid != cx.object.uid || report.attempt != job.attempt {
+        return Err(Next::fail(
+            Reason::ReportForeign,
+            format!(
+                "the report of the {role} Job belongs to another run; nothing is concluded from it"
+            ),
+        ));
+    }
+    let reason = Reason::Agent(report.reason);
+    match report.outcome {
+        Outcome::Succeeded => Ok(Box::new(report.clone())),
+        _ if can_repeat(report.reason) => Err(repeat(cx, job, reason, &report.message)),
+        _ => Err(Next::fail(reason, report.message.clone())),
+    }
+}
+
+/// The next attempt, under a new name, while attempts are left.
+fn repeat(cx: &Context<'_>, job: &mut JobRecord, reason: Reason, message: &str) -> Next {
+    if job.attempt - job.first_attempt + 1 >= count_attempts(job.role) {
+        return Next::fail(
             reason,
             format!("{message}; attempt {} was the last", job.attempt),
-        )));
+        );
     }
     job.attempt += 1;
     job.uid = None;
-    Err(create_job(cx, role, job.attempt))
+    create_job(cx, job.role, job.attempt)
 }
 
 /// Failures that another try may not meet again.

@@ -17,7 +17,7 @@ pub(crate) fn hold_while_paused(
     cx: &Context<'_>,
     target: &Target<'_>,
     change: &TargetChange,
-) -> Option<Next> {
+) -> Result<(), Next> {
     let object = &target.deployment.object;
     let held = match change {
         TargetChange::Stop => cx.status.direction == Some(Direction::Forward),
@@ -29,17 +29,18 @@ pub(crate) fn hold_while_paused(
         }
         TargetChange::Fence | TargetChange::GiveBack => false,
     };
-    wait_for_resumption(object).filter(|_| held)
+    if held {
+        wait_for_resumption(object)?;
+    }
+    Ok(())
 }
 
 /// The last moment at which an abort is enough. What follows needs a new template.
-pub(crate) fn hold_before_the_line(cx: &Context<'_>, next: Next) -> Next {
-    match next {
-        Next::Go(Step::StartingNew) => list_deployments(cx)
-            .find_map(wait_for_resumption)
-            .unwrap_or(next),
-        next => next,
+pub(crate) fn hold_before_the_line(cx: &Context<'_>, step: Step) -> Result<Step, Next> {
+    if step == Step::StartingNew {
+        list_deployments(cx).try_for_each(wait_for_resumption)?;
     }
+    Ok(step)
 }
 
 /// Tells of a pause as soon as it is seen, also where nothing is held by it.
@@ -78,11 +79,14 @@ pub(crate) fn may_last(cx: &Context<'_>) -> bool {
 }
 
 /// Waits when the Deployment is paused.
-pub(crate) fn wait_for_resumption(object: &Value) -> Option<Next> {
-    describe_pause(object).map(|waiting| Next::Wait {
-        poll: 5,
-        problem: Some(waiting),
-    })
+pub(crate) fn wait_for_resumption(object: &Value) -> Result<(), Next> {
+    match describe_pause(object) {
+        Some(waiting) => Err(Next::Wait {
+            poll: 5,
+            problem: Some(waiting),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn describe_pause(object: &Value) -> Option<Waiting> {

@@ -15,7 +15,10 @@ pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, 
     }
     let live: Vec<&PodFacts> = target.pods.iter().filter(|pod| !pod.terminating).collect();
     match live.as_slice() {
-        [] => Err(wait_for_resumption(&target.deployment.object).unwrap_or_else(Next::watch)),
+        [] => {
+            wait_for_resumption(&target.deployment.object)?;
+            Err(Next::watch())
+        }
         [pod] if pod.container.running => require_current(target, pod).map(|()| *pod),
         [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
             (Some(reason), _) => Next::trouble(

@@ -7,14 +7,13 @@
 use crate::api::{
     ConditionReason, ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Reason, Step,
 };
-use crate::facts::Fact;
 use crate::oms::ha::{HaConfig, HaError};
 use crate::oms::metadb::KeptKeys;
 use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
-use crate::upgrade::parts::ha::{find_goal, read_original_config};
+use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::parts::ha::{find_goal, parse_config, read_original_config};
 
 /// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a person's
 /// own by now, and stays.
@@ -58,53 +57,39 @@ fn has_advanced(project: &ProjectRecord) -> bool {
     project.recovered && project.resumed_at.is_some()
 }
 
-/// Leaves the keys, and writes that down. `None` when that is done.
-pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Option<Next> {
+/// The keys are left, and that is written down.
+pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
     if !find_goal(cx) {
         return forget_withdrawn(cx);
     }
-    let config = match read_config(cx) {
-        Ok(config) => config.unwrap_or_else(HaConfig::empty),
-        Err(next) => return Some(next),
-    };
+    let config = read_config(cx)?.unwrap_or_else(HaConfig::empty);
     let keys = config.find_kept(&read_original_config(cx));
     draft.kept_keys = keys.clone();
-    match &cx.observed.metadb.kept_keys {
-        Fact::Unknown(reason) => Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
-        Fact::Known(written) => {
-            let written = written.as_ref().map_or(&[][..], |kept| &kept.keys);
-            (written != keys).then_some(Next::Do(Effect::KeepKeys { keys }))
-        }
+    let written = require_known(&cx.observed.metadb.kept_keys, 2, Reason::MetaDbUnseen)?;
+    let written = written.as_ref().map_or(&[][..], |kept| &kept.keys);
+    if written != keys {
+        return Err(Next::Do(Effect::KeepKeys { keys }));
     }
+    Ok(())
 }
 
-/// Forgets what an earlier upgrade wrote down, once nothing of it is left in the row. `None` when that is done.
-pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Option<Next> {
-    let kept = match &cx.observed.metadb.kept_keys {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
+/// What an earlier upgrade wrote down is forgotten, once nothing of it is left in the row.
+pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Result<(), Next> {
+    let kept = require_known(&cx.observed.metadb.kept_keys, 2, Reason::MetaDbUnseen)?;
+    let Some(kept) = kept else {
+        return Ok(());
+    };
+    match read_config(cx)? {
+        Some(config) if config.list_still_kept(&kept.keys).is_empty() => {
+            Err(Next::Do(Effect::KeepKeys { keys: vec![] }))
         }
-        Fact::Known(kept) => kept.as_ref()?,
-    };
-    let config = match read_config(cx) {
-        Ok(config) => config?,
-        Err(next) => return Some(next),
-    };
-    config
-        .list_still_kept(&kept.keys)
-        .is_empty()
-        .then_some(Next::Do(Effect::KeepKeys { keys: vec![] }))
+        _ => Ok(()),
+    }
 }
 
 fn read_config(cx: &Context<'_>) -> Result<Option<HaConfig>, Next> {
-    match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => Err(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
-        Fact::Known(row) => row
-            .text()
-            .map(HaConfig::parse)
-            .transpose()
-            .map_err(|error| Next::Fail(Failure::new(Reason::HaUnreadable, error.to_string()))),
-    }
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
+    row.text().map(parse_config).transpose()
 }
 
 /// Whether replication is back, as far as anybody could see. `None` before HA is at its goal.

@@ -3,6 +3,7 @@ use crate::api::Intent;
 use crate::objects::deployment::{TemplateKind, classify_template, read_generation, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
+use crate::upgrade::effect::IntentKind;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::pausing::hold_while_paused;
@@ -22,35 +23,30 @@ pub(crate) struct Shape {
     pub running: bool,
 }
 
-/// Brings the targets into a shape, one write per pass. `None` when all have it and the Deployment
-/// controller has seen it.
+/// Brings the targets into a shape, one write per pass; then all have it, and the Deployment controller has seen it.
 pub(crate) fn bring_into_shape(
     cx: &Context<'_>,
     targets: &[Target<'_>],
     shape: &Shape,
     change: &TargetChange,
-) -> Option<Next> {
-    for target in targets {
-        let object = &target.deployment.object;
-        if has_shape(cx, target, shape) {
-            continue;
-        }
-        if is_rewritten(cx, target, change) {
-            return Some(describe_contention(target));
-        }
-        if let Some(intent) = cx.status.intent.as_ref()
-            && intent.effect == change.name()
-            && intent.subject.as_deref() == Some(&target.original.name)
-            && was_undone(cx, object, intent)
-        {
-            return Some(describe_contention(target));
-        }
-        if let Some(next) = hold_while_paused(cx, target, change) {
-            return Some(next);
-        }
-        return Some(patch_target(cx, &target.original.name, change.clone()));
+) -> Result<(), Next> {
+    let Some(target) = targets.iter().find(|one| !has_shape(cx, one, shape)) else {
+        return Ok(());
+    };
+    let object = &target.deployment.object;
+    if is_rewritten(cx, target, change) {
+        return Err(describe_contention(target));
     }
-    None
+    if let Some(intent) = cx.status.intent.as_ref()
+        && IntentKind::read(intent) == Some(IntentKind::of_change(change))
+        && intent.subject.as_deref() == Some(&target.original.name)
+        && was_undone(cx, object, intent)
+    {
+        return Err(describe_contention(target));
+    }
+    hold_while_paused(cx, target, change)?;
+    let name = &target.original.name;
+    Err(patch_target(cx, name, change.clone()))
 }
 
 /// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not overwrite.
@@ -87,11 +83,11 @@ pub(crate) fn require_shape(
     cx: &Context<'_>,
     targets: &[Target<'_>],
     shape: &Shape,
-) -> Option<Next> {
-    targets
-        .iter()
-        .find(|target| !has_shape(cx, target, shape))
-        .map(describe_contention)
+) -> Result<(), Next> {
+    match targets.iter().find(|target| !has_shape(cx, target, shape)) {
+        Some(target) => Err(describe_contention(target)),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
@@ -108,11 +104,8 @@ pub(crate) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) ->
 }
 
 /// Stops unless all targets are stopped and were so all the time: what every Job on the databases rests on.
-pub(crate) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
-    let targets = match read_targets(cx) {
-        Ok(targets) => targets,
-        Err(next) => return Some(next),
-    };
+pub(crate) fn require_stopped(cx: &Context<'_>) -> Result<(), Next> {
+    let targets = read_targets(cx)?;
     let mut templates = vec![
         TemplateKind::Old,
         TemplateKind::Upgrade,
@@ -125,10 +118,9 @@ pub(crate) fn require_stopped(cx: &Context<'_>) -> Option<Next> {
         templates,
         running: false,
     };
-    require_shape(cx, &targets, &stopped).or_else(|| {
-        targets
-            .iter()
-            .find(|target| !was_left_alone(cx, target))
-            .map(describe_start_by_others)
-    })
+    require_shape(cx, &targets, &stopped)?;
+    match targets.iter().find(|target| !was_left_alone(cx, target)) {
+        Some(target) => Err(describe_start_by_others(target)),
+        None => Ok(()),
+    }
 }

@@ -4,7 +4,7 @@ use crate::facts::Fact;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::{Context, seconds_between};
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::shape::{Shape, bring_into_shape, has_shape};
 use crate::upgrade::parts::targets::{
     Target, describe_start_by_others, read_targets, was_left_alone,
@@ -24,50 +24,51 @@ pub(crate) fn bring_up<'a>(
     change: &TargetChange,
 ) -> Result<Vec<Target<'a>>, Next> {
     let targets = read_targets(cx)?;
-    let forward = cx.status.direction == Some(Direction::Forward);
     let shape = Shape {
         templates: vec![template],
         running: true,
     };
-    if rests_on_the_stop(cx, change)
-        && let Some(next) = targets
+    if rests_on_the_stop(cx, change) {
+        targets
             .iter()
-            .find_map(|target| distrust_stop(cx, target, &shape))
-    {
-        return Err(next);
+            .try_for_each(|target| trust_stop(cx, target, &shape))?;
     }
-    if let Some(next) = bring_into_shape(cx, &targets, &shape, change) {
-        return Err(next);
-    }
-    for target in &targets {
-        let Some(pod) = target.pods.iter().find(|pod| !pod.terminating) else {
-            continue;
-        };
-        if forward && pod.container.restart_count >= CRASH_LOOP {
-            return Err(Next::Fail(Failure::new(
-                Reason::CrashLoop,
-                format!(
-                    "the container of {} restarted {} times; its logs tell why (after its pod was deleted the count begins anew)",
-                    target.original.name, pod.container.restart_count
-                ),
-            )));
-        }
-        if forward
-            && pod.container.id.is_empty()
-            && is_pull_failure(pod.container.waiting.as_deref())
-            && is_late(cx)
-        {
-            return Err(Next::Fail(Failure::new(
-                Reason::ImageNotPulled,
-                format!(
-                    "the image of {} cannot be pulled ({}); its container never ran",
-                    target.original.name,
-                    pod.container.waiting.as_deref().unwrap_or_default()
-                ),
-            )));
-        }
+    bring_into_shape(cx, &targets, &shape, change)?;
+    if cx.status.direction == Some(Direction::Forward) {
+        targets
+            .iter()
+            .try_for_each(|target| require_start(cx, target))?;
     }
     Ok(targets)
+}
+
+/// A start that cannot come to anything is given up on the way forward.
+fn require_start(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> {
+    let name = &target.original.name;
+    let Some(pod) = target.pods.iter().find(|pod| !pod.terminating) else {
+        return Ok(());
+    };
+    let container = &pod.container;
+    if container.restart_count >= CRASH_LOOP {
+        return Err(Next::fail(
+            Reason::CrashLoop,
+            format!(
+                "the container of {name} restarted {} times; its logs tell why (after its pod was deleted the count begins anew)",
+                container.restart_count
+            ),
+        ));
+    }
+    let waiting = container.waiting.as_deref();
+    if container.id.is_empty() && is_pull_failure(waiting) && is_late(cx) {
+        return Err(Next::fail(
+            Reason::ImageNotPulled,
+            format!(
+                "the image of {name} cannot be pulled ({}); its container never ran",
+                waiting.unwrap_or_default()
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Whether a start is right only when nobody wrote to the databases since they were backed up, compared or restored.
@@ -79,18 +80,18 @@ fn rests_on_the_stop(cx: &Context<'_>, change: &TargetChange) -> bool {
     }
 }
 
-/// Whether another version than the wanted one may have run on the databases, or may still come. Until that is known nobody is
-/// asked to resume a target.
-fn distrust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Option<Next> {
+/// No other version than the wanted one can have run on the databases, or can still come. Until that is known nobody is asked
+/// to resume a target.
+fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<(), Next> {
     let doubt = if has_shape(cx, target, shape) {
         find_doubt(target)
     } else {
         Fact::Known(!was_left_alone(cx, target))
     };
     match doubt {
-        Fact::Known(false) => None,
-        Fact::Known(true) => Some(describe_start_by_others(target)),
-        Fact::Unknown(reason) => Some(describe_unseen(target, &reason)),
+        Fact::Known(false) => Ok(()),
+        Fact::Known(true) => Err(describe_start_by_others(target)),
+        Fact::Unknown(reason) => Err(describe_unseen(target, &reason)),
     }
 }
 

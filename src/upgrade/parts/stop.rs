@@ -1,10 +1,10 @@
 //! Stopping a version: no replicas, no pod, no session on the MetaDB. Pure.
 use crate::api::Reason;
-use crate::facts::Fact;
 use crate::objects::deployment::{TemplateKind, is_drained};
 use crate::objects::target_change::TargetChange;
+use crate::oms::metadb::ForeignSession;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::Next;
+use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::sessions::{find_blind_spot, list_counted};
 use crate::upgrade::parts::shape::{Shape, bring_into_shape};
 use crate::upgrade::parts::targets::{Target, read_targets};
@@ -19,9 +19,7 @@ pub(crate) fn stop_targets<'a>(
         templates: templates.to_vec(),
         running: false,
     };
-    if let Some(next) = bring_into_shape(cx, &targets, &shape, &TargetChange::Stop) {
-        return Err(next);
-    }
+    bring_into_shape(cx, &targets, &shape, &TargetChange::Stop)?;
     // The pod list alone could be early: a ReplicaSet that lags may still make a pod.
     if targets
         .iter()
@@ -29,33 +27,35 @@ pub(crate) fn stop_targets<'a>(
     {
         return Err(Next::watch());
     }
-    match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => Err(Next::trouble(2, Reason::MetaDbUnseen, reason.clone())),
-        Fact::Known(report) => {
-            let left = list_counted(cx, report);
-            if !left.is_empty() {
-                let list: Vec<String> = left
-                    .iter()
-                    .take(5)
-                    .map(|s| {
-                        let database = s.database.as_deref().unwrap_or("no database");
-                        format!("{} {}@{} on {database}", s.id, s.user, s.host)
-                    })
-                    .collect();
-                return Err(Next::trouble(
-                    1,
-                    Reason::SessionsLeft,
-                    format!(
-                        "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
-                        left.len(),
-                        list.join(", ")
-                    ),
-                ));
-            }
-            match find_blind_spot(cx, report) {
-                Some(why) => Err(Next::trouble(2, Reason::SessionsPartlyUnseen, why)),
-                None => Ok(targets),
-            }
-        }
+    require_no_sessions(cx)?;
+    Ok(targets)
+}
+
+/// Nobody else is connected, on any server.
+fn require_no_sessions(cx: &Context<'_>) -> Result<(), Next> {
+    let report = require_known(&cx.observed.metadb.sessions, 2, Reason::MetaDbUnseen)?;
+    let left = list_counted(cx, report);
+    if !left.is_empty() {
+        let describe = |session: &&ForeignSession| {
+            let database = session.database.as_deref().unwrap_or("no database");
+            format!(
+                "{} {}@{} on {database}",
+                session.id, session.user, session.host
+            )
+        };
+        let list: Vec<String> = left.iter().take(5).map(describe).collect();
+        return Err(Next::trouble(
+            1,
+            Reason::SessionsLeft,
+            format!(
+                "{} session(s) of others are on the OMS databases although every pod is gone: {}; end them, or wait",
+                left.len(),
+                list.join(", ")
+            ),
+        ));
+    }
+    match find_blind_spot(cx, report) {
+        Some(why) => Err(Next::trouble(2, Reason::SessionsPartlyUnseen, why)),
+        None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 use crate::api::{
     Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, StoppedTarget, TargetOriginal,
 };
-use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
+use crate::facts::{DeploymentFacts, PodFacts, TargetFacts};
 use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
@@ -17,61 +17,60 @@ pub(crate) struct Target<'a> {
 
 /// All targets with their originals; or why not.
 pub(crate) fn read_targets<'a>(cx: &'a Context<'_>) -> Result<Vec<Target<'a>>, Next> {
-    let mut targets = Vec::new();
-    for facts in &cx.observed.targets {
-        let name = &facts.name;
-        let deployment = match &facts.deployment {
-            Fact::Unknown(reason) => {
-                return Err(Next::trouble(
-                    2,
-                    Reason::TargetUnseen,
-                    format!("Deployment {name} cannot be read: {reason}"),
-                ));
-            }
-            Fact::Known(None) => {
-                return Err(Next::Fail(Failure::with_advice(
-                    Reason::TargetVanished,
-                    format!(
-                        "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
-                         bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
-                    ),
-                )));
-            }
-            Fact::Known(Some(deployment)) => deployment,
-        };
-        let pods = match &facts.pods {
-            Fact::Unknown(reason) => {
-                return Err(Next::trouble(
-                    2,
-                    Reason::PodsUnseen,
-                    format!("the pods of {name} cannot be read: {reason}"),
-                ));
-            }
-            Fact::Known(pods) => pods.as_slice(),
-        };
-        let Some(original) = cx.original(name) else {
-            return Err(Next::Fail(Failure::new(
-                Reason::OriginalsLost,
-                format!("the original of Deployment {name} is not recorded"),
-            )));
-        };
-        if original.uid != deployment.uid {
-            return Err(Next::Fail(Failure::with_advice(
-                Reason::TargetReplaced,
-                format!(
-                    "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
-                     bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
-                ),
-            )));
-        }
-        targets.push(Target {
-            facts,
-            deployment,
-            pods,
-            original,
-        });
+    let targets = cx.observed.targets.iter();
+    targets.map(|facts| read_target(cx, facts)).collect()
+}
+
+fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target<'a>, Next> {
+    let name = &facts.name;
+    let deployment = require_deployment(facts)?.as_ref().ok_or_else(|| {
+        Failure::with_advice(
+            Reason::TargetVanished,
+            format!(
+                "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
+                 bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+            ),
+        )
+    })?;
+    let pods = facts.pods.as_result().map_err(|why| {
+        Next::trouble(
+            2,
+            Reason::PodsUnseen,
+            format!("the pods of {name} cannot be read: {why}"),
+        )
+    })?;
+    let original = cx.original(name).ok_or_else(|| {
+        Failure::new(
+            Reason::OriginalsLost,
+            format!("the original of Deployment {name} is not recorded"),
+        )
+    })?;
+    if original.uid != deployment.uid {
+        return Err(Next::Fail(Failure::with_advice(
+            Reason::TargetReplaced,
+            format!(
+                "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
+                 bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+            ),
+        )));
     }
-    Ok(targets)
+    Ok(Target {
+        facts,
+        deployment,
+        pods,
+        original,
+    })
+}
+
+/// The Deployment, once it is known whether there is one.
+pub(crate) fn require_deployment(facts: &TargetFacts) -> Result<&Option<DeploymentFacts>, Next> {
+    facts.deployment.as_result().map_err(|why| {
+        Next::trouble(
+            2,
+            Reason::TargetUnseen,
+            format!("Deployment {} cannot be read: {why}", facts.name),
+        )
+    })
 }
 
 pub(crate) fn describe_contention(target: &Target<'_>) -> Next {

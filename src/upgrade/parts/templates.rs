@@ -7,7 +7,7 @@ use crate::facts::{Fact, PodFacts};
 use crate::objects::deployment::is_paused;
 use crate::objects::replica_set::is_same_template;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::pausing::wait_for_resumption;
 use crate::upgrade::parts::targets::Target;
 use serde_json::Value;
@@ -31,15 +31,16 @@ pub(crate) fn require_current(target: &Target<'_>, pod: &PodFacts) -> Result<(),
     let (pod_name, name) = (&pod.name, &target.original.name);
     match is_current(object, pod) {
         Fact::Known(true) => Ok(()),
-        Fact::Known(false) => Err(wait_for_resumption(object).unwrap_or_else(|| {
-            Next::trouble(
+        Fact::Known(false) => {
+            wait_for_resumption(object)?;
+            Err(Next::trouble(
                 5,
                 Reason::FormerPod,
                 format!(
                     "pod {pod_name} was made from another template than Deployment {name} has now, and is not replaced yet"
                 ),
-            )
-        })),
+            ))
+        }
         Fact::Unknown(reason) => Err(describe_unseen(target, &reason)),
     }
 }
@@ -82,17 +83,18 @@ pub(crate) fn refuse_old_image(
     cx: &Context<'_>,
     target: &Target<'_>,
     pod: &PodFacts,
-) -> Option<Next> {
-    let old = target.original.image_id.as_ref()?;
-    (!old.is_empty() && pod.container.image_id == *old).then(|| {
-        Next::Fail(Failure::new(
-            Reason::OldImageRuns,
-            format!(
-                "pod {} runs {old}, the very image that ran before the upgrade, although {} was asked for: that name leads to the old image \
-                 (a tag that was moved or copied, a registry mirror, a webhook that rewrites images), so the new version was not started; \
-                 let it name the new image",
-                pod.name, cx.spec.image
-            ),
-        ))
-    })
+) -> Result<(), Next> {
+    let old = target.original.image_id.as_deref().unwrap_or_default();
+    if old.is_empty() || pod.container.image_id != old {
+        return Ok(());
+    }
+    Err(Next::fail(
+        Reason::OldImageRuns,
+        format!(
+            "pod {} runs {old}, the very image that ran before the upgrade, although {} was asked for: that name leads to the old image \
+             (a tag that was moved or copied, a registry mirror, a webhook that rewrites images), so the new version was not started; \
+             let it name the new image",
+            pod.name, cx.spec.image
+        ),
+    ))
 }

@@ -3,7 +3,7 @@ use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::run_guarded;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
@@ -26,14 +26,11 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// The dump, of databases that nobody uses.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let report = match run_guarded(cx, draft, JobRole::Dump) {
-        Ok(report) => report,
-        Err(next) => return next,
-    };
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let report = run_guarded(cx, draft, JobRole::Dump)?;
     let (Some(CommandResult::Dump(dump)), Some(digest)) = (report.result, report.manifest_digest)
     else {
-        return Next::Fail(Failure::new(
+        return Err(Next::fail(
             Reason::ReportIncomplete,
             "the backup Job reported success without a manifest; the backup is not used",
         ));
@@ -56,5 +53,5 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
             })
             .collect(),
     });
-    Next::Go(Step::VerifyingBackup)
+    Ok(Step::VerifyingBackup)
 }

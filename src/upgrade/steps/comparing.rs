@@ -3,7 +3,7 @@ use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::{CommandResult, CompareReport};
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::run_guarded;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
@@ -31,18 +31,15 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Rollback: are the databases as they were when they were dumped?
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let report = match run_guarded(cx, draft, JobRole::Compare) {
-        Ok(report) => report,
-        Err(next) => return next,
-    };
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let report = run_guarded(cx, draft, JobRole::Compare)?;
     match report.result {
         Some(CommandResult::Compare(CompareReport::Equal)) => {
             draft.content_proof = Some(ContentProof::Equal);
-            Next::Go(Step::StartingOld)
+            Ok(Step::StartingOld)
         }
-        Some(CommandResult::Compare(CompareReport::Different { .. })) => Next::Go(Step::Restoring),
-        _ => Next::Fail(Failure::new(
+        Some(CommandResult::Compare(CompareReport::Different { .. })) => Ok(Step::Restoring),
+        _ => Err(Next::fail(
             Reason::ReportIncomplete,
             "the comparison Job reported success without a result; nothing is concluded from it",
         )),

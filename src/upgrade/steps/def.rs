@@ -25,8 +25,8 @@ pub struct StepDef {
     pub retries: &'static [(Reason, Step)],
     /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release (`Settling`).
     pub leads_to: &'static [Step],
-    /// What it wants next.
-    pub(crate) decide: fn(&Context<'_>, &mut OmsUpgradeStatus) -> Next,
+    /// `Ok`: it is done, and that step follows. `Err`: what to do until then.
+    pub(crate) decide: fn(&Context<'_>, &mut OmsUpgradeStatus) -> Result<Step, Next>,
 }
 
 /// What follows when a step cannot be done on the way forward.

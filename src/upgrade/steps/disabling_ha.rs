@@ -27,6 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Before the old version is stopped.
-fn decide(cx: &Context<'_>) -> Next {
-    switch_off(cx).unwrap_or(Next::Go(Step::StoppingOld))
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+    switch_off(cx)?;
+    Ok(Step::StoppingOld)
 }

@@ -28,16 +28,15 @@ pub(crate) const DEF: StepDef = StepDef {
 const BEST_EFFORT_SECONDS: i64 = 60;
 
 /// Before the new version is stopped for a rollback. Bounded, and never a reason to stop.
-fn decide(cx: &Context<'_>) -> Next {
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let late = cx
         .status
         .step_started_time
         .as_ref()
         .is_some_and(|since| seconds_between(since, &cx.now) >= BEST_EFFORT_SECONDS);
     match switch_off(cx) {
-        None => Next::Go(Step::StoppingNew),
-        Some(Next::Fail(_) | Next::Stall(_)) => Next::Go(Step::StoppingNew),
-        Some(_) if late => Next::Go(Step::StoppingNew),
-        Some(next) => next,
+        Ok(()) | Err(Next::Fail(_) | Next::Stall(_)) => Ok(Step::StoppingNew),
+        Err(_) if late => Ok(Step::StoppingNew),
+        Err(next) => Err(next),
     }
 }

@@ -3,15 +3,15 @@
 //! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
 //! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
 use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Reason, Step};
-use crate::facts::{Fact, Needs};
+use crate::facts::Needs;
 use crate::oms::ha::{
     ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
     compute_pull_back_minutes,
 };
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
-use crate::upgrade::parts::ha::{await_console, find_goal, write_row};
+use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::parts::ha::{await_console, find_goal, parse_config, write_row};
 use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
 };
@@ -40,75 +40,69 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Writes the goal, has it read by the consoles, reads it back.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     let Some(originals) = cx.originals() else {
-        return Next::Go(Step::Recovering);
+        return Ok(Step::Recovering);
     };
     let goal = find_goal(cx);
-    let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => return Next::trouble(2, Reason::MetaDbUnseen, reason.clone()),
-        Fact::Known(row) => row,
-    };
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
     if *row == HaRow::NoTable {
-        return if goal {
-            Next::Fail(Failure::new(
-                Reason::HaMissing,
-                "this version has no table oms_normal_config, so HA cannot be switched on; start the components by hand in the console",
-            ))
-        } else {
-            Next::Go(Step::Recovering)
-        };
+        return go_without_table(goal);
     }
-    let config = match row.text().map(HaConfig::parse) {
-        None => HaConfig::empty(),
-        Some(Ok(config)) => config,
-        Some(Err(error)) => {
-            return Next::Fail(Failure::new(Reason::HaUnreadable, error.to_string()));
-        }
-    };
+    let config = row.text().map(parse_config).transpose()?;
+    let config = config.unwrap_or_else(HaConfig::empty);
     if !is_at_goal(cx, &config, goal) {
         // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
         if goal {
-            let targets = match read_targets(cx) {
-                Ok(targets) => targets,
-                Err(next) => return next,
-            };
-            let missing = if cx.status.intent.is_some() {
-                await_services_but_consoles(cx, &targets)
-            } else {
-                revive_console(cx).or_else(|| await_services(cx, &targets))
-            };
-            if let Some(next) = missing {
-                return next;
-            }
+            require_nodes(cx)?;
         }
-        let patch = if goal {
-            build_enabling_patch(cx, &config)
-        } else {
-            HaPatch::new().with_bool(ENABLE, false)
-        };
-        return match cx.spec.ha.driver {
-            HaDriver::Manual => Next::trouble(
-                5,
-                Reason::SwitchHaOn,
-                format!(
-                    "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
-                    describe_patch(&patch)
-                ),
-            ),
-            driver => {
-                let insert = *row == HaRow::NoRow && originals.ha.config.is_none();
-                write_row(cx, driver, patch, insert)
-            }
-        };
+        let insert = *row == HaRow::NoRow && originals.ha.config.is_none();
+        return Err(write_goal(cx, &config, goal, insert));
     }
-    if let Some(next) = await_console(cx) {
-        return next;
-    }
+    await_console(cx)?;
     if goal {
         draft.ha_enabled_time = Some(cx.now.clone());
     }
-    Next::Go(Step::Recovering)
+    Ok(Step::Recovering)
+}
+
+fn go_without_table(goal: bool) -> Result<Step, Next> {
+    if !goal {
+        return Ok(Step::Recovering);
+    }
+    Err(Next::fail(
+        Reason::HaMissing,
+        "this version has no table oms_normal_config, so HA cannot be switched on; start the components by hand in the console",
+    ))
+}
+
+/// Every node is up; once something was done to the row or a console, consoles may be down for it.
+fn require_nodes(cx: &Context<'_>) -> Result<(), Next> {
+    let targets = read_targets(cx)?;
+    if cx.status.intent.is_some() {
+        return await_services_but_consoles(cx, &targets);
+    }
+    revive_console(cx)?;
+    await_services(cx, &targets)
+}
+
+fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> Next {
+    let patch = if goal {
+        build_enabling_patch(cx, config)
+    } else {
+        HaPatch::new().with_bool(ENABLE, false)
+    };
+    match cx.spec.ha.driver {
+        HaDriver::Manual => Next::trouble(
+            5,
+            Reason::SwitchHaOn,
+            format!(
+                "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
+                describe_patch(&patch)
+            ),
+        ),
+        driver => write_row(cx, driver, patch, insert),
+    }
 }
 
 fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {

@@ -3,16 +3,16 @@
 //! OMS upgrade guide, single node, step 6; multi-node: once per region where the nodes' configuration
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
-use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Fact, InitState, Needs};
+use crate::api::{InitRecord, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::{InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::init::{record_end, record_init};
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::shape::{Shape, require_shape};
-use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::parts::targets::{Target, read_targets};
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -34,97 +34,100 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Starts the script where it must run and waits for its banner, one target after the other.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let targets = match read_targets(cx) {
-        Ok(targets) => targets,
-        Err(next) => return next,
-    };
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let targets = read_targets(cx)?;
     let shape = Shape {
         templates: vec![TemplateKind::Upgrade],
         running: true,
     };
     // Nothing is started anew here: a changed shape means that somebody else wrote it.
-    if let Some(next) = require_shape(cx, &targets, &shape) {
-        return next;
+    require_shape(cx, &targets, &shape)?;
+    let installation = cx.status.installation.as_ref();
+    let wanted = installation.map(|installation| installation.init_targets.as_slice());
+    for target in &targets {
+        if wanted.is_some_and(|wanted| wanted.contains(&target.original.name)) {
+            initialize(cx, draft, target)?;
+        }
     }
-    let wanted = cx
-        .status
-        .installation
-        .as_ref()
-        .map(|installation| installation.init_targets.clone())
-        .unwrap_or_default();
-    for target in targets
-        .iter()
-        .filter(|target| wanted.contains(&target.original.name))
-    {
-        let name = &target.original.name;
-        let record = cx
-            .status
-            .init_runs
-            .iter()
-            .find(|record| &record.target == name);
-        if record.is_some_and(|record| record.completed || record.unconfirmed.is_some()) {
-            continue;
-        }
-        let Some(record) = record.filter(|record| !record.pod_uid.is_empty()) else {
-            let pod = match find_running_pod(target) {
-                Ok(pod) => pod,
-                Err(next) => return next,
-            };
-            // Its script may still be at work: two of them at once would ruin the schema.
-            if record.is_some() && target.pods.iter().any(|pod| pod.terminating) {
-                return Next::trouble(
-                    2,
-                    Reason::FormerPodTerminating,
-                    format!(
-                        "a former pod of {name} is not gone yet, and docker_init.sh may still run in it"
-                    ),
-                );
-            }
-            let attempt = record.map_or(1, |failed| failed.attempt + 1);
-            let run = record_init(draft, name, pod, attempt);
-            return Next::Do(Effect::StartInit(Box::new(run)));
-        };
-        let same = target
-            .pods
-            .iter()
-            .find(|pod| pod.uid == record.pod_uid && !pod.terminating)
-            .is_some_and(|pod| {
-                pod.container.running
-                    && pod.container.id == record.container_id
-                    && pod.container.restart_count == record.restart_count
-            });
-        if !same {
-            return Next::Fail(Failure::new(
-                Reason::InitInterrupted,
-                format!(
-                    "the container of {name} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown"
-                ),
-            ));
-        }
-        return match &target.facts.init {
-            Fact::Unknown(reason) => Next::trouble(
-                1,
-                Reason::InitUnseen,
-                format!("the record of docker_init.sh in {name} cannot be read: {reason}"),
+    Ok(Step::StoppingForRestart)
+}
+
+/// The script has run on this target, to an end that does not count against it.
+fn initialize(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    target: &Target<'_>,
+) -> Result<(), Next> {
+    let name = &target.original.name;
+    let mut runs = cx.status.init_runs.iter();
+    let record = runs.find(|record| &record.target == name);
+    if record.is_some_and(|record| record.completed || record.unconfirmed.is_some()) {
+        return Ok(());
+    }
+    let Some(run) = record.filter(|record| !record.pod_uid.is_empty()) else {
+        return begin_run(draft, target, record);
+    };
+    require_container(target, run)?;
+    let init = target.facts.init.as_result().map_err(|why| {
+        Next::trouble(
+            1,
+            Reason::InitUnseen,
+            format!("the record of docker_init.sh in {name} cannot be read: {why}"),
+        )
+    })?;
+    match init {
+        InitState::NotStarted => Err(Next::Do(Effect::StartInit(Box::new(run.clone())))),
+        InitState::Running => Err(Next::poll()),
+        InitState::Completed | InitState::Ended { .. } => Ok(record_end(draft, name, init)?),
+        InitState::Vanished => Err(Next::fail(
+            Reason::InitInterrupted,
+            format!(
+                "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown"
             ),
-            Fact::Known(InitState::NotStarted) => {
-                Next::Do(Effect::StartInit(Box::new(record.clone())))
-            }
-            Fact::Known(InitState::Running) => Next::poll(),
-            Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
-                match record_end(draft, name, end) {
-                    Ok(()) => continue,
-                    Err(failure) => Next::Fail(failure),
-                }
-            }
-            Fact::Known(InitState::Vanished) => Next::Fail(Failure::new(
-                Reason::InitInterrupted,
-                format!(
-                    "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown"
-                ),
-            )),
-        };
+        )),
     }
-    Next::Go(Step::StoppingForRestart)
+}
+
+/// The first run on a target, or the next one after a failed one.
+fn begin_run(
+    draft: &mut OmsUpgradeStatus,
+    target: &Target<'_>,
+    failed: Option<&InitRecord>,
+) -> Result<(), Next> {
+    let name = &target.original.name;
+    let pod = find_running_pod(target)?;
+    // Its script may still be at work: two of them at once would ruin the schema.
+    if failed.is_some() && target.pods.iter().any(|pod| pod.terminating) {
+        return Err(Next::trouble(
+            2,
+            Reason::FormerPodTerminating,
+            format!(
+                "a former pod of {name} is not gone yet, and docker_init.sh may still run in it"
+            ),
+        ));
+    }
+    let attempt = failed.map_or(1, |failed| failed.attempt + 1);
+    let run = record_init(draft, name, pod, attempt);
+    Err(Next::Do(Effect::StartInit(Box::new(run))))
+}
+
+/// The very container in which the script was started still runs.
+fn require_container(target: &Target<'_>, run: &InitRecord) -> Result<(), Next> {
+    let mut pods = target.pods.iter();
+    let pod = pods.find(|pod| pod.uid == run.pod_uid && !pod.terminating);
+    let same = pod.is_some_and(|pod| {
+        pod.container.running
+            && pod.container.id == run.container_id
+            && pod.container.restart_count == run.restart_count
+    });
+    if same {
+        return Ok(());
+    }
+    Err(Next::fail(
+        Reason::InitInterrupted,
+        format!(
+            "the container of {} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown",
+            target.original.name
+        ),
+    ))
 }

@@ -20,11 +20,11 @@ pub(crate) const DEF: StepDef = StepDef {
     decide: |cx, _| decide(cx),
 };
 
-fn decide(cx: &Context<'_>) -> Next {
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     // Before preflight, which looks at everything anew each time.
     if cx.object.finalizer {
-        Next::Go(Step::Preflight)
+        Ok(Step::Preflight)
     } else {
-        Next::Do(Effect::AddFinalizer)
+        Err(Next::Do(Effect::AddFinalizer))
     }
 }

@@ -20,12 +20,12 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// A plan waits for `action: Run`; preflight is made again then, since the world moves on.
-fn decide(cx: &Context<'_>) -> Next {
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     match cx.spec.action {
-        Action::Run => Next::Go(Step::Preflight),
-        Action::Plan | Action::Abort | Action::RollBack => Next::Wait {
+        Action::Run => Ok(Step::Preflight),
+        Action::Plan | Action::Abort | Action::RollBack => Err(Next::Wait {
             poll: 3600,
             problem: None,
-        },
+        }),
     }
 }

@@ -5,9 +5,9 @@
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{Fact, Needs};
 use crate::oms::ha::HaConfig;
-use crate::oms::project::{ProjectKey, ProjectProgress, read_live_checkpoint};
+use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
@@ -34,34 +34,46 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Watches the checkpoints; then keys that were changed only for recovery go back, where everybody could be watched.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     close_ended(cx, draft);
-    if draft.projects.iter().any(|project| !project.recovered) {
-        match &cx.observed.progress {
-            Fact::Unknown(reason) => return hold_open(cx, draft, Some(reason)),
-            Fact::Known(progress) => follow(draft, progress),
-        }
-        if draft.projects.iter().any(|project| !project.recovered) {
-            return hold_open(cx, draft, None);
-        }
-    }
+    watch_projects(cx, draft)?;
     draft.open_projects.clear();
-    let keys = if is_watched_whole(draft) {
-        draft.kept_keys.clear();
-        put_keys_back(cx).or_else(|| forget_withdrawn(cx))
-    } else {
-        keep_keys(cx, draft)
-    };
-    let next = keys.unwrap_or(Next::Go(Step::Settling));
+    let wanted = settle_keys(cx, draft).map(|()| Step::Settling);
     // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled. What is
     // only waited for again, or refused again, has not come true.
-    let moves = matches!(next, Next::Go(_) | Next::Do(_));
+    let moves = matches!(wanted, Ok(_) | Err(Next::Do(_)));
     let stalled = draft.stall.as_ref();
     if moves && stalled.is_some_and(|stall| stall.reason != Reason::EffectRefused) {
         draft.stall = None;
         draft.step_started_time = Some(cx.now.clone());
     }
-    next
+    wanted
+}
+
+/// No project is open any more.
+fn watch_projects(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    let is_open = |draft: &OmsUpgradeStatus| draft.projects.iter().any(|one| !one.recovered);
+    if !is_open(draft) {
+        return Ok(());
+    }
+    match cx.observed.progress.as_result() {
+        Err(why) => return Err(hold_open(cx, draft, Some(why))),
+        Ok(progress) => follow(draft, progress),
+    }
+    if is_open(draft) {
+        return Err(hold_open(cx, draft, None));
+    }
+    Ok(())
+}
+
+/// The recovery keys are back where everybody could be watched, and left and written down elsewhere.
+fn settle_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    if !is_watched_whole(draft) {
+        return keep_keys(cx, draft);
+    }
+    draft.kept_keys.clear();
+    put_keys_back(cx)?;
+    forget_withdrawn(cx)
 }
 
 /// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row that
@@ -85,7 +97,7 @@ fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
 }
 
 fn is_record_of(project: &ProjectRecord, key: &ProjectKey) -> bool {
-    project.id == key.id && project.kind == format!("{:?}", key.kind)
+    project.id == key.id && ProjectKind::parse(&project.kind) == Some(key.kind)
 }
 
 /// A checkpoint counts as advancing when it is newer than the first one seen after the start: a
@@ -151,7 +163,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
         .filter(|project| !project.recovered)
         .map(|project| OpenComponent {
             project: project.id.clone(),
-            message: describe_help(&project.kind, ha),
+            message: describe_help(ProjectKind::parse(&project.kind), ha),
         })
         .collect();
     Next::Stall(Failure::with_advice(
@@ -162,7 +174,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
     ))
 }
 
-fn describe_help(kind: &str, ha: bool) -> String {
+fn describe_help(kind: Option<ProjectKind>, ha: bool) -> String {
     // The threshold is documented: subtopicStoreNumberThreshold in the HA parameters.
     let why = if ha {
         "HA is on and has not brought it back; it makes no new Store where a subtopic has subtopicStoreNumberThreshold (5) of them already: delete old Stores that are not needed, or raise that key of ha.config"
@@ -170,10 +182,10 @@ fn describe_help(kind: &str, ha: bool) -> String {
         "HA is off, so nobody starts its components"
     };
     let how = match kind {
-        "Sync" => {
+        Some(ProjectKind::Sync) => {
             "Connector: OPS & Monitoring > Component > Connector > Start, or POST http://<node>:8088/connector/task/startByName?taskName=<name>"
         }
-        _ => {
+        Some(ProjectKind::Migration) | None => {
             "JDBCWriter: OPS & Monitoring > Component > JDBCWriter > Start, or POST http://<node>:8088/applier/start with applierName=<name>"
         }
     };
@@ -182,25 +194,22 @@ fn describe_help(kind: &str, ha: bool) -> String {
     )
 }
 
-/// `None` when the keys read as before the upgrade.
-fn put_keys_back(cx: &Context<'_>) -> Option<Next> {
+/// The keys read as before the upgrade.
+fn put_keys_back(cx: &Context<'_>) -> Result<(), Next> {
     if !find_goal(cx) {
-        return None;
+        return Ok(());
     }
-    let row = match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(2, Reason::MetaDbUnseen, reason.clone()));
-        }
-        Fact::Known(row) => row,
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
+    let Some(config) = row.text().and_then(|text| HaConfig::parse(text).ok()) else {
+        return Ok(());
     };
-    let config = row.text().and_then(|text| HaConfig::parse(text).ok())?;
     let patch = build_restoring_patch(cx, &config);
-    if !patch.changes.is_empty() {
-        return match cx.spec.ha.driver {
-            // A person set them; a person is told, and nothing waits for it.
-            HaDriver::Manual => None,
-            driver => Some(write_row(cx, driver, patch, false)),
-        };
+    if patch.changes.is_empty() {
+        return await_console(cx);
     }
-    await_console(cx)
+    match cx.spec.ha.driver {
+        // A person set them; a person is told, and nothing waits for it.
+        HaDriver::Manual => Ok(()),
+        driver => Err(write_row(cx, driver, patch, false)),
+    }
 }

@@ -3,7 +3,7 @@ use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::run_guarded;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
@@ -31,17 +31,14 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Rollback: the content of the backup comes back.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let report = match run_guarded(cx, draft, JobRole::Restore) {
-        Ok(report) => report,
-        Err(next) => return next,
-    };
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let report = run_guarded(cx, draft, JobRole::Restore)?;
     let Some(CommandResult::Restore(_)) = report.result else {
-        return Next::Fail(Failure::new(
+        return Err(Next::fail(
             Reason::ReportIncomplete,
             "the restore Job reported success without a result; it is not believed",
         ));
     };
     draft.content_proof = Some(ContentProof::Restored);
-    Next::Go(Step::StartingOld)
+    Ok(Step::StartingOld)
 }

@@ -1,15 +1,14 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use crate::api::{Phase, Reason, Step};
-use crate::facts::{Fact, Needs, OwnKind};
+use crate::facts::{Needs, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::Next;
+use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::lock::may_hold_lock;
-use crate::upgrade::parts::own_jobs::is_prepull;
 use crate::upgrade::steps::def::{OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -36,89 +35,81 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Verdict and `settled` are two facts: clean-up goes on after the verdict.
-fn decide(cx: &Context<'_>) -> Next {
-    if cx.status.settled {
-        // An object that is deleted after it settled has no finalizer, unless somebody put it back.
-        return if cx.object.finalizer {
-            Next::Do(Effect::RemoveFinalizer)
-        } else {
-            Next::Settled
-        };
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+    if !cx.status.settled && !is_abandoned(cx) {
+        give_back(cx)?;
     }
-    if !is_abandoned(cx)
-        && let Some(next) = give_back(cx)
-    {
-        return next;
-    }
-    if cx.object.finalizer {
-        return Next::Do(Effect::RemoveFinalizer);
-    }
-    Next::Settled
+    // An object that is deleted after it settled has no finalizer, unless somebody put it back.
+    Err(if cx.object.finalizer {
+        Next::Do(Effect::RemoveFinalizer)
+    } else {
+        Next::Settled
+    })
 }
 
-fn give_back(cx: &Context<'_>) -> Option<Next> {
-    if let Some(micros) = cx
-        .originals()
-        .and_then(|originals| originals.ob_query_timeout)
-    {
-        let original = u64::try_from(micros).unwrap_or(0);
-        match &cx.observed.metadb.query_timeout {
-            Fact::Unknown(_) if is_blind(cx) => {}
-            Fact::Unknown(reason) => {
-                return Some(Next::trouble(5, Reason::MetaDbUnseen, reason.clone()));
-            }
-            Fact::Known(Some(now)) if *now != original => {
-                return Some(Next::Do(Effect::SetQueryTimeout {
-                    microseconds: original,
-                }));
-            }
-            Fact::Known(_) => {}
-        }
-    }
-    for target in &cx.observed.targets {
-        let Some(original) = cx.original(&target.name) else {
-            continue;
-        };
-        match &target.deployment {
-            Fact::Unknown(reason) => {
-                return Some(Next::trouble(5, Reason::TargetUnseen, reason.clone()));
-            }
-            Fact::Known(Some(deployment))
-                if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
-            {
-                return Some(patch_target(cx, &target.name, TargetChange::GiveBack));
-            }
-            Fact::Known(_) => {}
-        }
-    }
-    let own = match &cx.observed.leftovers {
-        Fact::Unknown(reason) => {
-            return Some(Next::trouble(5, Reason::OwnObjectsUnseen, reason.clone()));
-        }
-        Fact::Known(own) => own,
-    };
-    let mut work: Vec<_> = own
-        .iter()
-        .filter(|own| own.kind != OwnKind::Secret)
-        .filter(|own| own.kind != OwnKind::Pod || !own.active || is_prepull(&own.name))
-        .collect();
-    work.sort();
-    if let Some(next) = work.first() {
-        return Some(Next::Do(Effect::DeleteOwn((*next).clone())));
-    }
-    match &cx.observed.metadb.lock {
-        Fact::Known(Some(row)) if row.holder == cx.object.uid => {
-            return Some(Next::Do(Effect::ReleaseLock));
-        }
-        Fact::Unknown(reason) if may_hold_lock(cx.status) && !is_blind(cx) => {
-            return Some(Next::trouble(5, Reason::MetaDbUnseen, reason.clone()));
-        }
-        _ => {}
-    }
+fn give_back(cx: &Context<'_>) -> Result<(), Next> {
+    give_back_query_timeout(cx)?;
+    let targets = cx.observed.targets.iter();
+    targets
+        .map(|target| give_back_target(cx, target))
+        .collect::<Result<(), _>>()?;
+    let own = require_known(&cx.observed.leftovers, 5, Reason::OwnObjectsUnseen)?;
+    let (secrets, others): (Vec<_>, Vec<_>) =
+        own.iter().partition(|own| own.kind == OwnKind::Secret);
+    let others = others.into_iter().filter(|own| may_delete(own));
+    delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
+    release_lock(cx)?;
     // Secrets last: without the account nothing can be put back in the MetaDB.
-    own.iter()
-        .find(|own| own.kind == OwnKind::Secret)
-        .map(|secret| Next::Do(Effect::DeleteOwn(secret.clone())))
+    delete_own(secrets.first().copied())
+}
+
+fn give_back_query_timeout(cx: &Context<'_>) -> Result<(), Next> {
+    let originals = cx.originals();
+    let Some(micros) = originals.and_then(|originals| originals.ob_query_timeout) else {
+        return Ok(());
+    };
+    let original = u64::try_from(micros).unwrap_or(0);
+    match require_known(&cx.observed.metadb.query_timeout, 5, Reason::MetaDbUnseen) {
+        Err(_) if is_blind(cx) => Ok(()),
+        Ok(Some(now)) if *now != original => Err(Next::Do(Effect::SetQueryTimeout {
+            microseconds: original,
+        })),
+        seen => seen.map(|_| ()),
+    }
+}
+
+fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> {
+    let Some(original) = cx.original(&target.name) else {
+        return Ok(());
+    };
+    match require_known(&target.deployment, 5, Reason::TargetUnseen)? {
+        Some(deployment)
+            if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
+        {
+            Err(patch_target(cx, &target.name, TargetChange::GiveBack))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Pods of Jobs go with their Job; pre-pull pods, which may never end, are deleted one by one.
+fn may_delete(own: &OwnObject) -> bool {
+    own.kind != OwnKind::Pod || !own.active
+}
+
+fn delete_own(own: Option<&OwnObject>) -> Result<(), Next> {
+    match own {
+        Some(own) => Err(Next::Do(Effect::DeleteOwn(own.clone()))),
+        None => Ok(()),
+    }
+}
+
+fn release_lock(cx: &Context<'_>) -> Result<(), Next> {
+    match require_known(&cx.observed.metadb.lock, 5, Reason::MetaDbUnseen) {
+        Ok(Some(row)) if row.holder == cx.object.uid => Err(Next::Do(Effect::ReleaseLock)),
+        Err(next) if may_hold_lock(cx.status) && !is_blind(cx) => Err(next),
+        _ => Ok(()),
+    }
 }
 
 /// The account that was read from the container is deleted already: the MetaDB was cleaned up before.

@@ -1,6 +1,6 @@
 //! The new version starts as it will start from now on. Pure.
 use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Fact, InitState, Needs};
+use crate::facts::{Fact, InitState, Needs, PodFacts};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::{Context, seconds_between};
@@ -39,25 +39,25 @@ pub(crate) const DEF: StepDef = StepDef {
 /// The normal start of the new version. Where its programs do not come up by themselves,
 /// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable). HA is not switched on before it is
 /// known to be complete.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let targets = match bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal) {
-        Ok(targets) => targets,
-        Err(Next::Fail(failure)) if failure.reason == Reason::CrashLoop => {
-            return Next::Fail(blame_unconfirmed_init(cx, failure));
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let brought = bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal);
+    let targets = brought.map_err(|next| match next {
+        Next::Fail(failure) if failure.reason == Reason::CrashLoop => {
+            Next::Fail(blame_unconfirmed_init(cx, failure))
         }
-        Err(next) => return next,
-    };
+        next => next,
+    })?;
     for target in &targets {
-        if let Ok(pod) = find_running_pod(target)
-            && let Some(next) = refuse_old_image(cx, target, pod)
-        {
-            return next;
+        if let Ok(pod) = find_running_pod(target) {
+            refuse_old_image(cx, target, pod)?;
         }
     }
-    match await_services(cx, &targets) {
-        None => await_confirmation(cx, draft, &targets).unwrap_or(Next::Go(Step::EnablingHa)),
-        Some(next) => help_with_init(cx, draft, &targets).unwrap_or(next),
+    if let Err(next) = await_services(cx, &targets) {
+        help_with_init(cx, draft, &targets)?;
+        return Err(next);
     }
+    await_confirmation(cx, draft, &targets)?;
+    Ok(Step::EnablingHa)
 }
 
 /// Seconds that the programs of the new version have to come up by themselves.
@@ -68,46 +68,53 @@ fn help_with_init(
     cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     targets: &[Target<'_>],
-) -> Option<Next> {
-    let since = cx.status.step_started_time.as_ref()?;
-    if seconds_between(since, &cx.now) < SELF_START {
-        return None;
+) -> Result<(), Next> {
+    let since = cx.status.step_started_time.as_ref();
+    if since.is_none_or(|since| seconds_between(since, &cx.now) < SELF_START) {
+        return Ok(());
     }
     for target in targets {
-        let name = &target.original.name;
-        let pod = find_running_pod(target).ok()?;
-        let programs = target.facts.programs.known()?;
-        if find_missing_programs(programs).next().is_none() {
-            continue;
+        let (Ok(pod), Some(programs)) = (find_running_pod(target), target.facts.programs.known())
+        else {
+            return Ok(());
+        };
+        if find_missing_programs(programs).next().is_some() {
+            run_init_again(cx, draft, target, pod)?;
         }
-        let record = cx
-            .status
-            .init_runs
-            .iter()
-            .find(|record| &record.target == name);
-        if let Some(record) = record.filter(|record| record.pod_uid == pod.uid) {
-            return Some(match &target.facts.init {
-                Fact::Known(InitState::NotStarted) => {
-                    Next::Do(Effect::StartInit(Box::new(record.clone())))
-                }
-                Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
-                    match record_end(draft, name, end) {
-                        Ok(()) => continue,
-                        Err(failure) => Next::Fail(failure),
-                    }
-                }
-                _ => Next::trouble(
+    }
+    Ok(())
+}
+
+/// The script has run once more in this pod.
+fn run_init_again(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    target: &Target<'_>,
+    pod: &PodFacts,
+) -> Result<(), Next> {
+    let name = &target.original.name;
+    let mut runs = cx.status.init_runs.iter();
+    let record = runs.find(|record| &record.target == name);
+    let run = match record {
+        Some(record) if record.pod_uid == pod.uid => match &target.facts.init {
+            Fact::Known(InitState::NotStarted) => record.clone(),
+            Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
+                return Ok(record_end(draft, name, end)?);
+            }
+            _ => {
+                return Err(Next::trouble(
                     1,
                     Reason::InitOnceMore,
                     format!(
                         "the programs of {name} did not come up by themselves: docker_init.sh runs once more"
                     ),
-                ),
-            });
+                ));
+            }
+        },
+        former => {
+            let attempt = former.map_or(1, |former| former.attempt + 1);
+            record_init(draft, name, pod, attempt)
         }
-        let attempt = record.map_or(1, |record| record.attempt + 1);
-        let run = record_init(draft, name, pod, attempt);
-        return Some(Next::Do(Effect::StartInit(Box::new(run))));
-    }
-    None
+    };
+    Err(Next::Do(Effect::StartInit(Box::new(run))))
 }

@@ -2,12 +2,13 @@
 //!
 //! OMS upgrade guide, single node, step 4.
 use crate::api::{Phase, Reason, Step};
-use crate::facts::{Fact, Needs};
+use crate::facts::Needs;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::pods::find_running_pod;
+use crate::upgrade::parts::services::require_programs;
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::templates::refuse_old_image;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
@@ -33,41 +34,25 @@ pub(crate) const DEF: StepDef = StepDef {
 /// The upgrade start (upgrade guide, single node, step 4): `IS_UPGRADE=true`, no liveness and
 /// startup probes, because a probe on 8089 kills the container while the console waits for the
 /// initialisation. Containers must run; readiness may well wait for the initialisation.
-fn decide(cx: &Context<'_>) -> Next {
-    let targets = match bring_up(cx, TemplateKind::Upgrade, &TargetChange::StartUpgrade) {
-        Ok(targets) => targets,
-        Err(next) => return next,
-    };
-    for target in &targets {
-        match find_running_pod(target) {
-            Ok(pod) if pod.container.image_id.is_empty() => return Next::watch(),
-            Ok(pod) => {
-                if let Some(next) = refuse_old_image(cx, target, pod) {
-                    return next;
-                }
-            }
-            Err(next) => return next,
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+    for target in &bring_up(cx, TemplateKind::Upgrade, &TargetChange::StartUpgrade)? {
+        let pod = find_running_pod(target)?;
+        if pod.container.image_id.is_empty() {
+            return Err(Next::watch());
         }
+        refuse_old_image(cx, target, pod)?;
         // A container runs before its own start is done; `docker_init.sh` in the middle of that fails.
         // supervisord is the last thing that the start brings up.
-        let name = &target.original.name;
-        match &target.facts.programs {
-            Fact::Known(programs) if !programs.is_empty() => {}
-            Fact::Known(_) => {
-                return Next::trouble(
-                    1,
-                    Reason::SupervisorStarting,
-                    format!("supervisord of {name} does not answer yet"),
-                );
-            }
-            Fact::Unknown(reason) => {
-                return Next::trouble(
-                    1,
-                    Reason::ProgramsUnseen,
-                    format!("the programs of {name} cannot be read: {reason}"),
-                );
-            }
+        if require_programs(target)?.is_empty() {
+            return Err(Next::trouble(
+                1,
+                Reason::SupervisorStarting,
+                format!(
+                    "supervisord of {} does not answer yet",
+                    target.original.name
+                ),
+            ));
         }
     }
-    Next::Go(Step::Initializing)
+    Ok(Step::Initializing)
 }

@@ -9,7 +9,7 @@ use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
 use crate::upgrade::parts::start::bring_up;
-use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::parts::targets::{Target, read_targets};
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -37,46 +37,43 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// The old image on databases that suit it.
-fn decide(cx: &Context<'_>) -> Next {
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if cx.originals().is_none() {
-        return Next::Go(Step::Settling);
+        return Ok(Step::Settling);
     }
     let Some(proof) = OldStartProof::from_status(cx.status) else {
-        return Next::Stall(Failure::with_advice(
+        return Err(Next::Stall(Failure::with_advice(
             Reason::ContentUnproven,
             "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
-        ));
+        )));
     };
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of them since.
     let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
-    let brought = if written {
-        bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))
+    let targets = if written {
+        bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))?
     } else {
-        read_targets(cx)
+        read_targets(cx)?
     };
-    let targets = match brought {
-        Ok(targets) => targets,
-        Err(next) => return next,
-    };
-    if let Some(next) = revive_console(cx).or_else(|| await_services(cx, &targets)) {
-        return next;
+    revive_console(cx)?;
+    await_services(cx, &targets)?;
+    if written {
+        targets.iter().try_for_each(require_old_image)?;
     }
-    for target in targets.iter().filter(|_| written) {
-        let Ok(pod) = find_running_pod(target) else {
-            return Next::watch();
-        };
-        if let Some(wanted) = &target.original.image_id
-            && &pod.container.image_id != wanted
-        {
-            return Next::Fail(Failure::with_advice(
-                Reason::ImageDiffers,
-                format!(
-                    "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
-                     let the tag name the old image again, delete the pod, and raise spec.retries",
-                    target.original.name, pod.container.image_id, wanted
-                ),
-            ));
-        }
+    Ok(Step::EnablingHa)
+}
+
+/// The pod runs the image that ran before the upgrade, and not only one of its name.
+fn require_old_image(target: &Target<'_>) -> Result<(), Next> {
+    let pod = find_running_pod(target).map_err(|_| Next::watch())?;
+    match &target.original.image_id {
+        Some(wanted) if &pod.container.image_id != wanted => Err(Next::Fail(Failure::with_advice(
+            Reason::ImageDiffers,
+            format!(
+                "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
+                 let the tag name the old image again, delete the pod, and raise spec.retries",
+                target.original.name, pod.container.image_id, wanted
+            ),
+        ))),
+        _ => Ok(()),
     }
-    Next::Go(Step::EnablingHa)
 }

@@ -25,9 +25,7 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// The new version after its initialisation, for a normal start.
-fn decide(cx: &Context<'_>) -> Next {
-    match stop_targets(cx, &[TemplateKind::Upgrade]) {
-        Ok(_) => Next::Go(Step::StartingFinal),
-        Err(next) => next,
-    }
+fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+    stop_targets(cx, &[TemplateKind::Upgrade])?;
+    Ok(Step::StartingFinal)
 }

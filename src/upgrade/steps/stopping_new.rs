@@ -28,7 +28,7 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// Whatever runs, for a rollback.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     let any = [
         TemplateKind::Old,
         TemplateKind::Upgrade,
@@ -36,11 +36,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         // A restart by hand, a changed label: the old template is written whole afterwards.
         TemplateKind::Foreign,
     ];
-    let targets = match stop_targets(cx, &any) {
-        Ok(targets) => targets,
-        Err(next) => return next,
-    };
+    let targets = stop_targets(cx, &any)?;
     draft.new_stopped_time = Some(cx.now.clone());
     draft.stopped_targets = list_stopped(&targets);
-    Next::Go(Step::Comparing)
+    Ok(Step::Comparing)
 }

@@ -3,7 +3,7 @@ use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::{CommandResult, Trial};
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::run_guarded;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
 
@@ -26,13 +26,10 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// The proof of the dump.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
-    let report = match run_guarded(cx, draft, JobRole::Verify) {
-        Ok(report) => report,
-        Err(next) => return next,
-    };
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    let report = run_guarded(cx, draft, JobRole::Verify)?;
     let Some(CommandResult::Verify(verify)) = report.result else {
-        return Next::Fail(Failure::new(
+        return Err(Next::fail(
             Reason::ReportIncomplete,
             "the verification Job reported success without a result; the backup is not trusted",
         ));
@@ -42,12 +39,12 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
         .as_mut()
         .filter(|backup| Some(&backup.manifest_digest) == report.manifest_digest.as_ref())
     else {
-        return Next::Fail(Failure::new(
+        return Err(Next::fail(
             Reason::ManifestMismatch,
             "the verification Job looked at another manifest than the one that was recorded",
         ));
     };
     backup.verified = true;
     backup.scratch_restored = verify.scratch_restore == Trial::Works;
-    Next::Go(Step::StartingNew)
+    Ok(Step::StartingNew)
 }

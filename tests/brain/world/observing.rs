@@ -190,7 +190,10 @@ impl World {
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
-        let state = |up: bool| if up { "RUNNING" } else { "STARTING" };
+        let state = |up: bool| match up {
+            true => ProgramState::Running,
+            false => ProgramState::Starting,
+        };
         let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
             [
                 "nginx",
@@ -202,8 +205,8 @@ impl World {
             .map(|program| Program {
                 name: program.into(),
                 state: match program {
-                    "oms_console" if pod.console_stopped => "STOPPED".into(),
-                    program => state(pod.up || program != "oms_console").into(),
+                    "oms_console" if pod.console_stopped => ProgramState::Stopped,
+                    program => state(pod.up || program != "oms_console"),
                 },
                 pid: (program != "oms_console" || pod.up && !pod.console_stopped)
                     .then_some(pod.console_pid),

@@ -8,23 +8,19 @@ use crate::upgrade::next::Next;
 use crate::upgrade::parts::source::read_source_images;
 use crate::upgrade::steps::preflight::check::{CheckId, Verdict, find_policy};
 
-pub(crate) fn pull_images(cx: &Context<'_>) -> Option<Next> {
+pub(crate) fn pull_images(cx: &Context<'_>) -> Result<(), Next> {
     if find_policy(cx, CheckId::Named(CheckName::ImagePullable)) == CheckPolicy::Skip {
-        return None;
+        return Ok(());
     }
-    cx.observed
-        .prepulls
-        .iter()
-        .find_map(|pull| match &pull.state {
-            PrePullState::Absent => Some(Next::Do(Effect::CreatePrePull {
-                target: pull.target.clone(),
-            })),
-            PrePullState::Pending => Some(Next::watch()),
-            PrePullState::Unknown(reason) => {
-                Some(Next::trouble(2, Reason::PrePullUnseen, reason.clone()))
-            }
-            PrePullState::Pulled | PrePullState::Failed(_) => None,
-        })
+    let mut pulls = cx.observed.prepulls.iter();
+    pulls.try_for_each(|pull| match &pull.state {
+        PrePullState::Absent => Err(Next::Do(Effect::CreatePrePull {
+            target: pull.target.clone(),
+        })),
+        PrePullState::Pending => Err(Next::watch()),
+        PrePullState::Unknown(why) => Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str())),
+        PrePullState::Pulled | PrePullState::Failed(_) => Ok(()),
+    })
 }
 
 pub(crate) fn judge_pulls(cx: &Context<'_>) -> Verdict {

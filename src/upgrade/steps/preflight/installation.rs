@@ -30,9 +30,7 @@ pub(crate) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
             CheckId::MetaDb,
             match &observed.metadb.identity {
                 Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-                Fact::Known(identity) => {
-                    Verdict::Passed(format!("{:?} {}", identity.engine, identity.version))
-                }
+                Fact::Known(identity) => Verdict::Passed(identity.describe()),
             },
         ));
         found.push((CheckId::OneUpgradePerMetaDb, judge_lock(cx)));

@@ -10,11 +10,12 @@ mod sessions;
 pub(crate) mod targets;
 
 use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Fact, JobState, Needs, OwnKind};
+use crate::facts::{Fact, JobState, Needs};
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
@@ -62,95 +63,71 @@ pub(crate) const DEF: StepDef = StepDef {
 const PATIENCE: i64 = 20;
 
 /// Looks, tries, judges.
-fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Next {
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     if !cx.object.finalizer {
-        return Next::Do(Effect::AddFinalizer);
+        return Err(Next::Do(Effect::AddFinalizer));
     }
     // Nobody is passed over because nobody was looked for.
-    if let Fact::Unknown(reason) = &cx.observed.rivals {
-        return Next::trouble(2, Reason::RivalsUnseen, reason.clone());
-    }
-    let early = check_targets(cx);
-    if early
+    require_known(&cx.observed.rivals, 2, Reason::RivalsUnseen)?;
+    let mut verdicts = check_targets(cx);
+    if verdicts
         .iter()
         .any(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
     {
-        return conclude(cx, draft, early, None);
+        return conclude(cx, draft, verdicts, None);
     }
-    if cx.spec.metadb.from_container.is_some() {
-        match &cx.observed.leftovers {
-            Fact::Unknown(reason) => {
-                return Next::trouble(2, Reason::OwnObjectsUnseen, reason.clone());
-            }
-            Fact::Known(own) if !own.iter().any(|own| own.kind == OwnKind::Secret) => {
-                return Next::Do(Effect::CreateCredentialsSecret);
-            }
-            Fact::Known(_) => {}
-        }
-    }
-    let mut verdicts = early;
+    ensure_account(cx)?;
     verdicts.extend(check_installation(cx));
-    if verdicts
-        .iter()
-        .any(|(_, verdict)| matches!(verdict, Verdict::Unseen(_)))
-        && let Some(waiting) = wait_for_facts(cx, &verdicts)
-    {
-        return waiting;
-    }
+    wait_for_facts(cx, &verdicts)?;
     if verdicts
         .iter()
         .any(|(name, verdict)| name.find_negotiable().is_none() && !verdict.is_good())
     {
         return conclude(cx, draft, verdicts, None);
     }
-    if let Some(next) = pull_images(cx) {
-        return next;
-    }
-    if let Some(next) = stop_former_probe(cx) {
-        return next;
-    }
-    let probe = match run_job(cx, draft, JobRole::Probe) {
+    pull_images(cx)?;
+    stop_former_probe(cx)?;
+    let report = match run_job(cx, draft, JobRole::Probe) {
         Err(Next::Fail(failure)) => {
             verdicts.push((CheckId::BackupProbe, Verdict::Failed(failure.message)));
             return conclude(cx, draft, verdicts, None);
         }
-        Err(next) => return next,
-        Ok(report) => match report.result {
-            Some(CommandResult::Probe(probe)) => probe,
-            _ => {
-                return Next::Fail(Failure::new(
-                    Reason::ReportIncomplete,
-                    "the probe Job reported success without a result",
-                ));
-            }
-        },
+        other => other?,
+    };
+    let Some(CommandResult::Probe(probe)) = report.result else {
+        return Err(Next::fail(
+            Reason::ReportIncomplete,
+            "the probe Job reported success without a result",
+        ));
     };
     verdicts.extend(check_probe(&probe));
     verdicts.extend(check_projects(cx));
     verdicts.push((CheckId::Named(CheckName::ImagePullable), judge_pulls(cx)));
-    if let Some(waiting) = wait_for_facts(cx, &verdicts) {
-        return waiting;
-    }
+    wait_for_facts(cx, &verdicts)?;
     conclude(cx, draft, verdicts, Some(&probe))
 }
 
 /// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
-fn stop_former_probe(cx: &Context<'_>) -> Option<Next> {
-    matches!(cx.observed.job, Fact::Known(JobState::Absent))
-        .then(|| stop_own_jobs(cx))
-        .flatten()
+fn stop_former_probe(cx: &Context<'_>) -> Result<(), Next> {
+    match cx.observed.job {
+        Fact::Known(JobState::Absent) => stop_own_jobs(cx),
+        _ => Ok(()),
+    }
 }
 
-/// Facts that cannot be read yet are waited for, for a while. `None` when it is time to judge.
-fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Option<Next> {
-    let since = cx.status.step_started_time.as_ref()?;
-    if seconds_between(since, &cx.now) >= PATIENCE {
-        return None;
+/// Facts that cannot be read yet are waited for, for a while; then it is time to judge.
+fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Result<(), Next> {
+    let since = cx.status.step_started_time.as_ref();
+    if since.is_none_or(|since| seconds_between(since, &cx.now) >= PATIENCE) {
+        return Ok(());
     }
-    verdicts.iter().find_map(|(name, verdict)| match verdict {
-        Verdict::Unseen(reason) if find_policy(cx, *name) == CheckPolicy::Require => Some(
-            Next::trouble(2, Reason::FactsUnseen, format!("{}: {reason}", name.name())),
-        ),
-        _ => None,
-    })
+    for (id, verdict) in verdicts {
+        if let Verdict::Unseen(why) = verdict
+            && find_policy(cx, *id) == CheckPolicy::Require
+        {
+            let what = format!("{}: {why}", id.name());
+            return Err(Next::trouble(2, Reason::FactsUnseen, what));
+        }
+    }
+    Ok(())
 }

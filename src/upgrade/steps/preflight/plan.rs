@@ -3,8 +3,9 @@ use crate::api::{
     Action, CheckOutcome, CheckResult, Estimates, OmsUpgradeStatus, PlanStatus, Reason, Step,
 };
 use crate::protocol::report::{ProbeReport, Trial};
+use crate::protocol::request::RestoreMethod;
 use crate::upgrade::context::{Context, to_i64};
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
 use crate::upgrade::parts::sessions::collect_addresses;
 use crate::upgrade::steps::preflight::check::{CheckId, Verdict, judge};
 
@@ -14,7 +15,7 @@ pub(crate) fn conclude(
     draft: &mut OmsUpgradeStatus,
     verdicts: Vec<(CheckId, Verdict)>,
     probe: Option<&ProbeReport>,
-) -> Next {
+) -> Result<Step, Next> {
     let checks: Vec<CheckResult> = verdicts
         .into_iter()
         .map(|(id, verdict)| judge(cx, id, verdict))
@@ -35,31 +36,35 @@ pub(crate) fn conclude(
                 free_bytes: to_i64(probe.free_bytes),
             }
         }),
-        restore_method: probe.map(|probe| match probe.rename_across_databases {
-            Trial::Unsupported(_) => "DropAndLoad".into(),
-            Trial::Works | Trial::NotTried(_) | Trial::Failed(_) => "Swap".into(),
-        }),
+        restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
     });
     if let Some(installation) = cx.observed.installation.known() {
         let identity = cx.observed.metadb.identity.known();
-        let server = identity.map(|server| format!("{:?} {}", server.engine, server.version));
+        let server = identity.map(|identity| identity.describe());
         draft.installation = Some(installation.to_status(server, collect_addresses(cx)));
     }
     match failed.as_slice() {
-        [] if cx.spec.action == Action::Plan => Next::Go(Step::Planned),
-        [] => Next::Go(Step::Locking),
+        [] if cx.spec.action == Action::Plan => Ok(Step::Planned),
+        [] => Ok(Step::Locking),
         [first, rest @ ..] => {
             let more = if rest.is_empty() {
                 String::new()
             } else {
                 format!(" (and {} more, see status.plan.checks)", rest.len())
             };
-            Next::Fail(Failure::new(
+            Err(Next::fail(
                 Reason::CheckFailed,
                 format!("{first}{more}; OMS and its databases were not changed"),
             ))
         }
+    }
+}
+
+fn find_restore_method(probe: &ProbeReport) -> RestoreMethod {
+    match probe.rename_across_databases {
+        Trial::Unsupported(_) => RestoreMethod::DropAndLoad,
+        Trial::Works | Trial::Failed(_) | Trial::NotTried(_) => RestoreMethod::Swap,
     }
 }
 

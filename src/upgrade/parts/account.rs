@@ -1,0 +1,19 @@
+//! The account of the MetaDB where it has to be read from the container. Pure.
+use crate::api::Reason;
+use crate::facts::OwnKind;
+use crate::upgrade::context::Context;
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::{Next, require_known};
+
+/// The account is in a Secret of ours. A rollback after success finds that one deleted: it is read again while a
+/// container still runs.
+pub(crate) fn ensure_account(cx: &Context<'_>) -> Result<(), Next> {
+    if cx.spec.metadb.from_container.is_none() {
+        return Ok(());
+    }
+    let own = require_known(&cx.observed.leftovers, 2, Reason::OwnObjectsUnseen)?;
+    if own.iter().any(|own| own.kind == OwnKind::Secret) {
+        return Ok(());
+    }
+    Err(Next::Do(Effect::CreateCredentialsSecret))
+}
