@@ -72,7 +72,7 @@ pub enum Effect {
 
 /// What an effect is called in the intent that is recorded before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IntentKind {
+pub enum IntentKind {
     AddFinalizer,
     RemoveFinalizer,
     CreateCredentialsSecret,

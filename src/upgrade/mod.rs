@@ -19,7 +19,7 @@ mod transition;
 
 pub use context::{Context, ObjectFacts};
 pub use decide::{Decision, decide, decide_refusal};
-pub use effect::Effect;
+pub use effect::{Effect, IntentKind};
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
 pub use requests::is_release_requested;

@@ -3,7 +3,10 @@
 use super::pin;
 use super::source::{Source, read_sources};
 use oms_operator::api::{CheckName, ConditionReason, Reason};
+use oms_operator::oms::project::ProjectKind;
 use oms_operator::protocol::report::{Outcome, Reason as AgentReason};
+use oms_operator::protocol::request::RestoreMethod;
+use oms_operator::upgrade::IntentKind;
 use oms_operator::upgrade::list_check_names;
 use std::collections::BTreeSet;
 
@@ -68,6 +71,10 @@ fn words_of_conditions_reasons_and_effects() {
     let mut sources = read_sources("src/upgrade");
     sources.extend(read_files("src/objects", "target_change.rs"));
     let mut brain = list_words(&sources);
+    brain.extend(IntentKind::ALL.iter().map(ToString::to_string));
+    let methods = [RestoreMethod::Swap, RestoreMethod::DropAndLoad];
+    brain.extend(methods.map(|method| method.as_str().to_owned()));
+    brain.insert(ProjectKind::Sync.as_str().to_owned());
     brain.extend(Reason::ALL.iter().map(ToString::to_string));
     brain.extend(ConditionReason::ALL.iter().map(ToString::to_string));
     assert!(conditions.len() >= 13 && brain.len() > 100);
