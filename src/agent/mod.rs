@@ -1,8 +1,8 @@
 //! What runs inside the Jobs: `probe`, `dump`, `verify`, `compare`, `restore`.
 //!
 //! The agent talks to the MetaDB and to the mounted claim, never to Kubernetes. What it is asked and what it answers
-//! is in [`crate::protocol`]; besides it meets the operator in the rows of the lock. `commands` tells each command's story from
-//! beginning to end; `metadb`, `volume` and `client` are the only doors to the outside.
+//! is in [`crate::protocol`]; besides it meets the operator in the rows of the lock. `commands` tells each command's
+//! story from beginning to end; `metadb`, `volume` and `client` are the only doors to the outside.
 
 mod client;
 mod commands;
