@@ -18,7 +18,6 @@ use tokio::sync::mpsc;
 pub struct Run {
     /// What is asked.
     pub request: Request,
-    /// The account.
     pub account: Credentials,
     /// Progress.
     pub meter: Meter,

@@ -61,9 +61,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecPlace {
     pub namespace: String,
-    /// Pod.
     pub pod: String,
-    /// Container.
     pub container: String,
 }
 

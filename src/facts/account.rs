@@ -9,7 +9,6 @@ pub enum AccountSource {
         secret: String,
         /// Key of the user name.
         user_key: String,
-        /// Key of the password.
         password_key: String,
     },
     /// OMS's own `config.yaml`.
@@ -19,9 +18,7 @@ pub enum AccountSource {
 /// Kinds of object that can hold a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderKind {
-    /// A Secret.
     Secret,
-    /// A ConfigMap.
     ConfigMap,
 }
 
@@ -32,6 +29,5 @@ pub struct ConfigSource {
     pub kind: HolderKind,
     /// Name of the object.
     pub name: String,
-    /// Key in it.
     pub key: String,
 }

@@ -72,7 +72,7 @@ pub struct Observed {
     pub installation: Fact<Installation>,
     /// Where Jobs find the account of the MetaDB.
     pub account: Fact<AccountSource>,
-    /// The MetaDB.
+    /// What was read from the MetaDB.
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
     pub progress: Fact<Vec<ProjectProgress>>,

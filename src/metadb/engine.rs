@@ -9,9 +9,7 @@ pub enum Engine {
     OceanBase,
     /// OceanBase's stand-alone seekdb.
     SeekDb,
-    /// MySQL.
     MySql,
-    /// MariaDB.
     MariaDb,
     /// Something else.
     Other,

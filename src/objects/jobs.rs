@@ -45,7 +45,6 @@ pub struct PodSettings {
 /// pods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobOrder {
-    /// What it is for.
     pub role: JobRole,
     pub attempt: i32,
     /// Claim for the backup.

@@ -32,7 +32,6 @@ pub struct Region {
     pub name: String,
     /// `cm_location`.
     pub location: String,
-    /// `cm_url`.
     pub cm_url: String,
     /// Heartbeat database of the region.
     pub heartbeat: String,

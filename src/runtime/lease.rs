@@ -56,7 +56,7 @@ struct ObservedLease {
 /// What to do about a lease.
 #[derive(Clone, Debug, PartialEq)]
 enum LeaseMove {
-    /// Write this.
+    /// It is free, run out or ours: this is to be stored.
     Write(Box<Lease>),
     /// Another holds it.
     Wait,

@@ -22,10 +22,7 @@ pub enum Effect {
     /// account, so the hands read it.
     CreateCredentialsSecret,
     /// Pulls the new image on a target's node, with the rights of the pod that runs there: the hands take them over.
-    CreatePrePull {
-        /// The target.
-        target: String,
-    },
+    CreatePrePull { target: String },
     /// Starts a Job. Image and settings of its pod are those of the operator's own installation, which the hands know.
     CreateJob(Box<JobOrder>),
     /// Deletes an object of ours, by uid.

@@ -238,7 +238,7 @@ pub enum SchemaMarker {
     Versions(Vec<String>),
 }
 
-/// The lock row.
+/// Who may change this OMS: one upgrade at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LockRow {
     /// Uid of the upgrade that holds it; at most 64 characters.
