@@ -5,6 +5,7 @@ macro_rules! name_variants {
     ($type:ty: $($variant:ident),+ $(,)?) => {
         impl $type {
             /// All of them, in their order.
+            #[cfg(feature = "testing")]
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The name as it stands in objects.

@@ -23,7 +23,10 @@ pub use effect::Effect;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
 pub use requests::is_release_requested;
-pub use steps::def::{Limit, OnFailure, StepDef};
+#[cfg(feature = "testing")]
 pub use steps::preflight::check::list_check_names;
-pub use steps::{find_def, list_defs};
-pub use target_record::{TargetRecord, build_target_record};
+#[cfg(feature = "testing")]
+pub use steps::{def::OnFailure, find_def, list_defs};
+#[cfg(feature = "testing")]
+pub use target_record::TargetRecord;
+pub use target_record::build_target_record;

@@ -61,34 +61,10 @@ pub fn find_def(step: Step) -> &'static StepDef {
 }
 
 /// Every step, in the order of the procedure.
+#[cfg(feature = "testing")]
 pub fn list_defs() -> impl Iterator<Item = &'static StepDef> {
-    STEPS.into_iter().map(find_def)
+    Step::ALL.iter().copied().map(find_def)
 }
-
-const STEPS: [Step; 22] = [
-    Step::Pending,
-    Step::Preflight,
-    Step::Planned,
-    Step::Locking,
-    Step::DisablingHa,
-    Step::StoppingOld,
-    Step::BackingUp,
-    Step::VerifyingBackup,
-    Step::StartingNew,
-    Step::Initializing,
-    Step::StoppingForRestart,
-    Step::StartingFinal,
-    Step::EnablingHa,
-    Step::Recovering,
-    Step::StoppingJobs,
-    Step::Fencing,
-    Step::DisablingHaForRollback,
-    Step::StoppingNew,
-    Step::Comparing,
-    Step::Restoring,
-    Step::StartingOld,
-    Step::Settling,
-];
 
 /// The phase that people see for a step.
 pub(crate) fn find_phase(step: Step, direction: Direction, failed: bool) -> Phase {
