@@ -17,13 +17,11 @@ pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{
     ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
 };
-pub use duration::{Duration, DurationError};
+pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    Action, Backup, Console, FromContainer, Ha, HaApi, HaApiHeader, HaDriver, HaGoal, HaPullBack,
-    HttpMethod, MetaDb, MetaDbAddress, MetaDbDatabases, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
-    Rollback, RollbackPolicy, SecretCredentials, SecretKeyRef, Target, TargetKind, Timeouts,
-    Verification,
+    Action, HaApi, HaDriver, HaGoal, HttpMethod, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
+    RollbackPolicy, SecretCredentials, Target, Timeouts, Verification,
 };
 pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,

@@ -6,6 +6,8 @@ macro_rules! name_variants {
     ($type:ty: $($variant:ident),+ $(,)? $(; $other:ident)?) => {
         impl $type {
             /// All that have a name of their own, in their order.
+            // Of some enums only the tests walk through it.
+            #[allow(dead_code)]
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The name as it stands in objects.

@@ -20,12 +20,14 @@ mod record;
 mod subject;
 mod watch;
 
-pub use calls::{Access, CallError, CallSite};
+#[cfg(feature = "testing")]
+pub use calls::CallSite;
+#[cfg(feature = "testing")]
 pub use claims::{Claim, Claims};
 pub use exec::KubeExec;
-pub use ports::{
-    AlwaysPermitted, Clock, ContainerExec, ExecError, ExecPlace, Ports, Settings, SystemClock,
-    WritePermit,
-};
-pub use reconcile::{Key, Outcome, decide_from_cache, reconcile};
+pub use ports::{AlwaysPermitted, Ports, Settings, SystemClock, WritePermit};
+#[cfg(feature = "testing")]
+pub use ports::{Clock, ContainerExec, ExecError, ExecPlace};
+#[cfg(feature = "testing")]
+pub use reconcile::{Key, Outcome, reconcile};
 pub use watch::run_controllers;

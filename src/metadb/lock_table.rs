@@ -1,6 +1,6 @@
 //! Our own table on the MetaDB: who may work there. Names, rows and widths; no statement but the one for people.
 //!
-//! The operator makes the table, keeps its claim in [`CLAIM_ROW`] and drops it in the end. The other rows are the
+//! The operator makes the table, keeps its claim in row 1 and drops it in the end. The other rows are the
 //! agent's: the lock that keeps agents apart, and the record of a restore. No table of the agent's own, so that
 //! nothing outlives the operator's clean-up. Programs of different versions meet here: nothing of it may change.
 
@@ -15,9 +15,6 @@ pub const TABLE: &str = "oms_operator_lock.upgrade_lock";
 
 /// Table, in the same database, with the recovery keys that were left in `ha.config`.
 pub const KEPT_TABLE: &str = "kept_recovery_keys";
-
-/// The operator's claim: the upgrade, its epoch, words for people.
-pub const CLAIM_ROW: u8 = 1;
 
 /// The row that agents lock against each other.
 pub const AGENT_ROW: u8 = 2;

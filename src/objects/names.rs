@@ -7,8 +7,6 @@ use crate::api::JobRole;
 use crate::oms::container::AttemptId;
 use sha2::{Digest, Sha256};
 
-/// Longest name that we make. A Job's pods get eleven characters more, and a name may have 63.
-pub const LONGEST_NAME: usize = 52;
 /// Where the claim is mounted in the Jobs.
 pub const BACKUP_MOUNT: &str = "/backup";
 /// Characters of an upgrade's name in the name of its backup directory.
@@ -87,6 +85,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    /// A Job's pods get eleven characters more, and a name may have 63.
+    const LONGEST_NAME: usize = 52;
 
     const ROLES: [JobRole; 5] = [
         JobRole::Probe,

@@ -24,7 +24,7 @@ use super::ha::HaConfig;
 use super::open_api::{
     Endpoint, HaCall, HeaderSource, Health, MAX_ANSWER_BYTES, OpenApi, OpenApiError, OpenApiOpener,
     OpenApiResult, ProfileError, ProfileHeader, Scheme, check_write_answer, parse_health,
-    parse_progress, profile_error, read_ha_answer,
+    parse_progress, profile_error,
 };
 use super::project::{ProjectKey, ProjectKind, ProjectProgress};
 use super::secret::{Credentials, SecretString};
@@ -107,24 +107,6 @@ impl OpenApi for HttpOpenApi {
                 .send("read health", Method::GET, "/oms/health", Vec::new(), None)
                 .await?;
             parse_health(answer.status, &answer.body)
-        })
-    }
-
-    fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig> {
-        Box::pin(async move {
-            let name = "read ha.config";
-            call.profile.check()?;
-            let Some(read) = &call.profile.read else {
-                return Err(
-                    profile_error("read", "the profile has no request to read with").into(),
-                );
-            };
-            let values = resolve_headers(call)?;
-            let headers = name_headers(call, &values)?;
-            let answer = self
-                .send(name, Method::GET, &read.path, headers, None)
-                .await?;
-            read_ha_answer(&read.pointer, check_status(name, &answer)?)
         })
     }
 

@@ -191,14 +191,6 @@ pub fn ran_before(before: &ProjectProgress) -> bool {
     before.status.is_running() && find_live_link(before).is_some()
 }
 
-/// True when the live link has applied something newer than `checkpoint` (Unix seconds).
-///
-/// An equal checkpoint is no evidence: a stopped link reports its last one for ever.
-pub fn advanced_since(progress: &ProjectProgress, checkpoint: i64) -> bool {
-    progress.status.is_running()
-        && read_live_checkpoint(progress).is_some_and(|current| current > checkpoint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,20 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_newer_checkpoint_of_a_running_project_is_progress() {
-        assert!(advanced_since(&sync(), 999));
-        assert!(!advanced_since(&sync(), 1000));
+    fn only_a_running_project_ran_before() {
         let failed = ProjectProgress {
             status: ProjectStatus::Failed,
             ..sync()
         };
-        assert!(!advanced_since(&failed, 0) && !ran_before(&failed));
+        assert!(!ran_before(&failed));
         assert!(ran_before(&sync()));
-        let fresh = ProjectProgress {
-            checkpoint: None,
-            ..sync()
-        };
-        assert!(!advanced_since(&fresh, 0));
     }
 
     #[test]

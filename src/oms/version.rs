@@ -56,9 +56,6 @@ pub fn is_upgrade_supported(source: OmsVersion, target: OmsVersion) -> bool {
     UPGRADE_PATHS.contains(&(source.release(), target.release()))
 }
 
-/// First version with the open API for projects (V3.2.2 has no API reference).
-pub const FIRST_WITH_OPEN_API: OmsVersion = OmsVersion::new(3, 3, 0);
-
 /// Last version that cannot run on hosts with cgroup v2 (troubleshooting guide: server status
 /// abnormal, resolved in versions later than V4.2.4).
 pub const LAST_NEEDING_CGROUP_V1: OmsVersion = OmsVersion::new(4, 2, 4);

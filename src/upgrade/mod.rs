@@ -19,11 +19,17 @@ mod transition;
 
 pub use context::{Context, ObjectFacts};
 pub use decide::{Decision, decide, decide_refusal};
-pub use effect::{Effect, IntentKind};
+pub use effect::Effect;
+#[cfg(feature = "testing")]
+pub use effect::IntentKind;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
 pub use requests::is_release_requested;
+#[cfg(feature = "testing")]
 pub use steps::def::{Limit, OnFailure, StepDef};
+#[cfg(feature = "testing")]
 pub use steps::preflight::check::list_check_names;
+#[cfg(feature = "testing")]
 pub use steps::{find_def, list_defs};
+#[cfg(feature = "testing")]
 pub use target_record::{TargetRecord, build_target_record};

@@ -94,10 +94,6 @@ impl OpenApi for ConsoleDouble {
         self.ask(CallSite::ConsoleHealth, |_| Health::NotOffered)
     }
 
-    fn read_ha<'a>(&'a self, _call: &'a HaCall) -> OpenApiResult<'a, HaConfig> {
-        Box::pin(async { Err(describe_fault(CallSite::ConsoleWriteHa, Fault::Garbage)) })
-    }
-
     fn write_ha<'a>(&'a self, _call: &'a HaCall, config: &'a HaConfig) -> OpenApiResult<'a, ()> {
         self.ask(CallSite::ConsoleWriteHa, move |world| {
             world.check_intent(&["SetHa"], None);

@@ -134,10 +134,6 @@ impl MetaDb for SqlDouble {
         })
     }
 
-    fn find_databases<'a>(&'a self, _names: &'a [String]) -> MetaDbResult<'a, Vec<DatabaseFact>> {
-        unknown("find_databases")
-    }
-
     fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport> {
         self.ask(CallSite::MetaDbSessions, move |world| {
             if query.account != "root@metadb" || query.databases.len() != 3 {
@@ -273,10 +269,6 @@ impl MetaDb for SqlDouble {
 
     fn trim_heartbeat_sequence<'a>(&'a self, _database: &'a str) -> MetaDbResult<'a, u64> {
         unknown("trim_heartbeat_sequence")
-    }
-
-    fn read_schema_marker(&self) -> MetaDbResult<'_, SchemaMarker> {
-        unknown("read_schema_marker")
     }
 
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>> {

@@ -3,10 +3,10 @@
 use super::pin;
 use super::source::read_sources;
 use oms_operator::agent::restore::record::Step;
+use oms_operator::metadb::{LOCK_DATABASE, LOCK_TABLE};
 use oms_operator::oms::container::{
     AttemptId, ExecAnswer, InitCommand, InitState, parse_init_record,
 };
-use oms_operator::oms::metadb::{LOCK_DATABASE, LOCK_TABLE};
 use std::collections::BTreeSet;
 
 const LOCK: &str = "Operator and agent of different versions meet in this table, and so do two operators. A column that changes locks out \

@@ -1,5 +1,5 @@
 //! Reading facts.
-use oms_operator::oms::metadb::{ConnectorReport, DbType, Engine, MetaDbError, SchemaMarker};
+use oms_operator::oms::metadb::{ConnectorReport, DbType, Engine, MetaDbError};
 use oms_operator::oms::project::{ProjectKind, ProjectStatus};
 
 use crate::support::{ADMIN, Kind, Server};
@@ -47,22 +47,6 @@ pub async fn identity(server: &Server) {
         server.open("none").identify().await.unwrap(),
         identity,
         "asked twice, the same server"
-    );
-}
-
-pub async fn databases(server: &Server) {
-    server.run(&create("dbs")).await;
-    let names: Vec<String> = ["dbs_rm", "dbs_absent", "dbs_hb"].map(str::to_owned).into();
-    let found = server.open("dbs").find_databases(&names).await.unwrap();
-    assert_eq!(
-        found.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
-        ["dbs_hb", "dbs_rm"]
-    );
-    assert!(
-        found
-            .iter()
-            .all(|d| d.charset == "utf8mb4" && d.collation.starts_with("utf8mb4_")),
-        "{found:?}"
     );
 }
 
@@ -217,23 +201,6 @@ pub async fn sequence(server: &Server) {
     );
     assert_eq!(metadb.trim_heartbeat_sequence("seq_hb").await.unwrap(), 0);
     assert_eq!(metadb.count_heartbeat_sequence("seq_hb").await.unwrap(), 1);
-}
-
-pub async fn marker(server: &Server) {
-    server.run(&create("mrk")).await;
-    let metadb = server.open("mrk");
-    assert_eq!(
-        metadb.read_schema_marker().await.unwrap(),
-        SchemaMarker::NoTable
-    );
-    server.run(&[
-        "create table mrk_rm.oms_version (version varchar(32) primary key, gmt_modified datetime)".into(),
-        "insert into mrk_rm.oms_version values ('4.0.0-CE', now()), ('3.3.1-CE', now())".into(),
-    ]).await;
-    assert_eq!(
-        metadb.read_schema_marker().await.unwrap(),
-        SchemaMarker::Versions(vec!["3.3.1-CE".into(), "4.0.0-CE".into()])
-    );
 }
 
 pub async fn query_timeout(server: &Server) {

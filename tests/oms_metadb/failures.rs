@@ -57,7 +57,6 @@ pub async fn privileges(server: &Server) {
         matches!(error, MetaDbError::PrivilegeMissing { .. }),
         "{error:?}"
     );
-    assert_eq!(error.fate(), WriteFate::NotWritten);
     let lock = LockClaim {
         holder: "a".into(),
         epoch: 1,
@@ -122,7 +121,12 @@ pub async fn stuck_write_does_not_happen_later(server: &Server) {
         insert_if_missing: false,
     };
     let error = metadb.write_ha_row(&write).await.unwrap_err();
-    assert_eq!(error.fate(), WriteFate::Unknown, "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("the write may or may not have happened"),
+        "{error:?}"
+    );
     // Until the server has given the statement up, too.
     let mut admin = server.admin().await;
     for round in 0.. {

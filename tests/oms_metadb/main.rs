@@ -17,12 +17,10 @@ use support::{Kind, Server};
 async fn check_all(kind: Kind) {
     let server = Server::start(kind).await;
     facts::identity(&server).await;
-    facts::databases(&server).await;
     facts::projects(&server).await;
     facts::hosts_beats_regions(&server).await;
     facts::connectors(&server).await;
     facts::sequence(&server).await;
-    facts::marker(&server).await;
     facts::query_timeout(&server).await;
     ha_row::reads(&server).await;
     ha_row::writes_single_keys(&server).await;

@@ -124,7 +124,6 @@ impl Performer<'_> {
         }
         Ok(HaCall {
             profile: HaProfile {
-                read: None,
                 write: HaWrite {
                     method: match api.method {
                         HttpMethod::Post => "POST",

@@ -125,28 +125,6 @@ fn parse_state(word: &str) -> Option<ProgramState> {
     })
 }
 
-/// Required programs that are not RUNNING, with what is known of each; absent ones are `Unknown`.
-pub fn list_not_running(programs: &[Program]) -> Vec<Program> {
-    REQUIRED_PROGRAMS
-        .iter()
-        .filter_map(|required| {
-            // `sshd:sshd` is supervisord's way to write a program inside a group.
-            let found = programs
-                .iter()
-                .find(|program| program.name.rsplit(':').next() == Some(*required));
-            match found {
-                Some(program) if program.state == ProgramState::Running => None,
-                Some(program) => Some(program.clone()),
-                None => Some(Program {
-                    name: (*required).to_owned(),
-                    state: ProgramState::Unknown,
-                    pid: None,
-                }),
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_states_and_finds_what_is_missing() {
+    fn reads_states() {
         let text = "nginx                            RUNNING   pid 31, uptime 0:01:02\n\
             oms_console                      FATAL     Exited too quickly (process log may have details)\n\
             oms_drc_cm                       STARTING  \n\
@@ -171,16 +149,14 @@ mod tests {
         };
         let pids: Vec<_> = programs.iter().map(|p| p.pid).collect();
         assert_eq!(pids, [Some(31), None, None, Some(7)]);
-        let missing: Vec<_> = list_not_running(&programs)
-            .into_iter()
-            .map(|p| (p.name, p.state))
-            .collect();
+        let states: Vec<_> = programs.iter().map(|p| p.state).collect();
         assert_eq!(
-            missing,
+            states,
             [
-                ("oms_console".to_owned(), ProgramState::Fatal),
-                ("oms_drc_cm".to_owned(), ProgramState::Starting),
-                ("oms_drc_supervisor".to_owned(), ProgramState::Unknown),
+                ProgramState::Running,
+                ProgramState::Fatal,
+                ProgramState::Starting,
+                ProgramState::Running,
             ]
         );
     }

@@ -193,18 +193,6 @@ fn fate_words(fate: WriteFate) -> &'static str {
 }
 
 impl MetaDbError {
-    /// Whether the failed call may have written something.
-    pub fn fate(&self) -> WriteFate {
-        match self {
-            Self::TimedOut { fate, .. }
-            | Self::StatementCut { fate, .. }
-            | Self::ConnectionLost { fate, .. }
-            | Self::Server { fate, .. } => *fate,
-            Self::NotAsWritten { .. } => WriteFate::Unknown,
-            _ => WriteFate::NotWritten,
-        }
-    }
-
     /// True when asking again later may help without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -32,16 +32,6 @@ impl ServerIdentity {
     }
 }
 
-/// A database that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct DatabaseFact {
-    pub name: String,
-    /// Default character set.
-    pub charset: String,
-    /// Default collation.
-    pub collation: String,
-}
-
 /// Which sessions count as foreign.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct SessionQuery {
@@ -227,15 +217,6 @@ pub struct RegionRow {
     pub cm_url: String,
     /// `is_default_cm`, where the column exists.
     pub is_default: Option<bool>,
-}
-
-/// Schema marker of the rm database.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SchemaMarker {
-    /// There is no `oms_version`, which is normal for Community Edition.
-    NoTable,
-    /// The versions it lists, sorted.
-    Versions(Vec<String>),
 }
 
 /// Who may change this OMS: one upgrade at a time.

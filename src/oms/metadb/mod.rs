@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 pub use crate::metadb::{
-    Engine, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, describe_removal, is_elsewhere, read_address,
+    Engine, KEPT_TABLE, LOCK_DATABASE, describe_removal, is_elsewhere, read_address,
 };
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
@@ -42,9 +42,6 @@ pub trait MetaDb: Send + Sync {
     /// Who answers: engine, version, identity.
     fn identify(&self) -> MetaDbResult<'_, ServerIdentity>;
 
-    /// Databases out of `names` that exist, with their character sets.
-    fn find_databases<'a>(&'a self, names: &'a [String]) -> MetaDbResult<'a, Vec<DatabaseFact>>;
-
     /// Sessions of the OMS account or on its databases, other than this client's own.
     fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport>;
 
@@ -73,17 +70,32 @@ pub trait MetaDb: Send + Sync {
     fn list_heart_beats<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, Vec<HeartBeat>>;
 
     /// Regions (`cluster_info`, rm database).
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "waits for installations of several regions")
+    )]
     fn list_regions(&self) -> MetaDbResult<'_, Vec<RegionRow>>;
 
     /// Rows of `heatbeat_sequence` (the table's real name) in one heartbeat database.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the shortening of the table before the dump"
+        )
+    )]
     fn count_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
 
     /// Deletes all but the newest row of `heatbeat_sequence` (upgrade guide, single node, step 2);
     /// two statements, because MySQL refuses a DELETE that reads its own table. Returns rows deleted.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the shortening of the table before the dump"
+        )
+    )]
     fn trim_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
-
-    /// Rows of `oms_version` (rm database), where the table exists.
-    fn read_schema_marker(&self) -> MetaDbResult<'_, SchemaMarker>;
 
     /// Global `ob_query_timeout` in microseconds; `None` on engines that have no such variable.
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>>;

@@ -1,8 +1,8 @@
 //! Projects, nodes, heart beats and regions (tables: V4.0.0 guide, and the vendor's deploy tool).
-use super::super::metadb::{HeartBeat, HostRow, MetaDbError, RegionRow, SchemaMarker};
+use super::super::metadb::{HeartBeat, HostRow, MetaDbError, RegionRow};
 use super::super::project::{ProjectKey, ProjectKind, ProjectRow, ProjectStatus};
 use super::session::Session;
-use super::tables::{find_columns, require_columns};
+use super::tables::require_columns;
 use crate::metadb::quote_table;
 
 /// Rows removed per statement, so that a long table does not run into a statement time limit.
@@ -174,25 +174,6 @@ pub(super) async fn trim_sequence(
             return Ok(removed);
         }
     }
-}
-
-pub(super) async fn read_marker(
-    session: &mut Session,
-    rm: &str,
-) -> Result<SchemaMarker, MetaDbError> {
-    if find_columns(session, rm, "oms_version").await?.is_none() {
-        return Ok(SchemaMarker::NoTable);
-    }
-    require_columns(session, rm, "oms_version", &["version"]).await?;
-    let sql = format!(
-        "select version from {} order by version",
-        quote_table(rm, "oms_version")
-    );
-    let mut versions = Vec::new();
-    for row in session.read("oms_version", &sql, ()).await? {
-        versions.push(row.text(0)?);
-    }
-    Ok(SchemaMarker::Versions(versions))
 }
 
 #[cfg(test)]

@@ -74,10 +74,6 @@ impl MetaDb for MySqlMetaDb {
         call!(self, "identify the server", identity::identify())
     }
 
-    fn find_databases<'a>(&'a self, names: &'a [String]) -> MetaDbResult<'a, Vec<DatabaseFact>> {
-        call!(self, "find databases", tables::find_databases(names))
-    }
-
     fn list_sessions<'a>(&'a self, query: &'a SessionQuery) -> MetaDbResult<'a, SessionReport> {
         call!(self, "list sessions", sessions::list_sessions(query))
     }
@@ -159,14 +155,6 @@ impl MetaDb for MySqlMetaDb {
             self,
             "trim heatbeat_sequence",
             cluster::trim_sequence(database)
-        )
-    }
-
-    fn read_schema_marker(&self) -> MetaDbResult<'_, SchemaMarker> {
-        call!(
-            self,
-            "read oms_version",
-            cluster::read_marker(&self.databases.rm)
         )
     }
 

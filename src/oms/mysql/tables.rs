@@ -1,37 +1,24 @@
 //! Which databases, tables and columns there are. A table that the account may not see is an error,
 //! never "absent": absence has a meaning (HA is off), so it must be proven.
-use super::super::metadb::{DatabaseFact, MetaDbError};
+use super::super::metadb::MetaDbError;
 use super::session::Session;
 use crate::metadb::quote_table;
 
-pub(super) async fn find_databases(
-    session: &mut Session,
-    names: &[String],
-) -> Result<Vec<DatabaseFact>, MetaDbError> {
+async fn has_database(session: &mut Session, wanted: &str) -> Result<bool, MetaDbError> {
     let rows = session
         .read(
             "information_schema.schemata",
-            "select schema_name, default_character_set_name, default_collation_name from information_schema.schemata",
+            "select schema_name from information_schema.schemata",
             (),
         )
         .await?;
-    let mut found = Vec::new();
     for row in rows {
-        let name = row.text(0)?;
         // Servers with lower_case_table_names=1 show other letters than the configuration.
-        if let Some(wanted) = names
-            .iter()
-            .find(|wanted| wanted.eq_ignore_ascii_case(&name))
-        {
-            found.push(DatabaseFact {
-                name: wanted.clone(),
-                charset: row.text(1)?,
-                collation: row.text(2)?,
-            });
+        if row.text(0)?.eq_ignore_ascii_case(wanted) {
+            return Ok(true);
         }
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    Ok(false)
 }
 
 /// Columns of a table in lower case; `None` when the server itself says that there is no such table.
@@ -51,14 +38,13 @@ pub(super) async fn find_columns(
         Ok(_) => {}
         Err(MetaDbError::Missing { .. }) => {
             // Error 1049 and 1146 both mean missing; only the database tells them apart.
-            let names = [database.to_owned()];
-            return if find_databases(session, &names).await?.is_empty() {
+            return if has_database(session, database).await? {
+                Ok(None)
+            } else {
                 Err(MetaDbError::Missing {
                     call: session.call.to_owned(),
                     object: format!("database {database}"),
                 })
-            } else {
-                Ok(None)
             };
         }
         Err(error) => return Err(error),

@@ -1,7 +1,6 @@
 //! Reads answers of the console. Pure; never hands on text of an answer except checked words.
 use serde_json::Value;
 
-use super::super::ha::HaConfig;
 use super::super::project::{ProjectKey, ProjectKind, ProjectProgress, ProjectStatus};
 use super::{Health, OpenApiError};
 
@@ -144,30 +143,6 @@ pub fn parse_health(status: u16, body: &[u8]) -> Result<Health, OpenApiError> {
         Some(Value::Bool(false) | Value::String(_)) => Ok(Health::Unhealthy),
         _ => Err(unreadable(call, "it has no data.healthy")),
     }
-}
-
-/// Reads `ha.config` out of an answer: at the pointer stands the text, or the object itself.
-pub fn read_ha_answer(pointer: &str, body: &[u8]) -> Result<HaConfig, OpenApiError> {
-    let call = "read ha.config";
-    let answer: Value = serde_json::from_slice(body).map_err(|error| {
-        unreadable(
-            call,
-            format!("no JSON (line {}, column {})", error.line(), error.column()),
-        )
-    })?;
-    check_envelope(call, &answer)?;
-    let text = match answer.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(object @ Value::Object(_)) => object.to_string(),
-        Some(_) => {
-            return Err(unreadable(
-                call,
-                "at the read pointer stands neither text nor object",
-            ));
-        }
-        None => return Err(unreadable(call, "there is nothing at the read pointer")),
-    };
-    HaConfig::parse(&text).map_err(|_| unreadable(call, "at the read pointer stands no ha.config"))
 }
 
 /// Checks the answer to a write: an HTTP success may still say `success: false`.

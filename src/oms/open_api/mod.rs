@@ -14,12 +14,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(super) use answer::check_write_answer;
-pub use answer::{parse_health, parse_progress, read_ha_answer};
+pub use answer::{parse_health, parse_progress};
 pub(super) use profile::profile_error;
-pub use profile::{
-    HaCall, HaProfile, HaRead, HaWrite, HeaderSource, ProfileError, ProfileHeader,
-    STRING_PLACEHOLDER, VALUE_PLACEHOLDER,
-};
+pub use profile::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileError, ProfileHeader};
 
 use super::ha::HaConfig;
 use super::project::{ProjectKey, ProjectProgress};
@@ -167,9 +164,6 @@ pub trait OpenApi: Send + Sync {
 
     /// `GET /oms/health`.
     fn read_health(&self) -> OpenApiResult<'_, Health>;
-
-    /// Reads `ha.config` by the profile's read request; a profile without one is refused.
-    fn read_ha<'a>(&'a self, call: &'a HaCall) -> OpenApiResult<'a, HaConfig>;
 
     /// Writes the whole `ha.config` text by the profile's write request. Not conditional: read
     /// first, patch single keys, and verify in the meta database afterwards.

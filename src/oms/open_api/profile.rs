@@ -1,4 +1,4 @@
-//! The HA profile: how one console reads and writes the system parameter `ha.config`. No I/O.
+//! The HA profile: how one console writes the system parameter `ha.config`. No I/O.
 //!
 //! OMS documents no API for system parameters, so nothing here is a default: method, path, headers
 //! and body all come from the user, who reads them off the browser's network panel.
@@ -14,24 +14,13 @@ pub const VALUE_PLACEHOLDER: &str = "${config}";
 /// Stands in a body template for the config as a JSON string, quotes included.
 pub const STRING_PLACEHOLDER: &str = "${config:string}";
 
-/// How to read and write `ha.config` over HTTP.
+/// How to write `ha.config` over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HaProfile {
-    /// How to read it; without it, it is read in the meta database only.
-    pub read: Option<HaRead>,
     /// How to write it.
     pub write: HaWrite,
-    /// Headers of both requests.
+    /// Its headers.
     pub headers: Vec<ProfileHeader>,
-}
-
-/// A `GET` that answers with the parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HaRead {
-    /// Path and query, beginning with `/`.
-    pub path: String,
-    /// JSON pointer (RFC 6901) into the answer, to the config as string or object.
-    pub pointer: String,
 }
 
 /// The request that sets the parameter.
@@ -95,16 +84,7 @@ pub(in super::super) fn profile_error(
 impl HaProfile {
     /// Checks everything that can be known without a call.
     pub fn check(&self) -> Result<(), ProfileError> {
-        if let Some(read) = &self.read {
-            check_path("read.path", &read.path)?;
-            if !read.pointer.is_empty() && !read.pointer.starts_with('/') {
-                return Err(profile_error(
-                    "read.pointer",
-                    "a JSON pointer is empty or begins with /",
-                ));
-            }
-        }
-        check_path("path", &self.write.path)?;
+        check_path(&self.write.path)?;
         if !["POST", "PUT", "PATCH"].contains(&self.write.method.as_str()) {
             return Err(profile_error("method", "must be POST, PUT or PATCH"));
         }
@@ -190,11 +170,11 @@ fn check_header(header: &ProfileHeader) -> Result<(), ProfileError> {
 }
 
 /// A path with a scheme or authority would take the request away from the observed address.
-fn check_path(field: &'static str, path: &str) -> Result<(), ProfileError> {
+fn check_path(path: &str) -> Result<(), ProfileError> {
     let plain = path.starts_with('/') && !path.starts_with("//");
     if !plain || path.parse::<http::uri::PathAndQuery>().is_err() {
         return Err(profile_error(
-            field,
+            "path",
             "must be a path that begins with one /",
         ));
     }
@@ -207,10 +187,6 @@ mod tests {
 
     fn profile() -> HaProfile {
         HaProfile {
-            read: Some(HaRead {
-                path: "/config?name=ha.config".into(),
-                pointer: "/data/value".into(),
-            }),
             write: HaWrite {
                 method: "POST".into(),
                 path: "/config".into(),
@@ -250,19 +226,13 @@ mod tests {
     fn refuses_profiles_that_cannot_work() {
         assert_eq!(profile().check(), Ok(()));
         type Edit = fn(&mut HaProfile);
-        let edits: [(&str, Edit); 9] = [
-            ("read.path", |p| {
-                p.read.as_mut().unwrap().path = "http://evil/".into()
-            }),
+        let edits: [(&str, Edit); 7] = [
             ("path", |p| p.write.path = "//evil/".into()),
             ("path", |p| p.write.path = "/a b".into()),
             ("method", |p| p.write.method = "DELETE".into()),
             ("bodyTemplate", |p| p.write.body = "{}".into()),
             ("bodyTemplate", |p| {
                 p.write.body = r#"{"v":"${config:string}"}"#.into()
-            }),
-            ("read.pointer", |p| {
-                p.read.as_mut().unwrap().pointer = "data".into()
             }),
             ("headers", |p| p.headers[0].name = "Host".into()),
             ("headers", |p| {

@@ -8,6 +8,10 @@ use crate::upgrade::next::Next;
 #[derive(Clone, Copy, Debug)]
 pub struct StepDef {
     /// Its name in the status.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "the tests' key to the list of steps")
+    )]
     pub step: Step,
     /// What goes on, in words for people.
     pub words: &'static str,
@@ -24,6 +28,10 @@ pub struct StepDef {
     /// Where a retry of a rollback begins, by the reason of the stall. For all others, and on all other ways: here.
     pub retries: &'static [(Reason, Step)],
     /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release (`Settling`).
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "the tests hold every way that is gone against it")
+    )]
     pub leads_to: &'static [Step],
     /// `Ok`: it is done, and that step follows. `Err`: what to do until then.
     pub(crate) decide: fn(&Context<'_>, &mut OmsUpgradeStatus) -> Result<Step, Next>,

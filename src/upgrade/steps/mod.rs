@@ -61,6 +61,7 @@ pub fn find_def(step: Step) -> &'static StepDef {
 }
 
 /// Every step, in the order of the procedure.
+#[cfg(feature = "testing")]
 pub fn list_defs() -> impl Iterator<Item = &'static StepDef> {
     Step::ALL.iter().copied().map(find_def)
 }
