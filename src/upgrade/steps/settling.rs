@@ -49,10 +49,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
 
 fn give_back(cx: &Context<'_>) -> Result<(), Next> {
     give_back_query_timeout(cx)?;
-    let targets = cx.observed.targets.iter();
-    targets
-        .map(|target| give_back_target(cx, target))
-        .collect::<Result<(), _>>()?;
+    for target in &cx.observed.targets {
+        give_back_target(cx, target)?;
+    }
     let own = require_known(&cx.observed.leftovers, 5, Reason::OwnObjectsUnseen)?;
     let (secrets, others): (Vec<_>, Vec<_>) =
         own.iter().partition(|own| own.kind == OwnKind::Secret);
