@@ -3,7 +3,9 @@
 use super::pin;
 use super::source::{Source, read_sources};
 use oms_operator::api::{CheckName, ConditionReason, Reason};
+use oms_operator::oms::project::ProjectKind;
 use oms_operator::protocol::report::{Outcome, Reason as AgentReason};
+use oms_operator::protocol::request::RestoreMethod;
 use oms_operator::upgrade::list_check_names;
 use std::collections::BTreeSet;
 
@@ -65,9 +67,12 @@ fn write_section(text: &mut String, title: &str, words: impl IntoIterator<Item =
 fn words_of_conditions_reasons_and_effects() {
     let mut conditions = list_words(&read_files("src/api", "conditions.rs"));
     conditions.retain(|word| word != "True" && word != "False");
-    let mut sources = read_sources("src/upgrade");
-    sources.extend(read_files("src/objects", "target_change.rs"));
+    let sources = read_sources("src/upgrade");
     let mut brain = list_words(&sources);
+    brain.extend(list_variants(&sources, "IntentKind"));
+    let methods = [RestoreMethod::Swap, RestoreMethod::DropAndLoad];
+    brain.extend(methods.map(|method| method.as_str().to_owned()));
+    brain.extend(ProjectKind::ALL.iter().map(ToString::to_string));
     brain.extend(Reason::ALL.iter().map(ToString::to_string));
     brain.extend(ConditionReason::ALL.iter().map(ToString::to_string));
     assert!(conditions.len() >= 13 && brain.len() > 100);
