@@ -76,7 +76,7 @@ fn missing(what: &str) -> Failure {
     Failure::new(
         Reason::ClientMissing,
         format!(
-            "There is no usable dump client: {what}. Nothing was changed. Use an image that holds one (deploy/ builds one)."
+            "There is no usable dump client: {what}. Nothing was changed. Use an image that holds one (deploy/ builds one)"
         ),
     )
 }
@@ -143,7 +143,7 @@ impl OptionFile {
             Err(e) => Err(Failure::new(
                 Reason::Internal,
                 format!(
-                    "The option file for the dump client cannot be written to {}: {e}. Nothing was changed. The pod needs an emptyDir at /tmp.",
+                    "The option file for the dump client cannot be written to {}: {e}. Nothing was changed. The pod needs an emptyDir at /tmp",
                     file.0.display()
                 ),
             )),
@@ -212,7 +212,7 @@ pub async fn run_dump(
     let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Failure::new(
             Reason::Internal,
-            "The dump client has no output.",
+            "The dump client has no output",
         ));
     };
     let copying = async {
@@ -236,7 +236,7 @@ pub async fn run_dump(
     let status = child.wait().await.map_err(|e| {
         Failure::new(
             Reason::ClientFailed,
-            format!("The dump client cannot be waited for: {e}."),
+            format!("The dump client cannot be waited for: {e}"),
         )
     })?;
     // MariaDB's client has been seen to end with status 0, header and trailer, and without a single table, after
@@ -301,13 +301,14 @@ fn judge(database: &str, status: &str, words: &str) -> Failure {
         .chars()
         .take(300)
         .collect();
-    Failure::new(
-        reason,
-        format!(
-            "The dump client ended on database {database} with {status}: {line} The incomplete file is no backup; the databases were not touched.{}",
-            hint(reason)
-        ),
-    )
+    let what = format!("The dump client ended on database {database} with {status}");
+    let what = match line.as_str() {
+        "" => what,
+        line => format!("{what}: {line}"),
+    };
+    Failure::new(reason, what)
+        .and("The incomplete file is no backup; the databases were not touched")
+        .and(hint(reason))
 }
 
 /// Whether the client complains in this line; warnings and notes about deprecated names are none.

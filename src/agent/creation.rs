@@ -14,12 +14,13 @@ use super::sql::rewrite::rename_references;
 use super::sql::views::{rename_tables, without_definer};
 use crate::metadb::quote_name;
 use crate::protocol::report::{Engine, Reason};
+use crate::protocol::sentence::join_sentence;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 /// What a refusal beside the live databases means.
 pub const NOT_ON_THIS_SERVER: &str = "The live databases were not touched. As it is, this backup cannot be restored on this server: do what \
-     the server asks for, or drop what is named from the live databases, then make another backup.";
+     the server asks for, or drop what is named from the live databases, then make another backup";
 
 /// Where the content of a backup goes.
 #[derive(Clone, Copy, Debug)]
@@ -220,12 +221,11 @@ const TOLD: usize = 4;
 fn name_refused(what: &str, refused: &[(Wanted, Failure)]) -> Option<Failure> {
     let (_, first) = refused.first()?;
     let mut message = format!(
-        "The MetaDB refuses {} {what}(s) of the backup, after all others were made.",
+        "The MetaDB refuses {} {what}(s) of the backup, after all others were made",
         refused.len()
     );
     for (_, failure) in refused.iter().take(TOLD) {
-        message.push(' ');
-        message.push_str(&failure.message);
+        message = join_sentence(&message, &failure.message);
     }
     if refused.len() > TOLD {
         let others: Vec<&str> = refused[TOLD..]
@@ -233,12 +233,10 @@ fn name_refused(what: &str, refused: &[(Wanted, Failure)]) -> Option<Failure> {
             .take(20)
             .map(|(one, _)| one.object.as_str())
             .collect();
-        message.push_str(&format!(" It also refuses {}", others.join(", ")));
-        message.push_str(if refused.len() > TOLD + others.len() {
-            ", and more."
-        } else {
-            "."
-        });
+        message = join_sentence(&message, &format!("It also refuses {}", others.join(", ")));
+        if refused.len() > TOLD + others.len() {
+            message.push_str(", and more");
+        }
     }
     Some(Failure::new(first.reason, message))
 }
@@ -260,7 +258,7 @@ pub fn refuse_rings(manifest: &Manifest, definitions: &[Definitions]) -> Result<
         format!(
             "Foreign keys form a ring across databases, which OceanBase does not take back in any order (error 1235): {}. \
              Nothing was touched, and this backup cannot be restored on this server. Drop one of these constraints \
-             (ALTER TABLE … DROP FOREIGN KEY …), then make another backup; add it again afterwards.",
+             (ALTER TABLE … DROP FOREIGN KEY …), then make another backup; add it again afterwards",
             rings.join("; ")
         ),
     ))
@@ -273,7 +271,7 @@ mod tests {
     fn refused(count: usize) -> Vec<(Wanted, Failure)> {
         let one = |number| {
             let object = format!("view d.v{number}");
-            let message = format!("While making {object} the MetaDB answered error 1146.");
+            let message = format!("While making {object} the MetaDB answered error 1146");
             let wanted = Wanted {
                 object,
                 target: "d".into(),
@@ -294,12 +292,12 @@ mod tests {
         assert!(few.message.contains("4 view(s)") && !few.message.contains("also refuses"));
         let more = name_refused("view", &refused(TOLD + 2)).unwrap().message;
         assert!(
-            more.ends_with("error 1146. It also refuses view d.v4, view d.v5."),
+            more.ends_with("error 1146. It also refuses view d.v4, view d.v5"),
             "{more}"
         );
         let many = name_refused("view", &refused(400)).unwrap().message;
         assert!(
-            many.ends_with("view d.v23, and more.") && many.len() < 1000,
+            many.ends_with("view d.v23, and more") && many.len() < 1000,
             "{many}"
         );
     }

@@ -68,7 +68,7 @@ fn unreadable(what: &str) -> Failure {
     Failure::new(
         Reason::CredentialsUnreadable,
         format!(
-            "The account of the MetaDB cannot be read: {what}. Nothing was touched. Check the Secret that the upgrade names and its keys."
+            "The account of the MetaDB cannot be read: {what}. Nothing was touched. Check the Secret that the upgrade names and its keys"
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 use crate::metadb::{Meaning, judge_code, quotes_values};
 use crate::protocol::report::Reason;
+use crate::protocol::sentence::join_sentence;
 
 /// The error of every function in the agent.
 ///
@@ -25,11 +26,13 @@ impl Failure {
         }
     }
 
-    /// Adds what it means and what to do next.
+    /// Adds a sentence: what it means, or what to do next. Nothing where there is none. Messages have no full stop at
+    /// their end, so that whoever repeats one can go on after it.
     #[must_use]
-    pub fn and(mut self, what_next: &str) -> Self {
-        self.message.push(' ');
-        self.message.push_str(what_next);
+    pub fn and(mut self, sentence: &str) -> Self {
+        if !sentence.is_empty() {
+            self.message = join_sentence(&self.message, sentence);
+        }
         self
     }
 
@@ -38,22 +41,14 @@ impl Failure {
         match error {
             mysql_async::Error::Server(server) => {
                 let reason = reason_of_code(server.code);
-                Self::new(
-                    reason,
-                    format!(
-                        "While {doing} the MetaDB answered {}.{}",
-                        words(server),
-                        advise(server.code, reason)
-                    ),
-                )
+                let what = format!("While {doing} the MetaDB answered {}", words(server));
+                Self::new(reason, what).and(advise(server.code, reason))
             }
             other => Self::new(
                 Reason::ConnectionLost,
-                format!(
-                    "While {doing} the connection to the MetaDB failed: {other}.{}",
-                    hint(Reason::ConnectionLost)
-                ),
-            ),
+                format!("While {doing} the connection to the MetaDB failed: {other}"),
+            )
+            .and(hint(Reason::ConnectionLost)),
         }
     }
 
@@ -65,13 +60,8 @@ impl Failure {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::ClaimNotWritable,
             _ => Reason::VolumeFailed,
         };
-        Self::new(
-            reason,
-            format!(
-                "While {doing} the volume answered: {error}.{}",
-                hint(reason)
-            ),
-        )
+        let what = format!("While {doing} the volume answered: {error}");
+        Self::new(reason, what).and(hint(reason))
     }
 }
 
@@ -126,8 +116,8 @@ fn words(error: &mysql_async::ServerError) -> String {
 
 fn advise(code: u16, reason: Reason) -> &'static str {
     if judge_code(code) == Meaning::Locked {
-        " A transaction of somebody else keeps what is needed locked. Find it (SHOW FULL PROCESSLIST; \
-         information_schema.INNODB_TRX, on OceanBase oceanbase.GV$OB_TRANSACTION_PARTICIPANTS), end it with KILL, then try again."
+        "A transaction of somebody else keeps what is needed locked. Find it (SHOW FULL PROCESSLIST; \
+         information_schema.INNODB_TRX, on OceanBase oceanbase.GV$OB_TRANSACTION_PARTICIPANTS), end it with KILL, then try again"
     } else {
         hint(reason)
     }
@@ -137,27 +127,27 @@ fn advise(code: u16, reason: Reason) -> &'static str {
 pub fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::AccessDenied => {
-            " Nothing was changed. Check user name and password in the Secret that the upgrade names. An account that requires \
+            "Nothing was changed. Check user name and password in the Secret that the upgrade names. An account that requires \
              TLS (REQUIRE SSL) is refused in the same way, and so is everybody by some servers with require_secure_transport: \
-             this version does not log in with TLS, so let the account log in without."
+             this version does not log in with TLS, so let the account log in without"
         }
-        Reason::PrivilegeMissing => " Grant the missing privilege to the account and try again.",
-        Reason::DatabaseMissing => " Check the database names in OMS's config.yaml.",
+        Reason::PrivilegeMissing => "Grant the missing privilege to the account and try again",
+        Reason::DatabaseMissing => "Check the database names in OMS's config.yaml",
         Reason::QueryTimeout => {
-            " A result that is cut is never taken for a whole one. Raise the time limit of the server \
-             (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again."
+            "A result that is cut is never taken for a whole one. Raise the time limit of the server \
+             (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again"
         }
         Reason::TlsFailed => {
-            " Client and server disagree about TLS. Nothing was changed. This version logs in without TLS: let the server take \
+            "Client and server disagree about TLS. Nothing was changed. This version logs in without TLS: let the server take \
              connections without it (require_secure_transport = OFF, no REQUIRE SSL for this account), and see that the dump \
-             client of the tools image does not demand it."
+             client of the tools image does not demand it"
         }
-        Reason::ConnectionLost => " Check that the MetaDB is up and reachable, then try again.",
+        Reason::ConnectionLost => "Check that the MetaDB is up and reachable, then try again",
         Reason::NoSpace => {
-            " The volume is full: enlarge the claim or remove old backups, then try again."
+            "The volume is full: enlarge the claim or remove old backups, then try again"
         }
         Reason::ClaimNotWritable => {
-            " The claim must be writable for user 65532 (fsGroup 65532, or ownership set on volumes that ignore fsGroup)."
+            "The claim must be writable for user 65532 (fsGroup 65532, or ownership set on volumes that ignore fsGroup)"
         }
         _ => "",
     }

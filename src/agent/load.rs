@@ -56,7 +56,7 @@ pub async fn load_rows(
         read_statements(&directory, &owned, &mut |kind, statement, bytes| {
             // A receiver that has gone away has a better reason to stop.
             send.blocking_send((kind, statement.to_vec(), bytes))
-                .map_err(|_| Failure::new(Reason::Internal, "Loading was given up."))
+                .map_err(|_| Failure::new(Reason::Internal, "Loading was given up"))
         })
     });
     source.meter.at(&record.name, None);
@@ -85,7 +85,7 @@ pub async fn load_rows(
     }
     reading
         .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}.")))??;
+        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))??;
     let _ = connection.disconnect().await;
     Ok(())
 }
@@ -106,7 +106,7 @@ fn select_for_rows(
                 Failure::new(
                     Reason::ContentDiffers,
                     format!(
-                        "The dump of {} fills table {table} otherwise than recorded: {e}.",
+                        "The dump of {} fills table {table} otherwise than recorded: {e}",
                         record.name
                     ),
                 )
@@ -242,7 +242,7 @@ pub async fn load_beside(
         Reason::ContentDiffers,
         format!(
             "The dump was loaded aside and is not what the manifest says: {}. The live databases were not touched. \
-             Try again; if it stays so, the backup cannot be used on this server.",
+             Try again; if it stays so, the backup cannot be used on this server",
             summarize(&findings)
         ),
     ))

@@ -108,7 +108,7 @@ fn run_to_report(command: &Command) -> Report {
         .map_err(|e| {
             Failure::new(
                 Reason::InvalidRequest,
-                format!("The request cannot be carried out: {e}. Nothing was touched."),
+                format!("The request cannot be carried out: {e}. Nothing was touched"),
             )
         })
         .and_then(|request| {
@@ -143,7 +143,7 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
         .map_err(|e| {
             Failure::new(
                 Reason::Internal,
-                format!("The runtime cannot start: {e}. Nothing was touched."),
+                format!("The runtime cannot start: {e}. Nothing was touched"),
             )
         })?;
     let outcome = runtime.block_on(async {
@@ -206,9 +206,9 @@ fn describe_early_end(command: &Command, method: RestoreMethod) -> &'static str 
     match (command, method) {
         (Command::Restore(_), RestoreMethod::DropAndLoad) => commands::restore::ONLY_IN_BACKUP,
         (Command::Restore(_), RestoreMethod::Swap) => {
-            "Live data was replaced only if the swap had begun, which the next attempt finishes. Start another attempt."
+            "Live data was replaced only if the swap had begun, which the next attempt finishes. Start another attempt"
         }
-        _ => "Live data was not touched. Start another attempt.",
+        _ => "Live data was not touched. Start another attempt",
     }
 }
 
@@ -222,7 +222,7 @@ async fn race(
     let internal = |e: std::io::Error| {
         Failure::new(
             Reason::Internal,
-            format!("Signals cannot be received: {e}. Nothing was touched."),
+            format!("Signals cannot be received: {e}. Nothing was touched"),
         )
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
@@ -233,9 +233,9 @@ async fn race(
     tokio::select! {
         outcome = carry_out(command, run) => outcome,
         Some(failure) = failures.recv() => Err(failure.and(meaning)),
-        _ = terminate.recv() => ended(Reason::Interrupted, "The run was ended by SIGTERM."),
-        _ = interrupt.recv() => ended(Reason::Interrupted, "The run was ended by SIGINT."),
-        () = tokio::time::sleep(limit) => ended(Reason::DeadlineExceeded, &format!("The run did not end within its {} s.", limit.as_secs())),
-        () = run.meter.print_progress() => ended(Reason::Internal, "Progress ended."),
+        _ = terminate.recv() => ended(Reason::Interrupted, "The run was ended by SIGTERM"),
+        _ = interrupt.recv() => ended(Reason::Interrupted, "The run was ended by SIGINT"),
+        () = tokio::time::sleep(limit) => ended(Reason::DeadlineExceeded, &format!("The run did not end within its {} s", limit.as_secs())),
+        () = run.meter.print_progress() => ended(Reason::Internal, "Progress ended"),
     }
 }

@@ -121,7 +121,7 @@ impl Manifest {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|e| {
             Failure::new(
                 Reason::Internal,
-                format!("The manifest cannot be written: {e}."),
+                format!("The manifest cannot be written: {e}"),
             )
         })?;
         bytes.push(b'\n');
@@ -136,20 +136,20 @@ impl Manifest {
         let mismatch = |what: String| {
             Failure::new(
                 Reason::ManifestMismatch,
-                format!("{what} The backup is not used and the databases were not touched."),
+                format!("{what}. The backup is not used and the databases were not touched"),
             )
         };
         let digest = sha256_hex(bytes);
         if digest != expected_digest {
             return Err(mismatch(format!(
-                "{FILE_NAME} on the claim has sha256 {digest}, expected is {expected_digest}."
+                "{FILE_NAME} on the claim has sha256 {digest}, expected is {expected_digest}"
             )));
         }
         let manifest: Self = serde_json::from_slice(bytes)
-            .map_err(|e| mismatch(format!("{FILE_NAME} on the claim cannot be read: {e}.")))?;
+            .map_err(|e| mismatch(format!("{FILE_NAME} on the claim cannot be read: {e}")))?;
         if manifest.format_version != FORMAT_VERSION {
             return Err(mismatch(format!(
-                "{FILE_NAME} has format version {}, this agent reads {FORMAT_VERSION}.",
+                "{FILE_NAME} has format version {}, this agent reads {FORMAT_VERSION}",
                 manifest.format_version
             )));
         }

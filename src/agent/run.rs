@@ -134,7 +134,7 @@ impl Run {
             return Err(Failure::new(
                 Reason::ManifestMismatch,
                 format!(
-                    "The backup holds the databases {recorded:?}, asked for are {asked:?}. A backup is restored as a whole or not at all; nothing was touched."
+                    "The backup holds the databases {recorded:?}, asked for are {asked:?}. A backup is restored as a whole or not at all; nothing was touched"
                 ),
             ));
         }
@@ -160,6 +160,6 @@ fn missing_field(field: &'static str) -> Failure {
     };
     Failure::new(
         Reason::InvalidRequest,
-        format!("The request cannot be carried out: {invalid}. Nothing was touched."),
+        format!("The request cannot be carried out: {invalid}. Nothing was touched"),
     )
 }

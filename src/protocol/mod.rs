@@ -4,3 +4,4 @@
 pub mod report;
 mod report_line;
 pub mod request;
+pub mod sentence;

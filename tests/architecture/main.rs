@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod comments;
 mod imports;
+mod messages;
 #[path = "../golden/pin.rs"]
 mod pin;
 mod reaching;

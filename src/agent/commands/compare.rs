@@ -20,16 +20,15 @@ pub async fn compare(run: &Run) -> Result<Done, Failure> {
     let databases = &run.request.databases;
     require_sight(&metadb, &mut connection, databases)
         .await
-        .map_err(|failure| failure.and("Nothing was touched."))?;
+        .map_err(|failure| failure.and("Nothing was touched"))?;
     require_quiet(&metadb, &mut connection, databases).await?;
     let findings = compare_live(&mut connection, &manifest, &run.meter).await?;
     // Whoever came meanwhile may have written behind us.
     require_still_quiet(&metadb, &mut connection, databases).await?;
     let _ = connection.disconnect().await;
     if findings.is_empty() {
-        let message =
-            "The live databases hold exactly what the backup holds. No restore is needed."
-                .to_owned();
+        let message = "The live databases hold exactly what the backup holds. No restore is needed"
+            .to_owned();
         return Ok(Done {
             message,
             result: CommandResult::Compare(CompareReport::Equal),
@@ -38,7 +37,7 @@ pub async fn compare(run: &Run) -> Result<Done, Failure> {
     let summary = summarize(&findings);
     Ok(Done {
         message: format!(
-            "The live databases differ from the backup in {} object(s): {summary}. A rollback must restore them.",
+            "The live databases differ from the backup in {} object(s): {summary}. A rollback must restore them",
             findings.len()
         ),
         result: CommandResult::Compare(CompareReport::Different {

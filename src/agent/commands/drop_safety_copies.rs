@@ -29,7 +29,7 @@ pub async fn drop_safety_copies(run: &Run) -> Result<Done, Failure> {
     }
     let _ = connection.disconnect().await;
     let message = format!(
-        "Dropped {} database(s); the live ones were not touched.",
+        "Dropped {} database(s); the live ones were not touched",
         dropped.len()
     );
     Ok(Done {

@@ -39,7 +39,7 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     require_quiet(&metadb, &mut connection, &run.request.databases).await?;
     require_sight(&metadb, &mut connection, &run.request.databases)
         .await
-        .map_err(|failure| failure.and("Nothing was touched."))?;
+        .map_err(|failure| failure.and("Nothing was touched"))?;
     let before = describe_all(run, &mut connection).await?;
     refuse_unsupported(&before)?;
     let directory = prepare(run.root(), run.request.attempt)?;
@@ -69,7 +69,7 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         return Err(Failure::new(
             Reason::ChangedWhileDumping,
             "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
-             Stop whatever changed them, then try again.",
+             Stop whatever changed them, then try again",
         ));
     }
     let mut records = Vec::new();
@@ -112,7 +112,7 @@ fn conclude(directory: &Path, manifest: &Manifest, digest_seconds: u64, dump_sec
         })
         .collect();
     let message = format!(
-        "Dumped {} database(s) with {} rows, {} bytes ({} stored), to {}. It counts as a backup once it is verified.",
+        "Dumped {} database(s) with {} rows, {} bytes ({} stored), to {}. It counts as a backup once it is verified",
         databases.len(),
         manifest.rows(),
         manifest.raw_bytes(),
@@ -151,7 +151,7 @@ fn refuse_unsupported(shapes: &[DatabaseShape]) -> Result<(), Failure> {
         Reason::UnsupportedObjects,
         format!(
             "The databases hold objects that the documented backup does not carry: {}. Nothing was written. \
-             OMS makes none of these; move them elsewhere before the upgrade.",
+             OMS makes none of these; move them elsewhere before the upgrade",
             crate::agent::manifest::summarize(&others)
         ),
     ))
@@ -189,7 +189,7 @@ async fn dump_database(
     );
     let (dumped, stored) = tokio::join!(dumping, storing);
     let stored = stored
-        .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}.")))?;
+        .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}")))?;
     match (dumped, stored) {
         (Ok(()), stored) => stored,
         // A full volume ends the client too; the volume is the reason then.
@@ -237,8 +237,8 @@ fn left_out(engine: Engine, database: &str, table: &str) -> Failure {
         reason,
         format!(
             "Table {database}.{table} exists and the dump client left it out without an error. The dump is no backup; \
-             the databases were not touched.{}",
-            hint(reason)
+             the databases were not touched"
         ),
     )
+    .and(hint(reason))
 }

@@ -119,19 +119,19 @@ fn summarize(report: &ProbeReport) -> String {
     }
     if !report.missing_databases.is_empty() {
         troubles.push(format!(
-            "Databases that do not exist: {}.",
+            "Databases that do not exist: {}",
             report.missing_databases.join(", ")
         ));
     }
     if !report.unsupported_objects.is_empty() {
         troubles.push(format!(
-            "{} object(s) that the backup would not carry.",
+            "{} object(s) that the backup would not carry",
             report.unsupported_objects.len()
         ));
     }
     if !report.unsuited_settings.is_empty() {
         troubles.push(format!(
-            "{} setting(s) of the server would change what the dump client reads.",
+            "{} setting(s) of the server would change what the dump client reads",
             report.unsuited_settings.len()
         ));
     }
@@ -142,16 +142,16 @@ fn summarize(report: &ProbeReport) -> String {
         .count();
     if lacking > 0 {
         troubles.push(format!(
-            "{lacking} privilege(s) are missing; the GRANT statements are in the report."
+            "{lacking} privilege(s) are missing; the GRANT statements are in the report"
         ));
     }
     if let Trial::Failed(why) | Trial::Unsupported(why) = &report.rename_across_databases {
         troubles.push(format!("Renaming across databases failed: {why}"));
     }
     if troubles.is_empty() {
-        "Backup and restore would work.".to_owned()
+        "Backup and restore would work".to_owned()
     } else {
-        troubles.join(" ")
+        troubles.join(". ")
     }
 }
 

@@ -28,11 +28,11 @@ use std::path::Path;
 
 /// What it means when a restore by drop and load ends early.
 pub const ONLY_IN_BACKUP: &str = "Once a database was dropped, its content is only in the backup on the claim. \
-     Do not start OMS and keep the claim; another attempt loads it again.";
+     Do not start OMS and keep the claim; another attempt loads it again";
 
 /// What it means when everything but some views was loaded.
 const VIEWS_REFUSED: &str =
-    "All tables of the backup are loaded. Make what these views need before the next attempt.";
+    "All tables of the backup are loaded. Make what these views need before the next attempt";
 
 /// What all steps of a restore work with.
 struct Restore<'r> {
@@ -55,7 +55,7 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
         return Err(Failure::new(
             Reason::EngineDiffers,
             format!(
-                "The backup was made on {:?}, the MetaDB is {:?}. Nothing was touched. Check that the address is that of the MetaDB.",
+                "The backup was made on {:?}, the MetaDB is {:?}. Nothing was touched. Check that the address is that of the MetaDB",
                 manifest.engine,
                 metadb.engine.family()
             ),
@@ -94,12 +94,12 @@ fn describe_unfinished(before: Option<&RestoreRecord>) -> &'static str {
         Some(Step::Dropping) => ONLY_IN_BACKUP,
         Some(Step::Swapping) => {
             "An earlier attempt stopped between renames: the live databases are partly old and partly new, and each table is kept, \
-             live, aside or as a safety copy. Do not start OMS."
+             live, aside or as a safety copy. Do not start OMS"
         }
         Some(Step::Differed) => {
-            "An earlier attempt replaced the live databases, and they do not equal the backup. Do not start OMS."
+            "An earlier attempt replaced the live databases, and they do not equal the backup. Do not start OMS"
         }
-        Some(Step::Loading | Step::Done) | None => "Nothing was touched.",
+        Some(Step::Loading | Step::Done) | None => "Nothing was touched",
     }
 }
 
@@ -111,7 +111,7 @@ impl<'r> Restore<'r> {
                     return Err(Failure::new(
                         Reason::ManifestMismatch,
                         format!(
-                            "Attempt {} has begun to swap in the backup with manifest {}, asked for is {}. Nothing was touched. Finish that one first.",
+                            "Attempt {} has begun to swap in the backup with manifest {}, asked for is {}. Nothing was touched. Finish that one first",
                             record.attempt, record.manifest_digest, self.digest
                         ),
                     ));
@@ -305,7 +305,7 @@ impl<'r> Restore<'r> {
             Reason::ContentDiffers,
             format!(
                 "The live databases were replaced and do not equal the backup: {}. {replaced}; \
-                 the backup on the claim is unchanged. Do not start OMS; another attempt starts over from the backup.",
+                 the backup on the claim is unchanged. Do not start OMS; another attempt starts over from the backup",
                 summarize(&findings),
             ),
         ))
@@ -354,7 +354,7 @@ impl<'r> Restore<'r> {
         candidates.into_iter().find(is_free).ok_or_else(|| {
             Failure::new(
                 Reason::Internal,
-                "There are a hundred safety copies of this attempt. Nothing was touched. Drop the databases named *__omsnew_* that are no longer needed.",
+                "There are a hundred safety copies of this attempt. Nothing was touched. Drop the databases named *__omsnew_* that are no longer needed",
             )
         })
     }
@@ -389,7 +389,7 @@ impl<'r> Restore<'r> {
                 .filter(|attempt| *attempt != self.run.request.attempt),
         };
         let message = format!(
-            "The live databases equal the backup again: {} tables with {} rows.",
+            "The live databases equal the backup again: {} tables with {} rows",
             result.tables, result.rows
         );
         Done {

@@ -63,7 +63,7 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
     };
     Ok(Done {
         message: format!(
-            "The backup is whole: {proven} were proven ({} rows).",
+            "The backup is whole: {proven} were proven ({} rows)",
             result.rows
         ),
         result: CommandResult::Verify(result),
@@ -108,7 +108,7 @@ pub async fn prove_files(
     });
     proving
         .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}.")))?
+        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))?
 }
 
 /// How much is restored into scratch databases.

@@ -47,7 +47,7 @@ pub async fn describe_database(
             Reason::DatabaseMissing,
             format!(
                 "Database {name} does not exist, or the account may not see it. Nothing was changed. \
-                 Check the database names in OMS's config.yaml and the grants of the account."
+                 Check the database names in OMS's config.yaml and the grants of the account"
             ),
         ));
     };

@@ -135,7 +135,7 @@ fn not_kept(name: &str, wanted: &str, found: &str) -> Failure {
         format!(
             "The MetaDB does not keep the session's setting {name}: it reads {found} instead of {wanted}. What was read could be less \
              than all, so this run ended. If there is a proxy in between, let it keep the settings of sessions, or give the \
-             address of the server itself; then try again."
+             address of the server itself; then try again"
         ),
     )
 }
@@ -176,7 +176,7 @@ async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> 
         Err(_) => Err(Failure::new(
             Reason::ConnectionLost,
             format!(
-                "{}:{} did not answer within {} s. Nothing was touched. Check address and network policies, then try again.",
+                "{}:{} did not answer within {} s. Nothing was touched. Check address and network policies, then try again",
                 address.host,
                 address.port,
                 CONNECT_LIMIT.as_secs()

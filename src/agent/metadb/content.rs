@@ -59,7 +59,7 @@ async fn read_table(
             Failure::new(
                 Reason::Internal,
                 format!(
-                    "While {doing} a value came in another protocol than text. Nothing was changed."
+                    "While {doing} a value came in another protocol than text. Nothing was changed"
                 ),
             )
         })?;

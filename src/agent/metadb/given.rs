@@ -133,7 +133,7 @@ impl Given {
         Err(Failure::new(
             Reason::UnsuitedSetting,
             format!(
-                "The dump client takes these settings as the server gives them: {}. Nothing was written; try again after that.",
+                "The dump client takes these settings as the server gives them: {}. Nothing was written; try again after that",
                 unsuited.join(". ")
             ),
         ))

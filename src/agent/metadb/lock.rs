@@ -53,7 +53,7 @@ fn lost(what: &str) -> Failure {
         Reason::LockLost,
         format!(
             "This run no longer owns the MetaDB: {what}. It stopped before its next change. \
-             Nothing is to be done when the operator has started another run since."
+             Nothing is to be done when the operator has started another run since"
         ),
     )
 }
@@ -138,7 +138,7 @@ async fn describe_busy(metadb: &MetaDbServer, connection: &mut Conn) -> Failure 
         Reason::AgentBusy,
         format!(
             "Another run works on this MetaDB and did not end within {} s. This one changed nothing. \
-             Wait for the other run's Job to end, then try again.",
+             Wait for the other run's Job to end, then try again",
             LOST_PATIENCE.as_secs()
         ),
     );
@@ -148,7 +148,7 @@ async fn describe_busy(metadb: &MetaDbServer, connection: &mut Conn) -> Failure 
         return failure;
     }
     failure.and(&format!(
-        "Where there is no such Job, end what it left: {}.",
+        "Where there is no such Job, end what it left: {}",
         say_kill(&sessions)
     ))
 }

@@ -26,7 +26,7 @@ pub async fn require_packet(connection: &mut Conn, longest: u64) -> Result<(), F
             format!(
                 "The longest statement of the dump has {longest} bytes, and the MetaDB takes {limit} (max_allowed_packet), so the backup \
                  could not be loaded. Nothing was changed. Let an administrator run: SET GLOBAL max_allowed_packet = {wanted} \
-                 (and write it into the server's configuration), then try again."
+                 (and write it into the server's configuration), then try again"
             ),
         )),
     }

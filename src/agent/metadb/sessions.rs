@@ -66,7 +66,7 @@ pub async fn require_quiet(
                 Reason::NotQuiesced,
                 format!(
                     "{} session(s) of others stay connected to the databases. Nothing was written. \
-                     Stop whatever they belong to (OMS, its helpers, consoles), or end them, then try again: {}.",
+                     Stop whatever they belong to (OMS, its helpers, consoles), or end them, then try again: {}",
                     stayed.len(),
                     say_kill(&stayed)
                 ),

@@ -123,7 +123,7 @@ pub async fn require_sight(
         Reason::PrivilegeMissing,
         format!(
             "The account would not see triggers, routines or events of the databases if there were any. A backup does not carry \
-             them, and they would be lost without a word. Let an administrator run: {}; then try again.",
+             them, and they would be lost without a word. Let an administrator run: {}; then try again",
             statements.join("; ")
         ),
     ))

@@ -92,7 +92,7 @@ pub async fn read(connection: &mut Conn) -> Result<Option<RestoreRecord>, Failur
             Reason::Internal,
             format!(
                 "The record of a restore reads {note:?}, which this version does not understand. Nothing was touched; \
-                 use the version that began the restore."
+                 use the version that began the restore"
             ),
         ));
     };
@@ -147,7 +147,7 @@ pub fn refuse_unfinished(
                 Reason::InvalidRequest,
                 format!(
                     "The restore of upgrade {} (attempt {}) replaced only a part of the live databases. Nothing was touched. \
-                     Finish that restore with another attempt first.",
+                     Finish that restore with another attempt first",
                     record.upgrade_uid, record.attempt
                 ),
             ))

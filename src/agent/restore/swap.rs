@@ -34,7 +34,7 @@ struct Move {
 
 /// What it means when the tables are back and some views are not.
 const VIEWS_REFUSED: &str = "All tables of the backup are live again, and the replaced ones are kept as safety copies (*__omsnew_*). \
-     Do not start OMS. Make what these views need, or make the views themselves; another attempt goes on from here.";
+     Do not start OMS. Make what these views need, or make the views themselves; another attempt goes on from here";
 
 /// Carries the swap out, or on. `definitions` are those of the dumps, if they were read already.
 ///
@@ -153,7 +153,7 @@ async fn read_all_definitions(
     });
     reading
         .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}.")))?
+        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))?
 }
 
 async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<(), Failure> {
@@ -175,6 +175,6 @@ async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<()
     connection.query_drop(format!("RENAME TABLE {}", list.join(", "))).await.map_err(|e| {
         let failure = Failure::from_sql(doing, &e);
         let reason = if failure.reason == Reason::ServerError { Reason::RenameFailed } else { failure.reason };
-        Failure { reason, ..failure }.and("Old and new tables are all kept, live, aside or as safety copies; another attempt goes on from here.")
+        Failure { reason, ..failure }.and("Old and new tables are all kept, live, aside or as safety copies; another attempt goes on from here")
     })
 }

@@ -52,7 +52,7 @@ pub fn prepare(root: &Path, attempt: i32) -> Result<PathBuf, Failure> {
         .map_err(|e| match e.kind() {
             std::io::ErrorKind::AlreadyExists => Failure::new(
                 Reason::VolumeFailed,
-                format!("{} exists already and holds a complete backup, which is never overwritten. Use another attempt number.", directory.display()),
+                format!("{} exists already and holds a complete backup, which is never overwritten. Use another attempt number", directory.display()),
             ),
             _ => Failure::from_io(&format!("creating {}", directory.display()), &e),
         })?;
@@ -109,7 +109,7 @@ pub fn find_manifest(root: &Path, expected_digest: &str) -> Result<(PathBuf, Man
     Err(last.unwrap_or_else(|| {
         Failure::new(
             Reason::ManifestMismatch,
-            format!("There is no {FILE_NAME} below {}. The backup is not used and the databases were not touched. Check that the right claim is mounted.", root.display()),
+            format!("There is no {FILE_NAME} below {}. The backup is not used and the databases were not touched. Check that the right claim is mounted", root.display()),
         )
     }))
 }

@@ -26,7 +26,7 @@ pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failu
         Failure::new(
             Reason::ChecksumMismatch,
             format!(
-                "{} {what}. The backup is damaged and is not used; the databases were not touched.",
+                "{} {what}. The backup is damaged and is not used; the databases were not touched",
                 path.display()
             ),
         )
@@ -83,7 +83,7 @@ pub fn read_statements(
         Failure::new(
             Reason::ChecksumMismatch,
             format!(
-                "{} cannot be read as a dump: {e}. The backup is damaged and is not used any further.",
+                "{} cannot be read as a dump: {e}. The backup is damaged and is not used any further",
                 path.display()
             ),
         )
@@ -144,7 +144,7 @@ pub fn read_statements(
 fn incomplete(reason: Reason, database: &str, what: &str) -> Failure {
     Failure::new(
         reason,
-        format!("The stored dump of {database} {what}. It is not used any further."),
+        format!("The stored dump of {database} {what}. It is not used any further"),
     )
 }
 
@@ -221,7 +221,7 @@ impl Proof<'_> {
         Failure::new(
             Reason::ContentDiffers,
             format!(
-                "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used.",
+                "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used",
                 self.record.name
             ),
         )

@@ -91,7 +91,7 @@ pub fn store_stream(
     if !finished.blocking_recv().unwrap_or(false) {
         return Err(Failure::new(
             Reason::ClientFailed,
-            "The dump client did not end well.",
+            "The dump client did not end well",
         ));
     }
     if !frame.has_header(database) {
@@ -127,7 +127,7 @@ fn refused(reason: Reason, database: &str, what: &str) -> Failure {
     Failure::new(
         reason,
         format!(
-            "The dump of {database} {what}, although its client ended without an error. It is not taken for a backup. Nothing was changed; try again."
+            "The dump of {database} {what}, although its client ended without an error. It is not taken for a backup. Nothing was changed; try again"
         ),
     )
 }

@@ -3,6 +3,7 @@
 use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason};
 use crate::facts::JobState;
 use crate::protocol::report::{Outcome, Reason as AgentReason, Report};
+use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::create_job;
@@ -115,10 +116,12 @@ fn judge_end(
         ));
     }
     let reason = Reason::Agent(report.reason);
+    // An agent of another version may end its messages otherwise.
+    let message = drop_full_stop(&report.message);
     match report.outcome {
         Outcome::Succeeded => Ok(Box::new(report.clone())),
-        _ if can_repeat(report.reason) => Err(repeat(cx, job, reason, &report.message)),
-        _ => Err(Next::fail(reason, report.message.clone())),
+        _ if can_repeat(report.reason) => Err(repeat(cx, job, reason, message)),
+        _ => Err(Next::fail(reason, message)),
     }
 }
 
@@ -127,7 +130,7 @@ fn repeat(cx: &Context<'_>, job: &mut JobRecord, reason: Reason, message: &str) 
     if job.attempt - job.first_attempt + 1 >= count_attempts(job.role) {
         return Next::fail(
             reason,
-            format!("{message}; attempt {} was the last", job.attempt),
+            join_clause(message, &format!("attempt {} was the last", job.attempt)),
         );
     }
     job.attempt += 1;

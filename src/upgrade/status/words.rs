@@ -1,5 +1,6 @@
 //! The status in words for people. Pure.
 use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
+use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
 use crate::upgrade::parts::pausing::is_held;
@@ -37,7 +38,7 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
     let cause = status
         .cause
         .as_ref()
-        .map(|cause| cause.message.as_str())
+        .map(|cause| drop_full_stop(&cause.message))
         .unwrap_or_default();
     if let Some(stall) = find_stall(status) {
         return format!("ACTION REQUIRED: {}", stall.message);
@@ -49,12 +50,13 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
             describe_unwatched(status)
         ),
         Phase::Aborted => format!(
-            "{} as before: {cause}; to try again delete this object and create it anew{}",
+            "{} as before: {}{}",
             if status.kept_keys.is_empty() {
                 "everything is"
             } else {
                 "everything but ha.config is"
             },
+            join_clause(cause, "to try again delete this object and create it anew"),
             describe_unwatched(status)
         ),
         Phase::RolledBack => format!(
@@ -66,14 +68,18 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
             find_def(find_last_step(status)).words
         ),
         Phase::Failed => format!(
-            "preflight failed: {cause}; mend that, then delete this object and create it anew"
+            "preflight failed: {}",
+            join_clause(
+                cause,
+                "mend that, then delete this object and create it anew"
+            )
         ),
         Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!(
-                "{}: {}; because: {cause}",
+                "{}: {}",
                 find_def(step).words,
-                waiting.message
+                join_clause(&waiting.message, &format!("because: {cause}"))
             ),
             None => format!("{}; because: {cause}", find_def(step).words),
         },
@@ -91,15 +97,16 @@ pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, failure: F
         return message;
     }
     let claim = &cx.spec.backup.claim_name;
-    match status.direction.unwrap_or_default() {
+    let way_on = match status.direction.unwrap_or_default() {
         Direction::Forward => format!(
-            "{message}; the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or mend the cause and raise spec.retries"
+            "the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or mend the cause and raise spec.retries"
         ),
-        Direction::Abort => format!(
-            "{message}; the new version was never started; mend the cause, then raise spec.retries"
-        ),
-        Direction::RollBack => format!(
-            "{message}; the backup on claim {claim} is kept; mend the cause, then raise spec.retries"
-        ),
-    }
+        Direction::Abort => {
+            "the new version was never started; mend the cause, then raise spec.retries".into()
+        }
+        Direction::RollBack => {
+            format!("the backup on claim {claim} is kept; mend the cause, then raise spec.retries")
+        }
+    };
+    join_clause(&message, &way_on)
 }

@@ -1,5 +1,6 @@
 //! A check: its name, what was seen about it, and what the user says about it. Pure.
 use crate::api::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::policy;
 
@@ -154,17 +155,23 @@ pub(crate) fn judge(cx: &Context<'_>, id: CheckId, verdict: Verdict) -> CheckRes
         (CheckPolicy::Attest, Verdict::Failed(message)) => {
             let help =
                 "this was seen, so policy: Attest does not count; policy: Skip takes it upon you";
-            (CheckOutcome::Failed, format!("{message}; {help}"))
+            (CheckOutcome::Failed, join_clause(&message, help))
         }
         (_, Verdict::Failed(message) | Verdict::Skippable(message)) => {
             (CheckOutcome::Failed, message)
         }
         (CheckPolicy::Attest, Verdict::Unseen(_)) => (CheckOutcome::Attested, reason),
         (CheckPolicy::Require, Verdict::Unseen(message)) => {
-            let help = id.find_negotiable().map_or_else(String::new, |name| {
-                format!("; if you know that it holds: checks: [{{name: {}, policy: Attest, reason: \"…\"}}]", name.as_str())
-            });
-            (CheckOutcome::Failed, format!("{message}{help}"))
+            let told = match id.find_negotiable() {
+                Some(name) => join_clause(
+                    &message,
+                    &format!(
+                        "if you know that it holds: checks: [{{name: {name}, policy: Attest, reason: \"…\"}}]"
+                    ),
+                ),
+                None => message,
+            };
+            (CheckOutcome::Failed, told)
         }
     };
     CheckResult {

@@ -4,6 +4,7 @@ use crate::api::{
 };
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::protocol::request::RestoreMethod;
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::sessions::collect_addresses;
@@ -55,7 +56,10 @@ pub(crate) fn conclude(
             };
             Err(Next::fail(
                 Reason::CheckFailed,
-                format!("{first}{more}; OMS and its databases were not changed"),
+                join_clause(
+                    &format!("{first}{more}"),
+                    "OMS and its databases were not changed",
+                ),
             ))
         }
     }

@@ -1,5 +1,6 @@
 //! Preflight checks of what the probe Job found. Pure.
 use crate::protocol::report::{PrivilegeState, ProbeReport, Trial};
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::parts::guard::RAISED_QUERY_TIMEOUT;
 use crate::upgrade::parts::progress::format_bytes;
 use crate::upgrade::steps::preflight::check::{CheckId, Found, Verdict};
@@ -19,7 +20,12 @@ pub(crate) fn check_probe(probe: &ProbeReport) -> Vec<Found> {
                 format_bytes(probe.free_bytes),
                 format_bytes(probe.estimated_bytes)
             )),
-            Trial::Failed(why) | Trial::NotTried(why) | Trial::Unsupported(why) => Verdict::Failed(format!("spec.backup.claimName: the Job's user (65532) cannot write there: {why}; set the owner or the fsGroup of the volume")),
+            Trial::Failed(why) | Trial::NotTried(why) | Trial::Unsupported(why) => {
+                Verdict::Failed(format!(
+                    "spec.backup.claimName: the Job's user (65532) cannot write there: {}",
+                    join_clause(why, "set the owner or the fsGroup of the volume")
+                ))
+            }
         },
     ));
     let wanted = probe.estimated_bytes.saturating_mul(13) / 10;
@@ -109,7 +115,8 @@ fn judge_restore_method(probe: &ProbeReport) -> Option<Verdict> {
              and what the new version wrote is kept nowhere: {why}"
         ))),
         Trial::Failed(why) => Some(Verdict::Failed(format!(
-            "what a restore does was tried in scratch databases and failed: {why}; no backup could be relied on"
+            "what a restore does was tried in scratch databases and failed: {}",
+            join_clause(why, "no backup could be relied on")
         ))),
         Trial::NotTried(_) => None,
     }
