@@ -8,7 +8,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version)]
 enum Cli {
-    /// Run the operator. An option that is given twice counts as the last one says, so that the chart's can be overridden.
+    /// Run the operator. An option that is given twice counts as the last one says, so that the chart's can be
+    /// overridden.
     #[command(args_override_self = true)]
     Run(Box<RunOptions>),
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The agent works on one thing only, in several tasks and threads: one of them that panics must not leave the others at work
-/// without it, the one that holds the lock above all.
+/// The agent works on one thing only, in several tasks and threads: one of them that panics must not leave the others
+/// at work without it, the one that holds the lock above all.
 fn end_at_any_panic() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

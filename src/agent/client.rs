@@ -97,9 +97,9 @@ fn family_of(version: &str) -> Option<Family> {
 /// one snapshot, streamed; triggers off as the OMS guide does (there are none, this was checked); bytes as
 /// hex and text as utf8mb4, so that nothing is lost; no lock statements, which need rights that OMS accounts
 /// do not have and which OceanBase ignores; columns listed, so that rows can be proven; never `--force`,
-/// which ends a broken dump with a trailer; never `--databases`, so that a file cannot touch another one. MariaDB's clients
-/// from 11.4 on demand TLS with a certificate that they can check, which a MetaDB seldom has: not demanded, and TLS is not
-/// switched off either, since an account may require it. `loose`: not every client knows the option.
+/// which ends a broken dump with a trailer; never `--databases`, so that a file cannot touch another one. MariaDB's
+/// clients from 11.4 on demand TLS with a certificate that they can check, which a MetaDB seldom has: not demanded, and
+/// TLS is not switched off either, since an account may require it. `loose`: not every client knows the option.
 fn arguments(family: Family, database: &str) -> Vec<OsString> {
     let mut arguments = vec![
         "--single-transaction",

@@ -130,11 +130,17 @@ impl Run {
         let mut asked: Vec<&String> = self.request.databases.iter().collect();
         recorded.sort();
         asked.sort();
+        let list = |names: &[&String]| {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            names.join(", ")
+        };
         if recorded != asked {
             return Err(Failure::new(
                 Reason::ManifestMismatch,
                 format!(
-                    "The backup holds the databases {recorded:?}, asked for are {asked:?}. A backup is restored as a whole or not at all; nothing was touched"
+                    "The backup holds the databases {}, asked for are {}. A backup is restored as a whole or not at all; nothing was touched",
+                    list(&recorded),
+                    list(&asked)
                 ),
             ));
         }

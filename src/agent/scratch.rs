@@ -174,8 +174,8 @@ async fn drop_scratch(
 /// "You need (at least one of) the … privilege(s) for this operation."
 const SPECIFIC_ACCESS_DENIED: u16 = 1227;
 
-/// Makes a view for another account. Whatever else goes wrong says nothing: the account may lack CREATE VIEW here and have it
-/// where views are restored.
+/// Makes a view for another account. Whatever else goes wrong says nothing: the account may lack CREATE VIEW here and
+/// have it where views are restored.
 async fn try_definer(
     connection: &mut Conn,
     view: &str,

@@ -24,10 +24,11 @@ pub enum CheckName {
     OldImageRestarts,
     /// The new image can be pulled on every node.
     ImagePullable,
-    /// The nodes run cgroup v1, or OMS is ONLINE on them now: before 4.2.5 it shows an abnormal server status on cgroup v2 (OMS
-    /// troubleshooting guide).
+    /// The nodes run cgroup v1, or OMS is ONLINE on them now: before 4.2.5 it shows an abnormal server status on cgroup
+    /// v2 (OMS troubleshooting guide).
     CgroupVersion,
-    /// The MetaDB account sees the sessions of others, on every server of the MetaDB, so that a left-over OMS session is noticed.
+    /// The MetaDB account sees the sessions of others, on every server of the MetaDB, so that a left-over OMS session
+    /// is noticed.
     SessionsVisible,
     /// No other program's sessions would count as OMS's after the stop: a second OMS with the same account.
     OnlyOwnSessions,

@@ -3,8 +3,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The condition types of an `OmsUpgrade`. Each is one promise.
 pub mod condition_types {
-    /// The single verdict: the new version runs, HA is at its goal, and replication is back, as far as anybody could watch it:
-    /// where nobody could, the message says so.
+    /// The single verdict: the new version runs, HA is at its goal, and replication is back, as far as anybody could
+    /// watch it: where nobody could, the message says so.
     pub const READY: &str = "Ready";
     /// kstatus: work is under way.
     pub const RECONCILING: &str = "Reconciling";

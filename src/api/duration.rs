@@ -1,7 +1,7 @@
 //! A time limit as people write it (`90s`, `1h30m`), which cannot be absurd. No I/O.
 //!
-//! Kubernetes' own `metav1.Duration` has no upper bound, and the client library's type panics where a number overflows. This
-//! one holds at most 30 days, and whatever does not fit is an error.
+//! Kubernetes' own `metav1.Duration` has no upper bound, and the client library's type panics where a number overflows.
+//! This one holds at most 30 days, and whatever does not fit is an error.
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -29,8 +29,9 @@ pub struct Duration {
     millis: u32,
 }
 
-/// The rule of the schema. What the API server cannot compute with is left to the pattern: a value that is stored already and breaks
-/// a pattern or a rule may stay while something else is written, the status above all; one at which a rule *errs* may not.
+/// The rule of the schema. What the API server cannot compute with is left to the pattern: a value that is stored
+/// already and breaks a pattern or a rule may stay while something else is written, the status above all; one at which
+/// a rule *errs* may not.
 fn build_rule() -> String {
     format!("!self.matches('{PATTERN}') || ({BOUNDS})")
 }

@@ -51,7 +51,8 @@ pub const RELEASE_VALUE: &str = "i-accept-the-current-state";
 /// strips managers that do.
 pub const FIELD_MANAGER: &str = "oms-operator";
 
-/// Reads an object as the API server stores it. Stored under another version of the definition it may not be one of ours.
+/// Reads an object as the API server stores it. Stored under another version of the definition it may not be one of
+/// ours.
 ///
 /// # Errors
 /// The path of the first field that cannot be read, and why.

@@ -1,7 +1,7 @@
 //! Reasons: why something waits, stalls, fails or turns back, in one word that scripts and alerts know. No I/O.
 //!
-//! In objects they are texts: an operator reads the status of its predecessor and of its successor, whose words it may not
-//! know. `docs/troubleshooting.md` has a line for each, kept by a test.
+//! In objects they are texts: an operator reads the status of its predecessor and of its successor, whose words it may
+//! not know. `docs/troubleshooting.md` has a line for each, kept by a test.
 use super::names::name_variants;
 use crate::protocol::report::Reason as AgentReason;
 

@@ -21,14 +21,19 @@ pub use ha::*;
     shortname = "omsup",
     category = "oms",
     derive = "PartialEq",
-    doc = "Upgrades an OceanBase Migration Service (OMS) installation, and brings it back when that fails or is asked for.",
+    doc = "Upgrades an OceanBase Migration Service (OMS) installation; brings it back when that fails or is asked for.",
     printcolumn(name = "From", type_ = "string", json_path = ".status.sourceVersion"),
     printcolumn(name = "To", type_ = "string", json_path = ".status.targetVersion"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress.summary"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     validation = Rule::new(FROZEN_RULE).message("spec: once the upgrade has started only action, paused, retries and timeouts may change; delete the object (which aborts) or make a new one"),
 )]
 #[cfg_attr(test, kube(cel))]
@@ -65,7 +70,8 @@ pub struct OmsUpgradeSpec {
     /// Where the backup goes and how it is proven.
     pub backup: Backup,
 
-    /// How long each part may take, from `1s` to `720h` (30 days). A Job that runs keeps the limit that it was made with.
+    /// How long each part may take, from `1s` to `720h` (30 days). A Job that runs keeps the limit that it was made
+    /// with.
     #[serde(default)]
     pub timeouts: Timeouts,
 
@@ -82,8 +88,8 @@ pub struct OmsUpgradeSpec {
     #[serde(default)]
     pub paused: bool,
 
-    /// Raise by one to let an upgrade that is `Stalled` try its step again; where it is `Stalled` with `InitUnconfirmed`, to
-    /// say that `docker_init.sh` is complete.
+    /// Raise by one to let an upgrade that is `Stalled` try its step again; where it is `Stalled` with
+    /// `InitUnconfirmed`, to say that `docker_init.sh` is complete.
     #[schemars(range(min = 0, max = 1000))]
     #[serde(default)]
     pub retries: i32,

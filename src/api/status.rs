@@ -84,7 +84,8 @@ pub struct OmsUpgradeStatus {
     /// What the present step waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is done once.
+    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
+    /// done once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tried_anew: bool,
     /// Progress of the data operation under way.
@@ -122,12 +123,13 @@ pub struct OmsUpgradeStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
-    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond the number
-    /// that is recorded, and paused or failed ones where none ran. Not set where it is not known which projects ran.
+    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
+    /// the number that is recorded, and paused or failed ones where none ran. Not set where it is not known which
+    /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
-    /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next upgrade of
-    /// this MetaDB puts them back, or a person.
+    /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next
+    /// upgrade of this MetaDB puts them back, or a person.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_keys: Vec<KeptKey>,

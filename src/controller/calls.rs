@@ -1,4 +1,5 @@
 //! Calls to the outside: each has a name, a time limit, and an error that says what it means. Makes none itself.
+use crate::api::names::name_variants;
 use crate::oms::container::ContainerError;
 use crate::oms::metadb::MetaDbError;
 use crate::oms::open_api::OpenApiError;
@@ -63,6 +64,19 @@ pub enum CallSite {
     ConsoleHealth,
     ConsoleWriteHa,
 }
+
+name_variants!(
+    CallSite:
+    GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
+    PatchDeployment, GetReplicaSet, ListTargetPods, GetClaim, GetJob, CreateJob, ListJobPods,
+    ReadJobLog, ListOwnJobs, ListOwnPods, GetOwnSecret, GetPrePullPod, CreatePrePullPod, GetSecret,
+    GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, ExecConfig, ExecPrograms,
+    ExecCgroup, ExecInitRead, ExecInitStart, ExecRestartConsole, ExecStopConsole, ExecStartConsole,
+    MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,
+    MetaDbWriteKeptKeys, MetaDbProjects, MetaDbConnectors, MetaDbHosts, MetaDbHeartBeats,
+    MetaDbReadQueryTimeout, MetaDbSetQueryTimeout, MetaDbReadLock, MetaDbAcquireLock,
+    MetaDbRaiseLock, MetaDbReleaseLock, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
+);
 
 /// What a call may do outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +163,7 @@ impl CallSite {
 #[derive(Debug, Error)]
 pub enum CallError {
     /// No answer in time.
-    #[error("{site:?}: no answer within {seconds} s; whether it was done is looked at again")]
+    #[error("{site}: no answer within {seconds} s; whether it was done is looked at again")]
     TimedOut {
         /// Where.
         site: CallSite,
@@ -157,13 +171,13 @@ pub enum CallError {
         seconds: u64,
     },
     /// This process may not write: it does not hold the lease.
-    #[error("{site:?}: not sent, because another operator may hold the lease")]
+    #[error("{site}: not sent, because another operator may hold the lease")]
     NotLeading {
         /// Where.
         site: CallSite,
     },
     /// The API server.
-    #[error("{site:?}: {}", describe_kube(source))]
+    #[error("{site}: {}", describe_kube(source))]
     Kube {
         /// Where.
         site: CallSite,
@@ -171,7 +185,7 @@ pub enum CallError {
         source: Box<kube::Error>,
     },
     /// A command in a container.
-    #[error("{site:?}: {reason}")]
+    #[error("{site}: {reason}")]
     Exec {
         /// Where.
         site: CallSite,

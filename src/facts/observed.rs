@@ -131,7 +131,8 @@ pub struct PodFacts {
     pub created: i64,
     /// Why it cannot be scheduled.
     pub unschedulable: Option<String>,
-    /// The template of its ReplicaSet, as stored: what it was made from. `Known(None)` where no ReplicaSet owns it any more.
+    /// The template of its ReplicaSet, as stored: what it was made from. `Known(None)` where no ReplicaSet owns it any
+    /// more.
     pub template: Fact<Option<Value>>,
     /// The OMS container.
     pub container: ContainerFacts,
@@ -283,7 +284,6 @@ impl OwnKind {
     }
 }
 
-/// The MetaDB.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetaDbFacts {
     /// Who answers.

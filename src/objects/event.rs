@@ -1,7 +1,7 @@
 //! Events: one per transition, under a name that follows from it. Pure.
 //!
-//! They are events of the core group, not of `events.k8s.io`: only there a last time stamp may be set, and `kubectl describe`
-//! sorts by nothing else.
+//! They are events of the core group, not of `events.k8s.io`: only there a last time stamp may be set, and `kubectl
+//! describe` sorts by nothing else.
 use super::names::event_name;
 use crate::api::{FIELD_MANAGER, GROUP, VERSION};
 use crate::objects::labels::Owner;

@@ -90,8 +90,9 @@ pub fn build_job(
     })
 }
 
-/// No autoscaler takes the node from under a dump or a restore. The names are those of the Cluster Autoscaler's FAQ ("What
-/// types of Pods can prevent CA from removing a node?") and of Karpenter's guide ("Disruption", pod-level controls).
+/// No autoscaler takes the node from under a dump or a restore. The names are those of the Cluster Autoscaler's FAQ
+/// ("What types of Pods can prevent CA from removing a node?") and of Karpenter's guide ("Disruption", pod-level
+/// controls).
 fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
     let mut annotations = build_annotations(owner);
     for (name, value) in [

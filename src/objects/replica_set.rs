@@ -1,7 +1,7 @@
 //! The ReplicaSet of a pod: it tells which template the pod was made from. Pure.
 //!
-//! The pod itself does not: registry mirrors and admission webhooks rewrite its images. And a paused Deployment is scaled
-//! without its newest template, so what the Deployment says is not what runs.
+//! The pod itself does not: registry mirrors and admission webhooks rewrite its images. And a paused Deployment is
+//! scaled without its newest template, so what the Deployment says is not what runs.
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ pub fn read_template(mut object: Value, uid: &str) -> Option<Value> {
         .map(Value::take)
 }
 
-/// Whether two templates are the same to the Deployment controller: the label that it adds itself does not count, and what
-/// is empty counts as absent (kubernetes/pkg/controller/deployment/util, `EqualIgnoreHash`).
+/// Whether two templates are the same to the Deployment controller: the label that it adds itself does not count, and
+/// what is empty counts as absent (kubernetes/pkg/controller/deployment/util, `EqualIgnoreHash`).
 pub fn is_same_template(one: &Value, other: &Value) -> bool {
     normalize(one) == normalize(other)
 }
@@ -45,8 +45,8 @@ fn normalize(template: &Value) -> Value {
     template
 }
 
-/// Drops what API servers write for nothing, one in another way than the next (`creationTimestamp: null` up to 1.33). An
-/// object without fields stays: `emptyDir: {}` says something.
+/// Drops what API servers write for nothing, one in another way than the next (`creationTimestamp: null` up to 1.33).
+/// An object without fields stays: `emptyDir: {}` says something.
 fn drop_empty(value: &mut Value) {
     match value {
         Value::Object(map) => {

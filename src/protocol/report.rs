@@ -119,8 +119,8 @@ pub enum Reason {
     QueryTimeout,
     /// The account lacks a privilege; the message holds the GRANT statement.
     PrivilegeMissing,
-    /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the message
-    /// names it.
+    /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the
+    /// message names it.
     UnsuitedSetting,
     /// One side wants TLS and the other does not offer it, or its certificate is not believed.
     TlsFailed,
@@ -155,8 +155,8 @@ pub enum Reason {
     /// Content that must be equal is not: the dump against the manifest, the loaded tables against it, or
     /// the live databases against it after a restore.
     ContentDiffers,
-    /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry, or foreign keys that
-    /// this kind of server does not take back.
+    /// Routines, events or triggers exist, which the documented backup (`--triggers=false`) does not carry, or foreign
+    /// keys that this kind of server does not take back.
     UnsupportedObjects,
     /// The dump comes from another kind of server.
     EngineDiffers,
@@ -278,6 +278,17 @@ pub enum Engine {
     MySql,
 }
 
+impl Engine {
+    /// The word as it stands in reports and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OceanBase => "OceanBase",
+            Self::MariaDb => "MariaDB",
+            Self::MySql => "MySQL",
+        }
+    }
+}
+
 /// Whether something was tried, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -324,11 +335,12 @@ pub struct ProbeReport {
     pub dump_seconds: u64,
     /// Estimate for a restore.
     pub restore_seconds: u64,
-    /// Routines, events, triggers, sequences and the like that exist and that the backup would not carry, as `kind db.name`.
+    /// Routines, events, triggers, sequences and the like that exist and that the backup would not carry, as `kind
+    /// db.name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsupported_objects: Vec<String>,
-    /// Settings of the server that would change what the dump client reads and that it cannot set for itself, each with the
-    /// statement that changes it.
+    /// Settings of the server that would change what the dump client reads and that it cannot set for itself, each with
+    /// the statement that changes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsuited_settings: Vec<String>,
     /// Databases of the request that do not exist.

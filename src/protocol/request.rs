@@ -24,8 +24,8 @@ pub struct Request {
     /// The databases of the installation: rm, cm and the heartbeat database of every region. The whole set
     /// is dumped and restored, or nothing.
     pub databases: Vec<String>,
-    /// Addresses from which OMS may connect. A session of its account from elsewhere, in a database that is another's, is no
-    /// session of OMS. Empty: every session of the account is.
+    /// Addresses from which OMS may connect. A session of its account from elsewhere, in a database that is another's,
+    /// is no session of OMS. Empty: every session of the account is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oms_addresses: Vec<std::net::IpAddr>,
     /// Directory of this upgrade on the mounted claim, for example `/backup/oms-to-4-0-0-1a2b3c4d`. Each dump

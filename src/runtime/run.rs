@@ -184,8 +184,8 @@ async fn await_signal() {
     }
 }
 
-/// The pod's name: a restarted container takes its own lease up again at once. Without it a name that no other process has: in
-/// containers every process id is 1, and two operators of one name would both hold the lease.
+/// The pod's name: a restarted container takes its own lease up again at once. Without it a name that no other process
+/// has: in containers every process id is 1, and two operators of one name would both hold the lease.
 fn find_identity() -> String {
     std::env::var("POD_NAME").unwrap_or_else(|_| name_process(std::time::SystemTime::now()))
 }

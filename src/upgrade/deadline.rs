@@ -11,9 +11,9 @@ use crate::upgrade::parts::init::{
 use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
 use crate::upgrade::steps::find_def;
 
-/// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is not
-/// known that it was refused the time begins anew once: the operator or the API server may have been away for longer than the
-/// step may last.
+/// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is
+/// not known that it was refused the time begins anew once: the operator or the API server may have been away for
+/// longer than the step may last.
 pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
     if is_patient(cx, &next) {
         return next;
@@ -127,8 +127,8 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
     )
 }
 
-/// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be looked at.
-/// Where a pause may last, so may a moment in which it cannot be seen.
+/// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be
+/// looked at. Where a pause may last, so may a moment in which it cannot be seen.
 pub(crate) fn restart_time(
     cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,

@@ -118,8 +118,8 @@ fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision 
     record(cx, draft)
 }
 
-/// What a stalled upgrade does in place of what its step wants: it only looks, and goes on by itself when what it waited
-/// for has come true. `None` where something else is wanted than what was refused.
+/// What a stalled upgrade does in place of what its step wants: it only looks, and goes on by itself when what it
+/// waited for has come true. `None` where something else is wanted than what was refused.
 fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
     let refused = stall.reason == Reason::EffectRefused;
     match next {

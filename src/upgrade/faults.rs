@@ -22,16 +22,16 @@ pub struct Unreadable<'a> {
     pub error: &'a str,
 }
 
-/// The status of an object that cannot be read, with what people have to know; everything else in it stays as it is stored.
-/// `None`: it says so already.
+/// The status of an object that cannot be read, with what people have to know; everything else in it stays as it is
+/// stored. `None`: it says so already.
 pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value, Note)> {
     let mut status = match object.status {
         Some(Value::Object(status)) => status.clone(),
         _ => Map::new(),
     };
     let message = explain_unreadable(object, &status);
-    // A limit of a step that nobody could work on is no limit: as with a fault, its time begins anew after the correction. A
-    // status that cannot be read is its writer's.
+    // A limit of a step that nobody could work on is no limit: as with a fault, its time begins anew after the
+    // correction. A status that cannot be read is its writer's.
     let steps = status.contains_key("step") && !is_settled(&status);
     if steps && is_spec_at_fault(object) {
         let waiting = Waiting {
@@ -118,8 +118,8 @@ fn is_spec_at_fault(object: &Unreadable<'_>) -> bool {
     object.error.starts_with("spec")
 }
 
-/// What follows from a fault of the operator's own in a pass: people are told, once. What went wrong in words stands in the log
-/// only, since nobody knows what those words hold.
+/// What follows from a fault of the operator's own in a pass: people are told, once. What went wrong in words stands in
+/// the log only, since nobody knows what those words hold.
 pub fn decide_fault(cx: &Context<'_>) -> Decision {
     let waiting = Waiting {
         reason: Reason::OperatorFault.into(),

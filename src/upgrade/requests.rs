@@ -95,7 +95,8 @@ fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &St
     }
 }
 
-/// Where a retry begins: here, save where a rollback has to look at the content of the databases anew (see each step's `retries`).
+/// Where a retry begins: here, save where a rollback has to look at the content of the databases anew (see each step's
+/// `retries`).
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
     if draft.direction != Some(Direction::RollBack) {

@@ -1,4 +1,5 @@
-//! From step to step and from direction to direction: the only places that write `status.step` and `status.direction`. Pure.
+//! From step to step and from direction to direction: the only places that write `status.step` and `status.direction`.
+//! Pure.
 use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;

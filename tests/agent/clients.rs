@@ -84,8 +84,8 @@ fn the_old_sandbox_line_is_accepted_on_seekdb() {
     );
 }
 
-/// Clients from 11.4 on want a certificate that they can check unless they are told otherwise. TLS itself stays possible: an
-/// account may require it.
+/// Clients from 11.4 on want a certificate that they can check unless they are told otherwise. TLS itself stays
+/// possible: an account may require it.
 #[test]
 fn no_certificate_is_demanded_and_tls_is_not_switched_off() {
     let world = World::small(Kind::MariaDb);

@@ -329,7 +329,8 @@ fn a_request_that_makes_no_sense_touches_nothing() {
         .failed(Reason::ManifestMismatch);
 }
 
-/// A second OMS with the same account, in a database of its own and from elsewhere: the operator counts it out, and so does the Job.
+/// A second OMS with the same account, in a database of its own and from elsewhere: the operator counts it out, and so
+/// does the Job.
 #[test]
 fn sessions_of_another_program_with_the_same_account_do_not_stop_a_dump() {
     for kind in [Kind::MariaDb, Kind::Seekdb] {

@@ -19,8 +19,9 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// The server is in the middle of sending rows that nobody takes any more. Not for OceanBase's engine: it waits for the one
-/// who is to take them for as long as its connection stands, which a stopped process keeps up and a lost node does not.
+/// The server is in the middle of sending rows that nobody takes any more. Not for OceanBase's engine: it waits for the
+/// one who is to take them for as long as its connection stands, which a stopped process keeps up and a lost node does
+/// not.
 #[test]
 fn lost_reader_on_mariadb() {
     let world = World::small(Kind::MariaDb);

@@ -47,7 +47,8 @@ fn missing_privileges_come_with_their_statement() {
         .run("dump", &world.request(1))
         .failed(Reason::PrivilegeMissing);
     assert_no_backup(&world);
-    // What the report says is enough. Who may be a view's definer can be tried only where scratch databases can be made.
+    // What the report says is enough. Who may be a view's definer can be tried only where scratch databases can be
+    // made.
     grant(&world, &found);
     let found = probe(&world, 2);
     let lacking: Vec<_> = found
@@ -122,8 +123,8 @@ fn a_trial_that_breaks_off_is_no_finding() {
     assert_eq!(world.beside(), Vec::<String>::new());
 }
 
-/// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while OMS's old
-/// version can still be started.
+/// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while
+/// OMS's old version can still be started.
 fn long_rows(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(

@@ -1,5 +1,5 @@
-//! Server-wide settings that change what a session reads, keeps or waits for: no row is lost to them, and what the dump client
-//! cannot set for itself is refused by name while OMS still runs.
+//! Server-wide settings that change what a session reads, keeps or waits for: no row is lost to them, and what the dump
+//! client cannot set for itself is refused by name while OMS still runs.
 
 use crate::engines::Kind;
 use crate::engines::proxy::Proxy;
@@ -98,7 +98,8 @@ fn no_row_is_lost_to_a_limit_on_seekdb() {
     no_row_is_lost_to_a_limit(Kind::Seekdb);
 }
 
-/// The dump client cannot be given a setting: a limit that would cut its rows is named, with the statement that takes it away.
+/// The dump client cannot be given a setting: a limit that would cut its rows is named, with the statement that takes
+/// it away.
 fn a_limit_is_refused_by_name(kind: Kind) {
     let world = world(kind);
     for (attempt, limit) in [(1, 60), (2, 3), (3, 0)] {
@@ -197,8 +198,8 @@ fn other_settings_of_the_dump_client_are_refused_on_seekdb() {
     world.dump(1);
 }
 
-/// Where transactions are the house rule: what the agent wrote is there for everybody, and no session of its own keeps an old
-/// view of the databases.
+/// Where transactions are the house rule: what the agent wrote is there for everybody, and no session of its own keeps
+/// an old view of the databases.
 fn autocommit_off(kind: Kind) {
     for (method, init) in [
         ("Swap", false),
@@ -248,8 +249,8 @@ fn autocommit_off_on_seekdb() {
     autocommit_off(Kind::Seekdb);
 }
 
-/// A transaction of somebody whose current database is elsewhere is seen by nobody, and keeps the tables from being renamed:
-/// that is said instead of waited out, and nothing was moved.
+/// A transaction of somebody whose current database is elsewhere is seen by nobody, and keeps the tables from being
+/// renamed: that is said instead of waited out, and nothing was moved.
 #[test]
 fn a_table_that_stays_locked_is_said() {
     let world = World::small(Kind::MariaDb);

@@ -1,7 +1,7 @@
 //! Views and foreign keys that reach from one database into another, in whatever direction.
 //!
-//! Dumps are loaded one database after another; what an earlier one needs of a later one must not end a restore, least of
-//! all after the live databases were dropped.
+//! Dumps are loaded one database after another; what an earlier one needs of a later one must not end a restore, least
+//! of all after the live databases were dropped.
 
 use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
@@ -9,8 +9,8 @@ use crate::engines::world::World;
 use oms_operator::protocol::report::{CommandResult, Reason, Trial};
 use serde_json::{Value, json};
 
-/// A view of the first database that needs the second one, and a chain from the first to the second and back. With a foreign
-/// key to a later database.
+/// A view of the first database that needs the second one, and a chain from the first to the second and back. With a
+/// foreign key to a later database.
 const CHAIN: &str = "
 CREATE DATABASE oms_rm DEFAULT CHARACTER SET utf8mb4;
 CREATE DATABASE oms_cm DEFAULT CHARACTER SET utf8mb4;
@@ -177,8 +177,9 @@ fn drop_and_load_on_seekdb_killed() {
     killed(Kind::Seekdb, "DropAndLoad", Strike::KillBefore, 2);
 }
 
-/// A view needs what the backup does not hold and what is gone: verification names it while the old version can still be
-/// started, also where rows are too many to load them. A restore brings the tables back, names it, and ends once it is there.
+/// A view needs what the backup does not hold and what is gone: verification names it while the old version can still
+/// be started, also where rows are too many to load them. A restore brings the tables back, names it, and ends once it
+/// is there.
 fn refused_by_name(kind: Kind) {
     let world = chain(kind);
     world.server.sql(
@@ -273,8 +274,8 @@ fn definers_need_no_grants_beside_the_live_databases() {
     assert_eq!(world.text(), old);
 }
 
-/// OceanBase builds a ring of foreign keys across databases by ALTER TABLE and takes none back from a dump. Constraints and
-/// tables are named before anything is replaced.
+/// OceanBase builds a ring of foreign keys across databases by ALTER TABLE and takes none back from a dump. Constraints
+/// and tables are named before anything is replaced.
 #[test]
 fn a_ring_of_foreign_keys_is_refused_by_name() {
     let world = chain(Kind::Seekdb);

@@ -32,7 +32,8 @@ fn misread_for_long(world: &mut World) {
     world.clock += LONG;
 }
 
-/// What cannot be seen at first, where nobody could look before, is waited for with all of the step's time, and no longer.
+/// What cannot be seen at first, where nobody could look before, is waited for with all of the step's time, and no
+/// longer.
 #[test]
 fn a_first_look_after_a_fault_or_a_correction_fails_nothing() {
     for away in [fail_for_long, misread_for_long] {

@@ -142,8 +142,8 @@ fn a_pause_that_lasts_ends_in_an_abort_before_the_line() {
     }
 }
 
-/// After the line every way needs the resumption, so turning back would only cost the upgrade: it waits, and what follows
-/// has all of its time.
+/// After the line every way needs the resumption, so turning back would only cost the upgrade: it waits, and what
+/// follows has all of its time.
 #[test]
 fn a_pause_that_lasts_turns_nothing_back_after_the_line() {
     for step in [
@@ -172,7 +172,8 @@ fn a_pause_that_lasts_turns_nothing_back_after_the_line() {
     }
 }
 
-/// The old version has to be started with its template, which somebody changed: an abort waits as well, for as long as it takes.
+/// The old version has to be started with its template, which somebody changed: an abort waits as well, for as long as
+/// it takes.
 #[test]
 fn a_pause_that_lasts_under_an_abort_is_waited_for() {
     let mut world = World::new(1, true, Trouble::default());
@@ -191,7 +192,8 @@ fn a_pause_that_lasts_under_an_abort_is_waited_for() {
     expect(&world, Phase::Aborted);
 }
 
-/// It is held before the write. Where it comes right after it, the old version may start on databases that were backed up.
+/// It is held before the write. Where it comes right after it, the old version may start on databases that were backed
+/// up.
 #[test]
 fn an_old_pod_is_never_taken_for_the_new_one() {
     for seen in [false, true] {

@@ -1,4 +1,5 @@
-//! Recovery keys of `ha.config` where nobody can watch the recovery: they stay, people are told, and the next upgrade knows of them.
+//! Recovery keys of `ha.config` where nobody can watch the recovery: they stay, people are told, and the next upgrade
+//! knows of them.
 use super::world::{Trouble, World};
 use super::{expect, run, run_slowly, run_until};
 use oms_operator::api::KeptKey;

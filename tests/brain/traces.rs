@@ -1,6 +1,7 @@
 //! Ways through the procedure as text: what is intended, done, seen and told, in its order. `make trace` writes them.
 //!
-//! A change of the procedure shows here as a difference that a person can read. Nothing in a trace depends on the moment.
+//! A change of the procedure shows here as a difference that a person can read. Nothing in a trace depends on the
+//! moment.
 use super::world::{JobEnd, Trouble, World};
 use super::*;
 use oms_operator::api::{Intent, OmsUpgradeStatus, find_condition};

@@ -1,5 +1,5 @@
-//! `docker_init.sh` that ends without an error and without saying that it is complete: a person is asked, nothing is rolled
-//! back by itself, and HA stays off until there is an answer.
+//! `docker_init.sh` that ends without an error and without saying that it is complete: a person is asked, nothing is
+//! rolled back by itself, and HA stays off until there is an answer.
 use super::*;
 use oms_operator::api::{InitRecord, RollbackPolicy, find_condition};
 use oms_operator::facts::{Fact, InitState};
@@ -186,7 +186,8 @@ fn an_end_that_is_seen_late_counts() {
     }
 }
 
-/// The programs need it once more: what the second run says counts, and what the first one did not say is not forgotten.
+/// The programs need it once more: what the second run says counts, and what the first one did not say is not
+/// forgotten.
 #[test]
 fn a_second_run_confirms_the_first_or_leaves_it_open() {
     let trouble = Trouble {

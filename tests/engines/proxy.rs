@@ -18,7 +18,8 @@ pub enum Strike {
     KillAfter,
     /// Break all connections before the server gets it.
     Cut,
-    /// Stop the agent (SIGSTOP) before the server gets it and leave all connections open: a node that is lost says no goodbye.
+    /// Stop the agent (SIGSTOP) before the server gets it and leave all connections open: a node that is lost says no
+    /// goodbye.
     Freeze,
 }
 

@@ -61,8 +61,8 @@ impl World {
         }
     }
 
-    /// OMS was started by a stranger after the Job was made, or the Job was made too late: the agent sees OMS's sessions, at its
-    /// beginning and again before it trusts what it has read or swaps.
+    /// OMS was started by a stranger after the Job was made, or the Job was made too late: the agent sees OMS's
+    /// sessions, at its beginning and again before it trusts what it has read or swaps.
     fn is_disturbed(&self, command: &str, job: &str) -> bool {
         matches!(command, "dump" | "compare" | "restore")
             && (self.stranger || self.late_job.as_deref() == Some(job))

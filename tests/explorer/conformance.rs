@@ -193,7 +193,8 @@ async fn check_generations(api: Api<Deployment>) {
     let label = operations(json!([{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]));
     let labelled = api.patch("conformance-d", &params, &label).await.unwrap();
     assert_eq!(labelled.metadata.generation, Some(begin + 1));
-    // Not compared: to replace what is absent. API servers add it, the double refuses; the operator replaces only what it read.
+    // Not compared: to replace what is absent. API servers add it, the double refuses; the operator replaces only what
+    // it read.
     let pause = operations(json!([{"op": "add", "path": "/spec/paused", "value": true}]));
     let paused = api.patch("conformance-d", &params, &pause).await.unwrap();
     assert_eq!(paused.metadata.generation, Some(begin + 2));
@@ -225,8 +226,8 @@ async fn check_generations(api: Api<Deployment>) {
         .unwrap();
 }
 
-/// Who changes the replicas takes them from their owner, and does not give them back by changing them back; an annotation takes
-/// nothing.
+/// Who changes the replicas takes them from their owner, and does not give them back by changing them back; an
+/// annotation takes nothing.
 async fn check_ownership(api: &Api<Deployment>) {
     let write = async |manager: &str, change: Value| {
         let params = PatchParams {

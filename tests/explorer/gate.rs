@@ -31,8 +31,8 @@ pub enum Fault {
     Forbidden,
     /// An answer that is none.
     Garbage,
-    /// No answer, and the request arrives at any later moment: a slow network, or an operator that was suspended while it called
-    /// and that another one has taken the place of.
+    /// No answer, and the request arrives at any later moment: a slow network, or an operator that was suspended while
+    /// it called and that another one has taken the place of.
     Delayed,
 }
 

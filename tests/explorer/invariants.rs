@@ -86,8 +86,8 @@ impl World {
         }
     }
 
-    /// HA starts what a rollback does not bring back: it goes on in the new version only when `docker_init.sh` said that it is
-    /// complete, or a person did.
+    /// HA starts what a rollback does not bring back: it goes on in the new version only when `docker_init.sh` said
+    /// that it is complete, or a person did.
     pub fn check_ha_on(&mut self) {
         let told = self
             .inits
@@ -244,7 +244,8 @@ impl World {
         }
     }
 
-    /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the stranger's.
+    /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the
+    /// stranger's.
     fn is_scaled_by_others(&self) -> bool {
         self.list("deployments").iter().any(|name| {
             let entries = self

@@ -340,7 +340,8 @@ fn sample_of_a_start_by_others() {
     );
 }
 
-/// A request of which the answer never came arrives at any later moment: also beside the operator that has gone on without it.
+/// A request of which the answer never came arrives at any later moment: also beside the operator that has gone on
+/// without it.
 #[test]
 fn sample_of_late_requests() {
     let rollback = setup(Trouble {

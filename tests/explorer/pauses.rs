@@ -1,5 +1,5 @@
-//! What runs is judged by the ReplicaSet of the pod: while somebody pauses the target, while a webhook rewrites images, and
-//! while the ReplicaSet cannot be read.
+//! What runs is judged by the ReplicaSet of the pod: while somebody pauses the target, while a webhook rewrites images,
+//! and while the ReplicaSet cannot be read.
 use super::events::Event;
 use super::explore::Limits;
 use super::gate::list_faults;
@@ -39,8 +39,8 @@ fn sample_of_a_pause_in_every_phase() {
     );
 }
 
-/// Between our write and the look of the Deployment controller: it may start the old version then, on databases that were
-/// backed up, and the new one once it is resumed.
+/// Between our write and the look of the Deployment controller: it may start the old version then, on databases that
+/// were backed up, and the new one once it is resumed.
 #[test]
 fn sample_of_a_pause_between_start_and_pod() {
     let start = walk_until(World::new(1, Setup::default()), "StartingNew");

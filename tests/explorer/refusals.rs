@@ -1,5 +1,5 @@
-//! A call that is refused for good: a lacking right, a webhook, a quota, a changed password. Whatever it is, the upgrade comes
-//! to rest, and says why.
+//! A call that is refused for good: a lacking right, a webhook, a quota, a changed password. Whatever it is, the
+//! upgrade comes to rest, and says why.
 use super::access::is_write;
 use super::judging::{describe_place, is_end};
 use super::walk::{setup, walk_to_rest, walk_until};

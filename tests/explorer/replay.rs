@@ -1,7 +1,7 @@
 //! A walk as text, so that one command goes the way of a broken promise again.
 //!
-//! `start.9f… pass pass.2 fault.12.LostAfter event.3 time`: each word is one choice of the explorer. `EXPLORER_REPLAY` takes such
-//! a text; the exploration that begins where it begins goes this way only, and tells each place.
+//! `start.9f… pass pass.2 fault.12.LostAfter event.3 time`: each word is one choice of the explorer. `EXPLORER_REPLAY`
+//! takes such a text; the exploration that begins where it begins goes this way only, and tells each place.
 use super::explore::{Explorer, Limits};
 use super::gate::Fault;
 use super::judging::describe_place;

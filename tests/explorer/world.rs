@@ -207,7 +207,8 @@ pub struct World {
     pub delayed: Option<Ask>,
     /// A Job that came into being by a request that nobody waited for any more.
     pub late_job: Option<String>,
-    /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken promise.
+    /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken
+    /// promise.
     pub stranger: bool,
     /// OMS went down while HA was off, by us or by itself: from then on only HA starts the components of projects.
     pub stopped: bool,
@@ -219,8 +220,8 @@ pub struct World {
     pub new_ran: bool,
     /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
     pub refused: Option<CallSite>,
-    /// A paused Deployment started the old version although it names the new one: until everything was stopped again the backup
-    /// is stale, and what the Deployment starts once it is resumed is nobody's broken promise.
+    /// A paused Deployment started the old version although it names the new one: until everything was stopped again
+    /// the backup is stale, and what the Deployment starts once it is resumed is nobody's broken promise.
     pub spoilt: bool,
     /// Something durable changed since this was cleared.
     pub touched: bool,

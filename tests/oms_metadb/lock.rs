@@ -23,8 +23,8 @@ async fn database_count(server: &Server) -> u64 {
     count
 }
 
-/// Longer than six sessions need that make a database and a table at once on a busy machine: what is tested is who gets the
-/// lock, not how soon.
+/// Longer than six sessions need that make a database and a table at once on a busy machine: what is tested is who gets
+/// the lock, not how soon.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub async fn one_of_many_gets_it(server: &Server) {

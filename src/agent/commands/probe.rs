@@ -280,7 +280,8 @@ async fn judge_privileges(
     Ok(found)
 }
 
-/// A view is restored with its definer, whom only some accounts may name. What was tried counts more than what is granted.
+/// A view is restored with its definer, whom only some accounts may name. What was tried counts more than what is
+/// granted.
 fn judge_definers(
     metadb: &MetaDbServer,
     grants: &Grants,

@@ -55,9 +55,9 @@ pub async fn restore(run: &Run) -> Result<Done, Failure> {
         return Err(Failure::new(
             Reason::EngineDiffers,
             format!(
-                "The backup was made on {:?}, the MetaDB is {:?}. Nothing was touched. Check that the address is that of the MetaDB",
-                manifest.engine,
-                metadb.engine.family()
+                "The backup was made on {}, the MetaDB is {}. Nothing was touched. Check that the address is that of the MetaDB",
+                manifest.engine.as_str(),
+                metadb.engine.family().as_str()
             ),
         ));
     }

@@ -1,9 +1,9 @@
 //! What a session of the dump client gets from the server and cannot set for itself. Reads settings, nothing else.
 //!
-//! Our own sessions are pinned (`metadb::pins`). The client's is not: it has no command that a session begins with. It sets
-//! its SQL mode, time zone, isolation and character set of results by itself, and MariaDB's also the time limit of statements.
-//! For everything else it takes what the server gives to a new session, so that is looked at in a session that has set
-//! nothing yet, which covers server-wide settings as well as `init_connect`.
+//! Our own sessions are pinned (`metadb::pins`). The client's is not: it has no command that a session begins with. It
+//! sets its SQL mode, time zone, isolation and character set of results by itself, and MariaDB's also the time limit of
+//! statements. For everything else it takes what the server gives to a new session, so that is looked at in a session
+//! that has set nothing yet, which covers server-wide settings as well as `init_connect`.
 
 use crate::agent::failure::Failure;
 use crate::metadb::pins::{ALL_ROWS, LONGEST_MICROS, begin, is_on, read_settings, unless_unknown};
@@ -60,8 +60,8 @@ pub async fn read_given(connection: &mut Conn) -> Result<Given, mysql_async::Err
 }
 
 impl Given {
-    /// What would make a dump less than whole or end it early, each with the statement that changes it. `client_sets_time`:
-    /// the client lifts MariaDB's time limit of statements by itself.
+    /// What would make a dump less than whole or end it early, each with the statement that changes it.
+    /// `client_sets_time`: the client lifts MariaDB's time limit of statements by itself.
     pub fn list_unsuited(&self, client_sets_time: bool) -> Vec<String> {
         let at_least = |value: &str, least: u64| value.parse().is_ok_and(|n: u64| n >= least);
         let is_zero = |value: &str| value.parse().is_ok_and(|n: f64| n == 0.0);

@@ -69,7 +69,8 @@ pub struct Exclusive {
 /// Returns the lock and a receiver that yields when it is lost.
 ///
 /// # Errors
-/// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema cannot be written.
+/// `AgentBusy` when another agent keeps it, naming the sessions that may be its, `PrivilegeMissing` when the schema
+/// cannot be written.
 pub async fn take_exclusive(
     metadb: &MetaDbServer,
 ) -> Result<(Exclusive, oneshot::Receiver<Failure>), Failure> {

@@ -8,8 +8,8 @@ use mysql_async::prelude::Queryable;
 /// Bytes that a statement takes beside its text.
 const FRAME: u64 = 1024;
 
-/// Requires that a statement of so many bytes can be sent. A row that came in as binary is twice as long in a dump, where
-/// it is written as hexadecimal digits.
+/// Requires that a statement of so many bytes can be sent. A row that came in as binary is twice as long in a dump,
+/// where it is written as hexadecimal digits.
 ///
 /// # Errors
 /// `PacketTooSmall`, with the statement that an administrator runs; of the server.

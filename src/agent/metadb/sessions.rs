@@ -32,9 +32,9 @@ pub struct Foreign {
 /// Waits until no session of others uses the databases.
 ///
 /// A session counts when it has our user or one of the databases as its current one and is seen in two looks
-/// in a row. Sessions of other users on other databases are no business of OMS, nor are those of the account that are surely
-/// another program's. Those of our account are waited for
-/// longer: they may be what a lost node left, and the server ends those.
+/// in a row. Sessions of other users on other databases are no business of OMS, nor are those of the account that are
+/// surely another program's. Those of our account are waited for longer: they may be what a lost node left, and the
+/// server ends those.
 ///
 /// # Errors
 /// `NotQuiesced`, naming number, user, host and database of what is left.

@@ -171,8 +171,8 @@ async fn has_list(connection: &mut Conn, kind: &Kind) -> Result<bool, Failure> {
     }
 }
 
-/// Whether this version of OceanBase has the privilege: where it has none, it hides nothing. Asked by preparing a GRANT, which
-/// is read and never carried out; a privilege that is not known is an error of syntax.
+/// Whether this version of OceanBase has the privilege: where it has none, it hides nothing. Asked by preparing a
+/// GRANT, which is read and never carried out; a privilege that is not known is an error of syntax.
 async fn has_privilege(connection: &mut Conn, kind: &Kind) -> Result<bool, Failure> {
     let sql = format!(
         "PREPARE oms_operator_asks FROM 'GRANT {} ON oms_operator_asks.* TO oms_operator_asks'",

@@ -1,8 +1,8 @@
 //! Foreign keys of CREATE TABLE statements, and which of them no order of creation satisfies. No I/O.
 //!
-//! OceanBase takes a foreign key to a table that does not exist yet only within one database (error 1235 otherwise, seen
-//! on seekdb 1.4.0, whatever foreign_key_checks says). So the table that is referred to comes first, and a ring of such
-//! keys across databases cannot be loaded at all, though `ALTER TABLE` can build one.
+//! OceanBase takes a foreign key to a table that does not exist yet only within one database (error 1235 otherwise,
+//! seen on seekdb 1.4.0, whatever foreign_key_checks says). So the table that is referred to comes first, and a ring of
+//! such keys across databases cannot be loaded at all, though `ALTER TABLE` can build one.
 
 use super::definitions::Definitions;
 use super::statements::name_of;

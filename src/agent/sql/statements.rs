@@ -55,8 +55,8 @@ impl<R: BufRead> Statements<R> {
         out.clear();
         let mut state = State::Between;
         let mut executable = false;
-        // In a string: whether the byte before is a back-slash that escapes what follows. Remembered, not looked up again:
-        // a value may be nothing but back-slashes.
+        // In a string: whether the byte before is a back-slash that escapes what follows. Remembered, not looked up
+        // again: a value may be nothing but back-slashes.
         let mut escaped = false;
         let mut comment: Vec<u8> = Vec::new();
         loop {

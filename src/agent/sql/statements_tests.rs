@@ -115,7 +115,8 @@ fn kinds() {
     }
 }
 
-/// The definition, byte by byte: back-slashes escape in strings, a semicolon outside of strings and names ends a statement.
+/// The definition, byte by byte: back-slashes escape in strings, a semicolon outside of strings and names ends a
+/// statement.
 fn split_slowly(text: &str) -> Vec<String> {
     let (mut all, mut one) = (Vec::new(), String::new());
     let mut inside = None;
@@ -159,8 +160,8 @@ proptest! {
     }
 }
 
-/// Text that is escaped again and again becomes nothing but back-slashes. Each byte is looked at a few times, however long
-/// the run is.
+/// Text that is escaped again and again becomes nothing but back-slashes. Each byte is looked at a few times, however
+/// long the run is.
 #[test]
 fn a_run_of_backslashes_is_looked_at_once() {
     for (run, quote) in [(2_000, '\''), (4_000, '\''), (4_000, '"')] {

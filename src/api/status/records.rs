@@ -104,8 +104,8 @@ pub struct PlanStatus {
     pub steps: Vec<String>,
 }
 
-/// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics about
-/// it: OceanBase's engine tells a length of zero for tables whose rows it has not flushed yet.
+/// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics
+/// about it: OceanBase's engine tells a length of zero for tables whose rows it has not flushed yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimates {
@@ -144,8 +144,8 @@ pub struct InstallationStatus {
     /// Addresses of the OMS nodes.
     #[serde(default)]
     pub nodes: Vec<String>,
-    /// Addresses that OMS may connect to the MetaDB from: nodes, targets, rows of `host`, pods. Empty where one is not known; then
-    /// every session of its account counts as OMS's.
+    /// Addresses that OMS may connect to the MetaDB from: nodes, targets, rows of `host`, pods. Empty where one is not
+    /// known; then every session of its account counts as OMS's.
     #[serde(default)]
     pub addresses: Vec<String>,
     /// Targets on which `docker_init.sh` must run: one per region, or each where configurations differ.
@@ -217,8 +217,9 @@ pub struct StoppedTarget {
     pub name: String,
     /// Its generation then. Another one says that somebody wrote its spec or its annotations.
     pub generation: i64,
-    /// Since when the operator had owned its `spec.replicas` then. As long as that is so, nobody else changed them, whatever else
-    /// was written: who changes a field takes it from its owner (Kubernetes, Server-Side Apply, field management).
+    /// Since when the operator had owned its `spec.replicas` then. As long as that is so, nobody else changed them,
+    /// whatever else was written: who changes a field takes it from its owner (Kubernetes, Server-Side Apply, field
+    /// management).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas_owned_time: Option<Time>,
 }
@@ -322,8 +323,8 @@ pub struct InitRecord {
     /// A documented completion text was seen.
     #[serde(default)]
     pub completed: bool,
-    /// A run on this target, the present one or an earlier one, ended with exit status 0 and without a completion text, and
-    /// none has printed one since: whether the schema is complete is not told.
+    /// A run on this target, the present one or an earlier one, ended with exit status 0 and without a completion text,
+    /// and none has printed one since: whether the schema is complete is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<UnconfirmedInit>,
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContainerError, ExecAnswer, probe::CONFIG_YAML};
 
-/// Texts of `docker_init.sh` when all its steps are done (V3.3.1 deployment guide, V4.0.0 scale-out): that of the Chinese
-/// pages and that of their translation. Which of them an image prints is not known. Colours, width of brackets, spaces and
-/// what stands before and after do not matter.
+/// Texts of `docker_init.sh` when all its steps are done (V3.3.1 deployment guide, V4.0.0 scale-out): that of the
+/// Chinese pages and that of their translation. Which of them an image prints is not known. Colours, width of brackets,
+/// spaces and what stands before and after do not matter.
 pub const COMPLETION_TEXTS: [&str; 2] = [
     "【结束】全部初始化步骤执行成功",
     "[Completed] All initialization steps are executed",

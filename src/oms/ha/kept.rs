@@ -1,4 +1,5 @@
-//! Keys of `ha.config` that were changed for the recovery of replication and left so, with what stood there before. No I/O.
+//! Keys of `ha.config` that were changed for the recovery of replication and left so, with what stood there before. No
+//! I/O.
 use super::{
     HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN, parse_json,
 };

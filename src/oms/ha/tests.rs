@@ -193,7 +193,12 @@ mod properties {
             prop_assert_eq!(serde_json::from_str::<Value>(after.as_str()).unwrap(), Value::Object(expected));
             let back = after.apply_patch(&invert(&config, &patch)).unwrap();
             prop_assert_eq!(serde_json::from_str::<Value>(back.as_str()).unwrap(), Value::Object(before));
-            let untouched: Vec<String> = config.members().iter().map(|m| m.key.clone()).filter(|k| !patch.keys().any(|p| p == k)).collect();
+            let untouched: Vec<String> = config
+                .members()
+                .iter()
+                .map(|m| m.key.clone())
+                .filter(|k| !patch.keys().any(|p| p == k))
+                .collect();
             for key in untouched {
                 prop_assert_eq!(config.read_value(&key), after.read_value(&key));
             }

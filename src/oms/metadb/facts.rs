@@ -146,8 +146,8 @@ pub enum HaRowOutcome {
     Missing,
 }
 
-/// Recovery keys of `ha.config` that an upgrade has left changed, written down beside the lock for the next one: no object of
-/// Kubernetes outlives a deletion, and the row alone does not tell whose values they are.
+/// Recovery keys of `ha.config` that an upgrade has left changed, written down beside the lock for the next one: no
+/// object of Kubernetes outlives a deletion, and the row alone does not tell whose values they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeptKeys {
     /// Which upgrade left them, for people; cut to 255 characters.

@@ -128,7 +128,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Sets what decides about reading, keeping and waiting, and makes the server stop a statement that outlives the call.
+    /// Sets what decides about reading, keeping and waiting, and makes the server stop a statement that outlives the
+    /// call.
     async fn pin_settings(&mut self, limit: Duration) -> Result<(), MetaDbError> {
         let purpose = Purpose::Call(limit);
         match pins::pin(&mut self.conn, purpose, self.engine.is_oceanbase()).await {

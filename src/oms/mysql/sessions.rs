@@ -150,8 +150,8 @@ async fn is_tenant_on_one_server(session: &mut Session) -> bool {
     false
 }
 
-/// Galera, group replication and NDB have several servers that write. `SHOW` needs no privilege; a server without such a feature
-/// has no such variable.
+/// Galera, group replication and NDB have several servers that write. `SHOW` needs no privilege; a server without such
+/// a feature has no such variable.
 async fn is_in_no_cluster(session: &mut Session) -> bool {
     for question in [
         "show global status like 'wsrep_cluster_size'",

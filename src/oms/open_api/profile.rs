@@ -19,7 +19,6 @@ pub const STRING_PLACEHOLDER: &str = "${config:string}";
 pub struct HaProfile {
     /// How to write it.
     pub write: HaWrite,
-    /// Its headers.
     pub headers: Vec<ProfileHeader>,
 }
 

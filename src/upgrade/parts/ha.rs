@@ -37,8 +37,9 @@ pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
     HaConfig::parse(text).map_err(|error| Next::fail(Reason::HaUnreadable, error.to_string()))
 }
 
-/// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached when
-/// it was stopped: then all are stopped first, the row is written while nobody can overwrite it, and they start again.
+/// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached
+/// when it was stopped: then all are stopped first, the row is written while nobody can overwrite it, and they start
+/// again.
 pub(crate) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert: bool) -> Next {
     if driver == HaDriver::MetaDb
         && is_written_back(cx)

@@ -1,9 +1,9 @@
 //! Whether `docker_init.sh` has done its work: what its end says, what a person says. Pure.
 //!
-//! A documented completion text is sufficient: the guide names it as the sign that all steps were done, and no page says
-//! anything about the exit status, so one that is not 0 does not count against it. It is not necessary either, for no page
-//! says which of the texts an image prints: an exit status of 0 without one is a question. The new version is started on
-//! it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
+//! A documented completion text is sufficient: the guide names it as the sign that all steps were done, and no page
+//! says anything about the exit status, so one that is not 0 does not count against it. It is not necessary either, for
+//! no page says which of the texts an image prints: an exit status of 0 without one is a question. The new version is
+//! started on it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
 use crate::api::{InitRecord, OmsUpgradeStatus, Reason, Stall, Step, UnconfirmedInit, Waiting};
 use crate::facts::{Fact, InitState};
 use crate::upgrade::context::Context;
@@ -281,7 +281,8 @@ pub(crate) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Fail
     }
 }
 
-/// Remembers in which container `docker_init.sh` is about to be started. What earlier runs said stands until this one says more.
+/// Remembers in which container `docker_init.sh` is about to be started. What earlier runs said stands until this one
+/// says more.
 pub(crate) fn record_init(
     draft: &mut OmsUpgradeStatus,
     target: &str,

@@ -5,8 +5,8 @@ use crate::objects::deployment::read_annotation;
 use crate::upgrade::context::Context;
 use crate::upgrade::target_record::read_target_record;
 
-/// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt has no
-/// history: there our record on the targets tells.
+/// Whether a target was written, or a write of one may be under way when a way back begins. A status that was rebuilt
+/// has no history: there our record on the targets tells.
 pub(crate) fn may_write_late(cx: &Context<'_>) -> bool {
     let stopping = |record: &PhaseRecord| record.step == Step::StoppingOld;
     let carries_record = |facts: &TargetFacts| match &facts.deployment {

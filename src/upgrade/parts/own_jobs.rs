@@ -5,8 +5,8 @@ use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 
-/// No Job of ours runs, and none of their pods is left. Pre-pull pods touch nothing and may never end: they wait for the
-/// clean-up.
+/// No Job of ours runs, and none of their pods is left. Pre-pull pods touch nothing and may never end: they wait for
+/// the clean-up.
 pub(crate) fn stop_own_jobs(cx: &Context<'_>) -> Result<(), Next> {
     let own = require_known(&cx.observed.leftovers, 2, Reason::OwnObjectsUnseen)?;
     let mut active = own.iter().filter(|own| own.active);

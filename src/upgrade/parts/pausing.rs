@@ -1,8 +1,9 @@
 //! A target that somebody pauses in the middle (`kubectl rollout pause`). Pure.
 //!
 //! A paused Deployment is scaled and starts no new template: what is scaled up is the newest ReplicaSet that there is
-//! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's wish: it is
-//! not undone but told, nothing is written that would start another template than meant, and it goes on when it is resumed.
+//! (kubernetes/pkg/controller/deployment/sync.go). Preflight refuses one. A pause in the middle is somebody else's
+//! wish: it is not undone but told, nothing is written that would start another template than meant, and it goes on
+//! when it is resumed.
 use crate::api::{Direction, Reason, Step, Waiting};
 use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
 use crate::objects::target_change::TargetChange;
@@ -11,8 +12,8 @@ use crate::upgrade::next::Next;
 use crate::upgrade::parts::targets::Target;
 use serde_json::Value;
 
-/// Waits where a change would stop what could not be started again, or start another template than the wanted one. A way back
-/// stops whatever runs.
+/// Waits where a change would stop what could not be started again, or start another template than the wanted one. A
+/// way back stops whatever runs.
 pub(crate) fn hold_while_paused(
     cx: &Context<'_>,
     target: &Target<'_>,
@@ -68,7 +69,8 @@ pub(crate) fn is_held(waiting: &Waiting) -> bool {
     waiting.reason == Reason::TargetPaused
 }
 
-/// Whether a step waits for a resumption for as long as it takes: past the line, and on a way back, there is no way without it.
+/// Whether a step waits for a resumption for as long as it takes: past the line, and on a way back, there is no way
+/// without it.
 pub(crate) fn is_patient(cx: &Context<'_>, next: &Next) -> bool {
     may_last(cx) && matches!(next, Next::Wait { problem: Some(waiting), .. } if is_held(waiting))
 }

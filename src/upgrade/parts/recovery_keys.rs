@@ -1,9 +1,10 @@
-//! The keys of `ha.config` that say from where HA makes new Stores: what they were before, when they may go back, and what is said
-//! where they stay. Pure.
+//! The keys of `ha.config` that say from where HA makes new Stores: what they were before, when they may go back, and
+//! what is said where they stay. Pure.
 //!
-//! HA makes Stores by intervals of its own (documented defaults: 240 to 600 s). Keys that go back before that make Stores begin too
-//! late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened. So where nobody can watch,
-//! the keys stay, and they are written down beside the lock: the next upgrade must not take them for a person's own.
+//! HA makes Stores by intervals of its own (documented defaults: 240 to 600 s). Keys that go back before that make
+//! Stores begin too late, and what changed meanwhile is lost; only checkpoints that advance show that it has happened.
+//! So where nobody can watch, the keys stay, and they are written down beside the lock: the next upgrade must not take
+//! them for a person's own.
 use crate::api::{
     ConditionReason, ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Reason, Step,
 };
@@ -15,8 +16,8 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::{find_goal, parse_config, read_original_config};
 
-/// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a person's
-/// own by now, and stays.
+/// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a
+/// person's own by now, and stays.
 pub(crate) fn find_original(
     config: &HaConfig,
     kept: Option<&KeptKeys>,
@@ -27,9 +28,9 @@ pub(crate) fn find_original(
     }
 }
 
-/// Projects that need a Store of HA's making while nothing shows that it was made: those that ran beyond the watched ones. Paused
-/// and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the same round, so a watched
-/// project that advances speaks for them; where none is watched, nothing does.
+/// Projects that need a Store of HA's making while nothing shows that it was made: those that ran beyond the watched
+/// ones. Paused and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the
+/// same round, so a watched project that advances speaks for them; where none is watched, nothing does.
 pub(crate) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i32 {
     let has_store = |project: &&ProjectProgress| {
         !project.status.is_over()

@@ -1,8 +1,9 @@
-//! Whose sessions are on the MetaDB: OMS's, those that count as OMS's, and those that surely are another program's. Pure.
+//! Whose sessions are on the MetaDB: OMS's, those that count as OMS's, and those that surely are another program's.
+//! Pure.
 //!
-//! Before the stop OMS itself is connected, and behind a proxy or NAT its sessions come from addresses that nobody knows. So
-//! preflight refuses only what is sure to hold up the stop; whatever else is not known to be another's counts after the stop, where
-//! every session of OMS must be gone, and is told before.
+//! Before the stop OMS itself is connected, and behind a proxy or NAT its sessions come from addresses that nobody
+//! knows. So preflight refuses only what is sure to hold up the stop; whatever else is not known to be another's counts
+//! after the stop, where every session of OMS must be gone, and is told before.
 use crate::api::CheckName;
 use crate::oms::metadb::{
     ForeignSession, ServerCoverage, SessionReport, is_elsewhere, read_address,
@@ -51,8 +52,8 @@ pub(crate) fn list_counted<'a>(
         .collect()
 }
 
-/// Every address from which this OMS may connect: nodes, targets, rows of `host`, pods. Empty when one of them is not known; then
-/// no session is taken for another program's.
+/// Every address from which this OMS may connect: nodes, targets, rows of `host`, pods. Empty when one of them is not
+/// known; then no session is taken for another program's.
 pub(crate) fn collect_addresses(cx: &Context<'_>) -> Vec<String> {
     let (Some(installation), Some(hosts)) = (
         cx.observed.installation.known(),

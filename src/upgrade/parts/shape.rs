@@ -49,7 +49,8 @@ pub(crate) fn bring_into_shape(
     Err(patch_target(cx, name, change.clone()))
 }
 
-/// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not overwrite.
+/// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not
+/// overwrite.
 fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) -> bool {
     let object = &target.deployment.object;
     let foreign =
@@ -62,9 +63,10 @@ fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) ->
     }
 }
 
-/// Whether our write of a target has happened and another one took it back. Our record on the target says which write was
-/// the last. Where there is none, before our first write or after a replacement of the whole object, the generation tells:
-/// each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone cannot be both.
+/// Whether our write of a target has happened and another one took it back. Our record on the target says which write
+/// was the last. Where there is none, before our first write or after a replacement of the whole object, the generation
+/// tells: each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone
+/// cannot be both.
 fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
     if let Some(record) = read_target_record(object)
         && record.uid == cx.object.uid

@@ -119,8 +119,8 @@ pub(crate) fn goes_forward(cx: &Context<'_>) -> bool {
     cx.status.direction == Some(Direction::Forward)
 }
 
-/// Whether nobody can have started a target since it was stopped: no pod, and either nothing of it was written since, or at
-/// least not its replicas (an annotation raises the generation as well).
+/// Whether nobody can have started a target since it was stopped: no pod, and either nothing of it was written since,
+/// or at least not its replicas (an annotation raises the generation as well).
 pub(crate) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
     let object = &target.deployment.object;
     let owned = read_replicas_owned_time(object);

@@ -1,7 +1,7 @@
 //! Which version a pod is: judged by the template that it was made from. Pure.
 //!
-//! The text of its own image says little: mirrors and webhooks rewrite it. The id of the image that runs counts against a pod
-//! and never for it: the same image has one id by one name and another by the next.
+//! The text of its own image says little: mirrors and webhooks rewrite it. The id of the image that runs counts against
+//! a pod and never for it: the same image has one id by one name and another by the next.
 use crate::api::Reason;
 use crate::facts::{Fact, PodFacts};
 use crate::objects::deployment::is_paused;
@@ -45,9 +45,10 @@ pub(crate) fn require_current(target: &Target<'_>, pod: &PodFacts) -> Result<(),
     }
 }
 
-/// Whether a target that was started may have run, or may still run, another template than the one that was written to it. A
-/// container of one that has run says so, also on its way out. So does a pause before there is a pod of the written template:
-/// it may have come between our write and the look of the Deployment controller, which scales up a former one then.
+/// Whether a target that was started may have run, or may still run, another template than the one that was written to
+/// it. A container of one that has run says so, also on its way out. So does a pause before there is a pod of the
+/// written template: it may have come between our write and the look of the Deployment controller, which scales up a
+/// former one then.
 pub(crate) fn find_doubt(target: &Target<'_>) -> Fact<bool> {
     let object = &target.deployment.object;
     let (mut came, mut unseen) = (false, None);
@@ -77,8 +78,8 @@ pub(crate) fn describe_unseen(target: &Target<'_>, reason: &str) -> Next {
     )
 }
 
-/// Fails where the image of before the upgrade runs under the new one's name. Preflight refuses two names of one image, as far
-/// as it sees both; so it was led there since, or the check was skipped.
+/// Fails where the image of before the upgrade runs under the new one's name. Preflight refuses two names of one image,
+/// as far as it sees both; so it was led there since, or the check was skipped.
 pub(crate) fn refuse_old_image(
     cx: &Context<'_>,
     target: &Target<'_>,

@@ -27,7 +27,8 @@ pub struct StepDef {
     pub failure: OnFailure,
     /// Where a retry of a rollback begins, by the reason of the stall. For all others, and on all other ways: here.
     pub retries: &'static [(Reason, Step)],
-    /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release (`Settling`).
+    /// Where it leads when it is done. Every step may also end in a turn back (`StoppingJobs`) or a release
+    /// (`Settling`).
     #[cfg_attr(
         not(feature = "testing"),
         expect(dead_code, reason = "the tests hold every way that is gone against it")

@@ -127,15 +127,15 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
     setting.enable && pulled_back
 }
 
-/// Since when a component that ended was not started again: the operation began, HA went off. OMS may be down since then
-/// without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this moment
-/// counts and not the one at which the stop was seen. At worst the pull-back reaches further back than it must.
+/// Since when a component that ended was not started again: the operation began, HA went off. OMS may be down since
+/// then without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this
+/// moment counts and not the one at which the stop was seen. At worst the pull-back reaches further back than it must.
 fn find_unattended_since<'a>(cx: &'a Context<'_>) -> Option<&'a Time> {
     cx.status.started_time.as_ref()
 }
 
-/// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier upgrade may
-/// have left it for Stores that HA has not made yet.
+/// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier
+/// upgrade may have left it for Stores that HA has not made yet.
 fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
     let patch = HaPatch::new();
     let patch = match (find_unattended_since(cx), cx.spec.ha.pull_back.method) {

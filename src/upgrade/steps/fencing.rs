@@ -1,7 +1,7 @@
 //! A way back begins: the targets are fenced against writes decided before, in a rollback the lock too. Pure.
 //!
-//! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since, a
-//! "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
+//! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since,
+//! a "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::objects::deployment::read_annotation;
@@ -37,8 +37,8 @@ pub(crate) const DEF: StepDef = StepDef {
     decide: |cx, _| decide(cx),
 };
 
-/// One write per target, in a rollback one to the lock row. An abort leaves the lock: whatever Job comes late under it finds
-/// OMS at work and refuses.
+/// One write per target, in a rollback one to the lock row. An abort leaves the lock: whatever Job comes late under it
+/// finds OMS at work and refuses.
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let abort = cx.status.direction == Some(Direction::Abort);
     if !abort {

@@ -39,8 +39,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     watch_projects(cx, draft)?;
     draft.open_projects.clear();
     let wanted = settle_keys(cx, draft).map(|()| Step::Settling);
-    // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled. What is
-    // only waited for again, or refused again, has not come true.
+    // What it stalled for has come true. There may be something left to do, with as much time as if it had not stalled.
+    // What is only waited for again, or refused again, has not come true.
     let moves = matches!(wanted, Ok(_) | Err(Next::Do(_)));
     let stalled = draft.stall.as_ref();
     if moves && stalled.is_some_and(|stall| stall.reason != Reason::EffectRefused) {
@@ -76,8 +76,8 @@ fn settle_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Nex
     forget_withdrawn(cx)
 }
 
-/// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row that
-/// is not there says nothing: the new version may keep its projects elsewhere.
+/// A project that was finished, released or deleted meanwhile will never advance again, and nobody waits for it. A row
+/// that is not there says nothing: the new version may keep its projects elsewhere.
 fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     let Fact::Known(rows) = &cx.observed.metadb.projects else {
         return;

@@ -37,8 +37,8 @@ pub(crate) const DEF: StepDef = StepDef {
 };
 
 /// The normal start of the new version. Where its programs do not come up by themselves,
-/// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable). HA is not switched on before it is
-/// known to be complete.
+/// `docker_init.sh` runs once more (the guide's check-deployment page calls it repeatable). HA is not switched on
+/// before it is known to be complete.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     let brought = bring_up(cx, TemplateKind::Final, &TargetChange::StartFinal);
     let targets = brought.map_err(|next| match next {

@@ -47,7 +47,8 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
             "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
         )));
     };
-    // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of them since.
+    // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
+    // them since.
     let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
     let targets = if written {
         bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))?

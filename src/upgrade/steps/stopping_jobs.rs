@@ -36,8 +36,8 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if cx.status.direction == Some(Direction::RollBack) {
         return Ok(Step::Fencing);
     }
-    // Where no original is recorded, only the record on the targets tells whether one was written. One that cannot be read now
-    // is no answer: there would be nothing to fence it by.
+    // Where no original is recorded, only the record on the targets tells whether one was written. One that cannot be
+    // read now is no answer: there would be nothing to fence it by.
     if cx.originals().is_none() {
         for facts in &cx.observed.targets {
             require_deployment(facts)?;

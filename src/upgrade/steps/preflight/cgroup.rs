@@ -1,7 +1,8 @@
 //! Preflight check: the control groups of the nodes. Pure.
 //!
-//! OceanBase's troubleshooting guide says that versions before 4.2.5 show an abnormal server status on hosts with cgroup v2. Where the
-//! version that runs is ONLINE on such a node the guide's trouble does not show, so there it is a warning.
+//! OceanBase's troubleshooting guide says that versions before 4.2.5 show an abnormal server status on hosts with
+//! cgroup v2. Where the version that runs is ONLINE on such a node the guide's trouble does not show, so there it is a
+//! warning.
 use crate::facts::Fact;
 use crate::oms::version::{needs_cgroup_v1, parse_image_version};
 use crate::upgrade::context::Context;

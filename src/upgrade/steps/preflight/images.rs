@@ -49,8 +49,8 @@ pub(crate) fn judge_pulls(cx: &Context<'_>) -> Verdict {
     }
 }
 
-/// A target whose running image is the very one that was pulled for the upgrade. Two ids that differ say nothing: an image has
-/// one by each way it came to the node.
+/// A target whose running image is the very one that was pulled for the upgrade. Two ids that differ say nothing: an
+/// image has one by each way it came to the node.
 fn find_same_image<'a>(cx: &Context<'a>) -> Option<&'a str> {
     let pulled = |facts: &TargetFacts| {
         let pull = cx
