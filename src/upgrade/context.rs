@@ -14,7 +14,7 @@ pub struct Context<'a> {
     pub spec: &'a OmsUpgradeSpec,
     /// What is remembered.
     pub status: &'a OmsUpgradeStatus,
-    /// What was seen in this pass.
+    /// What was seen in this reconcile.
     pub observed: &'a Observed,
 }
 

@@ -13,7 +13,7 @@ use crate::upgrade::steps::find_def;
 use crate::upgrade::target_record::rebuild_status;
 use crate::upgrade::transition::{begin, enter, fail};
 
-/// What one pass does.
+/// What one reconcile does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// Write the status, then look again.
@@ -37,7 +37,7 @@ pub enum Decision {
 /// What a stalled upgrade does: it looks again, for what it waits for may come true without a change of the object.
 const LOOK_AGAIN: Decision = Decision::Wait { poll: 10 };
 
-/// Decides what this pass does. Total and deterministic.
+/// Decides what this reconcile does. Total and deterministic.
 pub fn decide(cx: &Context<'_>) -> Decision {
     let mut draft = cx.status.clone();
     if let Some(rebuilt) = rebuild_status(cx) {

@@ -118,8 +118,8 @@ fn is_spec_at_fault(object: &Unreadable<'_>) -> bool {
     object.error.starts_with("spec")
 }
 
-/// What follows from a fault of the operator's own in a pass: people are told, once. What went wrong in words stands in
-/// the log only, since nobody knows what those words hold.
+/// What follows from a fault of the operator's own in a reconcile: people are told, once. What went wrong in words
+/// stands in the log only, since nobody knows what those words hold.
 pub fn decide_fault(cx: &Context<'_>) -> Decision {
     let waiting = Waiting {
         reason: Reason::OperatorFault.into(),

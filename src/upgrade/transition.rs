@@ -44,7 +44,7 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     if let Some(role) = find_def(step).job
         && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
     {
-        // A former pass through this step left its Job behind: names are never used twice.
+        // A former time in this step left its Job behind: names are never used twice.
         job.attempt += 1;
         job.first_attempt = job.attempt;
         job.uid = None;

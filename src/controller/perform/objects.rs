@@ -127,22 +127,19 @@ impl Performer<'_> {
     {
         let api: Api<K> = Api::namespaced(self.ports.client.clone(), self.subject.owner.namespace);
         let params = PostParams::default();
-        match self.ports.kube(site, api.create(&params, object)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_already_exists() => {
-                let name = object.name_any();
-                let there = self.ports.kube(site, api.get(&name)).await?;
-                if is_ours(there.meta(), self.subject.owner.uid) {
-                    Ok(())
-                } else {
-                    Err(CallError::Unbuildable(format!(
-                        "{} {name} exists and is not ours; delete or rename it",
-                        K::kind(&())
-                    )))
-                }
-            }
-            Err(error) => Err(error),
+        let made = self.ports.kube(site, api.create(&params, object)).await;
+        if !made.as_ref().is_err_and(CallError::is_already_exists) {
+            return made.map(|_| ());
         }
+        let name = object.name_any();
+        let there = self.ports.kube(site, api.get(&name)).await?;
+        if is_ours(there.meta(), self.subject.owner.uid) {
+            return Ok(());
+        }
+        let kind = K::kind(&());
+        Err(CallError::Unbuildable(format!(
+            "{kind} {name} exists and is not ours; delete or rename it"
+        )))
     }
 
     pub(super) async fn delete_own(&self, own: &OwnObject) -> Result<(), CallError> {

@@ -23,7 +23,8 @@ pub(crate) struct Shape {
     pub running: bool,
 }
 
-/// Brings the targets into a shape, one write per pass; then all have it, and the Deployment controller has seen it.
+/// Brings the targets into a shape, one write per reconcile; then all have it, and the Deployment controller has seen
+/// it.
 pub(crate) fn bring_into_shape(
     cx: &Context<'_>,
     targets: &[Target<'_>],

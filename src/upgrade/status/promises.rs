@@ -4,6 +4,8 @@ use crate::api::condition_types::{
 };
 use crate::api::{ConditionReason, ContentProof, Direction, InitRecord, Step};
 use crate::upgrade::status::judgement::{Judgement, Scene};
+use crate::upgrade::steps::def::HaStage;
+use crate::upgrade::steps::find_def;
 
 /// Given up as it stood: what was under way is not promised.
 pub(crate) fn break_promise(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
@@ -21,16 +23,7 @@ pub(crate) fn break_promise(scene: &Scene<'_>, type_: &'static str) -> Option<Ju
 pub(crate) fn take_back(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
     let taken = scene.direction == Direction::RollBack
         && scene.draft.ha_enabled_time.is_some()
-        && matches!(
-            scene.step,
-            Step::StoppingJobs
-                | Step::Fencing
-                | Step::DisablingHaForRollback
-                | Step::StoppingNew
-                | Step::Comparing
-                | Step::Restoring
-                | Step::StartingOld
-        );
+        && find_def(scene.step).ha == HaStage::TakenBack;
     let text = "the rollback stops OMS; this is looked at again afterwards";
     taken.then(|| Judgement::new(type_, false, ConditionReason::Pending, text))
 }
@@ -65,20 +58,10 @@ pub(crate) fn judge_preflight(scene: &Scene<'_>) -> Option<Judgement> {
 
 pub(crate) fn judge_ha_off(scene: &Scene<'_>) -> Option<Judgement> {
     let forward = scene.direction == Direction::Forward;
-    let off = matches!(
-        scene.step,
-        Step::StoppingOld
-            | Step::BackingUp
-            | Step::VerifyingBackup
-            | Step::StartingNew
-            | Step::Initializing
-            | Step::StoppingForRestart
-            | Step::StartingFinal
-    );
-    let over = matches!(scene.step, Step::Recovering | Step::Settling);
+    let stage = find_def(scene.step).ha;
     if scene.released {
         None
-    } else if forward && off {
+    } else if forward && stage == HaStage::Off {
         let text = "ha.config reads enable=false in the MetaDB";
         Some(Judgement::new(
             HA_DISABLED,
@@ -86,7 +69,7 @@ pub(crate) fn judge_ha_off(scene: &Scene<'_>) -> Option<Judgement> {
             ConditionReason::Row,
             text,
         ))
-    } else if scene.draft.started_time.is_some() && over {
+    } else if scene.draft.started_time.is_some() && stage == HaStage::AtGoal {
         let text = "HA is at its goal again";
         Some(Judgement::new(
             HA_DISABLED,
@@ -159,22 +142,22 @@ pub(crate) fn judge_ha_goal(scene: &Scene<'_>) -> Option<Judgement> {
     if scene.released {
         return break_promise(scene, HA_RESTORED);
     }
-    let settled = scene.step == Step::Settling && scene.draft.originals.is_some();
-    if settled || scene.step == Step::Recovering {
-        let text = "ha.config reads as its goal says";
-        return Some(Judgement::new(
-            HA_RESTORED,
-            true,
-            ConditionReason::Row,
-            text,
-        ));
+    match find_def(scene.step).ha {
+        // An upgrade that ended before anything was changed promises nothing.
+        HaStage::AtGoal if scene.step != Step::Settling || scene.draft.originals.is_some() => {
+            let text = "ha.config reads as its goal says";
+            let row = ConditionReason::Row;
+            Some(Judgement::new(HA_RESTORED, true, row, text))
+        }
+        HaStage::OnItsWay => {
+            let text = "HA is on its way to its goal";
+            let pending = ConditionReason::Pending;
+            Some(Judgement::new(HA_RESTORED, false, pending, text))
+        }
+        HaStage::AsFound | HaStage::Off | HaStage::AtGoal | HaStage::TakenBack => {
+            take_back(scene, HA_RESTORED)
+        }
     }
-    if scene.step == Step::EnablingHa {
-        let text = "HA is on its way to its goal";
-        let pending = ConditionReason::Pending;
-        return Some(Judgement::new(HA_RESTORED, false, pending, text));
-    }
-    take_back(scene, HA_RESTORED)
 }
 
 pub(crate) fn judge_rollback(scene: &Scene<'_>) -> Option<Judgement> {

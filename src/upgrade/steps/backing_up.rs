@@ -5,7 +5,7 @@ use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::run_guarded;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -19,6 +19,7 @@ pub(crate) const DEF: StepDef = StepDef {
         lock: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::VerifyingBackup],

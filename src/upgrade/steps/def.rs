@@ -23,6 +23,8 @@ pub struct StepDef {
     pub job: Option<JobRole>,
     /// What it looks at, beyond the targets' Deployments and pods.
     pub looks: fn(&OmsUpgradeStatus) -> Needs,
+    /// What is promised of HA while it lasts.
+    pub ha: HaStage,
     /// What follows when it cannot be done on the way forward. On a way back a person is always asked.
     pub failure: OnFailure,
     /// Where a retry of a rollback begins, by the reason of the stall. For all others, and on all other ways: here.
@@ -36,6 +38,21 @@ pub struct StepDef {
     pub leads_to: &'static [Step],
     /// `Ok`: it is done, and that step follows. `Err`: what to do until then.
     pub(crate) decide: fn(&Context<'_>, &mut OmsUpgradeStatus) -> Result<Step, Next>,
+}
+
+/// What is promised of HA in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaStage {
+    /// Nothing yet: it is as it was found.
+    AsFound,
+    /// On the way forward it reads off: whatever OMS does now, no component is started by it.
+    Off,
+    /// It is being brought to its goal.
+    OnItsWay,
+    /// It reads as its goal says.
+    AtGoal,
+    /// A way back begins: what was promised of it holds no more.
+    TakenBack,
 }
 
 /// What follows when a step cannot be done on the way forward.

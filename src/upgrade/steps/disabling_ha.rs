@@ -6,7 +6,7 @@ use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::ha::switch_off;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -20,6 +20,7 @@ pub(crate) const DEF: StepDef = StepDef {
         programs: true,
         ..Needs::default()
     },
+    ha: HaStage::AsFound,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::StoppingOld],

@@ -4,7 +4,7 @@ use crate::facts::Needs;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::ha::switch_off;
-use crate::upgrade::steps::def::{OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -18,6 +18,7 @@ pub(crate) const DEF: StepDef = StepDef {
         programs: true,
         ..Needs::default()
     },
+    ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::StoppingNew],

@@ -16,7 +16,7 @@ use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
 };
 use crate::upgrade::parts::targets::read_targets;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What there is to know about this step.
@@ -33,6 +33,7 @@ pub(crate) const DEF: StepDef = StepDef {
         health: true,
         ..Needs::default()
     },
+    ha: HaStage::OnItsWay,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Recovering],

@@ -12,7 +12,7 @@ use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::{build_lock_claim, patch_target};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::targets::read_targets;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -31,6 +31,7 @@ pub(crate) const DEF: StepDef = StepDef {
             ..Needs::default()
         }
     },
+    ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::StartingOld, Step::DisablingHaForRollback],

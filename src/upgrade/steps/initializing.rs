@@ -13,7 +13,7 @@ use crate::upgrade::parts::init::{record_end, record_init};
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::shape::{Shape, require_shape};
 use crate::upgrade::parts::targets::{Target, read_targets};
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -27,6 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
         init: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::StoppingForRestart],

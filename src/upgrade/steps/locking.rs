@@ -13,7 +13,7 @@ use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{count_unwatched, find_original};
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::check::Verdict;
 use crate::upgrade::steps::preflight::projects::MOST_PROJECTS;
 use crate::upgrade::steps::preflight::targets::judge_record;
@@ -34,6 +34,7 @@ pub(crate) const DEF: StepDef = StepDef {
         progress: true,
         ..Needs::default()
     },
+    ha: HaStage::AsFound,
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::DisablingHa],

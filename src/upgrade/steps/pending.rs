@@ -4,7 +4,7 @@ use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -14,6 +14,7 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: Some(Limit::Preflight),
     job: None,
     looks: |_| Needs::default(),
+    ha: HaStage::AsFound,
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::Preflight],

@@ -3,7 +3,7 @@ use crate::api::{Action, Phase, Step};
 use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
-use crate::upgrade::steps::def::{OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -13,6 +13,7 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: None,
     job: None,
     looks: |_| Needs::default(),
+    ha: HaStage::AsFound,
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::Preflight],

@@ -10,7 +10,7 @@ use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -27,6 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
         progress: true,
         ..Needs::default()
     },
+    ha: HaStage::AtGoal,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Settling],

@@ -9,7 +9,7 @@ use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::lock::may_hold_lock;
-use crate::upgrade::steps::def::{OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -28,6 +28,7 @@ pub(crate) const DEF: StepDef = StepDef {
             ..Needs::default()
         }
     },
+    ha: HaStage::AtGoal,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[],

@@ -14,7 +14,7 @@ use crate::upgrade::parts::services::{await_services, find_missing_programs};
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::targets::Target;
 use crate::upgrade::parts::templates::refuse_old_image;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -30,6 +30,7 @@ pub(crate) const DEF: StepDef = StepDef {
         init: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::EnablingHa],

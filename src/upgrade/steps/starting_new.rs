@@ -11,7 +11,7 @@ use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::require_programs;
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::templates::refuse_old_image;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -25,6 +25,7 @@ pub(crate) const DEF: StepDef = StepDef {
         programs: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::Initializing],

@@ -10,7 +10,7 @@ use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::targets::{Target, read_targets};
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -25,6 +25,7 @@ pub(crate) const DEF: StepDef = StepDef {
         health: true,
         ..Needs::default()
     },
+    ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[
         // Once the old version may run and write again, nothing is compared or restored any more.

@@ -5,7 +5,7 @@ use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::stop::stop_targets;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -18,6 +18,7 @@ pub(crate) const DEF: StepDef = StepDef {
         sessions: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::StartingFinal],

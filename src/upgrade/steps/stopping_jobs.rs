@@ -7,7 +7,7 @@ use crate::upgrade::next::Next;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::parts::targets::require_deployment;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -20,6 +20,7 @@ pub(crate) const DEF: StepDef = StepDef {
         leftovers: true,
         ..Needs::default()
     },
+    ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Fencing, Step::StartingOld],

@@ -8,7 +8,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::stop::stop_targets;
 use crate::upgrade::parts::targets::list_stopped;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -21,6 +21,7 @@ pub(crate) const DEF: StepDef = StepDef {
         sessions: true,
         ..Needs::default()
     },
+    ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[Step::Comparing],

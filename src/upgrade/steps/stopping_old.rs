@@ -10,7 +10,7 @@ use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::set_ha;
 use crate::upgrade::parts::stop::stop_targets;
 use crate::upgrade::parts::targets::list_stopped;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -24,6 +24,7 @@ pub(crate) const DEF: StepDef = StepDef {
         sessions: true,
         ..Needs::default()
     },
+    ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
     leads_to: &[Step::BackingUp],

@@ -18,7 +18,7 @@ use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
-use crate::upgrade::steps::def::{Limit, OnFailure, StepDef};
+use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::check::{CheckId, Verdict, find_policy};
 use crate::upgrade::steps::preflight::images::{judge_pulls, pull_images};
 use crate::upgrade::steps::preflight::installation::check_installation;
@@ -52,6 +52,7 @@ pub(crate) const DEF: StepDef = StepDef {
         leftovers: true,
         ..Needs::default()
     },
+    ha: HaStage::AsFound,
     failure: OnFailure::Ends,
     retries: &[],
     leads_to: &[Step::Planned, Step::Locking],
