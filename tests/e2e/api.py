@@ -42,12 +42,17 @@ class Api:
         return connection, connection.getresponse()
 
     def call(self, method, path, body=None, content_type="application/json"):
-        """The parsed answer of one call."""
-        connection, response = self.open(method, path, body, content_type)
-        try:
-            text = response.read().decode()
-        finally:
-            connection.close()
+        """The parsed answer of one call. One that the API server puts off, as it does while a definition is replaced, is sent
+        again when it says."""
+        for _ in range(30):
+            connection, response = self.open(method, path, body, content_type)
+            try:
+                text = response.read().decode()
+            finally:
+                connection.close()
+            if response.status != 429:
+                break
+            time.sleep(int(response.headers.get("Retry-After") or 1))
         try:
             parsed = json.loads(text)
         except ValueError:
@@ -82,7 +87,7 @@ class Watch:
         self.api, self.path, self.name = api, upgrades_path(namespace), name
         self.states, self.deleted, self.broken = [], False, None
         self.changed = threading.Condition()
-        self.closed = False
+        self.closed = self.relist = False
         known = api.get(self.path)
         self.version = known["metadata"]["resourceVersion"]
         for item in known["items"]:
@@ -98,8 +103,24 @@ class Watch:
             except Exception as error:  # the API server may be away for a moment; a test notices by its own deadline
                 self.broken = error
                 time.sleep(0.2)
+                if isinstance(error, ApiError) and error.code == 410:
+                    self.relist = True
+
+    def _list_anew(self):
+        """After a definition was replaced, the API server knows nothing of the versions of before."""
+        known = self.api.get(self.path)
+        states = [item for item in known["items"] if item["metadata"]["name"] == self.name]
+        with self.changed:
+            self.deleted = bool(self.states) and not states
+            last = self.last().get("metadata", {}).get("resourceVersion")
+            self.states += [item for item in states if item["metadata"]["resourceVersion"] != last]
+            self.changed.notify_all()
+        self.version = known["metadata"]["resourceVersion"]
+        self.relist = False
 
     def _follow_once(self):
+        if self.relist:
+            self._list_anew()
         query = urlencode({"watch": "true", "resourceVersion": self.version, "timeoutSeconds": 3000})
         connection, response = self.api.open("GET", f"{self.path}?{query}", timeout=3100)
         self.connection = connection
