@@ -8,6 +8,7 @@ mod conditions;
 mod duration;
 pub(crate) mod names;
 mod reason;
+mod schema;
 mod spec;
 mod status;
 #[cfg(test)]
@@ -73,14 +74,20 @@ pub fn build_crd()
     use kube::CustomResourceExt;
     let mut crd = OmsUpgrade::crd();
     for version in &mut crd.spec.versions {
-        let status = version
+        let parts = version
             .schema
             .as_mut()
             .and_then(|schema| schema.open_api_v3_schema.as_mut())
-            .and_then(|schema| schema.properties.as_mut())
-            .and_then(|properties| properties.get_mut("status"));
-        if let Some(status) = status {
-            status.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+            .and_then(|schema| schema.properties.as_mut());
+        for (name, part) in parts.into_iter().flatten() {
+            match name.as_str() {
+                "spec" => schema::shape(part, false),
+                "status" => {
+                    schema::shape(part, true);
+                    part.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+                }
+                _ => {}
+            }
         }
     }
     crd

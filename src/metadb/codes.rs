@@ -70,11 +70,17 @@ impl Meaning {
         matches!(self, Self::DatabaseMissing | Self::TableMissing)
     }
 
-    /// Asking again later may help without anybody changing anything.
-    pub fn is_transient(self) -> bool {
+    /// What was asked for is not there, or not for this account: something else that tells it may be asked instead. After
+    /// any other answer it is not known whether it is there.
+    pub fn is_unavailable(self) -> bool {
         matches!(
             self,
-            Self::TurnedAway | Self::TimeLimit | Self::ConnectionEnded
+            Self::DatabaseMissing
+                | Self::TableMissing
+                | Self::ColumnMissing
+                | Self::PrivilegeMissing
+                | Self::NotUnderstood
+                | Self::NotSupported
         )
     }
 }
@@ -123,6 +129,17 @@ pub fn quotes_values(code: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Only these say that there is no such list; after any other answer there may be one, with sessions that count.
+    #[test]
+    fn only_what_is_not_there_is_asked_for_elsewhere() {
+        for code in [1142, 1146, 1054] {
+            assert!(judge_code(code).is_unavailable(), "{code}");
+        }
+        for code in [1040, 1205, 2013, 4013, 4179, 6002] {
+            assert!(!judge_code(code).is_unavailable(), "{code}");
+        }
+    }
 
     #[test]
     fn what_took_too_long_is_told_by_the_number_of_the_wire() {

@@ -62,7 +62,7 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     if let Next::Do(effect) = &next
         && refused.is_none()
         && describe_unheeded(effect).is_none()
-        && !cx.status.tried_anew
+        && !is_tried_anew(cx.status)
     {
         draft.step_started_time = Some(cx.now.clone());
         draft.tried_anew = true;
@@ -127,6 +127,18 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
     )
 }
 
+/// Whether the time of the step has begun anew. The word says so where the mark was dropped: by an API server whose
+/// definition does not have it yet.
+pub(crate) fn is_tried_anew(status: &OmsUpgradeStatus) -> bool {
+    status.tried_anew || says_tried_anew(status)
+}
+
+/// Whether that is what people were told last.
+pub(crate) fn says_tried_anew(status: &OmsUpgradeStatus) -> bool {
+    let told = status.waiting.as_ref();
+    told.is_some_and(|told| told.reason == Reason::TriedAnew)
+}
+
 /// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be
 /// looked at. Where a pause may last, so may a moment in which it cannot be seen.
 pub(crate) fn restart_time(
@@ -145,6 +157,7 @@ pub(crate) fn restart_time(
     if over {
         draft.step_started_time = Some(cx.now.clone());
         draft.waiting = None;
+        draft.tried_anew = false;
     }
     over
 }
@@ -158,4 +171,70 @@ fn is_fault_over(cx: &Context<'_>) -> bool {
             Some(Reason::OperatorFault | Reason::Unreadable)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::OmsUpgradeSpec;
+    use crate::facts::Observed;
+    use crate::upgrade::context::ObjectFacts;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    /// What becomes of an effect that is wanted again after the time of the step, and what is recorded.
+    fn ask(waiting: Option<Reason>, tried_anew: bool) -> (Next, OmsUpgradeStatus, bool) {
+        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}}))
+        .unwrap();
+        let time = |text: &str| Time(text.parse().unwrap());
+        let status = OmsUpgradeStatus {
+            step: Some(Step::StoppingOld),
+            step_started_time: Some(time("2026-01-01T00:00:00Z")),
+            intent: Some(Effect::ReleaseLock.describe_intent()),
+            waiting: waiting.map(|reason| Waiting {
+                reason: reason.into(),
+                message: "seen".into(),
+            }),
+            tried_anew,
+            ..OmsUpgradeStatus::default()
+        };
+        let cx = Context {
+            now: time("2026-01-03T00:00:00Z"),
+            object: &ObjectFacts::default(),
+            spec: &spec,
+            status: &status,
+            observed: &Observed::default(),
+        };
+        let mut draft = status.clone();
+        let next = hold_at_deadline(&cx, &mut draft, Next::Do(Effect::ReleaseLock));
+        let mut later = status.clone();
+        let restarted = restart_time(&cx, &mut later, Some(&next));
+        let kept = later.tried_anew;
+        (next, draft, restarted && kept)
+    }
+
+    #[test]
+    fn the_time_of_a_step_begins_anew_once() {
+        let (next, draft, _) = ask(None, false);
+        assert_eq!(next, Next::Do(Effect::ReleaseLock));
+        assert!(draft.tried_anew);
+        for (reason, mark) in [
+            (Some(Reason::TriedAnew), true),
+            // An API server whose definition is older has dropped the mark; so has an older operator never written it.
+            (Some(Reason::TriedAnew), false),
+        ] {
+            let (next, _, _) = ask(reason, mark);
+            assert!(
+                matches!(&next, Next::Fail(failure) if failure.reason == Reason::Timeout),
+                "{next:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn after_a_fault_of_the_operator_it_may_begin_anew_again() {
+        let (_, _, kept) = ask(Some(Reason::OperatorFault), true);
+        assert!(!kept);
+    }
 }

@@ -2,7 +2,9 @@
 use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
-use crate::upgrade::deadline::{hold_at_deadline, is_wanted_again, restart_time, says_the_same};
+use crate::upgrade::deadline::{
+    hold_at_deadline, is_wanted_again, restart_time, says_the_same, says_tried_anew,
+};
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
@@ -150,10 +152,11 @@ fn note_intent(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, effect: &Effect) 
     }
     draft.intent = Some(intent);
     // Time that began anew for one effect did not for the next one.
-    if !(draft.tried_anew && is_wanted_again(cx, effect)) {
+    let is_same = is_wanted_again(cx, effect);
+    if !(is_same && says_tried_anew(draft)) {
         draft.waiting = None;
-        draft.tried_anew = false;
     }
+    draft.tried_anew &= is_same;
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {

@@ -18,13 +18,18 @@ pub fn read_schema(part: &str) -> Value {
     .clone()
 }
 
-/// The words that a field may have; none when it may have any.
+/// The words that a field may have; none when it may have any. Those of the status stand in its description only.
 pub fn list_words(schema: &Value) -> Vec<&str> {
-    let words = schema.get("enum").and_then(Value::as_array);
-    words
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return words.iter().filter_map(Value::as_str).collect();
+    }
+    let paragraphs = schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .split("\n\n");
+    paragraphs
+        .filter_map(|text| text.strip_prefix('`')?.split_once("`: "))
+        .map(|(word, _)| word)
         .collect()
 }
 

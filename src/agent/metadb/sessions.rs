@@ -166,8 +166,9 @@ async fn read_rows(metadb: &MetaDbServer, connection: &mut Conn) -> Result<Vec<R
     if let Some(list) = SessionList::of_all_servers(metadb.engine, MARK) {
         match connection.query(list.sql).await {
             Ok(rows) => return Ok(rows),
+            // The list of one server would hide sessions on the others, so it is taken only where there is no other.
             Err(error) => match server_code(&error).map(judge_code) {
-                Some(meaning) if !meaning.is_transient() => {}
+                Some(meaning) if meaning.is_unavailable() => {}
                 _ => return Err(failed(&error)),
             },
         }

@@ -117,11 +117,11 @@ fn default_console_port() -> i32 {
 /// Methods of the writing call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HttpMethod {
-    /// POST
+    /// The call makes or sends something.
     #[default]
     #[serde(rename = "POST")]
     Post,
-    /// PUT
+    /// The call puts something in its place.
     #[serde(rename = "PUT")]
     Put,
 }

@@ -1,4 +1,5 @@
 //! Errors of calls to the meta database: what happened, what it means, what to do next.
+use crate::metadb::judge_code;
 use thiserror::Error;
 
 /// Whether a failed call may have changed something.
@@ -193,6 +194,17 @@ fn fate_words(fate: WriteFate) -> &'static str {
 }
 
 impl MetaDbError {
+    /// What was asked for is not there, or not for this account: something else that tells it may be asked instead.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::PrivilegeMissing { .. } | Self::SchemaDiffers { .. } => {
+                true
+            }
+            Self::Server { code, .. } => judge_code(*code).is_unavailable(),
+            _ => false,
+        }
+    }
+
     /// True when asking again later may help without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -111,9 +111,9 @@ async fn read_sessions(session: &mut Session) -> Result<(Vec<Cells>, ServerCover
     if let Some(list) = SessionList::of_all_servers(session.engine, MARK) {
         match session.read_plain(list.what, &list.sql).await {
             Ok(rows) => return Ok((rows, ServerCoverage::AllServers)),
-            // It may come.
-            Err(error) if error.is_transient() => return Err(error),
-            Err(_) => {}
+            // The list of one server would hide sessions on the others, so it is taken only where there is no other.
+            Err(error) if error.is_unavailable() => {}
+            Err(error) => return Err(error),
         }
     }
     let list = SessionList::of_one_server(MARK);
