@@ -16,6 +16,7 @@ mod objects;
 mod pin;
 mod protocol;
 mod record;
+mod reference;
 mod samples;
 #[path = "../architecture/source.rs"]
 mod source;
