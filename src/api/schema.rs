@@ -1,8 +1,9 @@
 //! The schema of the custom resource beyond what the derive makes of the types. No I/O.
 //!
-//! `kubectl explain` shows descriptions and nothing else, so what the words of an enum mean is written into them, from the
-//! comments in the sources. The words of the status are open: what writes it is the operator, and an operator that is newer
-//! than the definition must not be refused in the middle of an upgrade for a word that the definition does not know.
+//! `kubectl explain` shows descriptions and nothing else, so what the words of an enum mean is written into them, from
+//! the comments in the sources. The words of the status are open: what writes it is the operator, and an operator that
+//! is newer than the definition must not be refused in the middle of an upgrade for a word that the definition does not
+//! know.
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     Action, HaDriver, HaGoal, HttpMethod, PullBackMethod, RollbackPolicy, TargetKind, Verification,

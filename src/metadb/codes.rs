@@ -70,8 +70,8 @@ impl Meaning {
         matches!(self, Self::DatabaseMissing | Self::TableMissing)
     }
 
-    /// What was asked for is not there, or not for this account: something else that tells it may be asked instead. After
-    /// any other answer it is not known whether it is there.
+    /// What was asked for is not there, or not for this account: something else that tells it may be asked instead.
+    /// After any other answer it is not known whether it is there.
     pub fn is_unavailable(self) -> bool {
         matches!(
             self,
