@@ -40,14 +40,11 @@ fn describe_limits(schema: &Value) -> String {
         (None, Some(most)) => words.push(format!("at most {most}")),
         (None, None) => {}
     }
-    match schema.get("default") {
-        Some(default @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
-            words.push(format!(
-                "default `{}`",
-                default.to_string().trim_matches('"')
-            ));
-        }
-        _ => {}
+    // Defaults of objects follow from those of their fields.
+    let plain = |default: &&Value| !default.is_object() && !default.is_array();
+    if let Some(default) = schema.get("default").filter(plain) {
+        let text = default.to_string();
+        words.push(format!("default `{}`", text.trim_matches('"')));
     }
     words.join(", ")
 }
