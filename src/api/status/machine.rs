@@ -16,7 +16,7 @@ pub enum Direction {
 
 name_variants!(Direction: Forward, Abort, RollBack);
 
-/// One step. Each has one file in the brain that says when it is left.
+/// One step of the procedure; `status.phase` says the same in larger parts.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
