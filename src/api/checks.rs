@@ -1,5 +1,5 @@
 //! Preflight checks: their names, what the user may say about them, and their results.
-use crate::api::names::name_variants;
+use crate::protocol::names::name_variants;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,6 @@
 mod checks;
 mod conditions;
 mod duration;
-pub(crate) mod names;
 mod reason;
 mod schema;
 mod spec;

@@ -2,7 +2,7 @@
 //!
 //! In objects they are texts: an operator reads the status of its predecessor and of its successor, whose words it may
 //! not know. `docs/troubleshooting.md` has a line for each, kept by a test.
-use super::names::name_variants;
+use crate::protocol::names::name_variants;
 use crate::protocol::report::Reason as AgentReason;
 
 /// Why an upgrade waits, stalls, failed or turned back.

@@ -2,7 +2,7 @@
 use super::calls::{CallError, CallSite};
 use super::ports::Ports;
 use crate::api::SecretCredentials;
-use crate::oms::secret::{Credentials, SecretString, cut_line_end};
+use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use zeroize::Zeroizing;

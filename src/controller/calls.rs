@@ -1,8 +1,8 @@
 //! Calls to the outside: each has a name, a time limit, and an error that says what it means. Makes none itself.
-use crate::api::names::name_variants;
 use crate::oms::container::ContainerError;
 use crate::oms::metadb::MetaDbError;
 use crate::oms::open_api::OpenApiError;
+use crate::protocol::names::name_variants;
 use std::time::Duration;
 use thiserror::Error;
 

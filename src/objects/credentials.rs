@@ -2,8 +2,8 @@
 use super::labels::{Owner, build_metadata};
 use super::names::credentials_name;
 use crate::facts::{AccountSource, HolderKind};
+use crate::metadb::secret::Credentials;
 use crate::oms::config_yaml::NodeConfig;
-use crate::oms::secret::Credentials;
 use crate::protocol::request::Credentials as AgentCredentials;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{

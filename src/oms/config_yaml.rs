@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::installation::{Address, Installation, Region};
-use super::secret::{Credentials, SecretString};
+use crate::metadb::secret::{Credentials, SecretString};
 
 /// What one node's `config.yaml` says, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

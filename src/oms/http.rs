@@ -27,7 +27,7 @@ use super::open_api::{
     parse_progress, profile_error,
 };
 use super::project::{ProjectKey, ProjectKind, ProjectProgress};
-use super::secret::{Credentials, SecretString};
+use crate::metadb::secret::{Credentials, SecretString};
 
 /// Largest head of an answer, bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;

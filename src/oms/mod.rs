@@ -17,5 +17,3 @@ pub mod mysql;
 pub mod open_api;
 pub mod project;
 pub mod version;
-
-pub use crate::metadb::secret;

@@ -1,5 +1,5 @@
 //! Migration and synchronization projects: facts and judgements about them. No I/O, no clock.
-use crate::api::names::name_variants;
+use crate::protocol::names::name_variants;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 //! termination log of the container, which holds [`MAX_REPORT_BYTES`] at most. Nothing in here ever holds a
 //! credential or a value of a row.
 
+use super::names::name_variants;
 use serde::{Deserialize, Serialize};
 
 /// Kubernetes keeps this many bytes of a termination message (`terminationMessagePath`).
@@ -176,83 +177,15 @@ pub enum Reason {
     Internal,
 }
 
-impl Reason {
-    /// All of them, in their order.
-    pub const ALL: &'static [Self] = &[
-        Self::Completed,
-        Self::InvalidRequest,
-        Self::CredentialsUnreadable,
-        Self::AccessDenied,
-        Self::ConnectionLost,
-        Self::QueryTimeout,
-        Self::PrivilegeMissing,
-        Self::UnsuitedSetting,
-        Self::TlsFailed,
-        Self::PacketTooSmall,
-        Self::DatabaseMissing,
-        Self::ClientMissing,
-        Self::ClientFailed,
-        Self::ClaimNotWritable,
-        Self::NoSpace,
-        Self::VolumeFailed,
-        Self::NotQuiesced,
-        Self::ChangedWhileDumping,
-        Self::NoHeader,
-        Self::NoTrailer,
-        Self::UnexpectedStatement,
-        Self::ManifestMismatch,
-        Self::ChecksumMismatch,
-        Self::ContentDiffers,
-        Self::UnsupportedObjects,
-        Self::EngineDiffers,
-        Self::LockLost,
-        Self::AgentBusy,
-        Self::RenameFailed,
-        Self::DeadlineExceeded,
-        Self::Interrupted,
-        Self::ServerError,
-        Self::Internal,
-    ];
-
-    /// The word as it stands in reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Completed => "Completed",
-            Self::InvalidRequest => "InvalidRequest",
-            Self::CredentialsUnreadable => "CredentialsUnreadable",
-            Self::AccessDenied => "AccessDenied",
-            Self::ConnectionLost => "ConnectionLost",
-            Self::QueryTimeout => "QueryTimeout",
-            Self::PrivilegeMissing => "PrivilegeMissing",
-            Self::UnsuitedSetting => "UnsuitedSetting",
-            Self::TlsFailed => "TlsFailed",
-            Self::PacketTooSmall => "PacketTooSmall",
-            Self::DatabaseMissing => "DatabaseMissing",
-            Self::ClientMissing => "ClientMissing",
-            Self::ClientFailed => "ClientFailed",
-            Self::ClaimNotWritable => "ClaimNotWritable",
-            Self::NoSpace => "NoSpace",
-            Self::VolumeFailed => "VolumeFailed",
-            Self::NotQuiesced => "NotQuiesced",
-            Self::ChangedWhileDumping => "ChangedWhileDumping",
-            Self::NoHeader => "NoHeader",
-            Self::NoTrailer => "NoTrailer",
-            Self::UnexpectedStatement => "UnexpectedStatement",
-            Self::ManifestMismatch => "ManifestMismatch",
-            Self::ChecksumMismatch => "ChecksumMismatch",
-            Self::ContentDiffers => "ContentDiffers",
-            Self::UnsupportedObjects => "UnsupportedObjects",
-            Self::EngineDiffers => "EngineDiffers",
-            Self::LockLost => "LockLost",
-            Self::AgentBusy => "AgentBusy",
-            Self::RenameFailed => "RenameFailed",
-            Self::DeadlineExceeded => "DeadlineExceeded",
-            Self::Interrupted => "Interrupted",
-            Self::ServerError => "ServerError",
-            Self::Internal => "Internal",
-        }
-    }
-}
+name_variants!(
+    Reason:
+    Completed, InvalidRequest, CredentialsUnreadable, AccessDenied, ConnectionLost, QueryTimeout,
+    PrivilegeMissing, UnsuitedSetting, TlsFailed, PacketTooSmall, DatabaseMissing, ClientMissing,
+    ClientFailed, ClaimNotWritable, NoSpace, VolumeFailed, NotQuiesced, ChangedWhileDumping,
+    NoHeader, NoTrailer, UnexpectedStatement, ManifestMismatch, ChecksumMismatch, ContentDiffers,
+    UnsupportedObjects, EngineDiffers, LockLost, AgentBusy, RenameFailed, DeadlineExceeded,
+    Interrupted, ServerError, Internal,
+);
 
 /// What a command found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

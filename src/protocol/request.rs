@@ -3,6 +3,7 @@
 //! A request is written in clear into the Job, so it carries *where* the credentials lie and never the
 //! credentials themselves.
 
+use super::names::name_variants;
 use serde::{Deserialize, Serialize};
 
 /// Everything one agent run needs to know; the same shape for every command.
@@ -118,20 +119,13 @@ pub enum RestoreMethod {
     DropAndLoad,
 }
 
-impl RestoreMethod {
-    /// Its word in requests and in the plan of an upgrade.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Swap => "Swap",
-            Self::DropAndLoad => "DropAndLoad",
-        }
-    }
+name_variants!(RestoreMethod: Swap, DropAndLoad);
 
+impl RestoreMethod {
     /// Reads a word of a plan; `None` where this version does not know it.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Swap, Self::DropAndLoad]
-            .into_iter()
-            .find(|method| method.as_str() == word)
+        let mut all = Self::ALL.iter().copied();
+        all.find(|method| method.as_str() == word)
     }
 }
 

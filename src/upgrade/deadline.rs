@@ -129,7 +129,7 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
 
 /// Whether the time of the step has begun anew. The word says so where the mark was dropped: by an API server whose
 /// definition does not have it yet.
-pub(crate) fn is_tried_anew(status: &OmsUpgradeStatus) -> bool {
+fn is_tried_anew(status: &OmsUpgradeStatus) -> bool {
     status.tried_anew || says_tried_anew(status)
 }
 

@@ -1,11 +1,11 @@
 //! What may be done to the world: effects as data, each with the intent that is recorded before. No I/O.
-use crate::api::names::name_variants;
 use crate::api::{HaDriver, InitRecord, Intent, KeptKey};
 use crate::facts::OwnObject;
 use crate::objects::jobs::JobOrder;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim};
+use crate::protocol::names::name_variants;
 use json_patch::Patch;
 
 /// One effect. A reconcile carries out at most one, and only when its intent is the recorded one.

@@ -7,7 +7,7 @@ use crate::upgrade::status::words::add_way_on;
 use crate::upgrade::steps::def::OnFailure;
 use crate::upgrade::steps::find_def;
 
-/// Passes kept in `status.history`.
+/// Steps kept in `status.history`.
 const HISTORY: usize = 40;
 
 pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {

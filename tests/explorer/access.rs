@@ -3,7 +3,7 @@
 //! The operator asks for the lease before each call that it takes for a write. Were the explorer to ask the operator
 //! which calls those are, a write that is taken for a read would be one for both, and nobody would notice.
 use super::runner::Runner;
-use super::walk::{ask, setup, walk_until};
+use super::walk::{ask, go_on, setup, walk_until};
 use super::world::{ConfigFrom, Setup, Trouble, World};
 use oms_operator::controller::CallSite;
 use std::collections::BTreeSet;
@@ -52,17 +52,11 @@ fn try_without_lease(mut world: World) -> BTreeSet<CallSite> {
         );
         let outcome = with.run(&world, None);
         due.extend(outcome.calls.iter().copied().filter(|site| is_write(*site)));
-        let moved = !outcome.steps.is_empty();
-        world = outcome.world;
-        assert!(world.broken.is_empty(), "{:?}", world.broken);
-        match world.list_events().iter().find(|event| event.is_progress()) {
-            Some(event) => world = world.after(event),
-            None if moved => {}
-            None => match world.list_times() {
-                Some(event) => world = world.after(&event),
-                None => return due,
-            },
+        let (later, came) = go_on(outcome);
+        if !came {
+            return due;
         }
+        world = later;
     }
     panic!("no rest at {}", world.status_text("/step"));
 }

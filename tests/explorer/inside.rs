@@ -4,6 +4,7 @@ use super::metadb::build_key;
 use super::world::World;
 use futures::future::BoxFuture;
 use oms_operator::controller::{CallSite, Clock, ContainerExec, ExecError, ExecPlace};
+use oms_operator::metadb::secret::Credentials;
 use oms_operator::oms::container::{
     AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, start_argv,
     status_argv, stop_argv,
@@ -11,7 +12,6 @@ use oms_operator::oms::container::{
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::open_api::*;
 use oms_operator::oms::project::{ProjectKey, ProjectProgress, ProjectStatus};
-use oms_operator::oms::secret::Credentials;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,11 +3,12 @@ use super::gate::{Fault, Gate};
 use super::world::{Version, World};
 use futures::future::BoxFuture;
 use oms_operator::controller::CallSite;
+use oms_operator::metadb::Engine;
+use oms_operator::metadb::secret::Credentials;
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::installation::{Address, Databases};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::project::{ProjectKey, ProjectKind, ProjectRow, ProjectStatus};
-use oms_operator::oms::secret::Credentials;
 use std::sync::Arc;
 use std::time::Duration;
 

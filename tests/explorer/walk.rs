@@ -2,7 +2,7 @@
 use super::events::Event;
 use super::explore::{Explorer, Findings, Limits};
 use super::replay::{Choice, read_walk, replay};
-use super::runner::Runner;
+use super::runner::{Outcome, Runner};
 use super::world::{Setup, Trouble, World};
 use oms_operator::controller::CallSite;
 
@@ -110,23 +110,34 @@ pub fn walk_until_settled(world: World) -> World {
     );
 }
 
+/// The world after a pass: a move of the cluster, or time where nothing else moves; and whether anything came.
+pub fn go_on(outcome: Outcome) -> (World, bool) {
+    let moved = !outcome.steps.is_empty();
+    let world = outcome.world;
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+    let progress = world.list_events().into_iter().find(Event::is_progress);
+    let next = match progress {
+        None if moved => return (world, true),
+        None => world.list_times(),
+        progress => progress,
+    };
+    match next {
+        Some(event) => (world.after(&event), true),
+        None => (world, false),
+    }
+}
+
 /// Passes and moves of the cluster, and time, until nothing moves any more; every call is shown.
 pub fn walk_to_rest(mut world: World, mut see: impl FnMut(CallSite)) -> World {
     let runner = Runner::default();
     for _ in 0..3000 {
         let outcome = runner.run(&world, None);
         outcome.calls.iter().copied().for_each(&mut see);
-        let moved = !outcome.steps.is_empty();
-        world = outcome.world;
-        assert!(world.broken.is_empty(), "{:?}", world.broken);
-        match world.list_events().iter().find(|event| event.is_progress()) {
-            Some(event) => world = world.after(event),
-            None if moved => {}
-            None => match world.list_times() {
-                Some(event) => world = world.after(&event),
-                None => return world,
-            },
+        let (later, came) = go_on(outcome);
+        if !came {
+            return later;
         }
+        world = later;
     }
     panic!(
         "no rest at {} {}",

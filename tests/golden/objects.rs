@@ -3,6 +3,7 @@ use super::{UID, pin, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::*;
 use oms_operator::facts::{AccountSource, ConfigSource, DeploymentFacts, HolderKind};
+use oms_operator::metadb::secret::{Credentials, SecretString};
 use oms_operator::objects::agent_request::{build_request, find_deadline};
 use oms_operator::objects::credentials::build_credentials_secret;
 use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
@@ -13,7 +14,6 @@ use oms_operator::objects::labels::Owner;
 use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::installation::{Address, Databases, Installation};
-use oms_operator::oms::secret::{Credentials, SecretString};
 use serde_json::{Map, Value, json};
 
 pub const OWNER: Owner<'_> = Owner {

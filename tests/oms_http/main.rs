@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oms_operator::metadb::secret::{Credentials, SecretString};
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::http::HttpOpener;
 use oms_operator::oms::open_api::{
@@ -14,7 +15,6 @@ use oms_operator::oms::open_api::{
     OpenApiOpener, ProfileHeader, Scheme,
 };
 use oms_operator::oms::project::{ProjectKey, ProjectKind, ProjectStatus};
-use oms_operator::oms::secret::{Credentials, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

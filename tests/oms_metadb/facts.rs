@@ -1,5 +1,6 @@
 //! Reading facts.
-use oms_operator::oms::metadb::{ConnectorReport, DbType, Engine, MetaDbError};
+use oms_operator::metadb::Engine;
+use oms_operator::oms::metadb::{ConnectorReport, DbType, MetaDbError};
 use oms_operator::oms::project::{ProjectKind, ProjectStatus};
 
 use crate::support::{ADMIN, Kind, Server};

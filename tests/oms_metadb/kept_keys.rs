@@ -1,7 +1,8 @@
 //! Recovery keys that were left in `ha.config`, written down beside the lock.
 use mysql_async::prelude::Queryable;
 use oms_operator::api::KeptKey;
-use oms_operator::oms::metadb::{KEPT_TABLE, KeptKeys, LOCK_DATABASE, LockClaim, LockOutcome};
+use oms_operator::metadb::{KEPT_TABLE, LOCK_DATABASE};
+use oms_operator::oms::metadb::{KeptKeys, LockClaim, LockOutcome};
 
 use crate::support::Server;
 

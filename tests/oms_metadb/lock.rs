@@ -1,6 +1,7 @@
 //! The upgrade lock.
 use mysql_async::prelude::Queryable;
-use oms_operator::oms::metadb::{LOCK_DATABASE, LockClaim, LockOutcome};
+use oms_operator::metadb::LOCK_DATABASE;
+use oms_operator::oms::metadb::{LockClaim, LockOutcome};
 
 use crate::support::{ADMIN, PASSWORD, Server};
 use std::time::Duration;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use oms_operator::metadb::secret::{Credentials, SecretString};
 use oms_operator::oms::installation::{Address, Databases};
 use oms_operator::oms::metadb::{MetaDb, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
-use oms_operator::oms::secret::{Credentials, SecretString};
 
 /// Login of the administrator, with everything in it that trips careless clients.
 pub const ADMIN: &str = "root@metadb#obtest";

@@ -1,5 +1,5 @@
 //! How high availability (HA) is switched off and on again. No I/O.
-use crate::api::names::name_variants;
+use crate::protocol::names::name_variants;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

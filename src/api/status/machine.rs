@@ -1,6 +1,6 @@
 //! The states of an upgrade: steps, directions, and the phases people see. No I/O.
 use super::*;
-use crate::api::names::name_variants;
+use crate::protocol::names::name_variants;
 
 /// Which way the upgrade goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
-use crate::api::names::name_variants;
+use crate::protocol::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

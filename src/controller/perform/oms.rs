@@ -6,11 +6,11 @@ use crate::controller::calls::{CallError, CallSite};
 use crate::controller::observe::find_endpoint;
 use crate::controller::ports::ExecPlace;
 use crate::facts::{PodFacts, TargetFacts};
+use crate::metadb::secret::SecretString;
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
 use crate::oms::metadb::HaRowWrite;
 use crate::oms::open_api::{Endpoint, HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
-use crate::oms::secret::SecretString;
 
 impl Performer<'_> {
     pub(super) fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {

@@ -11,14 +11,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use crate::metadb::{
-    Engine, KEPT_TABLE, LOCK_DATABASE, describe_removal, is_elsewhere, read_address,
-};
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
 
 use super::installation::{Address, Databases};
-use super::secret::Credentials;
+use crate::metadb::secret::Credentials;
 
 /// Answer of a call to the meta database.
 pub type MetaDbResult<'a, T> = BoxFuture<'a, Result<T, MetaDbError>>;

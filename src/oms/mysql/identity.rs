@@ -1,6 +1,7 @@
 //! Who the server is, and OceanBase's statement time limit.
-use super::super::metadb::{Engine, MetaDbError, ServerIdentity};
+use super::super::metadb::{MetaDbError, ServerIdentity};
 use super::session::Session;
+use crate::metadb::Engine;
 
 pub(super) async fn identify(session: &mut Session) -> Result<ServerIdentity, MetaDbError> {
     let rows = session

@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::super::metadb::{
-    Engine, ForeignSession, MetaDbError, ServerCoverage, SessionQuery, SessionReport,
-    SessionVisibility,
+    ForeignSession, MetaDbError, ServerCoverage, SessionQuery, SessionReport, SessionVisibility,
 };
 use super::rows::Cells;
 use super::session::Session;
-use crate::metadb::{SessionList, cut_port, name_database};
+use crate::metadb::{Engine, SessionList, cut_port, name_database};
 
 /// Stands in our own statement, so that our row is known even behind a proxy that renumbers sessions.
 const MARK: &str = "oms_operator_session_list";

@@ -20,7 +20,7 @@ pub use profile::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileError, Profil
 
 use super::ha::HaConfig;
 use super::project::{ProjectKey, ProjectProgress};
-use super::secret::Credentials;
+use crate::metadb::secret::Credentials;
 
 /// Port of the console and the open API behind nginx (OMS deployment guide).
 pub const CONSOLE_PORT: u16 = 8089;

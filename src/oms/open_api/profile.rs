@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::super::ha::HaConfig;
-use super::super::secret::SecretString;
+use crate::metadb::secret::SecretString;
 
 /// Stands in a body template for the config as a JSON value.
 pub const VALUE_PLACEHOLDER: &str = "${config}";

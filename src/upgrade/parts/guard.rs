@@ -3,7 +3,8 @@
 //! OceanBase cuts statements after `ob_query_timeout` (10 s by default), and a dump that was cut
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
-use crate::api::{JobRole, OmsUpgradeStatus, Reason};
+use crate::api::{JobRole, OmsUpgradeStatus, Reason, Step};
+use crate::facts::Needs;
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -13,6 +14,24 @@ use crate::upgrade::parts::shape::require_stopped;
 
 /// `ob_query_timeout` while Jobs read and write the databases: ten hours, in microseconds.
 pub(crate) const RAISED_QUERY_TIMEOUT: u64 = 36_000_000_000;
+
+/// What a step looks at that runs a Job on the databases: what `guard` asks for.
+pub(crate) fn list_needs(_: &OmsUpgradeStatus) -> Needs {
+    Needs {
+        query_timeout: true,
+        lock: true,
+        ..Needs::default()
+    }
+}
+
+/// Where a retry of a rollback begins when such a Job cannot be done: what was lost is taken again first, and where
+/// somebody may have written, stopping and comparing begin anew.
+pub(crate) const RETRIES: &[(Reason, Step)] = &[
+    (Reason::Timeout, Step::StoppingJobs),
+    (Reason::LockLost, Step::Fencing),
+    (Reason::TargetContended, Step::StoppingNew),
+    (Reason::ContentUnproven, Step::StoppingNew),
+];
 
 /// Runs a Job on databases that nobody else uses.
 pub(crate) fn run_guarded(

@@ -5,9 +5,8 @@
 //! knows. So preflight refuses only what is sure to hold up the stop; whatever else is not known to be another's counts
 //! after the stop, where every session of OMS must be gone, and is told before.
 use crate::api::CheckName;
-use crate::oms::metadb::{
-    ForeignSession, ServerCoverage, SessionReport, is_elsewhere, read_address,
-};
+use crate::metadb::{is_elsewhere, read_address};
+use crate::oms::metadb::{ForeignSession, ServerCoverage, SessionReport};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::policy::is_required;
 use std::collections::BTreeSet;

@@ -61,6 +61,7 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         direction,
         phase,
         released,
+        stall: find_stall(draft),
         story: describe_state(draft, phase),
         draft,
     };
@@ -85,13 +86,13 @@ impl Scene<'_> {
 
     fn is_stalled(&self) -> bool {
         let ended_otherwise = self.is_over() && self.phase != Phase::Succeeded;
-        find_stall(self.draft).is_some() || ended_otherwise
+        self.stall.is_some() || ended_otherwise
     }
 
     /// The word that tells most: of the stall, of the cause of an end, of the phase.
     fn find_word(&self) -> String {
-        match (find_stall(self.draft), &self.draft.cause) {
-            (Some(stall), _) => stall.reason,
+        match (&self.stall, &self.draft.cause) {
+            (Some(stall), _) => stall.reason.clone(),
             (None, Some(cause)) if self.is_over() => cause.reason.clone(),
             _ => self.phase.as_str().to_owned(),
         }

@@ -1,5 +1,7 @@
 //! What conditions are judged on, and how one should read. Pure.
-use crate::api::{ConditionReason, ConditionStatus, Direction, OmsUpgradeStatus, Phase, Step};
+use crate::api::{
+    ConditionReason, ConditionStatus, Direction, OmsUpgradeStatus, Phase, Stall, Step,
+};
 use crate::upgrade::context::Context;
 
 /// What conditions are judged on.
@@ -11,6 +13,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) phase: Phase,
     /// It was given up as it stood: nothing is promised of what was under way.
     pub(crate) released: bool,
+    /// What a person has to do something about.
+    pub(crate) stall: Option<Stall>,
     /// The whole story in one sentence.
     pub(crate) story: String,
 }

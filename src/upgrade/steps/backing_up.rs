@@ -1,10 +1,9 @@
 //! The dump, of databases that nobody uses. Pure.
 use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
-use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::parts::guard::{self, run_guarded};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -14,11 +13,7 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::BackingUp,
     limit: Some(Limit::Backup),
     job: Some(JobRole::Dump),
-    looks: |_| Needs {
-        query_timeout: true,
-        lock: true,
-        ..Needs::default()
-    },
+    looks: guard::list_needs,
     ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],

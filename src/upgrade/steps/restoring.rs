@@ -1,10 +1,9 @@
 //! Rollback: the content of the backup comes back. Pure.
 use crate::api::{ContentProof, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
-use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::parts::guard::{self, run_guarded};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -14,19 +13,10 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::VerifyingBackup,
     limit: Some(Limit::Restore),
     job: Some(JobRole::Restore),
-    looks: |_| Needs {
-        query_timeout: true,
-        lock: true,
-        ..Needs::default()
-    },
+    looks: guard::list_needs,
     ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
-    retries: &[
-        (Reason::Timeout, Step::StoppingJobs),
-        (Reason::LockLost, Step::Fencing),
-        (Reason::TargetContended, Step::StoppingNew),
-        (Reason::ContentUnproven, Step::StoppingNew),
-    ],
+    retries: guard::RETRIES,
     leads_to: &[Step::StartingOld],
     decide,
 };

@@ -1,10 +1,9 @@
 //! The proof of the dump. Pure.
 use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::Needs;
 use crate::protocol::report::{CommandResult, Trial};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
-use crate::upgrade::parts::guard::run_guarded;
+use crate::upgrade::parts::guard::{self, run_guarded};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -14,11 +13,7 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::VerifyingBackup,
     limit: Some(Limit::Verify),
     job: Some(JobRole::Verify),
-    looks: |_| Needs {
-        query_timeout: true,
-        lock: true,
-        ..Needs::default()
-    },
+    looks: guard::list_needs,
     ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],

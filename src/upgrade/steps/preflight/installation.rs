@@ -1,8 +1,9 @@
 //! Preflight checks of installation, claim and MetaDB. Pure.
 use crate::api::CheckName;
 use crate::facts::Fact;
+use crate::metadb::describe_removal;
 use crate::oms::ha::HaConfig;
-use crate::oms::metadb::{HaRow, describe_removal};
+use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
 use crate::upgrade::steps::preflight::check::{CheckId, Found, Verdict};

@@ -1,8 +1,7 @@
 //! Preflight checks of the sessions on the databases: all are seen, and all are OMS's own. Pure.
 use crate::facts::Fact;
-use crate::oms::metadb::{
-    ForeignSession, ServerCoverage, SessionVisibility, is_elsewhere, read_address,
-};
+use crate::metadb::{is_elsewhere, read_address};
+use crate::oms::metadb::{ForeignSession, ServerCoverage, SessionVisibility};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::sessions::{PARTLY_SEEN, collect_addresses};
 use crate::upgrade::steps::preflight::check::Verdict;

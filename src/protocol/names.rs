@@ -1,4 +1,5 @@
-//! Words of the API: an enum and the text that stands for it in objects, events and scripts. No I/O.
+//! Words that stand in objects and reports: an enum and the text that stands for it in objects, events and scripts. No
+//! I/O.
 
 /// Gives the variants of an enum their names as text, and a list of them all. A variant that is missing does not
 /// compile. Behind a semicolon: a variant that holds a word of another enum; it is not in the list.
