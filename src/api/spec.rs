@@ -88,6 +88,12 @@ pub struct OmsUpgradeSpec {
     #[serde(default)]
     pub paused: bool,
 
+    /// Any new text makes the plan again, as long as the upgrade has not started. A text counts once: the last twenty
+    /// are remembered, so the same text again, by a revert or a re-apply, does nothing.
+    #[schemars(length(min = 1, max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_request: Option<String>,
+
     /// Raise by one to let an upgrade that is `Stalled` try its step again; where it is `Stalled` with
     /// `InitUnconfirmed`, to say that `docker_init.sh` is complete.
     #[schemars(range(min = 0, max = 1000))]

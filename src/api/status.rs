@@ -75,7 +75,7 @@ pub struct OmsUpgradeStatus {
     /// Requests of the user, remembered once seen.
     #[serde(default)]
     pub requests: Requests,
-    /// Why the direction changed, or why preflight failed.
+    /// Why the direction changed, or why the upgrade was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Why the operator cannot go on by itself.
@@ -92,6 +92,9 @@ pub struct OmsUpgradeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
 
+    /// Hash of what the plan was made for: an edit of it makes the plan again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_spec: Option<String>,
     /// What preflight found and what will happen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,

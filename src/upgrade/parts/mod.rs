@@ -1,6 +1,7 @@
 //! What several steps share. Pure.
 pub(super) mod abandonment;
 pub(super) mod account;
+pub(super) mod findings;
 pub(super) mod guard;
 pub(super) mod ha;
 pub(super) mod init;
@@ -13,6 +14,7 @@ pub(super) mod pods;
 pub(super) mod policy;
 pub(super) mod progress;
 pub(super) mod recovery_keys;
+pub(super) mod replanning;
 pub(super) mod services;
 pub(super) mod sessions;
 pub(super) mod shape;
