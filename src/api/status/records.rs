@@ -17,24 +17,6 @@ pub struct Intent {
     pub before: Option<String>,
 }
 
-/// Requests of the user, remembered once seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Requests {
-    /// When an abort was first seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub abort: Option<Time>,
-    /// When a rollback was first seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roll_back: Option<Time>,
-    /// The highest `spec.retries` that was honoured.
-    #[serde(default)]
-    pub retries: i32,
-    /// Texts of `spec.planRequest` that were honoured, the newest last. They never count again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub honoured: Vec<String>,
-}
-
 /// Why the direction changed, or why the upgrade was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

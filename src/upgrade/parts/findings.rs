@@ -99,7 +99,7 @@ fn shorten(text: String) -> String {
 
 /// A word that was not asked with yet.
 fn find_next_word(status: &OmsUpgradeStatus) -> String {
-    let honoured = &status.requests.honoured;
+    let honoured = &status.internal.requests.plans;
     let mut words = (1..).map(|number: u32| number.to_string());
     words
         .find(|word| !honoured.contains(word))

@@ -121,7 +121,7 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
             let mut status = json!({"direction": direction, "settled": settled});
             if begun {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
-                status["originals"] = json!({"obQueryTimeout": 1});
+                status["internal"]["originals"] = json!({"obQueryTimeout": 1});
             }
             all.push(serde_json::from_value(status).unwrap());
         }
@@ -182,9 +182,9 @@ fn each_need_is_some_steps_need() {
 #[test]
 fn failures_and_retries_are_as_the_texts_say() {
     for def in list_forward() {
-        let ends = def.failure == OnFailure::Ends;
+        let waits = def.failure == OnFailure::Waits;
         let touched = !is_before_line(def.step) || def.step >= Step::DisablingHa;
-        assert_ne!(ends, touched, "{:?}", def.step);
+        assert_ne!(waits, touched, "{:?}", def.step);
     }
     let back: Vec<Step> = list_back().iter().map(|def| def.step).collect();
     for def in list_defs() {

@@ -1,5 +1,5 @@
 //! Preflight checks of installation, claim and MetaDB. Pure.
-use crate::api::CheckName;
+use crate::api::{CheckName, MetaDbSource};
 use crate::facts::Fact;
 use crate::metadb::describe_removal;
 use crate::oms::ha::HaConfig;
@@ -90,7 +90,7 @@ fn judge_installation(cx: &Context<'_>) -> Verdict {
         }
         Fact::Unknown(reason) => reason,
     };
-    let inside = cx.spec.metadb.from_container.is_some();
+    let inside = cx.spec.metadb.find_source() == MetaDbSource::Container;
     let is_missing = |index: &usize| {
         let facts = cx.observed.targets.get(*index);
         facts.is_none_or(|facts| {

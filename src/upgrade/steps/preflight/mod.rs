@@ -187,7 +187,7 @@ fn read_probe(report: &Report) -> Result<Probing<'_>, Next> {
 
 /// What the newest Job has come to, without doing anything about it.
 fn look_for_probe<'a>(cx: &Context<'a>) -> Probing<'a> {
-    let mut jobs = cx.status.jobs.iter();
+    let mut jobs = cx.status.internal.jobs.iter();
     let job = jobs.find(|job| job.role == JobRole::Probe);
     let is_ours = |report: &&Report| {
         report.upgrade_uid == cx.object.uid
