@@ -22,7 +22,7 @@ pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
     AcceptReason, Action, Gate, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource, OmsUpgrade,
-    OmsUpgradeSpec, PullBackMethod, RollbackPolicy, SecretCredentials, Target, Timeouts,
+    OmsUpgradeSpec, PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts,
     Verification, Weekday, Window,
 };
 pub use status::{

@@ -18,7 +18,7 @@ pub enum Reason {
     Released,
     /// The event at the very end: nothing is left to clean up.
     Settled,
-    /// A preflight check failed; the message begins with its name.
+    /// The plan has findings; the message begins with the first of them.
     CheckFailed,
     /// Which other upgrades want the same Deployments was not read yet.
     RivalsUnseen,
@@ -254,13 +254,19 @@ pub enum ConditionReason {
     PartlyWatched,
     /// The upgrade was given up as it stood.
     Released,
+    /// The plan has findings, and waits until they are mended and a new plan is asked for.
+    Findings,
+    /// The plan has no findings, and waits for the word to begin.
+    Ready,
+    /// No plan waits.
+    NotWaiting,
 }
 
 name_variants!(
     ConditionReason:
     Passed, Row, Over, Restored, Verified, NotYetVerified, Completed, Accepted, Running,
     Unconfirmed, Pending, Done, Asked, NotAsked, TargetContended, Quiet, Advancing, NoProjects,
-    NothingWatched, PartlyWatched, Released,
+    NothingWatched, PartlyWatched, Released, Findings, Ready, NotWaiting,
 );
 
 #[cfg(test)]

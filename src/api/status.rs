@@ -68,7 +68,7 @@ pub struct OmsUpgradeStatus {
     #[serde(default)]
     pub settled: bool,
 
-    /// Why the direction changed, or why preflight failed.
+    /// Why the direction changed, or why the upgrade was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Why the operator cannot go on by itself.

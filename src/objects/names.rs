@@ -14,10 +14,15 @@ const NAME_IN_DIRECTORY: usize = 60;
 
 /// Hexadecimal digits of a hash over some text.
 fn shorten(text: &str, digits: usize) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = hash_text(text);
     hex.truncate(digits);
     hex
+}
+
+/// sha256 of a text, in hexadecimal digits.
+pub fn hash_text(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Short form of an upgrade's uid: ten hexadecimal digits.

@@ -9,6 +9,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
+use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
@@ -60,7 +61,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
-    if is_preparing(&draft) && cx.status.observed_generation != Some(cx.object.generation) {
+    if is_preparing(&draft) && note_plan_wanted(cx, &mut draft) {
         draft.observed_generation = Some(cx.object.generation);
         enter(cx, &mut draft, Step::Preflight);
         return record(cx, draft);

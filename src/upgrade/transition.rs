@@ -3,9 +3,11 @@
 use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::status::words::add_way_on;
 use crate::upgrade::steps::def::OnFailure;
 use crate::upgrade::steps::find_def;
+use crate::upgrade::steps::preflight::tell_failure;
 
 /// Steps kept in `status.history`.
 const HISTORY: usize = 40;
@@ -16,8 +18,8 @@ pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     // What an object is made with asks for nothing: nothing was there to be tried again.
     let requests = &mut draft.internal.requests;
     requests.honour_retry(cx.spec.retry_request.as_deref());
-    requests.honour_plan(cx.spec.plan_request.as_deref());
     draft.internal.epoch = 1;
+    note_plan_wanted(cx, draft);
     draft.step = Some(Step::Pending);
     draft.step_started_time = Some(cx.now.clone());
     if cx.object.deleting {
@@ -63,6 +65,14 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
 
 /// Where a failure leads depends on what has been done so far.
 pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
+    let step = draft.step.unwrap_or(Step::Pending);
+    let forward = draft.direction.unwrap_or_default() == Direction::Forward;
+    let way = find_def(step).failure;
+    if forward && way == OnFailure::Waits {
+        tell_failure(cx, draft, failure);
+        enter(cx, draft, Step::Planned);
+        return;
+    }
     let cause = Cause {
         reason: failure.reason.into(),
         message: failure.message.clone(),
@@ -71,17 +81,12 @@ pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Fail
         reason: failure.reason.into(),
         message: add_way_on(cx, draft, failure),
     };
-    if draft.direction.unwrap_or_default() != Direction::Forward {
+    if !forward {
         draft.stall = Some(stall);
         return;
     }
-    let step = draft.step.unwrap_or(Step::Pending);
-    match find_def(step).failure {
-        OnFailure::Ends => {
-            draft.cause = Some(cause);
-            enter(cx, draft, Step::Settling);
-        }
-        OnFailure::Stalls => draft.stall = Some(stall),
+    match way {
+        OnFailure::Waits | OnFailure::Stalls => draft.stall = Some(stall),
         OnFailure::TurnsBack if draft.point_of_no_return_time.is_none() => {
             turn_back(cx, draft, Direction::Abort, cause);
         }

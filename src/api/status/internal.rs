@@ -20,6 +20,10 @@ pub struct Internal {
     /// Requests of the user, remembered once seen.
     #[serde(default)]
     pub requests: Requests,
+    /// Hash of the spec that the plan was made for, without what only steers an upgrade: an edit of the rest makes the
+    /// plan again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_spec: Option<String>,
     /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
     /// done once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

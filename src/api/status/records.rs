@@ -17,7 +17,7 @@ pub struct Intent {
     pub before: Option<String>,
 }
 
-/// Why the direction changed, or why preflight failed.
+/// Why the direction changed, or why the upgrade was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -72,15 +72,24 @@ pub struct Progress {
 }
 
 /// What preflight found and what will happen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanStatus {
-    /// What the plan is about, in one word: an approval names it. Numbers, sizes and times do not count.
+    /// What an approval is given to: sha256 over the image and its digests, the uids of the targets, the source
+    /// version, the databases, the restore method, every verdict, and the projects that nobody watches. Never over
+    /// numbers, times and sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// Checks, each with its verdict.
+    /// Checks, each with its verdict; all findings stand here at once.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "subject".into()]))]
     #[serde(default)]
     pub checks: Vec<CheckResult>,
+    /// The new image as it was pulled on the nodes, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_digests: Vec<String>,
+    /// Ids of projects that need a Store of HA's making and whose recovery nobody watches, the first two hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered_projects: Vec<String>,
     /// Estimated bytes and times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimates: Option<Estimates>,

@@ -2,15 +2,15 @@
 //!
 //! Whoever may write `spec.approval` is asked for by the verb `approve`; here only the hash counts. An approval can be
 //! taken back until the line: it is looked at again there where that gate is among those of the spec.
-use crate::api::{Gate, OmsUpgradeStatus, Reason, Step, Waiting};
+use crate::api::{Gate, OmsUpgradeStatus, PlanStatus, Reason, Step, Waiting};
 use crate::upgrade::context::{Context, seconds_between, to_text};
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::window::hold_outside_window;
 
 /// Waits before anything is changed: for the approval of this very plan, and for the maintenance window.
-pub(crate) fn hold_at_start(cx: &Context<'_>, status: &OmsUpgradeStatus) -> Result<(), Waiting> {
-    hold_at(cx, status, Gate::Start)?;
-    hold_outside_window(cx, status)
+pub(crate) fn hold_at_start(cx: &Context<'_>, plan: &PlanStatus) -> Result<(), Waiting> {
+    hold_at(cx, Some(plan), Gate::Start)?;
+    hold_outside_window(cx, plan)
 }
 
 /// Waits before the new version is started, for as long as the approval says; then the old one starts again.
@@ -22,7 +22,7 @@ pub(crate) fn hold_at_the_line(
     if step != Step::StartingNew {
         return Ok(step);
     }
-    let Err(waiting) = hold_at(cx, draft, Gate::PointOfNoReturn) else {
+    let Err(waiting) = hold_at(cx, draft.plan.as_ref(), Gate::PointOfNoReturn) else {
         return Ok(step);
     };
     let since = draft
@@ -58,12 +58,12 @@ pub(crate) fn is_gate_closed(waiting: &Waiting) -> bool {
     waiting.reason == Reason::ApprovalNeeded
 }
 
-fn hold_at(cx: &Context<'_>, status: &OmsUpgradeStatus, gate: Gate) -> Result<(), Waiting> {
+fn hold_at(cx: &Context<'_>, plan: Option<&PlanStatus>, gate: Gate) -> Result<(), Waiting> {
     let approval = cx.spec.approval.as_ref();
     let Some(approval) = approval.filter(|approval| approval.gates.contains(&gate)) else {
         return Ok(());
     };
-    let plan = status.plan.as_ref().and_then(|plan| plan.hash.as_deref());
+    let plan = plan.and_then(|plan| plan.hash.as_deref());
     let Some(plan) = plan else {
         return Err(need_approval(format!(
             "the gate {gate} is closed: there is no plan to approve yet"

@@ -2,6 +2,7 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod findings;
 pub(super) mod gates;
 pub(super) mod guard;
 pub(super) mod ha;
@@ -15,6 +16,7 @@ pub(super) mod pods;
 pub(super) mod policy;
 pub(super) mod progress;
 pub(super) mod recovery_keys;
+pub(super) mod replanning;
 pub(super) mod services;
 pub(super) mod sessions;
 pub(super) mod shape;

@@ -3,7 +3,7 @@
 //! What has begun is never interrupted, so the window counts at the beginning only, and the estimate has to fit into what
 //! is left of it.
 use crate::api::{
-    Estimates, OmsUpgradeSpec, OmsUpgradeStatus, Reason, Verification, Waiting, Weekday, Window,
+    Estimates, OmsUpgradeSpec, PlanStatus, Reason, Verification, Waiting, Weekday, Window,
 };
 use crate::upgrade::context::{Context, to_text};
 use jiff::civil::{Date, Time};
@@ -21,14 +21,11 @@ const DAYS_BACK: i64 = 31;
 const DAYS_AHEAD: i64 = 8;
 
 /// Waits until the window is open and has room for the upgrade.
-pub(crate) fn hold_outside_window(
-    cx: &Context<'_>,
-    status: &OmsUpgradeStatus,
-) -> Result<(), Waiting> {
+pub(crate) fn hold_outside_window(cx: &Context<'_>, plan: &PlanStatus) -> Result<(), Waiting> {
     let Some(window) = &cx.spec.window else {
         return Ok(());
     };
-    let needs = estimate_downtime(cx.spec, status);
+    let needs = estimate_downtime(cx.spec, plan);
     let closed = |message: String| Waiting {
         reason: Reason::WindowClosed.into(),
         message,
@@ -54,8 +51,8 @@ pub(crate) fn hold_outside_window(
 }
 
 /// Seconds for which OMS will probably be without replication; `None` where the server tells no size of its databases.
-pub(crate) fn estimate_downtime(spec: &OmsUpgradeSpec, status: &OmsUpgradeStatus) -> Option<u64> {
-    let estimates: &Estimates = status.plan.as_ref()?.estimates.as_ref()?;
+pub(crate) fn estimate_downtime(spec: &OmsUpgradeSpec, plan: &PlanStatus) -> Option<u64> {
+    let estimates: &Estimates = plan.estimates.as_ref()?;
     let dump = estimates.dump_seconds?;
     let restore = estimates.restore_seconds?;
     let proof = match spec.backup.verification {
@@ -224,10 +221,10 @@ mod tests {
                 "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce",
                 "backup": {"claimName": "c", "verification": verification}}))
             .unwrap();
-            let status: OmsUpgradeStatus = serde_json::from_value(json!({"plan": {"estimates":
-                {"dumpSeconds": 100, "restoreSeconds": restore, "freeBytes": 1}}}))
+            let plan: PlanStatus = serde_json::from_value(json!({"estimates":
+                {"dumpSeconds": 100, "restoreSeconds": restore, "freeBytes": 1}}))
             .unwrap();
-            estimate_downtime(&spec, &status)
+            estimate_downtime(&spec, &plan)
         };
         assert_eq!(estimate("Manifest", 200), Some(1_000));
         assert_eq!(estimate("Auto", 200), Some(1_200));

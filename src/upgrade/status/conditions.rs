@@ -1,10 +1,9 @@
 //! Phase and conditions: derived from the rest of the status, in one place. Pure.
 use crate::api::condition_types::{
-    FINISHED, PAUSED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
+    FINISHED, PAUSED, PLANNED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
 };
 use crate::api::{
-    ConditionReason, Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition,
-    set_condition,
+    ConditionReason, OmsUpgradeStatus, Phase, Reason, Step, find_condition, set_condition,
 };
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
@@ -16,10 +15,11 @@ use crate::upgrade::status::words::{describe_state, find_stall, is_released};
 use crate::upgrade::steps::find_phase;
 
 /// One per condition, in the order in which people read them. `None` leaves the condition as it is.
-const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 13] = [
+const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 14] = [
     judge_ready,
     judge_reconciling,
     judge_stalled,
+    judge_planned,
     judge_finished,
     promises::judge_preflight,
     promises::judge_ha_off,
@@ -40,8 +40,7 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     let phase = if released {
         Phase::Failed
     } else {
-        let failed = draft.cause.is_some() && direction == Direction::Forward;
-        find_phase(step, direction, failed)
+        find_phase(step, direction)
     };
     draft.phase = Some(phase);
     // A settled object is not written for the sake of a newer operator alone.
@@ -61,8 +60,8 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
         direction,
         phase,
         released,
-        stall: find_stall(draft),
-        story: describe_state(draft, phase),
+        stall: find_stall(cx.object, draft),
+        story: describe_state(cx.object, draft, phase),
         draft,
     };
     let judged: Vec<Judgement> = JUDGES.iter().filter_map(|judge| judge(&scene)).collect();
@@ -144,11 +143,29 @@ fn judge_stalled(scene: &Scene<'_>) -> Option<Judgement> {
     Some(Judgement::with_word(STALLED, stalled, word, text))
 }
 
+fn judge_planned(scene: &Scene<'_>) -> Option<Judgement> {
+    let waits = scene.step == Step::Planned;
+    if !waits && !scene.was_told(PLANNED) {
+        return None;
+    }
+    let (reason, text) = match (waits, &scene.stall) {
+        (true, Some(_)) => (
+            ConditionReason::Findings,
+            "the plan has findings, see status.plan.checks; it waits for a person",
+        ),
+        (true, None) => (
+            ConditionReason::Ready,
+            "the plan has no findings, and waits for a person to begin",
+        ),
+        (false, _) => (ConditionReason::NotWaiting, "no plan waits"),
+    };
+    Some(Judgement::new(PLANNED, waits, reason, text))
+}
+
 fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
-    let finished = scene.is_over() || scene.step == Step::Planned;
     let word = scene.phase.as_str();
     let text = scene.story.clone();
-    Some(Judgement::with_word(FINISHED, finished, word, text))
+    Some(Judgement::with_word(FINISHED, scene.is_over(), word, text))
 }
 
 fn judge_replication(scene: &Scene<'_>) -> Option<Judgement> {

@@ -34,8 +34,8 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning,
         });
     }
-    if let Some(stall) = find_stall(draft)
-        && find_stall(cx.status).as_ref() != Some(&stall)
+    if let Some(stall) = find_stall(cx.object, draft)
+        && find_stall(cx.object, cx.status).as_ref() != Some(&stall)
     {
         notes.push(Note {
             reason: format!("Stalled{}", stall.reason),

@@ -6,16 +6,15 @@ use crate::api::{
 use crate::facts::{Fact, Needs, TargetFacts};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::policy::is_required;
-use crate::upgrade::parts::recovery_keys::{count_unwatched, find_original};
+use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use crate::upgrade::steps::preflight::check::Verdict;
-use crate::upgrade::steps::preflight::projects::MOST_PROJECTS;
 use crate::upgrade::steps::preflight::targets::judge_record;
 
 /// What there is to know about this step.
@@ -35,7 +34,7 @@ pub(crate) const DEF: StepDef = StepDef {
         ..Needs::default()
     },
     ha: HaStage::AsFound,
-    failure: OnFailure::Ends,
+    failure: OnFailure::Waits,
     retries: &[],
     leads_to: &[Step::DisablingHa],
     decide,
@@ -70,7 +69,7 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
         Some(row) if row.holder != cx.object.uid => Err(Next::fail(
             Reason::MetaDbLocked,
             format!(
-                "the MetaDB is locked by another upgrade ({}); OMS and its databases were not changed; wait until that one is finished",
+                "the MetaDB is locked by another upgrade ({}); wait until that one is finished",
                 row.note
             ),
         )),
@@ -109,11 +108,10 @@ fn capture_target(
         ));
     };
     // Written since preflight by one that this one was not told of: the list of others may lag behind.
-    if let Some(Verdict::Failed(message)) = judge_record(cx, name, &deployment.object) {
-        return Err(Next::fail(
-            Reason::TargetClaimed,
-            format!("{message}; OMS and its databases were not changed"),
-        ));
+    if let Some(verdict) = judge_record(cx, name, &deployment.object) {
+        let way_out = verdict.way_out.unwrap_or_default();
+        let message = join_clause(&verdict.evidence, &way_out);
+        return Err(Next::fail(Reason::TargetClaimed, message));
     }
     let container = find_container_name(target, &deployment.object).ok_or_else(|| {
         Next::fail(

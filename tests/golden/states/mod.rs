@@ -182,9 +182,9 @@ fn each_need_is_some_steps_need() {
 #[test]
 fn failures_and_retries_are_as_the_texts_say() {
     for def in list_forward() {
-        let ends = def.failure == OnFailure::Ends;
+        let waits = def.failure == OnFailure::Waits;
         let touched = !is_before_line(def.step) || def.step >= Step::DisablingHa;
-        assert_ne!(ends, touched, "{:?}", def.step);
+        assert_ne!(waits, touched, "{:?}", def.step);
     }
     let back: Vec<Step> = list_back().iter().map(|def| def.step).collect();
     for def in list_defs() {
