@@ -250,3 +250,38 @@ func TestApprovalsStandInTheAuditLog(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An expression that costs too much fails, and what fails is refused: the largest objects must still get through.
+func TestALargeObjectIsNotTooDear(t *testing.T) {
+	var targets, checks, accepted []string
+	for number := range 16 {
+		targets = append(targets, fmt.Sprintf(`{"name":"%s%d"}`, strings.Repeat("n", 240), number))
+	}
+	for _, name := range []string{"CgroupVersion", "NoOtherOwner"} {
+		checks = append(checks, fmt.Sprintf(`{"name":%q,"policy":"Attest","reason":"%s"}`, name, strings.Repeat("r", 500)))
+	}
+	for number := range 32 {
+		accepted = append(accepted, fmt.Sprintf(`{"reason":"InitUnconfirmed","value":"%s%d"}`, strings.Repeat("v", 500), number))
+	}
+	rest := `"targets":[` + strings.Join(targets, ",") + `],"checks":[` + strings.Join(checks, ",") + `]`
+	made(t, "large", rest+`,"action":"Plan","approval":{"planHash":"aa"}`)
+	accept := `"accept":[` + strings.Join(accepted, ",") + `]`
+	refused(t, "editor", "operate", "spec.accept", patch("editor", "large", accept))
+	refused(t, "operator", "", "", patch("operator", "large", accept))
+	refused(t, "operator", "update", "spec.image", patch("operator", "large", `"image":"registry.example.com/other:1"`))
+	refused(t, "approver", "", "", patch("approver", "large", `"approval":null`))
+	refused(t, "editor", "", "", patch("editor", "large", `"targets":[{"name":"oms"}]`))
+}
+
+// RBAC's resourceNames hold for the verbs of its own as well.
+func TestAVerbMayBeGivenForOneObject(t *testing.T) {
+	made(t, "this-one", `"action":"Plan"`)
+	made(t, "another", `"action":"Plan"`)
+	must(t)(admin("", "create", "role", "this-one", "--namespace", watched, "--verb=operate", "--resource=omsupgrades.oms.oceanbase.com", "--resource-name=this-one"))
+	must(t)(admin("", "create", "rolebinding", "this-one", "--namespace", watched, "--role=this-one", "--serviceaccount=people:editor"))
+	t.Cleanup(func() { must(t)(admin("", "delete", "rolebinding,role", "this-one", "--namespace", watched)) })
+	if err := eventually("the right for one object", func() error { return patch("editor", "this-one", `"paused":true`) }); err != nil {
+		t.Error(err)
+	}
+	refused(t, "editor", "operate", "spec.paused", patch("editor", "another", `"paused":true`))
+}
