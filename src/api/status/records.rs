@@ -75,6 +75,9 @@ pub struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanStatus {
+    /// What the plan is about, in one word: an approval names it. Numbers, sizes and times do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     /// Checks, each with its verdict.
     #[serde(default)]
     pub checks: Vec<CheckResult>,
