@@ -21,9 +21,9 @@ pub use conditions::{
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    AcceptReason, Action, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource, OmsUpgrade,
+    AcceptReason, Action, Gate, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource, OmsUpgrade,
     OmsUpgradeSpec, PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts,
-    Verification,
+    Verification, Weekday, Window,
 };
 pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,

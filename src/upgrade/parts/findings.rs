@@ -1,8 +1,9 @@
 //! What a plan is told to lack, and whether an upgrade may begin on it. Pure.
 use crate::api::{
-    Action, CheckOutcome, CheckResult, OmsUpgradeStatus, PlanStatus, Reason, Stall, Step,
+    Action, CheckOutcome, CheckResult, OmsUpgradeStatus, PlanStatus, Reason, Stall, Step, Waiting,
 };
 use crate::upgrade::context::{Context, ObjectFacts};
+use crate::upgrade::parts::gates::hold_at_start;
 
 /// The check that tells that preflight itself, or the taking of the lock, did not come to its end.
 pub(crate) const PREPARATION: &str = "Preparation";
@@ -19,7 +20,13 @@ pub(crate) fn is_passed(plan: &PlanStatus) -> bool {
 
 /// Whether an upgrade may go on from its plan to `Locking`. Whatever else has to open before it begins is asked here.
 pub(crate) fn may_begin(cx: &Context<'_>, plan: &PlanStatus) -> bool {
-    cx.spec.action == Action::Run && is_passed(plan)
+    cx.spec.action == Action::Run && is_passed(plan) && hold_at_start(cx, plan).is_ok()
+}
+
+/// What a plan without findings waits for although it shall be run.
+pub(crate) fn find_hold(cx: &Context<'_>, plan: &PlanStatus) -> Option<Waiting> {
+    let asked = cx.spec.action == Action::Run && is_passed(plan);
+    hold_at_start(cx, plan).err().filter(|_| asked)
 }
 
 /// What a person has to do about a plan that waits; `None` where it has no findings.

@@ -1,17 +1,19 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step, Waiting};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::{Context, ObjectFacts};
 use crate::upgrade::next::Failure;
 use crate::upgrade::parts::findings::describe_findings;
+use crate::upgrade::parts::gates::is_gate_closed;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
 
 /// What a person has to do something about; what a pause holds goes on by itself after that.
 pub(crate) fn find_stall(object: &ObjectFacts, status: &OmsUpgradeStatus) -> Option<Stall> {
-    let held = status.waiting.as_ref().filter(|waiting| is_held(waiting));
-    let held = held.map(|waiting| Stall {
+    let begun = status.started_time.is_some();
+    let asks = |waiting: &&Waiting| is_held(waiting) || (begun && is_gate_closed(waiting));
+    let held = status.waiting.as_ref().filter(asks).map(|waiting| Stall {
         reason: waiting.reason.clone(),
         message: waiting.message.clone(),
     });
@@ -72,7 +74,10 @@ pub(crate) fn describe_state(
             "given up while {}; nothing was put back: {cause}",
             find_def(find_last_step(status)).words
         ),
-        Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
+        Phase::Planned => match &status.waiting {
+            Some(waiting) => format!("planned, and nothing was changed: {}", waiting.message),
+            None => "the plan is in status.plan; set action: Run to begin".into(),
+        },
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!(
                 "{}: {}",

@@ -4,7 +4,7 @@ use crate::facts::{Needs, OwnKind};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::findings::may_begin;
+use crate::upgrade::parts::findings::{find_hold, may_begin};
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
@@ -37,8 +37,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     }
     give_back(cx)?;
     Err(Next::Wait {
-        poll: 3600,
-        problem: None,
+        // A window opens with time, and with nothing else.
+        poll: if cx.spec.window.is_some() { 30 } else { 3600 },
+        problem: plan.and_then(|plan| find_hold(cx, plan)),
     })
 }
 
