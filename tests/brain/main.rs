@@ -9,6 +9,7 @@ mod ownership;
 mod pauses;
 #[path = "../golden/pin.rs"]
 mod pin;
+mod plans;
 mod recovery_keys;
 mod rivals;
 mod sessions;
@@ -21,6 +22,7 @@ mod world;
 
 use oms_operator::api::{
     Action, Direction, JobRole, Phase, Step, condition_is_true, condition_types as types,
+    find_condition,
 };
 use oms_operator::oms::ha::HaConfig;
 use world::{Trouble, World};
@@ -102,6 +104,39 @@ fn expect(world: &World, phase: Phase) {
     assert!(world.status.settled, "{:?}", world.status.stall);
     assert!(condition_is_true(&world.status.conditions, types::FINISHED));
     world.check_settled();
+}
+
+/// It waits with what it was told; nothing of OMS was touched, and nothing is held meanwhile.
+fn expect_findings(world: &World, reason: &str) -> String {
+    let conditions = &world.status.conditions;
+    assert_eq!(world.status.phase, Some(Phase::Planned));
+    let read = |type_: &str| find_condition(conditions, type_).unwrap().status.as_str();
+    for (type_, status) in [
+        (types::PLANNED, "True"),
+        (types::STALLED, "True"),
+        (types::PREFLIGHT_PASSED, "False"),
+        (types::RECONCILING, "False"),
+        (types::READY, "False"),
+        (types::FINISHED, "False"),
+    ] {
+        assert_eq!(read(type_), status, "{type_}");
+    }
+    let told = find_condition(conditions, types::PREFLIGHT_PASSED).unwrap();
+    assert_eq!(told.reason, reason, "{}", told.message);
+    let ready = find_condition(conditions, types::READY).unwrap();
+    assert!(
+        ready.message.starts_with("ACTION REQUIRED: ") && ready.message.contains("planRequest"),
+        "{}",
+        ready.message
+    );
+    assert!(world.status.started_time.is_none() && !world.status.settled);
+    assert!(
+        world
+            .lock
+            .as_ref()
+            .is_none_or(|(holder, _)| *holder != world.uid)
+    );
+    told.message.clone()
 }
 
 #[test]

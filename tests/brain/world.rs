@@ -138,6 +138,13 @@ pub struct World {
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
     pub claim_gone: bool,
+    /// No Secret holds the account of the MetaDB.
+    pub account_gone: bool,
+    /// The image as it was pulled for the upgrade.
+    pub digest: Option<String>,
+    pub metadb_host: String,
+    /// What the probe finds.
+    pub probe: ProbeReport,
     /// ReplicaSets cannot be read.
     pub replica_sets_unseen: bool,
     /// Deployments cannot be read.
@@ -201,6 +208,10 @@ impl World {
             refused: None,
             ineffective: None,
             claim_gone: false,
+            account_gone: false,
+            digest: None,
+            metadb_host: "metadb".into(),
+            probe: observing::probe(),
             replica_sets_unseen: false,
             targets_unseen: false,
             project_released: false,
@@ -259,6 +270,16 @@ impl World {
     pub fn ask_retry(&mut self) {
         let asked = self.status.internal.requests.retries.len();
         self.spec.retry_request = Some(format!("retry {asked}"));
+    }
+
+    /// OMS has been running another image all along.
+    pub fn run_image(&mut self, image: &str) {
+        for node in &mut self.nodes {
+            node.object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+            let template = node.object["spec"]["template"].clone();
+            node.pod.as_mut().unwrap().template = template.clone();
+            node.replica_sets = vec![template];
+        }
     }
 
     pub fn now(&self) -> Time {

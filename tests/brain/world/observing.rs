@@ -22,11 +22,15 @@ impl World {
                 phase: "Bound".into(),
             });
         }
-        if needs.prepulls && self.trouble.retagged {
+        let digest = self.digest.clone();
+        let retagged = self.trouble.retagged.then(|| format!("{OLD:?}"));
+        if needs.prepulls
+            && let Some(digest) = digest.or(retagged)
+        {
             let pull = |node: &Node| PrePullFacts {
                 target: node.object["metadata"]["name"].as_str().unwrap().into(),
                 state: PrePullState::Pulled,
-                image_id: Some(format!("{OLD:?}")),
+                image_id: Some(digest.clone()),
             };
             observed.prepulls = self.nodes.iter().map(pull).collect();
         }
@@ -49,7 +53,7 @@ impl World {
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
             .collect();
-        if needs.wants_metadb() {
+        if needs.wants_metadb() && !self.account_gone {
             observed.account = Fact::Known(AccountSource::Keys {
                 secret: "oms-metadb".into(),
                 user_key: "user".into(),
@@ -57,7 +61,7 @@ impl World {
             });
             observed.installation = Fact::Known(Installation {
                 metadb: Address {
-                    host: "metadb".into(),
+                    host: self.metadb_host.clone(),
                     port: 2881,
                 },
                 databases: Databases {
@@ -70,6 +74,12 @@ impl World {
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
                 init_targets: vec!["oms-1".into()],
             });
+        }
+        if self.account_gone {
+            let missing = "no Secret is mounted as config.yaml".to_owned();
+            observed.installation = Fact::Unknown(missing.clone());
+            observed.account = Fact::Unknown(missing);
+            return observed;
         }
         let metadb = &mut observed.metadb;
         metadb.identity = Fact::Known(ServerIdentity {
@@ -277,7 +287,7 @@ impl World {
         };
         let equal = self.dump == Some((self.schema, self.writes));
         let result = match role {
-            JobRole::Probe => CommandResult::Probe(Box::new(probe())),
+            JobRole::Probe => CommandResult::Probe(Box::new(self.probe.clone())),
             JobRole::Dump => CommandResult::Dump(DumpReport {
                 directory: "/backup/x/attempt-1".into(),
                 ..DumpReport::default()
@@ -351,7 +361,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
     }
 }
 
-fn probe() -> ProbeReport {
+pub(super) fn probe() -> ProbeReport {
     ProbeReport {
         engine: AgentEngine::OceanBase,
         server_version: "1".into(),
