@@ -27,8 +27,8 @@ pub use spec::{
 };
 pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
-    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
-    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
+    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Looks,
+    OmsUpgradeStatus, OpenComponent, Originals, Overdue, Phase, PhaseRecord, PlanStatus, Progress,
     ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 

@@ -44,8 +44,6 @@ pub enum Reason {
     MetaDbLocked,
     /// A step was not done within its time limit; the message says what was seen last.
     Timeout,
-    /// The time of a step was over before an effect is known to have been tried; it began anew, once.
-    TriedAnew,
     /// The object holds what this operator cannot read.
     Unreadable,
     /// The operator met a fault of its own while it worked on this object.
@@ -158,6 +156,8 @@ pub enum Reason {
     ReportIncomplete,
     /// A Job looked at another manifest than the one that was recorded.
     ManifestMismatch,
+    /// OMS wrote to the databases after the dump was begun.
+    BackupStale,
     /// A rollback finds the claim with the backup gone or being deleted.
     BackupMissing,
     /// The claim cannot be read before a rollback.
@@ -173,7 +173,7 @@ name_variants!(
     AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
-    MetaDbLocked, Timeout, TriedAnew, Unreadable, OperatorFault, EffectRefused, TargetContended,
+    MetaDbLocked, Timeout, Unreadable, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, LockLost, SessionsLeft,
@@ -182,7 +182,7 @@ name_variants!(
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobVanished,
-    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupMissing, ClaimUnseen,
+    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
     ContentUnproven;
     Agent
 );

@@ -9,7 +9,7 @@ mod internal;
 mod machine;
 mod records;
 
-pub use internal::{Internal, Requests};
+pub use internal::{Internal, Looks, Overdue, Requests};
 pub use machine::{Direction, Phase, Step};
 pub use records::*;
 

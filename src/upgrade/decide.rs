@@ -3,7 +3,7 @@ use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::deadline::{
-    hold_at_deadline, is_wanted_again, restart_time, says_the_same, says_tried_anew,
+    hold_at_deadline, is_seen_again, is_wanted_again, restart_time, says_the_same,
 };
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
@@ -128,6 +128,7 @@ fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision 
 fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
     let refused = stall.reason == Reason::EffectRefused;
     match next {
+        _ if is_seen_again(&stall.reason, next) => None,
         // Whoever refused it may have changed its mind: only trying tells.
         Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
             Some(Decision::Perform(effect.clone()))
@@ -148,18 +149,13 @@ fn stay_stalled(cx: &Context<'_>, waiting: Option<Waiting>, decision: Decision) 
     finish(cx, still, decision)
 }
 
-fn note_intent(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, effect: &Effect) {
+fn note_intent(draft: &mut OmsUpgradeStatus, effect: &Effect) {
     let intent = effect.describe_intent();
     if draft.internal.intent.as_ref() == Some(&intent) {
         return;
     }
     draft.internal.intent = Some(intent);
-    // Time that began anew for one effect did not for the next one.
-    let is_same = is_wanted_again(cx, effect);
-    if !(is_same && says_tried_anew(draft)) {
-        draft.waiting = None;
-    }
-    draft.internal.tried_anew &= is_same;
+    draft.waiting = None;
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
@@ -169,18 +165,17 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         if let Some(decision) = find_stalled_decision(cx, stall, &next) {
             return stay_stalled(cx, draft.waiting, decision);
         }
-        // It was let through. What is left of the step has as much time as if it had not stalled.
+        // It was let through, or is seen. What is left of the step has as much time as if it had not stalled.
         draft.stall = None;
         draft.step_started_time = Some(cx.now.clone());
     }
     let outcome = match next {
         Next::Do(effect) => {
-            note_intent(cx, &mut draft, &effect);
+            note_intent(&mut draft, &effect);
             Decision::Perform(effect)
         }
         Next::Wait { poll, problem } => {
             draft.waiting = problem;
-            draft.internal.tried_anew = false;
             Decision::Wait { poll }
         }
         Next::Fail(failure) => {
@@ -193,7 +188,6 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
                 message: failure.message,
             });
             draft.waiting = None;
-            draft.internal.tried_anew = false;
             LOOK_AGAIN
         }
         Next::Settled => {

@@ -7,6 +7,7 @@ mod deadline;
 mod decide;
 mod effect;
 mod faults;
+mod lateness;
 mod needs;
 mod next;
 mod orders;

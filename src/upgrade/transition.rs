@@ -44,7 +44,7 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     draft.step_started_time = Some(cx.now.clone());
     draft.internal.intent = None;
     draft.waiting = None;
-    draft.internal.tried_anew = false;
+    draft.internal.overdue = None;
     draft.progress = None;
     if let Some(role) = find_def(step).job
         && let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role)

@@ -4,6 +4,7 @@
 mod absences;
 mod gates;
 mod interleavings;
+mod looks;
 #[path = "../explorer/ownership.rs"]
 mod ownership;
 mod pauses;

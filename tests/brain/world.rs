@@ -147,6 +147,8 @@ pub struct World {
     pub probe: ProbeReport,
     /// ReplicaSets cannot be read.
     pub replica_sets_unseen: bool,
+    /// Nodes on which `docker_init.sh` has to run.
+    pub init_targets: usize,
     /// Deployments cannot be read.
     pub targets_unseen: bool,
     /// The project was released by a person.
@@ -213,6 +215,7 @@ impl World {
             metadb_host: "metadb".into(),
             probe: observing::probe(),
             replica_sets_unseen: false,
+            init_targets: 1,
             targets_unseen: false,
             project_released: false,
             nodes: vec![],

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys that nothing is decided on, or that say the same as others.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 17] = [
     "resourceVersion",
     "creationTimestamp",
     "message",
@@ -27,6 +27,7 @@ const SILENT: [&str; 16] = [
     "checkpoint",
     "resumedAt",
     "estimates",
+    "lastHeartBeat",
 ];
 
 impl World {
@@ -108,6 +109,8 @@ impl World {
             20..50_000 => 1,
             _ => 2,
         };
+        let beaten = self.status_text("/internal/lastHeartBeat") == self.read_heart_beat();
+        let _ = write!(text, "{beaten}");
         let _ = write!(text, "age{age}{}", self.compare_checkpoints());
         rename(&text, self)
     }

@@ -255,6 +255,7 @@ impl MetaDb for SqlDouble {
                     task_type: "supervisor".into(),
                     host_ip: ip,
                     age_seconds: if is_up(world, &target) { 1 } else { 500 },
+                    written: world.read_heart_beat(),
                 });
             Ok(beats.collect())
         })

@@ -419,6 +419,11 @@ impl World {
         reads_enabled(self.db.ha.as_deref())
     }
 
+    /// The newest heart beat: whatever OMS writes, it has beaten before.
+    pub fn read_heart_beat(&self) -> String {
+        format!("{:08}", self.db.content)
+    }
+
     /// OMS writes to its databases.
     pub fn write_content(&mut self) {
         self.db.content = self.take_id();

@@ -24,10 +24,13 @@ pub struct Internal {
     /// plan again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_spec: Option<String>,
-    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
-    /// done once.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub tried_anew: bool,
+    /// What was seen since the time of the present step was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue: Option<Overdue>,
+    /// The newest heart beat of OMS when the dump was begun, as the MetaDB writes it; empty where there was none. A newer
+    /// one says that an OMS has written since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heart_beat: Option<String>,
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
@@ -55,6 +58,32 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// What was seen past a time limit: only what several looks saw wanting fails a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overdue {
+    /// Looks that saw what is wanting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanting: Option<Looks>,
+    /// The last looks, where they could not see whether something is wanting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Looks>,
+}
+
+/// Looks that showed the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Looks {
+    /// What they showed.
+    pub reason: String,
+    /// How many of them counted.
+    pub count: i32,
+    /// The first one.
+    pub since: Time,
+    /// The last one that counted.
+    pub last: Time,
 }
 
 /// Requests of the user, remembered once seen.

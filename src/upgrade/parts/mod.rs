@@ -8,6 +8,7 @@ pub(super) mod guard;
 pub(super) mod ha;
 pub(super) mod init;
 pub(super) mod job;
+pub(super) mod last_look;
 pub(super) mod late_writes;
 pub(super) mod lock;
 pub(super) mod own_jobs;

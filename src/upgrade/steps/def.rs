@@ -83,7 +83,7 @@ pub enum Limit {
 
 impl Limit {
     /// How long a step may take under this spec.
-    pub(crate) fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
+    pub fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
         let limits = &spec.timeouts;
         let limit = match self {
             Self::Preflight => limits.preflight,

@@ -66,7 +66,7 @@ fn initialize(
         return Ok(());
     }
     let Some(run) = record.filter(|record| !record.pod_uid.is_empty()) else {
-        return begin_run(draft, target, record);
+        return begin_run(cx, draft, target, record);
     };
     require_container(target, run)?;
     let init = target.facts.init.as_result().map_err(|why| {
@@ -91,6 +91,7 @@ fn initialize(
 
 /// The first run on a target, or the next one after a failed one.
 fn begin_run(
+    cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     target: &Target<'_>,
     failed: Option<&InitRecord>,
@@ -108,6 +109,10 @@ fn begin_run(
         ));
     }
     let attempt = failed.map_or(1, |failed| failed.attempt + 1);
+    if !cx.status.internal.init_runs.is_empty() {
+        // The time that is over was that of another run.
+        draft.step_started_time = Some(cx.now.clone());
+    }
     let run = record_init(draft, name, pod, attempt);
     Err(Next::Do(Effect::StartInit(Box::new(run))))
 }

@@ -72,7 +72,9 @@ impl World {
                 regions: vec![],
                 nodes: addresses.clone(),
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
-                init_targets: vec!["oms-1".into()],
+                init_targets: (1..=self.init_targets)
+                    .map(|n| format!("oms-{n}"))
+                    .collect(),
             });
         }
         if self.account_gone {
@@ -115,6 +117,7 @@ impl World {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
             age_seconds: 1,
+            written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
             addresses

@@ -7,7 +7,12 @@ impl World {
     /// One pass of the operator. True when it changed something.
     pub fn run_pass(&mut self) -> bool {
         let observed = self.observe();
-        let decision = self.ask_brain(&observed, decide);
+        self.run_pass_on(&observed)
+    }
+
+    /// The same on facts that are given.
+    pub fn run_pass_on(&mut self, observed: &Observed) -> bool {
+        let decision = self.ask_brain(observed, decide);
         match decision {
             Decision::Record { status, .. } => {
                 assert!(

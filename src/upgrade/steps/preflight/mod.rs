@@ -19,6 +19,7 @@ use crate::facts::{Fact, JobState, Needs, OwnKind};
 use crate::protocol::report::{CommandResult, Outcome, ProbeReport, Report};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
+use crate::upgrade::lateness::{Look, is_late};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::run_job;
@@ -68,8 +69,8 @@ pub(crate) const DEF: StepDef = StepDef {
     decide,
 };
 
-/// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
-/// for a wrong password.
+/// Seconds from which on looks count at which a fact cannot be read: several of them are more than a hiccup, and a
+/// wrong password is told soon.
 const PATIENCE: i64 = 20;
 
 /// Looks, tries, judges.
@@ -102,7 +103,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     let probing = probe?;
     let found = check_all(cx, &probing);
-    wait_for_facts(cx, &found)?;
+    wait_for_facts(cx, draft, &found)?;
     Ok(conclude(cx, draft, found, probing.report()))
 }
 
@@ -222,18 +223,34 @@ fn stop_former_probe(cx: &Context<'_>) -> Result<(), Next> {
     }
 }
 
-/// Facts that cannot be read yet are waited for, for a while; then it is time to judge.
-fn wait_for_facts(cx: &Context<'_>, found: &[Found]) -> Result<(), Next> {
+/// Facts that cannot be read yet are waited for, from the first look that did not see them; then it is time to judge.
+/// What the API server does not tell is waited for as long as preflight may last.
+fn wait_for_facts(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    found: &[Found],
+) -> Result<(), Next> {
+    let unseen =
+        |one: &&Found| one.verdict.is_unseen() && find_policy(cx, one.id) == CheckPolicy::Require;
+    let lasting = found.iter().filter(unseen).find(|one| is_lost(one.id));
+    let Some(one) = lasting.or_else(|| found.iter().find(unseen)) else {
+        return Ok(());
+    };
+    let name = one.id.name();
     let since = cx.status.step_started_time.as_ref();
-    if since.is_none_or(|since| seconds_between(since, &cx.now) >= PATIENCE) {
+    let lasted = since.map_or(0, |since| seconds_between(since, &cx.now));
+    let limit = match is_lost(one.id) {
+        true => Limit::Preflight.read_seconds(cx.spec),
+        false => PATIENCE,
+    };
+    if lasted >= limit && is_late(cx, draft, &Look::Blind(name), 0) {
         return Ok(());
     }
-    for one in found {
-        if one.verdict.is_unseen() && find_policy(cx, one.id) == CheckPolicy::Require {
-            let (name, why) = (one.id.name(), &one.verdict.evidence);
-            let what = format!("{name} {}: {why}", one.subject);
-            return Err(Next::trouble(2, Reason::FactsUnseen, what));
-        }
-    }
-    Ok(())
+    let what = format!("{name} {}: {}", one.subject, one.verdict.evidence);
+    Err(Next::trouble(2, Reason::FactsUnseen, what))
+}
+
+/// Checks on nothing but what the API server tells: unseen, its answer was lost.
+fn is_lost(id: CheckId) -> bool {
+    matches!(id, CheckId::Claim | CheckId::Targets | CheckId::OneUpgrade)
 }
