@@ -90,22 +90,22 @@ pub(crate) fn is_late(
     let looks = looks.get_or_insert_with(|| Looks {
         reason: (*what).to_owned(),
         count: 0,
-        since: cx.now.clone(),
-        last: cx.now.clone(),
+        since_time: cx.now.clone(),
+        last_time: cx.now.clone(),
     });
     count(cx, looks, what);
-    looks.count >= LOOKS && seconds_between(&looks.since, &cx.now) >= patience
+    looks.count >= LOOKS && seconds_between(&looks.since_time, &cx.now) >= patience
 }
 
 /// One look more. Once there are enough of them nothing is written any more.
 fn count(cx: &Context<'_>, looks: &mut Looks, what: &str) {
     let first = looks.count == 0;
-    if looks.count >= LOOKS || (!first && seconds_between(&looks.last, &cx.now) < APART) {
+    if looks.count >= LOOKS || (!first && seconds_between(&looks.last_time, &cx.now) < APART) {
         return;
     }
     // Another wanting each time is a way on, but not for ever.
-    let same = looks.reason == what || seconds_between(&looks.since, &cx.now) >= CHANGES;
+    let same = looks.reason == what || seconds_between(&looks.since_time, &cx.now) >= CHANGES;
     looks.count = if same { looks.count + 1 } else { 1 };
     what.clone_into(&mut looks.reason);
-    looks.last = cx.now.clone();
+    looks.last_time = cx.now.clone();
 }

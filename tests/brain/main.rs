@@ -71,6 +71,18 @@ fn run_slowly(world: &mut World, seconds: u32, mut stop: impl FnMut(&mut World) 
     panic!("no end: step {:?}", world.status.step);
 }
 
+/// Looks, while nothing else moves, until a person is asked.
+fn wait_for_a_stall(world: &mut World) {
+    for _ in 0..10_000 {
+        if world.status.stall.is_some() {
+            return;
+        }
+        world.run_pass();
+        world.clock += 40;
+    }
+    panic!("nobody is asked: {:?}", world.status.waiting);
+}
+
 /// Asks for another try, and sees it begin.
 fn retry(world: &mut World) {
     world.ask_retry();

@@ -37,6 +37,14 @@ fn rest(world: &mut World) {
     panic!("no rest: {:?}", world.status.step);
 }
 
+/// Looks until what cannot be seen is judged.
+fn wait_for_facts(world: &mut World) {
+    for _ in 0..4 {
+        world.clock += 30;
+        rest(world);
+    }
+}
+
 /// Nothing shows that the old version survives a restart.
 fn never_restarted(world: &mut World) {
     let check = json!({"name": "ImagePullable", "policy": "Skip", "reason": "test"});
@@ -231,16 +239,14 @@ fn a_plan_that_is_made_again_holds_what_is_found_then() {
     world.claim_gone = true;
     world.coverage = ServerCoverage::AnsweringServer;
     rest(&mut world);
-    world.clock += 30;
-    rest(&mut world);
+    wait_for_facts(&mut world);
     let failed = list(&world, CheckOutcome::Failed);
     let sessions = "SessionsVisible metadb:2881";
     assert_eq!(failed, ["Claim oms-backup", sessions]);
     world.claim_gone = false;
     ask_anew(&mut world, "2");
     rest(&mut world);
-    world.clock += 30;
-    rest(&mut world);
+    wait_for_facts(&mut world);
     let told = expect_findings(&world, "CheckFailed");
     assert!(
         told.starts_with(&format!("1 finding: {sessions}")),

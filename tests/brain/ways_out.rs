@@ -185,10 +185,7 @@ fn a_slow_restore_is_stopped_before_it_is_tried_again() {
         world.run_pass();
     }
     world.run_pass();
-    world.clock += 100_000;
-    while world.status.stall.is_none() {
-        world.run_pass();
-    }
+    wait_for_a_stall(&mut world);
     assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
     world.spec.timeouts.restore = "700h".parse().unwrap();
     world.ask_retry();
@@ -312,10 +309,7 @@ fn a_retry_of_a_slow_start_restores_nothing() {
     run_until(&mut world, Step::StartingOld);
     world.run_pass();
     world.run_pass();
-    world.clock += 100_000;
-    while world.status.stall.is_none() {
-        world.run_pass();
-    }
+    wait_for_a_stall(&mut world);
     assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
     let restores = world.jobs[&JobRole::Restore].0;
     world.ask_retry();

@@ -1,7 +1,9 @@
 //! When two worlds are the same: names and numbers given out are renamed by order of appearance,
 //! moments count only as far as a decision depends on them, words for people do not count.
+use super::events::LIMIT;
 use super::world::World;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::deployment::read_replicas_owned_time;
 use serde_json::Value;
@@ -106,9 +108,15 @@ impl World {
         }
         let age = match self.step_age() {
             ..20 => 0,
-            20..50_000 => 1,
-            _ => 2,
+            20..LIMIT => 1,
+            // Some steps may last twice as long, or are given their time once more.
+            age => 1 + (age / LIMIT).min(4),
         };
+        for kind in ["wanting", "unseen"] {
+            let last = self.status_text(&format!("/internal/overdue/{kind}/lastTime"));
+            let last = last.parse::<Timestamp>().map(|last| last.as_second());
+            let _ = write!(text, "{}", last.is_ok_and(|last| self.clock - last >= 30));
+        }
         let beaten = self.status_text("/internal/lastHeartBeat") == self.read_heart_beat();
         let _ = write!(text, "{beaten}");
         let _ = write!(text, "age{age}{}", self.compare_checkpoints());

@@ -6,6 +6,11 @@ use super::world::{UPGRADE, Version, World};
 use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
 
+/// Seconds that each step may last in these worlds.
+pub const LIMIT: i64 = 3600;
+/// Seconds after which every deadline is over.
+const AGES_END: i64 = 4 * LIMIT;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A round of the Deployment controller.
@@ -22,8 +27,12 @@ pub enum Event {
     GhostsEnd,
     /// A little time passes: short patience is over.
     Tick,
-    /// Much time passes: every deadline is over.
+    /// Much time passes, and nothing else: the next deadline is just over. The operator has looked all the time.
     Late,
+    /// A little time passes after a deadline: the next look counts.
+    Look,
+    /// Much time passes in which nobody looks: every deadline was over long ago.
+    Away,
     /// The container of a pod is killed and started again.
     ContainerRestarts(String),
     /// Somebody deletes a pod.
@@ -224,13 +233,26 @@ impl World {
         }
     }
 
-    /// Time can pass: a little once per step, then much.
+    /// Time can pass: a little once per step, then up to the next deadline, then from look to look.
     pub fn list_times(&self) -> Option<Event> {
         match self.step_age() {
             ..20 => Some(Event::Tick),
-            20..50_000 => Some(Event::Late),
+            20..AGES_END if self.counts_looks() => Some(Event::Look),
+            20..AGES_END => Some(Event::Late),
             _ => None,
         }
+    }
+
+    /// Whether looks past a deadline are counted that are not enough yet.
+    fn counts_looks(&self) -> bool {
+        let count = |kind: &str| self.status(&format!("/internal/overdue/{kind}/count"));
+        let few = |kind: &str| {
+            count(kind)
+                .and_then(Value::as_i64)
+                .is_some_and(|count| count < 3)
+        };
+        let seen = count("wanting").is_some() && count("unseen").is_none();
+        if seen { few("wanting") } else { few("unseen") }
     }
 
     /// The world after an event.
@@ -263,7 +285,12 @@ impl World {
                 self.write_content();
             }
             Event::Tick => self.clock += 100,
-            Event::Late => self.clock += 100_000,
+            Event::Late => {
+                let age = self.step_age();
+                self.clock += LIMIT - age % LIMIT + 1;
+            }
+            Event::Look => self.clock += 40,
+            Event::Away => self.clock += 100_000,
             Event::ContainerRestarts(pod) => self.restart_container(pod),
             Event::PodDeleted(pod) => self.delete_object("pods", pod, None),
             Event::NodeLost(pod) => {

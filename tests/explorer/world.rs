@@ -415,6 +415,15 @@ impl World {
         }
     }
 
+    /// As if the present step had just begun.
+    pub fn restart_step(&mut self) {
+        let now = self.now();
+        self.edit("omsupgrades", UPGRADE, |one| {
+            one["status"]["stepStartedTime"] = now.into();
+            one["status"]["internal"]["overdue"] = Value::Null;
+        });
+    }
+
     pub fn ha_enabled(&self) -> bool {
         reads_enabled(self.db.ha.as_deref())
     }

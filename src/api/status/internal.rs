@@ -80,10 +80,10 @@ pub struct Looks {
     pub reason: String,
     /// How many of them counted.
     pub count: i32,
-    /// The first one.
-    pub since: Time,
-    /// The last one that counted.
-    pub last: Time,
+    /// When the first one was.
+    pub since_time: Time,
+    /// When the last one was that counted.
+    pub last_time: Time,
 }
 
 /// Requests of the user, remembered once seen.

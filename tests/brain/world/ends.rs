@@ -85,6 +85,13 @@ impl World {
                 *time = Some(fixed.clone());
             }
         }
+        let overdue = status.internal.overdue.iter_mut();
+        for looks in overdue
+            .flat_map(|one| [&mut one.wanting, &mut one.unseen])
+            .flatten()
+        {
+            (looks.since_time, looks.last_time) = (fixed.clone(), fixed.clone());
+        }
         if let Some(backup) = &mut status.backup {
             backup.finished_time = None;
         }
