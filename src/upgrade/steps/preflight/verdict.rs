@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Skippable,
     /// It cannot be seen: the user may attest it.
     Unseen,
+    /// The same, because who was asked did not answer: another look may see it.
+    Unread,
     /// Not looked at, because something else is missing.
     NotMade,
 }
@@ -53,7 +55,7 @@ impl Verdict {
     /// Whoever could not be asked says why; what to do follows from that.
     pub(crate) fn unread(evidence: impl Into<String>) -> Self {
         let way_out = "see to it that the operator can read it";
-        Self::unseen(evidence, way_out)
+        Self::new(Kind::Unread, evidence, Some(way_out.into()))
     }
 
     /// Not looked at before something else is mended.
@@ -76,7 +78,11 @@ impl Verdict {
     }
 
     pub(crate) fn is_unseen(&self) -> bool {
-        self.kind == Kind::Unseen
+        matches!(self.kind, Kind::Unseen | Kind::Unread)
+    }
+
+    pub(crate) fn is_unread(&self) -> bool {
+        self.kind == Kind::Unread
     }
 
     /// Not seen because of something else: what was met is told with it.
@@ -178,11 +184,11 @@ pub(crate) fn judge(cx: &Context<'_>, found: Found) -> CheckResult {
             CheckOutcome::Failed
         }
         (_, Kind::Failed | Kind::Skippable) => CheckOutcome::Failed,
-        (CheckPolicy::Attest, Kind::Unseen | Kind::NotMade) => {
+        (CheckPolicy::Attest, Kind::Unseen | Kind::Unread | Kind::NotMade) => {
             (evidence, way_out) = (reason, None);
             CheckOutcome::Attested
         }
-        (CheckPolicy::Require, Kind::Unseen) => {
+        (CheckPolicy::Require, Kind::Unseen | Kind::Unread) => {
             if let Some(name) = id.find_negotiable() {
                 let help = format!(
                     "if you know that it holds: checks: [{{name: {name}, policy: Attest, reason: \"…\"}}]"
