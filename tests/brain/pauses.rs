@@ -341,7 +341,7 @@ fn a_rollout_under_way_ends_preflight() {
     let mut world = World::new(1, true, Trouble::default());
     let running = world.nodes[0].replica_sets[0].clone();
     world.write_template(0);
-    for _ in 0..120 {
+    for _ in 0..60 {
         world.run_pass();
         if let Some((_, end)) = world.jobs.get_mut(&JobRole::Probe) {
             *end = world::JobEnd::Ok;

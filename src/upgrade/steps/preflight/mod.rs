@@ -230,27 +230,30 @@ fn wait_for_facts(
     draft: &mut OmsUpgradeStatus,
     found: &[Found],
 ) -> Result<(), Next> {
-    let unseen =
-        |one: &&Found| one.verdict.is_unseen() && find_policy(cx, one.id) == CheckPolicy::Require;
-    let lasting = found.iter().filter(unseen).find(|one| is_lost(one.id));
-    let Some(one) = lasting.or_else(|| found.iter().find(unseen)) else {
+    let required = |one: &&Found| find_policy(cx, one.id) == CheckPolicy::Require;
+    let find = |kind: fn(&Found) -> bool| found.iter().filter(required).find(|one| kind(one));
+    let lost = find(|one| one.verdict.is_unread() && is_lost(one.id));
+    let unread = lost.or_else(|| find(|one| one.verdict.is_unread()));
+    let Some(one) = unread.or_else(|| find(|one| one.verdict.is_unseen())) else {
         return Ok(());
     };
     let name = one.id.name();
     let since = cx.status.step_started_time.as_ref();
     let lasted = since.map_or(0, |since| seconds_between(since, &cx.now));
-    let limit = match is_lost(one.id) {
-        true => Limit::Preflight.read_seconds(cx.spec),
-        false => PATIENCE,
+    let limit = match lost {
+        Some(_) => Limit::Preflight.read_seconds(cx.spec),
+        None => PATIENCE,
     };
-    if lasted >= limit && is_late(cx, draft, &Look::Blind(name), 0) {
+    // What was seen not to show enough is judged at once.
+    let mut judged = || unread.is_none() || is_late(cx, draft, &Look::Blind(name), 0);
+    if lasted >= limit && judged() {
         return Ok(());
     }
     let what = format!("{name} {}: {}", one.subject, one.verdict.evidence);
     Err(Next::trouble(2, Reason::FactsUnseen, what))
 }
 
-/// Checks on nothing but what the API server tells: unseen, its answer was lost.
+/// Checks on nothing but what the API server tells: unread, its answer was lost.
 fn is_lost(id: CheckId) -> bool {
     matches!(id, CheckId::Claim | CheckId::Targets | CheckId::OneUpgrade)
 }
