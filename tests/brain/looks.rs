@@ -300,9 +300,7 @@ fn preflight_waits_for_a_lost_answer() {
     for (what, hide) in BLIND {
         for (at, long) in [(30, 40), (180, 40), (180, 1)] {
             let mut world = World::new(1, true, caught_up);
-            for _ in 0..2 {
-                world.run_pass();
-            }
+            run_until(&mut world, Step::Preflight);
             world.clock += at;
             for _ in 0..long {
                 look_blindly(&mut world, hide);
@@ -319,9 +317,7 @@ fn preflight_waits_for_a_lost_answer() {
     }
     // What only the API server tells is waited for as long as preflight may last.
     let mut world = World::new(1, true, caught_up);
-    for _ in 0..2 {
-        world.run_pass();
-    }
+    run_until(&mut world, Step::Preflight);
     for _ in 0..500 {
         look_blindly(&mut world, |seen| seen.claim = lose());
         world.clock += 1;
