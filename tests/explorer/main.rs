@@ -20,6 +20,7 @@ mod metadb;
 mod oms;
 mod ownership;
 mod pauses;
+mod plans;
 mod refusals;
 mod replay;
 mod runner;
