@@ -4,6 +4,7 @@
 //! not made. Findings end nothing, they stand in the plan.
 mod cgroup;
 pub(crate) mod check;
+mod estimate;
 mod images;
 mod installation;
 mod plan;
