@@ -83,6 +83,7 @@ pub fn build_crd()
                 "spec" => schema::shape(part, false),
                 "status" => {
                     schema::shape(part, true);
+                    schema::bound_conditions(part);
                     part.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
                 }
                 _ => {}

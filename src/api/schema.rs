@@ -19,6 +19,11 @@ use std::collections::BTreeMap;
 /// A word of an enum, and what it means.
 type Meaning = (String, String);
 
+/// Type of a condition in `metav1.Condition`.
+const CONDITION_TYPE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
+/// Reason of a condition in `metav1.Condition`.
+const CONDITION_REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+
 /// Gives the schema of `spec` or `status` its final shape.
 pub(super) fn shape(schema: &mut JSONSchemaProps, is_open: bool) {
     let meanings = list_meanings();
@@ -33,6 +38,39 @@ pub(super) fn shape(schema: &mut JSONSchemaProps, is_open: bool) {
             one.x_kubernetes_list_type = Some("atomic".into());
         }
     });
+}
+
+/// Gives conditions what the API of Kubernetes asks of them: the derive knows the types of `metav1.Condition`, not its
+/// bounds. Everything that the operator writes keeps within them.
+pub(super) fn bound_conditions(status: &mut JSONSchemaProps) {
+    let conditions = status
+        .properties
+        .as_mut()
+        .and_then(|fields| fields.get_mut("conditions"));
+    let Some(JSONSchemaPropsOrArray::Schema(items)) =
+        conditions.and_then(|list| list.items.as_mut())
+    else {
+        return;
+    };
+    for (name, field) in items.properties.iter_mut().flat_map(BTreeMap::iter_mut) {
+        match name.as_str() {
+            "type" => {
+                field.max_length = Some(316);
+                field.pattern = Some(CONDITION_TYPE.into());
+            }
+            "status" => {
+                let words = ["True", "False", "Unknown"];
+                field.enum_ = Some(words.map(|word| JSON(word.into())).into());
+            }
+            "observedGeneration" => field.minimum = Some(0.0),
+            "reason" => {
+                (field.min_length, field.max_length) = (Some(1), Some(1024));
+                field.pattern = Some(CONDITION_REASON.into());
+            }
+            "message" => field.max_length = Some(32_768),
+            _ => {}
+        }
+    }
 }
 
 fn walk(schema: &mut JSONSchemaProps, change: &impl Fn(&mut JSONSchemaProps)) {

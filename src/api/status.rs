@@ -120,7 +120,7 @@ pub struct OmsUpgradeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init_runs: Vec<InitRecord>,
     /// Projects that ran before the upgrade, with the checkpoint at which they stood.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
     /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
@@ -134,6 +134,7 @@ pub struct OmsUpgradeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_keys: Vec<KeptKey>,
     /// Projects whose checkpoint does not advance, with what a person can do.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "project".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_projects: Vec<OpenComponent>,
     /// Phases passed, oldest first, the last forty.

@@ -154,10 +154,11 @@ pub struct InstallationStatus {
 }
 
 /// Originals of everything that is changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Originals {
     /// The targets.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub targets: Vec<TargetOriginal>,
     /// HA.
@@ -260,7 +261,7 @@ pub struct JobRecord {
 }
 
 /// The backup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
     /// Directory on the claim.
@@ -277,6 +278,7 @@ pub struct BackupStatus {
     #[serde(default)]
     pub scratch_restored: bool,
     /// Databases.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub databases: Vec<DatabaseSummary>,
 }
@@ -377,6 +379,8 @@ pub struct ProjectRecord {
 pub struct OpenComponent {
     /// Id of the project.
     pub project: String,
+    /// `Migration` or `Sync`; ids are unique only within a kind.
+    pub kind: String,
     /// What was seen and what a person can do.
     pub message: String,
 }
