@@ -282,7 +282,7 @@ impl ObjectMetrics {
             set(&self.progress, named.clone(), f64::from(percent) / 100.0);
         }
         let is_true = |type_: &str| condition_is_true(&status.conditions, type_);
-        if status.originals.is_some() {
+        if status.internal.originals.is_some() {
             let restored = is_true(condition_types::HA_RESTORED);
             set(
                 &self.ha_restored,
@@ -301,7 +301,12 @@ impl ObjectMetrics {
         {
             let left = RESUMABLE_HOURS - age(stopped.0) / 3600.0;
             set(&self.resumable_hours, named.clone(), left.max(0.0));
-            let open = status.projects.iter().filter(|p| !p.recovered).count();
+            let open = status
+                .internal
+                .projects
+                .iter()
+                .filter(|p| !p.recovered)
+                .count();
             set(&self.open_projects, named.clone(), open as f64);
         }
         if let Some(backup) = &status.backup {
@@ -362,7 +367,7 @@ mod tests {
                 "spec": {"targets": [{"name": "oms"}], "image": "oms:4", "backup": {"claimName": "c"}},
                 "status": {"phase": "BackingUp", "step": "BackingUp", "sourceVersion": "3.3.1-CE", "targetVersion": "4.0.0-CE",
                     "stepStartedTime": "2026-01-01T00:00:00Z", "oldStoppedTime": "2026-01-01T00:00:00Z",
-                    "progress": {"summary": "s", "percent": 40, "bytesDone": 4, "bytesPerSecond": 1}, "originals": {},
+                    "progress": {"summary": "s", "percent": 40, "bytesDone": 4, "bytesPerSecond": 1}, "internal": {"originals": {}},
                     "conditions": [{"type": "HaDisabled", "status": "True", "reason": "Row", "message": "", "lastTransitionTime": "1970-01-01T00:01:00Z"}]},
             }))
             .unwrap();

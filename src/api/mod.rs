@@ -6,6 +6,7 @@
 mod checks;
 mod conditions;
 mod duration;
+mod freeze;
 mod reason;
 mod schema;
 mod spec;
@@ -20,14 +21,15 @@ pub use conditions::{
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    Action, HaApi, HaDriver, HaGoal, HttpMethod, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
-    RollbackPolicy, SecretCredentials, Target, Timeouts, Verification,
+    AcceptReason, Action, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource, OmsUpgrade,
+    OmsUpgradeSpec, PullBackMethod, RollbackPolicy, SecretCredentials, Target, Timeouts,
+    Verification,
 };
 pub use status::{
     BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
-    InitRecord, InstallationStatus, Intent, JobRecord, JobRole, KeptKey, OmsUpgradeStatus,
-    OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests,
-    Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
+    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
+    ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.
@@ -73,11 +75,13 @@ pub fn build_crd()
     use kube::CustomResourceExt;
     let mut crd = OmsUpgrade::crd();
     for version in &mut crd.spec.versions {
-        let parts = version
+        let root = version
             .schema
             .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-            .and_then(|schema| schema.properties.as_mut());
+            .and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let Some(root) = root else { continue };
+        freeze::freeze_spec(root);
+        let parts = root.properties.as_mut();
         for (name, part) in parts.into_iter().flatten() {
             match name.as_str() {
                 "spec" => schema::shape(part, false),

@@ -6,7 +6,8 @@
 //! know.
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
-    Action, HaDriver, HaGoal, HttpMethod, PullBackMethod, RollbackPolicy, TargetKind, Verification,
+    AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
+    PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
 };
 use super::status::{ContentProof, Direction, JobRole, Phase, Step};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -112,6 +113,11 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
     vec![
         read_meanings::<Action>(),
         read_meanings::<TargetKind>(),
+        read_meanings::<AccountOrigin>(),
+        read_meanings::<Gate>(),
+        read_meanings::<AcceptReason>(),
+        read_meanings::<Weekday>(),
+        read_meanings::<BackupRetention>(),
         read_meanings::<Verification>(),
         read_meanings::<RollbackPolicy>(),
         read_meanings::<HaDriver>(),

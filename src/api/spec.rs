@@ -4,13 +4,15 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) mod control;
 mod ha;
 
+pub use control::*;
 pub use ha::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
-/// Once the operation has started, only `action`, `paused`, `retries` and `timeouts` may change.
+/// Once the operation has started, only what steers it may change: see `spec::control::MUTABLE`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",
@@ -25,20 +27,30 @@ pub use ha::*;
     printcolumn(name = "From", type_ = "string", json_path = ".status.sourceVersion"),
     printcolumn(name = "To", type_ = "string", json_path = ".status.targetVersion"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress.summary"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Progress",
+        type_ = "string",
+        json_path = ".status.progress.summary"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
     printcolumn(
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
-    ),
-    validation = Rule::new(FROZEN_RULE).message("spec: once the upgrade has started only action, paused, retries and timeouts may change; delete the object (which aborts) or make a new one"),
+    )
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("self.retries >= oldSelf.retries", "retries: may only grow"))]
 pub struct OmsUpgradeSpec {
     /// The Deployments that run OMS: one per OMS node, all nodes of the installation.
     #[schemars(length(min = 1, max = 16))]
@@ -88,18 +100,36 @@ pub struct OmsUpgradeSpec {
     #[serde(default)]
     pub paused: bool,
 
-    /// Raise by one to let an upgrade that is `Stalled` try its step again; where it is `Stalled` with
-    /// `InitUnconfirmed`, to say that `docker_init.sh` is complete.
-    #[schemars(range(min = 0, max = 1000))]
-    #[serde(default)]
-    pub retries: i32,
-}
+    /// Makes the plan anew: write any text that was not there before. A text counts once: writing an earlier one again,
+    /// by a revert in git or by applying an old manifest, asks for nothing.
+    #[schemars(length(min = 1, max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_request: Option<String>,
 
-/// Freezes everything but the control fields and the time limits once `status.startedTime` is set.
-const FROZEN_RULE: &str = "!has(oldSelf.status) || !has(oldSelf.status.startedTime) || (self.spec.targets == oldSelf.spec.targets \
-    && self.spec.image == oldSelf.spec.image && self.spec.metadb == oldSelf.spec.metadb && self.spec.console == oldSelf.spec.console && self.spec.ha == oldSelf.spec.ha \
-    && self.spec.backup == oldSelf.spec.backup && self.spec.rollback == oldSelf.spec.rollback && has(self.spec.checks) == has(oldSelf.spec.checks) \
-    && (!has(self.spec.checks) || self.spec.checks == oldSelf.spec.checks))";
+    /// Lets an upgrade that is `Stalled` try its step again: write any text that was not there before. A text counts
+    /// once, as with `planRequest`.
+    #[schemars(length(min = 1, max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_request: Option<String>,
+
+    /// While this is there, the upgrade waits at its gates for the approval of its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+
+    /// What a person takes upon himself where the upgrade is `Stalled` and says that it can be accepted.
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".into(), "value".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Acceptance>,
+
+    /// When an upgrade may begin. Without it, at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+
+    /// What becomes of what an upgrade leaves behind.
+    #[serde(default)]
+    pub cleanup: Cleanup,
+}
 
 /// What the user asks of the upgrade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -117,10 +147,9 @@ pub enum Action {
 }
 
 /// Kinds of workload that can run an OMS node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TargetKind {
     /// An apps/v1 Deployment with one replica.
-    #[default]
     Deployment,
 }
 
@@ -128,9 +157,9 @@ pub enum TargetKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// Kind of the workload.
-    #[serde(default)]
-    pub kind: TargetKind,
+    /// Kind of the workload; `Deployment` where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<TargetKind>,
     /// Name of the workload, in the namespace of the `OmsUpgrade`.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
@@ -143,17 +172,16 @@ pub struct Target {
 /// How to reach the MetaDB.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!(has(self.credentialsSecretRef) && has(self.fromContainer))", "metadb: give credentialsSecretRef or fromContainer, not both"))]
+#[x_kube(validation = ("!has(self.source) || (self.source == 'Secret') == has(self.credentialsSecretRef)", "metadb.credentialsSecretRef: give it with source Secret, and only there"))]
 #[x_kube(validation = ("!has(self.address) || has(self.databases)", "metadb.databases: needed when metadb.address is given"))]
 pub struct MetaDb {
-    /// A Secret with an account of the MetaDB. Without it the account is taken from the Secret or
-    /// ConfigMap that the pod mounts as `config.yaml`.
+    /// Where the account comes from: the discriminator of this union. Where it is not said, `Secret` when
+    /// `credentialsSecretRef` is there, and `ConfigMount` otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<AccountOrigin>,
+    /// A Secret with an account of the MetaDB, for source `Secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretCredentials>,
-    /// Read `config.yaml` once from the running container and keep the account in a Secret that the
-    /// operator makes and deletes. For installations whose `config.yaml` is a file of the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_container: Option<FromContainer>,
     /// Address of the MetaDB, when it cannot be taken from `config.yaml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<MetaDbAddress>,
@@ -162,9 +190,39 @@ pub struct MetaDb {
     pub databases: Option<MetaDbDatabases>,
 }
 
-/// Asks for the account to be read from the running container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-pub struct FromContainer {}
+impl MetaDb {
+    /// Where the account comes from.
+    pub fn find_source(&self) -> MetaDbSource<'_> {
+        match (&self.credentials_secret_ref, self.source) {
+            (Some(secret), _) => MetaDbSource::Secret(secret),
+            (None, Some(AccountOrigin::Container)) => MetaDbSource::Container,
+            (None, _) => MetaDbSource::ConfigMount,
+        }
+    }
+}
+
+/// Where the account of the MetaDB comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetaDbSource<'a> {
+    /// The Secret or ConfigMap that the pod mounts as `config.yaml`.
+    ConfigMount,
+    /// `config.yaml` as the running container sees it.
+    Container,
+    /// This Secret.
+    Secret(&'a SecretCredentials),
+}
+
+/// Where the account of the MetaDB comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccountOrigin {
+    /// The Secret or ConfigMap that the pod mounts as `config.yaml`: read when needed, kept nowhere.
+    ConfigMount,
+    /// `config.yaml` is read once from the running container, and the account is kept in a Secret that the operator makes
+    /// and deletes. For installations whose `config.yaml` is a file of the node.
+    Container,
+    /// The Secret in `credentialsSecretRef`.
+    Secret,
+}
 
 /// A Secret with an account of the MetaDB.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

@@ -5,9 +5,11 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod internal;
 mod machine;
 mod records;
 
+pub use internal::{Internal, Requests};
 pub use machine::{Direction, Phase, Step};
 pub use records::*;
 
@@ -66,15 +68,6 @@ pub struct OmsUpgradeStatus {
     #[serde(default)]
     pub settled: bool,
 
-    /// Raised whenever the direction changes. Writes decided under an older epoch are refused.
-    #[serde(default)]
-    pub epoch: i64,
-    /// The effect that may be carried out next, recorded before it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Requests of the user, remembered once seen.
-    #[serde(default)]
-    pub requests: Requests,
     /// Why the direction changed, or why preflight failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -84,10 +77,6 @@ pub struct OmsUpgradeStatus {
     /// What the present step waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
-    /// done once.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub tried_anew: bool,
     /// Progress of the data operation under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
@@ -98,36 +87,9 @@ pub struct OmsUpgradeStatus {
     /// The installation as discovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installation: Option<InstallationStatus>,
-    /// Originals of everything that is changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub originals: Option<Originals>,
-    /// The targets as they were when no pod and no session was left; what is known of the databases rests on that.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stopped_targets: Vec<StoppedTarget>,
-    /// The Jobs made so far, newest attempt of each role.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["role".into()]))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub jobs: Vec<JobRecord>,
     /// The backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
-    /// Rollback: why the old image may run on the databases as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_proof: Option<ContentProof>,
-    /// Runs of `docker_init.sh`.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub init_runs: Vec<InitRecord>,
-    /// Projects that ran before the upgrade, with the checkpoint at which they stood.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub projects: Vec<ProjectRecord>,
-    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
-    /// the number that is recorded, and paused or failed ones where none ran. Not set where it is not known which
-    /// projects ran.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unwatched_projects: Option<i32>,
     /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next
     /// upgrade of this MetaDB puts them back, or a person.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
@@ -140,4 +102,8 @@ pub struct OmsUpgradeStatus {
     /// Phases passed, oldest first, the last forty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PhaseRecord>,
+    /// What the operator has to remember and nobody has to read. It is no part of the API: it may be otherwise in every
+    /// version.
+    #[serde(default)]
+    pub internal: Internal,
 }

@@ -54,7 +54,7 @@ fn slim(object: &mut Value) {
         }
     }
     let targets = object
-        .pointer_mut("/status/originals/targets")
+        .pointer_mut("/status/internal/originals/targets")
         .and_then(Value::as_array_mut);
     for target in targets
         .into_iter()
@@ -120,8 +120,8 @@ mod tests {
             "metadata": {"name": "up", "namespace": "oms", "uid": "u", "managedFields": [{"manager": "kubectl"}],
                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "x"}},
             "spec": {"targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}},
-            "status": {"settled": true, "originals": {"targets": [{"name": "oms", "uid": "d", "container": "oms", "replicas": 1,
-                "image": "oms:3.3.1-ce", "template": "{\"a\":1}", "managedFields": "[]"}]}},
+            "status": {"settled": true, "internal": {"originals": {"targets": [{"name": "oms", "uid": "d", "container": "oms", "replicas": 1,
+                "image": "oms:3.3.1-ce", "template": "{\"a\":1}", "managedFields": "[]"}]}}},
         })
     }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(upgrade.metadata.managed_fields, None);
         assert_eq!(upgrade.annotations().keys().collect::<Vec<_>>(), ["kept"]);
         let status = upgrade.status.as_ref().unwrap();
-        let target = &status.originals.as_ref().unwrap().targets[0];
+        let target = &status.internal.originals.as_ref().unwrap().targets[0];
         assert_eq!(
             (target.template.as_str(), target.managed_fields.as_str()),
             ("", "")

@@ -17,7 +17,7 @@ pub(super) struct Server {
     pub upgrades: Mutex<BTreeMap<String, Value>>,
     pub asked: Mutex<Vec<String>>,
     pub events: Mutex<Vec<Value>>,
-    /// Fields of the status that its definition does not have.
+    /// Pointers to fields that its definition does not have.
     pub unknown: Mutex<Vec<&'static str>>,
 }
 
@@ -53,7 +53,10 @@ impl Server {
                 let mut next = stored.clone();
                 next["status"] = body["status"].clone();
                 for field in self.unknown.lock().unwrap().iter() {
-                    next["status"].as_object_mut().unwrap().remove(*field);
+                    let (parent, name) = field.rsplit_once('/').unwrap();
+                    if let Some(parent) = next.pointer_mut(parent).and_then(Value::as_object_mut) {
+                        parent.remove(name);
+                    }
                 }
                 if !is_tried {
                     *stored = next.clone();

@@ -68,7 +68,7 @@ fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
     let (owner, status) = (subject.owner, subject.status);
     let role = find_needs(status).job;
     let attempt = role
-        .and_then(|role| status.jobs.iter().find(|job| job.role == role))
+        .and_then(|role| status.internal.jobs.iter().find(|job| job.role == role))
         .map(|job| job.attempt);
     tracing::info_span!(
         "reconcile",
@@ -76,7 +76,11 @@ fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
         upgrade = owner.name,
         uid = owner.uid,
         step = status.step.map(|step| format!("{step:?}")),
-        epoch = subject.upgrade.status.as_ref().map(|status| status.epoch),
+        epoch = subject
+            .upgrade
+            .status
+            .as_ref()
+            .map(|status| status.internal.epoch),
         attempt,
     )
 }
@@ -215,7 +219,7 @@ mod tests {
     fn a_settled_object_needs_no_call() {
         let later = Time(Timestamp::from_second(9000).unwrap());
         let settled = settle(json!({
-            "observedGeneration": 1, "step": "Settling", "direction": "Forward", "settled": true, "epoch": 1,
+            "observedGeneration": 1, "step": "Settling", "direction": "Forward", "settled": true, "internal": {"epoch": 1},
             "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
         }));
         let rested = upgrade(settled.clone());

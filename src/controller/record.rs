@@ -179,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_status_that_is_cut_is_taken_back_told_once_and_not_written_for_ever() {
-        let server = serve(&["stepStartedTime"]);
+        let server = serve(&["/status/stepStartedTime"]);
         for _ in 0..5 {
             let worked = work(&server).await;
             let Err(CallError::StatusCut { fields }) = worked else {
@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn with_a_fitting_definition_it_goes_on_by_itself() {
-        let server = serve(&["stepStartedTime"]);
+        let server = serve(&["/status/stepStartedTime"]);
         assert!(work(&server).await.is_err());
         server.unknown.lock().unwrap().clear();
         assert_eq!(work(&server).await.unwrap(), Outcome::Recorded);
@@ -218,10 +218,10 @@ mod tests {
             work(&server).await.unwrap();
         }
         assert_eq!(
-            server.get("up")["status"]["intent"]["effect"],
+            server.get("up")["status"]["internal"]["intent"]["effect"],
             "AddFinalizer"
         );
-        let server = serve(&["intent"]);
+        let server = serve(&["/status/internal/intent"]);
         for _ in 0..6 {
             let _ = work(&server).await;
         }

@@ -66,7 +66,7 @@ pub fn build_request(
         // The probe runs before the lock is taken.
         lock: (role != JobRole::Probe).then(|| Lock {
             holder: owner.uid.into(),
-            epoch: status.epoch,
+            epoch: status.internal.epoch,
         }),
         restore_method: method.and_then(RestoreMethod::parse).unwrap_or_default(),
         scratch_restore: ScratchRestore {
@@ -81,7 +81,7 @@ pub fn build_request(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BackupStatus, PlanStatus};
+    use crate::api::{BackupStatus, Internal, PlanStatus};
     use crate::oms::installation::{Address, Databases};
     use serde_json::json;
 
@@ -101,7 +101,10 @@ mod tests {
             uid: "0f7c2a1e-6a55-4c1e-9a5e-000000000001",
         };
         let status = OmsUpgradeStatus {
-            epoch: 3,
+            internal: Internal {
+                epoch: 3,
+                ..Internal::default()
+            },
             backup: Some(BackupStatus {
                 manifest_digest: "ab".repeat(32),
                 ..BackupStatus::default()

@@ -32,7 +32,10 @@ impl OldStartProof {
     /// The proof that a status holds: the new version was never started, or the content of the
     /// databases was compared or restored after it was stopped.
     pub fn from_status(status: &OmsUpgradeStatus) -> Option<Self> {
-        match (&status.point_of_no_return_time, status.content_proof) {
+        match (
+            &status.point_of_no_return_time,
+            status.internal.content_proof,
+        ) {
             (None, _) => Some(Self(Reason::NewNeverStarted)),
             (Some(_), Some(proof)) => Some(Self(Reason::Content(proof))),
             (Some(_), None) => None,

@@ -44,7 +44,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn originals(&self) -> Option<&Originals> {
-        self.status.originals.as_ref()
+        self.status.internal.originals.as_ref()
     }
 }
 

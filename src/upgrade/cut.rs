@@ -115,17 +115,20 @@ fn explain_cut(status: &OmsUpgradeStatus, fields: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Intent, Step};
+    use crate::api::{Intent, Internal, Step};
 
     fn build_status() -> OmsUpgradeStatus {
         OmsUpgradeStatus {
             step: Some(Step::StoppingOld),
             started_time: Some("2026-01-01T00:00:00Z".parse().map(Time).unwrap()),
-            intent: Some(Intent {
-                effect: "StopOld".into(),
-                subject: Some("oms".into()),
-                before: Some("7".into()),
-            }),
+            internal: Internal {
+                intent: Some(Intent {
+                    effect: "StopOld".into(),
+                    subject: Some("oms".into()),
+                    before: Some("7".into()),
+                }),
+                ..Internal::default()
+            },
             ..OmsUpgradeStatus::default()
         }
     }
@@ -135,20 +138,23 @@ mod tests {
         let written = build_status();
         assert!(list_cut_fields(&written, Some(&written)).is_empty());
         let mut stored = written.clone();
-        stored.intent.as_mut().unwrap().before = None;
-        stored.epoch = 3;
+        stored.internal.intent.as_mut().unwrap().before = None;
+        stored.internal.epoch = 3;
         assert_eq!(
             list_cut_fields(&written, Some(&stored)),
-            ["status.epoch", "status.intent.before"]
+            ["status.internal.epoch", "status.internal.intent.before"]
         );
-        stored.intent = None;
-        stored.epoch = 0;
-        assert_eq!(list_cut_fields(&written, Some(&stored)), ["status.intent"]);
-        stored.intent = written.intent.clone();
-        stored.tried_anew = true;
+        stored.internal.intent = None;
+        stored.internal.epoch = 0;
         assert_eq!(
             list_cut_fields(&written, Some(&stored)),
-            ["status.triedAnew"]
+            ["status.internal.intent"]
+        );
+        stored.internal.intent = written.internal.intent.clone();
+        stored.internal.tried_anew = true;
+        assert_eq!(
+            list_cut_fields(&written, Some(&stored)),
+            ["status.internal.triedAnew"]
         );
         assert_eq!(list_cut_fields(&written, None), ["status"]);
     }
@@ -170,7 +176,7 @@ mod tests {
         }
         assert_eq!(told.waiting.as_ref().unwrap().reason, Reason::StatusCut);
         // All else is as it was before.
-        assert_eq!(told.intent, status.intent);
+        assert_eq!(told.internal.intent, status.internal.intent);
         let (told, note) = describe_cut(&OmsUpgradeStatus::default(), 1, &["status".into()], &now);
         assert_eq!(told.waiting, None);
         assert!(note.message.contains("not touched"), "{}", note.message);

@@ -65,7 +65,7 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         && !is_tried_anew(cx.status)
     {
         draft.step_started_time = Some(cx.now.clone());
-        draft.tried_anew = true;
+        draft.internal.tried_anew = true;
         draft.waiting = Some(Waiting {
             reason: Reason::TriedAnew.into(),
             message: format!(
@@ -101,7 +101,7 @@ pub(crate) fn is_wanted_again(cx: &Context<'_>, effect: &Effect) -> bool {
     let wanted = effect.describe_intent();
     // What is written to ha.config may change with the time: the pull-back counts minutes.
     let any_subject = matches!(effect, Effect::SetHa { .. });
-    cx.status.intent.as_ref().is_some_and(|intent| {
+    cx.status.internal.intent.as_ref().is_some_and(|intent| {
         IntentKind::read(intent) == Some(effect.kind())
             && (any_subject || intent.subject == wanted.subject)
     })
@@ -130,7 +130,7 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
 /// Whether the time of the step has begun anew. The word says so where the mark was dropped: by an API server whose
 /// definition does not have it yet.
 fn is_tried_anew(status: &OmsUpgradeStatus) -> bool {
-    status.tried_anew || says_tried_anew(status)
+    status.internal.tried_anew || says_tried_anew(status)
 }
 
 /// Whether that is what people were told last.
@@ -157,7 +157,7 @@ pub(crate) fn restart_time(
     if over {
         draft.step_started_time = Some(cx.now.clone());
         draft.waiting = None;
-        draft.tried_anew = false;
+        draft.internal.tried_anew = false;
     }
     over
 }
@@ -176,7 +176,7 @@ fn is_fault_over(cx: &Context<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::OmsUpgradeSpec;
+    use crate::api::{Internal, OmsUpgradeSpec};
     use crate::facts::Observed;
     use crate::upgrade::context::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -191,12 +191,15 @@ mod tests {
         let status = OmsUpgradeStatus {
             step: Some(Step::StoppingOld),
             step_started_time: Some(time("2026-01-01T00:00:00Z")),
-            intent: Some(Effect::ReleaseLock.describe_intent()),
             waiting: waiting.map(|reason| Waiting {
                 reason: reason.into(),
                 message: "seen".into(),
             }),
-            tried_anew,
+            internal: Internal {
+                intent: Some(Effect::ReleaseLock.describe_intent()),
+                tried_anew,
+                ..Internal::default()
+            },
             ..OmsUpgradeStatus::default()
         };
         let cx = Context {
@@ -210,7 +213,7 @@ mod tests {
         let next = hold_at_deadline(&cx, &mut draft, Next::Do(Effect::ReleaseLock));
         let mut later = status.clone();
         let restarted = restart_time(&cx, &mut later, Some(&next));
-        let kept = later.tried_anew;
+        let kept = later.internal.tried_anew;
         (next, draft, restarted && kept)
     }
 
@@ -218,7 +221,7 @@ mod tests {
     fn the_time_of_a_step_begins_anew_once() {
         let (next, draft, _) = ask(None, false);
         assert_eq!(next, Next::Do(Effect::ReleaseLock));
-        assert!(draft.tried_anew);
+        assert!(draft.internal.tried_anew);
         for (reason, mark) in [
             (Some(Reason::TriedAnew), true),
             // An API server whose definition is older has dropped the mark; so has an older operator never written it.

@@ -140,23 +140,23 @@ fn stay_stalled(cx: &Context<'_>, waiting: Option<Waiting>, decision: Decision) 
     still.waiting = waiting;
     still.observed_generation = Some(cx.object.generation);
     if let Decision::Perform(effect) = &decision {
-        still.intent = Some(effect.describe_intent());
+        still.internal.intent = Some(effect.describe_intent());
     }
     finish(cx, still, decision)
 }
 
 fn note_intent(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, effect: &Effect) {
     let intent = effect.describe_intent();
-    if draft.intent.as_ref() == Some(&intent) {
+    if draft.internal.intent.as_ref() == Some(&intent) {
         return;
     }
-    draft.intent = Some(intent);
+    draft.internal.intent = Some(intent);
     // Time that began anew for one effect did not for the next one.
     let is_same = is_wanted_again(cx, effect);
     if !(is_same && says_tried_anew(draft)) {
         draft.waiting = None;
     }
-    draft.tried_anew &= is_same;
+    draft.internal.tried_anew &= is_same;
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
@@ -177,7 +177,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         }
         Next::Wait { poll, problem } => {
             draft.waiting = problem;
-            draft.tried_anew = false;
+            draft.internal.tried_anew = false;
             Decision::Wait { poll }
         }
         Next::Fail(failure) => {
@@ -190,12 +190,12 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
                 message: failure.message,
             });
             draft.waiting = None;
-            draft.tried_anew = false;
+            draft.internal.tried_anew = false;
             LOOK_AGAIN
         }
         Next::Settled => {
             draft.settled = true;
-            draft.intent = None;
+            draft.internal.intent = None;
             draft.waiting = None;
             Decision::Rest
         }

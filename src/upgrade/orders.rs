@@ -26,8 +26,8 @@ pub(crate) fn patch_target(cx: &Context<'_>, target: &str, change: TargetChange)
         None => Next::Stall(Failure::with_advice(
             Reason::OriginalsLost,
             format!(
-                "what status.originals holds of Deployment {target} cannot be read any more, so nothing is made of it; \
-                 Deployment and databases are not touched; put it back as it was, then raise spec.retries"
+                "what status.internal.originals holds of Deployment {target} cannot be read any more, so nothing is made of it; \
+                 Deployment and databases are not touched; put it back as it was, then write a new spec.retryRequest"
             ),
         )),
     }
@@ -45,7 +45,14 @@ fn build_target_patch(
     let original = cx.original(target)?;
     let record = build_target_record(&object.name, &object.uid, status, target)?;
     let image = &cx.spec.image;
-    let operations = build_patch(deployment, original, image, change, &record, status.epoch)?;
+    let operations = build_patch(
+        deployment,
+        original,
+        image,
+        change,
+        &record,
+        status.internal.epoch,
+    )?;
     let patch = serde_json::from_value(operations).ok()?;
     Some((read_generation(&deployment.object), patch))
 }
@@ -95,7 +102,7 @@ pub(crate) fn set_ha(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, insert:
 pub(crate) fn build_lock_claim(cx: &Context<'_>) -> LockClaim {
     LockClaim {
         holder: cx.object.uid.clone(),
-        epoch: cx.status.epoch,
+        epoch: cx.status.internal.epoch,
         note: format!("{}/{}", cx.object.namespace, cx.object.name),
     }
 }
@@ -103,7 +110,7 @@ pub(crate) fn build_lock_claim(cx: &Context<'_>) -> LockClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
+    use crate::api::{Internal, OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
     use crate::facts::Fact;
     use crate::facts::{DeploymentFacts, Observed, TargetFacts};
     use crate::objects::target_change::OldStartProof;
@@ -120,17 +127,20 @@ mod tests {
         }))
         .unwrap();
         let status = OmsUpgradeStatus {
-            epoch: 3,
-            originals: Some(Originals {
-                targets: vec![TargetOriginal {
-                    name: "oms".into(),
-                    container: "oms".into(),
-                    replicas: 1,
-                    template: template.into(),
-                    ..TargetOriginal::default()
-                }],
-                ..Originals::default()
-            }),
+            internal: Internal {
+                epoch: 3,
+                originals: Some(Originals {
+                    targets: vec![TargetOriginal {
+                        name: "oms".into(),
+                        container: "oms".into(),
+                        replicas: 1,
+                        template: template.into(),
+                        ..TargetOriginal::default()
+                    }],
+                    ..Originals::default()
+                }),
+                ..Internal::default()
+            },
             ..OmsUpgradeStatus::default()
         };
         question(&Context {

@@ -5,7 +5,7 @@ use crate::api::{
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_every_target_gone;
-use crate::upgrade::parts::init::{accept_unconfirmed_init, is_init_running};
+use crate::upgrade::parts::init::is_init_running;
 use crate::upgrade::steps::{find_def, find_phase};
 use crate::upgrade::transition::{enter, turn_back};
 
@@ -44,34 +44,35 @@ pub(crate) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
 /// Latches requests into the draft and turns back where they ask for it. True when the draft must be
 /// recorded before anything else.
 pub(crate) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
-    let before = draft.requests.clone();
+    let before = draft.internal.requests.clone();
     match cx.spec.action {
-        Action::Abort if draft.requests.abort.is_none() && !is_over(draft) => {
-            draft.requests.abort = Some(cx.now.clone())
+        Action::Abort if draft.internal.requests.abort.is_none() && !is_over(draft) => {
+            draft.internal.requests.abort = Some(cx.now.clone())
         }
-        Action::RollBack if draft.requests.roll_back.is_none() && may_roll_back(draft) => {
-            draft.requests.roll_back = Some(cx.now.clone());
+        Action::RollBack if draft.internal.requests.roll_back.is_none() && may_roll_back(draft) => {
+            draft.internal.requests.roll_back = Some(cx.now.clone());
         }
         _ => {}
     }
     if cx.object.deleting
-        && draft.requests.abort.is_none()
+        && draft.internal.requests.abort.is_none()
         && !is_over(draft)
         && draft.point_of_no_return_time.is_none()
     {
-        draft.requests.abort = Some(cx.now.clone());
+        draft.internal.requests.abort = Some(cx.now.clone());
     }
-    if cx.spec.retries > draft.requests.retries {
-        draft.requests.retries = cx.spec.retries;
-        if let Some(stall) = draft.stall.take() {
-            forget_failed_init(cx, draft, &stall);
-            accept_unconfirmed_init(cx, draft, &stall);
-            let step = find_retry_step(draft, &stall);
-            enter(cx, draft, step);
-        }
+    if draft
+        .internal
+        .requests
+        .honour_retry(cx.spec.retry_request.as_deref())
+        && let Some(stall) = draft.stall.take()
+    {
+        forget_failed_init(cx, draft, &stall);
+        let step = find_retry_step(draft, &stall);
+        enter(cx, draft, step);
     }
     turn_as_requested(cx, draft);
-    draft.requests != before
+    draft.internal.requests != before
         || draft.direction != cx.status.direction
         || draft.step != cx.status.step
 }
@@ -88,7 +89,7 @@ fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &St
         return;
     }
     // One that is at work elsewhere has not failed, and its end is waited for.
-    let runs = draft.init_runs.iter_mut();
+    let runs = draft.internal.init_runs.iter_mut();
     for run in runs.filter(|run| !is_init_running(cx, Some(&run.target))) {
         run.pod_uid.clear();
         run.container_id.clear();
@@ -113,12 +114,12 @@ fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     if draft.direction != Some(Direction::Forward) {
         return;
     }
-    let wanted =
-        draft.requests.roll_back.is_some() || (draft.requests.abort.is_some() && !is_over(draft));
+    let wanted = draft.internal.requests.roll_back.is_some()
+        || (draft.internal.requests.abort.is_some() && !is_over(draft));
     if !wanted {
         return;
     }
-    let who = if draft.requests.roll_back.is_some() {
+    let who = if draft.internal.requests.roll_back.is_some() {
         "a rollback was asked for"
     } else if cx.object.deleting {
         "the object is being deleted"

@@ -3,8 +3,9 @@
 //! Status is dropped by some restores of a cluster. Then the annotation on the targets, written
 //! together with every change of them, says how far the upgrade got and how to get back.
 use crate::api::{
-    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, JobRecord, JobRole,
-    ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Reason, Step, TargetOriginal,
+    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, Internal, JobRecord,
+    JobRole, ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Reason, Requests, Step,
+    TargetOriginal,
 };
 use crate::facts::Fact;
 use crate::objects::deployment::{find_container_name, read_annotation};
@@ -54,12 +55,12 @@ pub fn build_target_record(
     status: &OmsUpgradeStatus,
     target: &str,
 ) -> Option<String> {
-    let originals = status.originals.as_ref()?;
+    let originals = status.internal.originals.as_ref()?;
     let record = TargetRecord {
         upgrade: upgrade.into(),
         uid: uid.into(),
-        epoch: status.epoch,
-        intent: status.intent.clone(),
+        epoch: status.internal.epoch,
+        intent: status.internal.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),
         started_time: status.started_time.clone(),
         old_stopped_time: status.old_stopped_time.clone(),
@@ -129,6 +130,9 @@ pub(crate) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         JobRole::Compare,
         JobRole::Restore,
     ];
+    let mut requests = Requests::default();
+    requests.honour_retry(cx.spec.retry_request.as_deref());
+    requests.honour_plan(cx.spec.plan_request.as_deref());
     Some(OmsUpgradeStatus {
         observed_generation: Some(cx.object.generation),
         direction: Some(direction),
@@ -137,16 +141,19 @@ pub(crate) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         step_started_time: Some(cx.now.clone()),
         point_of_no_return_time: past.then(|| cx.now.clone()),
         old_stopped_time: newest.old_stopped_time,
-        epoch,
-        requests: crate::api::Requests { retries: cx.spec.retries, ..Default::default() },
         cause: Some(Cause {
             reason: Reason::StatusLost.into(),
             message: "the status of this object was lost while its upgrade was under way; it was rebuilt from the record on the Deployments, and everything goes back as it was".into(),
         }),
         installation: newest.installation,
-        originals: Some(Originals { targets, ha: newest.ha, ob_query_timeout: newest.ob_query_timeout }),
         backup: newest.backup,
-        jobs: roles.into_iter().map(|role| JobRecord { role, attempt, first_attempt: attempt, uid: None }).collect(),
+        internal: Internal {
+            epoch,
+            requests,
+            originals: Some(Originals { targets, ha: newest.ha, ob_query_timeout: newest.ob_query_timeout }),
+            jobs: roles.into_iter().map(|role| JobRecord { role, attempt, first_attempt: attempt, uid: None }).collect(),
+            ..Internal::default()
+        },
         ..OmsUpgradeStatus::default()
     })
 }

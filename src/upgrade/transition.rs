@@ -13,8 +13,11 @@ const HISTORY: usize = 40;
 pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     draft.observed_generation = Some(cx.object.generation);
     draft.direction = Some(Direction::Forward);
-    draft.requests.retries = cx.spec.retries;
-    draft.epoch = 1;
+    // What an object is made with asks for nothing: nothing was there to be tried again.
+    let requests = &mut draft.internal.requests;
+    requests.honour_retry(cx.spec.retry_request.as_deref());
+    requests.honour_plan(cx.spec.plan_request.as_deref());
+    draft.internal.epoch = 1;
     draft.step = Some(Step::Pending);
     draft.step_started_time = Some(cx.now.clone());
     if cx.object.deleting {
@@ -37,12 +40,12 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     }
     draft.step = Some(step);
     draft.step_started_time = Some(cx.now.clone());
-    draft.intent = None;
+    draft.internal.intent = None;
     draft.waiting = None;
-    draft.tried_anew = false;
+    draft.internal.tried_anew = false;
     draft.progress = None;
     if let Some(role) = find_def(step).job
-        && let Some(job) = draft.jobs.iter_mut().find(|job| job.role == role)
+        && let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role)
     {
         // A former time in this step left its Job behind: names are never used twice.
         job.attempt += 1;
@@ -97,13 +100,13 @@ pub(crate) fn turn_back(
     cause: Cause,
 ) {
     draft.cause = Some(cause);
-    draft.epoch += 1;
-    draft.content_proof = None;
+    draft.internal.epoch += 1;
+    draft.internal.content_proof = None;
     draft.stall = None;
     draft.settled = false;
     draft.finished_time = None;
     draft.open_projects.clear();
-    for project in &mut draft.projects {
+    for project in &mut draft.internal.projects {
         project.resumed_at = None;
         project.recovered = false;
     }

@@ -69,9 +69,24 @@ fn run_slowly(world: &mut World, seconds: u32, mut stop: impl FnMut(&mut World) 
 
 /// Asks for another try, and sees it begin.
 fn retry(world: &mut World) {
-    world.spec.retries += 1;
+    world.ask_retry();
     while world.status.stall.is_some() {
         assert!(world.run_pass(), "the retry is not seen");
+    }
+}
+
+/// Takes upon oneself what the stall asks about, with the values that its message names.
+fn accept(world: &mut World) {
+    let stall = world.status.stall.clone().unwrap();
+    let values = stall.message.split("value: \"").skip(1);
+    let values: Vec<&str> = values.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(!values.is_empty(), "{stall:?}");
+    for value in values {
+        let one = serde_json::json!({"reason": stall.reason, "value": value});
+        world.spec.accept.push(serde_json::from_value(one).unwrap());
+    }
+    while world.status.stall.is_some() {
+        assert!(world.run_pass(), "the acceptance is not seen");
     }
 }
 

@@ -205,8 +205,8 @@ fn they_stay_where_every_project_is_paused() {
 fn they_stay_where_more_projects_ran_than_are_recorded() {
     let mut world = World::new(1, true, Trouble::default());
     run_until(&mut world, Step::DisablingHa);
-    assert_eq!(world.status.unwatched_projects, Some(0));
-    world.status.unwatched_projects = Some(3);
+    assert_eq!(world.status.internal.unwatched_projects, Some(0));
+    world.status.internal.unwatched_projects = Some(3);
     run(&mut world);
     expect(&world, Phase::Succeeded);
     assert_eq!(read_keys(&world), (Some(true), Some(30)));
@@ -259,7 +259,7 @@ fn they_stay_where_every_watched_project_ended() {
     };
     let mut world = World::new(1, true, trouble);
     run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
-    assert_eq!(world.status.unwatched_projects, Some(0));
+    assert_eq!(world.status.internal.unwatched_projects, Some(0));
     world.project_released = true;
     run(&mut world);
     expect(&world, Phase::Succeeded);

@@ -37,6 +37,7 @@ fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {
         run_until(&mut world, step);
         while world
             .status
+            .internal
             .intent
             .as_ref()
             .map(|intent| intent.effect.as_str())

@@ -68,8 +68,8 @@ impl Trace {
         if !fields.is_empty() {
             self.say("status", &fields.join(", "));
         }
-        if let Some(intent) = now.intent.as_ref()
-            && now.intent != before.intent
+        if let Some(intent) = now.internal.intent.as_ref()
+            && now.internal.intent != before.internal.intent
         {
             self.say("intent", &describe_intent(intent));
         }
@@ -184,9 +184,15 @@ fn list_changed_fields(before: &OmsUpgradeStatus, now: &OmsUpgradeStatus) -> Vec
         "step",
         "stepStartedTime",
     ];
-    let read = |status: &OmsUpgradeStatus| match serde_json::to_value(status).unwrap() {
-        Value::Object(fields) => fields.into_iter().collect::<BTreeMap<String, Value>>(),
-        other => panic!("a status that is no object: {other}"),
+    let read = |status: &OmsUpgradeStatus| {
+        let mut status = serde_json::to_value(status).unwrap();
+        let internal = status.as_object_mut().unwrap().remove("internal");
+        let parts = [status, internal.unwrap_or_default()];
+        let fields = parts.into_iter().filter_map(|part| match part {
+            Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        fields.flatten().collect::<BTreeMap<String, Value>>()
     };
     let (before, now) = (read(before), read(now));
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();

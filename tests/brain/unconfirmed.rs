@@ -35,7 +35,7 @@ fn a_person_is_asked_and_what_a_person_accepts_goes_on() {
             "oms-1",
             "[步骤 5/5] 完成 | bye",
             "oms-backup",
-            "spec.retries",
+            "spec.accept",
             "action: RollBack",
             "HA stays off",
         ] {
@@ -55,7 +55,10 @@ fn a_person_is_asked_and_what_a_person_accepts_goes_on() {
             world.clock += 10_000;
         }
         assert_eq!(world.status, before);
+        // Another try is none: it is asked again.
         retry(&mut world);
+        run_until_stalled(&mut world, "InitUnconfirmed");
+        accept(&mut world);
         run(&mut world);
         expect(&world, Phase::Succeeded);
         assert!(world.ha_enabled());
@@ -75,13 +78,16 @@ fn a_person_who_does_not_accept_it_goes_back() {
     assert!(world.ha_enabled() && world.jobs.contains_key(&JobRole::Restore));
 }
 
-/// Numbers raised before there is a question answer none.
+/// Values that name another run answer no question.
 #[test]
-fn a_retry_from_before_accepts_nothing() {
+fn an_acceptance_of_another_run_accepts_nothing() {
     let mut world = World::new(1, true, init_silent());
-    world.spec.retries = 3;
+    for value in ["oms-1", "oms-1/1/", "oms-1/2/other", ""] {
+        let one = serde_json::json!({"reason": "InitUnconfirmed", "value": value});
+        world.spec.accept.push(serde_json::from_value(one).unwrap());
+    }
     run_until(&mut world, Step::StoppingForRestart);
-    world.spec.retries = 4;
+    world.ask_retry();
     run_until_stalled(&mut world, "InitUnconfirmed");
     assert!(!world.ha_enabled());
 }
@@ -114,7 +120,7 @@ fn an_exit_status_that_lies_shows_in_what_does_not_come_up() {
     assert_eq!(describe_schema(&world), ("True".into(), "Completed".into()));
 }
 
-/// Raised for another stall, retries answer that one only.
+/// Asked for at another stall, another try answers that one only.
 #[test]
 fn a_retry_for_another_stall_accepts_nothing() {
     let trouble = Trouble {
@@ -136,7 +142,7 @@ fn a_retry_for_another_stall_accepts_nothing() {
     retry(&mut world);
     run_until_stalled(&mut world, "InitUnconfirmed");
     assert!(!world.ha_enabled());
-    retry(&mut world);
+    accept(&mut world);
     run(&mut world);
     expect(&world, Phase::Succeeded);
 }
@@ -197,7 +203,7 @@ fn a_second_run_confirms_the_first_or_leaves_it_open() {
     let mut world = World::new(1, true, trouble);
     run_until_stalled(&mut world, "InitUnconfirmed");
     assert_eq!(world.nodes[0].init_attempt, 2);
-    retry(&mut world);
+    accept(&mut world);
     run(&mut world);
     expect(&world, Phase::Succeeded);
     assert_eq!(world.nodes[0].init_attempt, 2);
@@ -236,10 +242,10 @@ fn a_record_that_says_nothing_confirms_nothing() {
 
     let mut world = World::new(1, true, init_silent());
     run_until(&mut world, Step::StartingFinal);
-    world.status.init_runs[0].unconfirmed = None;
+    world.status.internal.init_runs[0].unconfirmed = None;
     let message = run_until_stalled(&mut world, "InitUnconfirmed");
-    assert!(message.contains("spec.retries"), "{message}");
-    retry(&mut world);
+    assert!(message.contains("spec.accept"), "{message}");
+    accept(&mut world);
     run(&mut world);
     expect(&world, Phase::Succeeded);
 }
@@ -296,7 +302,7 @@ fn a_second_run_that_takes_long_turns_nothing_back() {
         look(&mut world);
         let stall = world.status.stall.clone().unwrap();
         assert_eq!(stall.reason, "InitStillRuns");
-        for words in ["oms-1 is up", "spec.retries", "action: RollBack"] {
+        for words in ["oms-1 is up", "spec.retryRequest", "action: RollBack"] {
             assert!(stall.message.contains(words), "{stall:?}");
         }
         let before = world.status.clone();
@@ -337,6 +343,7 @@ fn a_run_that_never_began_is_no_question() {
     run_until(&mut world, Step::StartingFinal);
     while !world
         .status
+        .internal
         .init_runs
         .iter()
         .any(|run| run.target == "oms-2")

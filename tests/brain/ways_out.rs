@@ -64,7 +64,7 @@ fn a_way_back_that_is_refused_goes_on_when_the_refusal_ends() {
         let stall = world.status.stall.clone().unwrap();
         assert_eq!(stall.reason, "EffectRefused", "{effect}");
         assert!(stall.message.contains("the webhook said no"), "{stall:?}");
-        assert!(stall.message.contains("spec.retries"), "{stall:?}");
+        assert!(stall.message.contains("spec.retryRequest"), "{stall:?}");
         let writes = world.status.clone();
         for _ in 0..50 {
             world.run_pass();
@@ -188,7 +188,7 @@ fn a_slow_restore_is_stopped_before_it_is_tried_again() {
     }
     assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
     world.spec.timeouts.restore = "700h".parse().unwrap();
-    world.spec.retries += 1;
+    world.ask_retry();
     run_until(&mut world, Step::StoppingJobs);
     // The double refuses a second Job beside the first.
     run(&mut world);
@@ -315,7 +315,7 @@ fn a_retry_of_a_slow_start_restores_nothing() {
     }
     assert_eq!(world.status.stall.clone().unwrap().reason, "Timeout");
     let restores = world.jobs[&JobRole::Restore].0;
-    world.spec.retries += 1;
+    world.ask_retry();
     run(&mut world);
     expect(&world, Phase::RolledBack);
     assert_eq!(world.jobs[&JobRole::Restore].0, restores);

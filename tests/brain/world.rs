@@ -255,6 +255,12 @@ impl World {
         world
     }
 
+    /// Asks for another try in words that were not used before.
+    pub fn ask_retry(&mut self) {
+        let asked = self.status.internal.requests.retries.len();
+        self.spec.retry_request = Some(format!("retry {asked}"));
+    }
+
     pub fn now(&self) -> Time {
         Time(Timestamp::from_second(EPOCH + self.clock).unwrap())
     }
@@ -274,6 +280,7 @@ impl World {
             .unwrap();
         match self
             .status
+            .internal
             .originals
             .as_ref()
             .and_then(|o| o.targets.iter().find(|t| t.name == name))

@@ -11,8 +11,6 @@ import jsonschema
 
 SAMPLES = os.path.join(helm.ROOT, "deploy", "samples")
 CRD = "omsupgrades.oms.oceanbase.com.yaml"
-# Cannot stand beside credentialsSecretRef.
-ALTERNATIVES = {"spec.metadb.fromContainer"}
 
 
 def read_schema():
@@ -69,7 +67,7 @@ class Samples(unittest.TestCase):
 
     def test_the_full_one_shows_every_field(self):
         [sample] = helm.read("deploy", "samples", "full.yaml")
-        every = set(fields(read_schema()["properties"]["spec"], "spec")) - ALTERNATIVES
+        every = set(fields(read_schema()["properties"]["spec"], "spec"))
         self.assertEqual(every - set(shown(sample["spec"], "spec")), set())
 
     def test_plan_and_rollback_differ_from_the_minimal_one_by_their_action(self):

@@ -114,7 +114,7 @@ impl World {
 
     /// When the replicas of a stopped target became the operator's, as recorded.
     fn read_owned_time(&self, target: &str) -> Option<Time> {
-        let stopped = self.status("/stoppedTargets")?.as_array()?;
+        let stopped = self.status("/internal/stoppedTargets")?.as_array()?;
         let one = stopped.iter().find(|one| one["name"] == target)?;
         serde_json::from_value(one["replicasOwnedTime"].clone()).ok()
     }
@@ -126,8 +126,8 @@ impl World {
         let order = |other: Option<i64>| other.map(|other| now.cmp(&other));
         format!(
             "{:?}{:?}",
-            order(recorded("/projects/0/checkpoint")),
-            order(recorded("/projects/0/resumedAt"))
+            order(recorded("/internal/projects/0/checkpoint")),
+            order(recorded("/internal/projects/0/resumedAt"))
         )
     }
 }
@@ -221,8 +221,8 @@ fn rename(text: &str, world: &World) -> String {
             result = result.replace(&format!("{kind}{number},"), &format!("{kind}#{first},"));
         }
     }
-    if world.status_text("/intent/effect") == "RestartConsole" {
-        let before = world.status_text("/intent/before");
+    if world.status_text("/internal/intent/effect") == "RestartConsole" {
+        let before = world.status_text("/internal/intent/before");
         let at = pids.iter().position(|pid| pid.to_string() == before);
         result = result.replace(&format!("before:{before},"), &format!("before:{at:?},"));
     }

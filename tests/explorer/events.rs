@@ -151,10 +151,10 @@ impl World {
 
     fn wants_replication(&self) -> bool {
         let number = |pointer: &str| self.status(pointer).and_then(Value::as_i64);
-        let open = self.status("/projects/0").is_some()
-            && self.status("/projects/0/recovered") != Some(&Value::Bool(true));
-        let reached = number("/projects/0/checkpoint")
-            .max(number("/projects/0/resumedAt"))
+        let open = self.status("/internal/projects/0").is_some()
+            && self.status("/internal/projects/0/recovered") != Some(&Value::Bool(true));
+        let reached = number("/internal/projects/0/checkpoint")
+            .max(number("/internal/projects/0/resumedAt"))
             .unwrap_or(0);
         open && self.checkpoint <= reached
     }
@@ -314,9 +314,18 @@ impl World {
             }
             "Retry" => {
                 self.asks.retry = false;
-                self.accepted |= self.status_text("/stall/reason") == "InitUnconfirmed";
+                let asks = self.status_text("/stall/reason") == "InitUnconfirmed";
+                self.accepted |= asks;
+                let message = self.status_text("/stall/message").to_owned();
                 self.edit("omsupgrades", UPGRADE, |one| {
-                    one["spec"]["retries"] = json!(1)
+                    one["spec"]["retryRequest"] = json!("again");
+                    if asks {
+                        let values = message.split("value: \"").skip(1);
+                        let values = values.filter_map(|rest| rest.split('"').next());
+                        one["spec"]["accept"] = values
+                            .map(|value| json!({"reason": "InitUnconfirmed", "value": value}))
+                            .collect();
+                    }
                 });
             }
             action => {

@@ -58,7 +58,7 @@ impl World {
         }
         if matches!(command, "compare" | "restore") {
             let epoch = self
-                .status("/epoch")
+                .status("/internal/epoch")
                 .map(ToString::to_string)
                 .unwrap_or_default();
             let fenced = self.list("deployments").iter().all(|name| {
@@ -101,15 +101,15 @@ impl World {
 
     /// I15: whatever is changed was announced in the status before, and by nobody else.
     pub fn check_intent(&mut self, allowed: &[&str], subject: Option<&str>) {
-        let effect = self.status_text("/intent/effect").to_owned();
+        let effect = self.status_text("/internal/intent/effect").to_owned();
         if !allowed.contains(&effect.as_str()) {
             self.break_rule(format!(
                 "I15: {allowed:?} is carried out, the recorded intent is {effect:?}"
             ));
         } else if let Some(subject) = subject
-            && self.status_text("/intent/subject") != subject
+            && self.status_text("/internal/intent/subject") != subject
         {
-            let recorded = self.status_text("/intent/subject").to_owned();
+            let recorded = self.status_text("/internal/intent/subject").to_owned();
             self.break_rule(format!(
                 "I15: {effect} of {subject:?} is carried out, recorded is {recorded:?}"
             ));
@@ -363,8 +363,8 @@ impl World {
 
     /// I4: HA at its goal, and nothing else of its parameter changed.
     fn check_ha(&self, phase: &str) -> Vec<String> {
-        let before: Value =
-            serde_json::from_str(self.status_text("/originals/ha/config")).unwrap_or_default();
+        let before: Value = serde_json::from_str(self.status_text("/internal/originals/ha/config"))
+            .unwrap_or_default();
         let now: Value =
             serde_json::from_str(self.db.ha.as_deref().unwrap_or("{}")).unwrap_or_default();
         if before.is_null() {

@@ -62,13 +62,13 @@ pub fn is_first_of_class(class: Class) -> bool {
 /// Where a pass stands: step, recorded effect, and whether a Job is under way.
 pub fn describe_situation(world: &World) -> String {
     let last = world
-        .status("/jobs")
+        .status("/internal/jobs")
         .and_then(serde_json::Value::as_array)
         .and_then(|jobs| jobs.last());
     format!(
         "{} {} {}",
         world.status_text("/step"),
-        world.status_text("/intent/effect"),
+        world.status_text("/internal/intent/effect"),
         last.is_some_and(|job| job["uid"].is_string())
     )
 }
@@ -77,7 +77,7 @@ pub fn describe_situation(world: &World) -> String {
 pub fn describe_class(world: &World, site: CallSite) -> String {
     let effect = is_write(site) && !matches!(site, CallSite::ReplaceStatus | CallSite::CreateEvent);
     if effect {
-        world.status_text("/intent/effect").into()
+        world.status_text("/internal/intent/effect").into()
     } else {
         String::new()
     }

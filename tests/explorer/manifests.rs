@@ -7,9 +7,9 @@ pub fn build_spec(names: &[String], setup: Setup) -> Value {
         .iter()
         .map(|name| json!({"kind": "Deployment", "name": name}))
         .collect();
-    let mut spec = json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false, "retries": 0});
+    let mut spec = json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false});
     if setup.config == ConfigFrom::Container {
-        spec["metadb"] = json!({"fromContainer": {}});
+        spec["metadb"] = json!({"source": "Container"});
     }
     if setup.unwatched {
         let attest = |name: &str| json!({"name": name, "policy": "Attest", "reason": "looked at in the console"});

@@ -43,7 +43,7 @@ fn is_told(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
         // A turn back.
         return direction == Direction::Forward
             && to == Step::StoppingJobs
-            && after.epoch > before.epoch;
+            && after.internal.epoch > before.internal.epoch;
     }
     find_def(from).leads_to.contains(&to)
         || is_retry(before, after, from, to)
@@ -66,7 +66,8 @@ fn is_beginning(after: &OmsUpgradeStatus, to: Step) -> bool {
 }
 
 fn is_retry(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus, from: Step, to: Step) -> bool {
-    let asked = after.requests.retries > before.requests.retries && after.stall.is_none();
+    let asked = after.internal.requests.retries != before.internal.requests.retries
+        && after.stall.is_none();
     let rollback = before.direction == Some(Direction::RollBack);
     let stalled = |why: &Reason| {
         before
@@ -107,7 +108,7 @@ fn is_begun_anew(
 fn a_way_that_no_step_tells_is_noticed() {
     let status = |step: &str, direction: &str| {
         serde_json::json!({
-            "observedGeneration": 1, "epoch": 1, "step": step, "direction": direction
+            "observedGeneration": 1, "internal": {"epoch": 1}, "step": step, "direction": direction
         })
     };
     let judge = |before: &Value, after: &Value| {
@@ -126,10 +127,10 @@ fn a_way_that_no_step_tells_is_noticed() {
     stalled["stall"] = serde_json::json!({"reason": "ContentUnproven", "message": ""});
     let mut again = status("StoppingNew", "RollBack");
     assert!(!judge(&stalled, &again));
-    again["requests"] = serde_json::json!({"retries": 1});
+    again["internal"] = serde_json::json!({"requests": {"retries": ["1"]}});
     assert!(judge(&stalled, &again));
     let mut turned = status("StoppingJobs", "RollBack");
-    turned["epoch"] = 2.into();
+    turned["internal"] = serde_json::json!({"epoch": 2});
     assert!(judge(&status("EnablingHa", "Forward"), &turned));
     assert!(!judge(
         &status("Planned", "Forward"),

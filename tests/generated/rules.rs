@@ -50,7 +50,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "nobools",
-        "status.triedAnew",
+        "status.internal.triedAnew",
         "a fact of the operator's own memory",
     ),
     (
@@ -65,17 +65,17 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "nobools",
-        "status.initRuns[].completed",
+        "status.internal.initRuns[].completed",
         "a fact of the operator's own memory",
     ),
     (
         "nobools",
-        "status.originals.ha.enabled",
+        "status.internal.originals.ha.enabled",
         "the value of a boolean of OMS",
     ),
     (
         "nobools",
-        "status.projects[].recovered",
+        "status.internal.projects[].recovered",
         "a fact of the operator's own memory",
     ),
     (
@@ -85,12 +85,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "namingconventions",
-        "status.requests.abort",
+        "status.internal.requests.abort",
         "named after the request; the operator's own memory",
     ),
     (
         "namingconventions",
-        "status.requests.rollBack",
+        "status.internal.requests.rollBack",
         "named after the request; the operator's own memory",
     ),
     (

@@ -3,7 +3,7 @@ use super::objects::order;
 use super::source::read_sources;
 use super::{UID, find_loss, pin, read_stored, to_text};
 use oms_operator::api::{
-    ContentProof, HaDriver, InitRecord, Intent, JobRole, KeptKey, OmsUpgradeStatus,
+    ContentProof, HaDriver, InitRecord, Intent, Internal, JobRole, KeptKey, OmsUpgradeStatus,
 };
 use oms_operator::facts::{OwnKind, OwnObject};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
@@ -24,7 +24,10 @@ fn list_effects() -> Vec<Effect> {
         note: "oms/to-4-0-0".into(),
     };
     let proof = OldStartProof::from_status(&OmsUpgradeStatus {
-        content_proof: Some(ContentProof::Equal),
+        internal: Internal {
+            content_proof: Some(ContentProof::Equal),
+            ..Internal::default()
+        },
         ..OmsUpgradeStatus::default()
     })
     .unwrap();

@@ -14,8 +14,8 @@ const PATH: &str = "tests/golden/files/target-record.json";
 
 fn build() -> Value {
     let mut status = samples::read_status();
-    let originals = status.originals.take().unwrap();
-    status.originals = Some(Originals {
+    let originals = status.internal.originals.take().unwrap();
+    status.internal.originals = Some(Originals {
         targets: vec![original()],
         ..originals
     });
@@ -71,6 +71,6 @@ fn a_stored_record_leads_back() {
     };
     assert_eq!(status.cause.unwrap().reason, "StatusLost");
     assert_eq!(status.direction, Some(Direction::RollBack));
-    assert_eq!(status.originals.unwrap().targets, [original()]);
+    assert_eq!(status.internal.originals.unwrap().targets, [original()]);
     assert_eq!(json!(status.backup), stored["backup"]);
 }

@@ -17,21 +17,6 @@ pub struct Intent {
     pub before: Option<String>,
 }
 
-/// Requests of the user, remembered once seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Requests {
-    /// When an abort was first seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub abort: Option<Time>,
-    /// When a rollback was first seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roll_back: Option<Time>,
-    /// The highest `spec.retries` that was honoured.
-    #[serde(default)]
-    pub retries: i32,
-}
-
 /// Why the direction changed, or why preflight failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

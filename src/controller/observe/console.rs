@@ -49,6 +49,7 @@ pub(super) async fn observe_progress(
     let status = subject.status;
     let keys: Vec<ProjectKey> = if status.started_time.is_some() {
         status
+            .internal
             .projects
             .iter()
             .filter(|project| !project.recovered)

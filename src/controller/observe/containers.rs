@@ -49,6 +49,7 @@ async fn read_container(
     };
     let record = subject
         .status
+        .internal
         .init_runs
         .iter()
         .find(|record| record.target == view.facts.name && record.pod_uid == pod.uid);

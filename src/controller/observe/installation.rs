@@ -4,7 +4,7 @@
 //! Order of the account: the Secret of the spec; the Secret or ConfigMap that the pod mounts as
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
 use super::targets::TargetView;
-use crate::api::SecretCredentials;
+use crate::api::{MetaDbSource, SecretCredentials};
 use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
@@ -55,33 +55,37 @@ pub(super) async fn find_installation(
         .map(|view| (view.facts.name.clone(), view.find_config_source()))
         .collect();
     let own = credentials_name(subject.owner.uid);
-    let (account, credentials, files) = if let Some(wanted) = &spec.credentials_secret_ref {
-        let credentials = read_account(ports, namespace, wanted).await?;
-        // The files still tell address, names and OMS's own account, where they can be read.
-        let files = read_files(ports, namespace, &sources).await?;
-        (account_of(wanted), credentials, files)
-    } else if spec.from_container.is_some() {
-        let (credentials, files) = read_own_secret(ports, namespace, &own).await?;
-        let account = AccountSource::Keys {
-            secret: own,
-            user_key: USER_KEY.into(),
-            password_key: PASSWORD_KEY.into(),
-        };
-        (account, credentials, files)
-    } else {
-        let Some(source) = sources.iter().find_map(|(_, source)| source.clone()) else {
-            return Err(CallError::Missing(
-                "no Secret or ConfigMap is mounted as /home/admin/conf/config.yaml, so the MetaDB account is not known; \
-                 name it in spec.metadb.credentialsSecretRef, or allow spec.metadb.fromContainer: {}"
-                    .into(),
-            ));
-        };
-        let files = read_files(ports, namespace, &sources).await?;
-        let credentials = files
-            .account
-            .clone()
-            .ok_or_else(|| CallError::Missing(ConfigError::NoFile.to_string()))?;
-        (AccountSource::ConfigFile(source), credentials, files)
+    let (account, credentials, files) = match spec.find_source() {
+        MetaDbSource::Secret(wanted) => {
+            let credentials = read_account(ports, namespace, wanted).await?;
+            // The files still tell address, names and OMS's own account, where they can be read.
+            let files = read_files(ports, namespace, &sources).await?;
+            (account_of(wanted), credentials, files)
+        }
+        MetaDbSource::Container => {
+            let (credentials, files) = read_own_secret(ports, namespace, &own).await?;
+            let account = AccountSource::Keys {
+                secret: own,
+                user_key: USER_KEY.into(),
+                password_key: PASSWORD_KEY.into(),
+            };
+            (account, credentials, files)
+        }
+        MetaDbSource::ConfigMount => {
+            let Some(source) = sources.iter().find_map(|(_, source)| source.clone()) else {
+                return Err(CallError::Missing(
+                    "no Secret or ConfigMap is mounted as /home/admin/conf/config.yaml, so the MetaDB account is not known; \
+                     name it in spec.metadb.credentialsSecretRef, or allow it to be read from the container: spec.metadb.source: Container"
+                        .into(),
+                ));
+            };
+            let files = read_files(ports, namespace, &sources).await?;
+            let credentials = files
+                .account
+                .clone()
+                .ok_or_else(|| CallError::Missing(ConfigError::NoFile.to_string()))?;
+            (AccountSource::ConfigFile(source), credentials, files)
+        }
     };
     let mut installation = discover(subject, &files.configs, targets)?;
     installation.target_addresses = targets.iter().map(TargetView::find_address).collect();

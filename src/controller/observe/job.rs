@@ -26,7 +26,12 @@ pub(super) async fn read_job(
     role: JobRole,
 ) -> Result<JobState, CallError> {
     let (namespace, uid) = (subject.owner.namespace, subject.owner.uid);
-    let recorded = subject.status.jobs.iter().find(|job| job.role == role);
+    let recorded = subject
+        .status
+        .internal
+        .jobs
+        .iter()
+        .find(|job| job.role == role);
     let attempt = recorded.map_or(1, |job| job.attempt);
     let name = job_name(uid, role, attempt);
     let jobs: Api<Job> = Api::namespaced(ports.client.clone(), namespace);

@@ -50,6 +50,7 @@ pub(super) async fn observe_target(
     let namespace = subject.owner.namespace;
     let original = subject
         .status
+        .internal
         .originals
         .as_ref()
         .and_then(|all| all.find_target(&target.name));

@@ -1,5 +1,5 @@
 //! The account of the MetaDB where it has to be read from the container. Pure.
-use crate::api::Reason;
+use crate::api::{MetaDbSource, Reason};
 use crate::facts::OwnKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -8,7 +8,7 @@ use crate::upgrade::next::{Next, require_known};
 /// The account is in a Secret of ours. A rollback after success finds that one deleted: it is read again while a
 /// container still runs.
 pub(crate) fn ensure_account(cx: &Context<'_>) -> Result<(), Next> {
-    if cx.spec.metadb.from_container.is_none() {
+    if cx.spec.metadb.find_source() != MetaDbSource::Container {
         return Ok(());
     }
     let own = require_known(&cx.observed.leftovers, 2, Reason::OwnObjectsUnseen)?;

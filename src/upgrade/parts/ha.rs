@@ -64,7 +64,7 @@ fn stop_consoles(cx: &Context<'_>) -> Result<(), Next> {
 
 /// Whether the last thing done in this step was to a console: asked where the row is not as it was written before that.
 fn is_written_back(cx: &Context<'_>) -> bool {
-    let intent = cx.status.intent.as_ref();
+    let intent = cx.status.internal.intent.as_ref();
     let kind = intent.and_then(IntentKind::read);
     kind.is_some_and(IntentKind::is_of_console)
 }
@@ -74,7 +74,7 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Result<(), Next> {
     if cx.spec.ha.driver != HaDriver::MetaDb {
         return Ok(());
     }
-    let Some(intent) = &cx.status.intent else {
+    let Some(intent) = &cx.status.internal.intent else {
         return Ok(());
     };
     let targets = &cx.observed.targets;

@@ -4,10 +4,13 @@
 //! says anything about the exit status, so one that is not 0 does not count against it. It is not necessary either, for
 //! no page says which of the texts an image prints: an exit status of 0 without one is a question. The new version is
 //! started on it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
-use crate::api::{InitRecord, OmsUpgradeStatus, Reason, Stall, Step, UnconfirmedInit, Waiting};
+use crate::api::{
+    AcceptReason, InitRecord, OmsUpgradeStatus, Reason, Step, UnconfirmedInit, Waiting,
+};
 use crate::facts::{Fact, InitState};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::targets::Target;
 
 /// Remembers what the end of a run says. One of which no end is seen says nothing.
@@ -56,21 +59,17 @@ fn mark_unconfirmed(draft: &mut OmsUpgradeStatus, target: &str, last_lines: &[St
 
 fn find_record<'a>(draft: &'a mut OmsUpgradeStatus, target: &str) -> Option<&'a mut InitRecord> {
     draft
+        .internal
         .init_runs
         .iter_mut()
         .find(|record| record.target == target)
 }
 
-/// A person who raises `spec.retries` at this stall takes what ran for complete.
-pub(crate) fn accept_unconfirmed_init(
-    cx: &Context<'_>,
-    draft: &mut OmsUpgradeStatus,
-    stall: &Stall,
-) {
-    if stall.reason != Reason::InitUnconfirmed {
-        return;
-    }
-    for record in draft.init_runs.iter_mut().filter(|run| is_open(cx, run)) {
+/// A person may take a run for complete, by its name.
+fn accept_unconfirmed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    let runs = draft.internal.init_runs.iter_mut();
+    let named = |run: &InitRecord| is_accepted(cx, AcceptReason::InitUnconfirmed, &name_run(run));
+    for record in runs.filter(|run| is_open(cx, run) && named(run)) {
         let attempt = record.attempt;
         let unconfirmed = record.unconfirmed.get_or_insert_with(|| UnconfirmedInit {
             attempt,
@@ -78,6 +77,16 @@ pub(crate) fn accept_unconfirmed_init(
         });
         unconfirmed.accepted_time = Some(cx.now.clone());
     }
+}
+
+/// A run by the name under which it is accepted: another run, and one in another container, has another one.
+fn name_run(run: &InitRecord) -> String {
+    const SHOWN: usize = 12;
+    let unconfirmed = run.unconfirmed.as_ref();
+    let attempt = unconfirmed.map_or(run.attempt, |unconfirmed| unconfirmed.attempt);
+    let id = run.container_id.rsplit('/').next().unwrap_or_default();
+    let short: String = id.chars().take(SHOWN).collect();
+    format!("{}/{attempt}/{short}", run.target)
 }
 
 /// `docker_init.sh` ended badly, or without saying how.
@@ -100,6 +109,7 @@ pub(crate) fn await_confirmation(
     for target in targets {
         await_end(draft, target)?;
     }
+    accept_unconfirmed_init(cx, draft);
     let open: Vec<&InitRecord> = list_open_runs(cx, draft).collect();
     match open.first() {
         Some(first) => Err(ask_about_unconfirmed(cx, first, &open)),
@@ -110,7 +120,11 @@ pub(crate) fn await_confirmation(
 /// No run is left in a pod of now of which the end is still to be seen.
 fn await_end(draft: &mut OmsUpgradeStatus, target: &Target<'_>) -> Result<(), Next> {
     let name = &target.original.name;
-    let run = draft.init_runs.iter().find(|run| &run.target == name);
+    let run = draft
+        .internal
+        .init_runs
+        .iter()
+        .find(|run| &run.target == name);
     // Only of a run in the pod of now is there still something to see.
     let Some(run) = run.filter(|run| target.pods.iter().any(|pod| pod.uid == run.pod_uid)) else {
         return Ok(());
@@ -135,6 +149,10 @@ fn await_end(draft: &mut OmsUpgradeStatus, target: &Target<'_>) -> Result<(), Ne
 
 fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitRecord]) -> Next {
     let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
+    let values: Vec<String> = open
+        .iter()
+        .map(|run| describe_acceptance(AcceptReason::InitUnconfirmed, &name_run(run)))
+        .collect();
     let (attempt, end) = match &first.unconfirmed {
         Some(unconfirmed) => (unconfirmed.attempt, quote(&unconfirmed.last_lines)),
         None => (first.attempt, quote(&[])),
@@ -144,10 +162,11 @@ fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitReco
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
              are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
-             log of attempt {attempt}, on the volume /home/admin/logs under oms-operator: if it says that all steps were done, raise spec.retries by one \
-             and the upgrade goes on; if not, action: RollBack brings back the old version and its data, from the verified backup on claim {}. \
+             log of attempt {attempt}, on the volume /home/admin/logs under oms-operator: if it says that all steps were done, take it upon you and the \
+             upgrade goes on: {}; if not, action: RollBack brings back the old version and its data, from the verified backup on claim {}. \
              The log of {} ends: {end}",
             names.join(", "),
+            values.join(", "),
             cx.spec.backup.claim_name,
             first.target,
         ),
@@ -159,7 +178,7 @@ fn list_open_runs<'a>(
     cx: &'a Context<'_>,
     status: &'a OmsUpgradeStatus,
 ) -> impl Iterator<Item = &'a InitRecord> {
-    let runs = status.init_runs.iter();
+    let runs = status.internal.init_runs.iter();
     runs.filter(|run| is_open(cx, run))
 }
 
@@ -245,7 +264,7 @@ pub(crate) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64)
         Reason::parse(&waiting.reason).unwrap_or(Reason::InitUnseen),
         format!(
             "{}, after {limit} s; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
-             is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, raise spec.retries by one: that \
+             is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, write a new spec.retryRequest: that \
              accepts nothing, the upgrade looks anew and says what is left. action: RollBack brings back the old version and its data, from the \
              verified backup on claim {}",
             waiting.message, cx.spec.backup.claim_name,
@@ -290,11 +309,15 @@ pub(crate) fn record_init(
     attempt: i32,
 ) -> InitRecord {
     let former = draft
+        .internal
         .init_runs
         .iter()
         .find(|record| record.target == target)
         .cloned();
-    draft.init_runs.retain(|record| record.target != target);
+    draft
+        .internal
+        .init_runs
+        .retain(|record| record.target != target);
     let run = InitRecord {
         target: target.into(),
         pod_uid: pod.uid.clone(),
@@ -304,6 +327,6 @@ pub(crate) fn record_init(
         completed: former.as_ref().is_some_and(|former| former.completed),
         unconfirmed: former.and_then(|former| former.unconfirmed),
     };
-    draft.init_runs.push(run.clone());
+    draft.internal.init_runs.push(run.clone());
     run
 }

@@ -25,7 +25,7 @@ pub(crate) fn run_job(
     role: JobRole,
 ) -> Result<Box<Report>, Next> {
     let record = find_record(draft, role);
-    let attempt = draft.jobs[record].attempt;
+    let attempt = draft.internal.jobs[record].attempt;
     let state = cx.observed.job.as_result().map_err(|why| {
         Next::trouble(
             2,
@@ -40,10 +40,12 @@ pub(crate) fn run_job(
                 "a Job with the name of our {role} Job exists and is not ours; nothing was done with it; delete or rename it"
             ),
         )),
-        JobState::Absent if draft.jobs[record].uid.is_none() => Err(create_job(cx, role, attempt)),
+        JobState::Absent if draft.internal.jobs[record].uid.is_none() => {
+            Err(create_job(cx, role, attempt))
+        }
         JobState::Absent => Err(repeat(
             cx,
-            &mut draft.jobs[record],
+            &mut draft.internal.jobs[record],
             Reason::JobVanished,
             &format!("the {role} Job vanished before it reported: its outcome is unknown"),
         )),
@@ -52,14 +54,14 @@ pub(crate) fn run_job(
             progress,
             problem,
         } => {
-            draft.jobs[record].uid = Some(uid.clone());
+            draft.internal.jobs[record].uid = Some(uid.clone());
             draft.progress = progress
                 .as_ref()
                 .map(|progress| describe_progress(role, progress));
             Err(watch_pod(role, problem.as_deref()))
         }
         JobState::Ended { uid, report, why } => {
-            let job = &mut draft.jobs[record];
+            let job = &mut draft.internal.jobs[record];
             job.uid = Some(uid.clone());
             draft.progress = None;
             judge_end(cx, job, report.as_deref(), why)
@@ -69,15 +71,15 @@ pub(crate) fn run_job(
 
 /// Where the record of a Job is; a Job that never ran gets one.
 fn find_record(draft: &mut OmsUpgradeStatus, role: JobRole) -> usize {
-    let known = draft.jobs.iter().position(|job| job.role == role);
+    let known = draft.internal.jobs.iter().position(|job| job.role == role);
     known.unwrap_or_else(|| {
-        draft.jobs.push(JobRecord {
+        draft.internal.jobs.push(JobRecord {
             role,
             attempt: 1,
             first_attempt: 1,
             uid: None,
         });
-        draft.jobs.len() - 1
+        draft.internal.jobs.len() - 1
     })
 }
 

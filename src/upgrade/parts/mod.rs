@@ -1,5 +1,6 @@
 //! What several steps share. Pure.
 pub(super) mod abandonment;
+pub(super) mod acceptance;
 pub(super) mod account;
 pub(super) mod guard;
 pub(super) mod ha;

@@ -49,8 +49,9 @@ pub(crate) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i
 /// Whether every project that needs a Store is among those that are watched. Where all of these ended before one
 /// advanced, they speak for nobody.
 pub(crate) fn is_watched_whole(status: &OmsUpgradeStatus) -> bool {
-    status.unwatched_projects == Some(0)
-        && (status.projects.is_empty() || status.projects.iter().any(has_advanced))
+    status.internal.unwatched_projects == Some(0)
+        && (status.internal.projects.is_empty()
+            || status.internal.projects.iter().any(has_advanced))
 }
 
 /// Whether a project was seen to advance, and did not just end.
@@ -99,14 +100,15 @@ pub(crate) fn judge_recovery(
 ) -> Option<(ConditionStatus, ConditionReason, String)> {
     let at_goal = match status.step {
         Some(Step::Recovering) => true,
-        Some(Step::Settling) => status.originals.is_some(),
+        Some(Step::Settling) => status.internal.originals.is_some(),
         _ => false,
     };
     if !at_goal {
         return None;
     }
-    let watched = status.projects.len();
+    let watched = status.internal.projects.len();
     let open = status
+        .internal
         .projects
         .iter()
         .filter(|project| !project.recovered)
@@ -115,7 +117,11 @@ pub(crate) fn judge_recovery(
         let text = format!("{open} of {watched} project(s) have no advancing checkpoint yet");
         return Some((ConditionStatus::False, ConditionReason::Pending, text));
     }
-    let seen = status.projects.iter().filter(|one| has_advanced(one));
+    let seen = status
+        .internal
+        .projects
+        .iter()
+        .filter(|one| has_advanced(one));
     let seen = seen.count();
     if watched > 0 && seen == 0 {
         let text = format!(
@@ -134,7 +140,7 @@ pub(crate) fn judge_recovery(
             "{seen} project(s) that ran before have an advancing checkpoint, and {over} ended meanwhile"
         ),
     };
-    Some(match (watched, status.unwatched_projects) {
+    Some(match (watched, status.internal.unwatched_projects) {
         (0, None) => (
             ConditionStatus::Unknown,
             ConditionReason::NothingWatched,

@@ -38,7 +38,7 @@ pub(crate) fn bring_into_shape(
     if is_rewritten(cx, target, change) {
         return Err(describe_contention(target));
     }
-    if let Some(intent) = cx.status.intent.as_ref()
+    if let Some(intent) = cx.status.internal.intent.as_ref()
         && IntentKind::read(intent) == Some(IntentKind::of_change(change))
         && intent.subject.as_deref() == Some(&target.original.name)
         && was_undone(cx, object, intent)

@@ -50,7 +50,7 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
             Reason::TargetReplaced,
             format!(
                 "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
-                 bring OMS back by hand (status.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+                 bring OMS back by hand (status.internal.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
             ),
         )));
     }
@@ -82,7 +82,7 @@ pub(crate) fn describe_contention(target: &Target<'_>) -> Next {
                 "{who} changed image, replicas or template of Deployment {name} during the upgrade; the operator does not fight over it"
             )
         },
-        " and raise spec.retries",
+        " and write a new spec.retryRequest",
     )
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
                  what was read of the databases is not trusted"
             )
         },
-        ", then raise spec.retries on a way back, or ask for action: RollBack",
+        ", then write a new spec.retryRequest on a way back, or ask for action: RollBack",
     )
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn was_left_alone(cx: &Context<'_>, target: &Target<'_>) -> bool {
     let object = &target.deployment.object;
     let owned = read_replicas_owned_time(object);
     target.pods.is_empty()
-        && cx.status.stopped_targets.iter().any(|stopped| {
+        && cx.status.internal.stopped_targets.iter().any(|stopped| {
             stopped.name == target.original.name
                 && (stopped.generation == read_generation(object)
                     || owned.is_some() && stopped.replicas_owned_time == owned)

@@ -110,20 +110,26 @@ pub(crate) fn judge_backup(scene: &Scene<'_>) -> Option<Judgement> {
 
 pub(crate) fn judge_schema(scene: &Scene<'_>) -> Option<Judgement> {
     let draft = scene.draft;
-    if scene.released || draft.init_runs.is_empty() {
+    if scene.released || draft.internal.init_runs.is_empty() {
         return None;
     }
     let installation = draft.installation.as_ref();
     let wanted = installation.map_or(0, |installation| installation.init_targets.len());
-    let count =
-        |wanted: fn(&InitRecord) -> bool| draft.init_runs.iter().filter(|run| wanted(run)).count();
+    let count = |wanted: fn(&InitRecord) -> bool| {
+        draft
+            .internal
+            .init_runs
+            .iter()
+            .filter(|run| wanted(run))
+            .count()
+    };
     let done = count(|run| run.completed);
     let accepted = count(|run| !run.completed && run.is_accepted());
     let open = count(|run| !run.completed && run.unconfirmed.is_some()) - accepted;
     let mut text =
         format!("docker_init.sh printed its completion banner on {done} of {wanted} node(s)");
     if accepted > 0 {
-        text += &format!("; on {accepted} a person took it for complete by spec.retries");
+        text += &format!("; on {accepted} a person took it for complete by spec.accept");
     }
     if open > 0 {
         text += &format!("; on {open} it ended with exit status 0 and without one");
@@ -144,7 +150,9 @@ pub(crate) fn judge_ha_goal(scene: &Scene<'_>) -> Option<Judgement> {
     }
     match find_def(scene.step).ha {
         // An upgrade that ended before anything was changed promises nothing.
-        HaStage::AtGoal if scene.step != Step::Settling || scene.draft.originals.is_some() => {
+        HaStage::AtGoal
+            if scene.step != Step::Settling || scene.draft.internal.originals.is_some() =>
+        {
             let text = "ha.config reads as its goal says";
             let row = ConditionReason::Row;
             Some(Judgement::new(HA_RESTORED, true, row, text))
@@ -168,7 +176,7 @@ pub(crate) fn judge_rollback(scene: &Scene<'_>) -> Option<Judgement> {
         return break_promise(scene, ROLLED_BACK);
     }
     let done = scene.step == Step::Settling;
-    let (reason, text) = match (done, scene.draft.content_proof) {
+    let (reason, text) = match (done, scene.draft.internal.content_proof) {
         (true, Some(ContentProof::Equal)) => (
             ConditionReason::Done,
             "the databases were unchanged; the old image runs",

@@ -99,13 +99,16 @@ pub(crate) fn add_way_on(cx: &Context<'_>, status: &OmsUpgradeStatus, failure: F
     let claim = &cx.spec.backup.claim_name;
     let way_on = match status.direction.unwrap_or_default() {
         Direction::Forward => format!(
-            "the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or mend the cause and raise spec.retries"
+            "the verified backup lies on claim {claim}: action: RollBack brings back the old version and its data, or fix the cause and write a new spec.retryRequest"
         ),
         Direction::Abort => {
-            "the new version was never started; mend the cause, then raise spec.retries".into()
+            "the new version was never started; fix the cause, then write a new spec.retryRequest"
+                .into()
         }
         Direction::RollBack => {
-            format!("the backup on claim {claim} is kept; mend the cause, then raise spec.retries")
+            format!(
+                "the backup on claim {claim} is kept; fix the cause, then write a new spec.retryRequest"
+            )
         }
     };
     join_clause(&message, &way_on)

@@ -26,7 +26,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     let report = run_guarded(cx, draft, JobRole::Compare)?;
     match report.result {
         Some(CommandResult::Compare(CompareReport::Equal)) => {
-            draft.content_proof = Some(ContentProof::Equal);
+            draft.internal.content_proof = Some(ContentProof::Equal);
             Ok(Step::StartingOld)
         }
         Some(CommandResult::Compare(CompareReport::Different { .. })) => Ok(Step::Restoring),

@@ -80,7 +80,7 @@ fn go_without_table(goal: bool) -> Result<Step, Next> {
 /// Every node is up; once something was done to the row or a console, consoles may be down for it.
 fn require_nodes(cx: &Context<'_>) -> Result<(), Next> {
     let targets = read_targets(cx)?;
-    if cx.status.intent.is_some() {
+    if cx.status.internal.intent.is_some() {
         return await_services_but_consoles(cx, &targets);
     }
     revive_console(cx)?;

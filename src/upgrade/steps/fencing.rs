@@ -55,7 +55,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
 }
 
 fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
-    let epoch = cx.status.epoch.to_string();
+    let epoch = cx.status.internal.epoch.to_string();
     for target in read_targets(cx)? {
         let object = &target.deployment.object;
         if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str()) {
@@ -67,7 +67,7 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
 }
 
 fn fence_lock(cx: &Context<'_>) -> Result<(), Next> {
-    let wanted = cx.status.epoch;
+    let wanted = cx.status.internal.epoch;
     match require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)? {
         None => Err(Next::Do(Effect::AcquireLock(build_lock_claim(cx)))),
         Some(row) if row.holder != cx.object.uid => Err(Next::fail(
@@ -99,7 +99,7 @@ fn ensure_backup(cx: &Context<'_>) -> Result<(), Next> {
         Reason::BackupMissing,
         format!(
             "PersistentVolumeClaim {claim} with the backup is gone or being deleted, so there is nothing to go back to; OMS was not stopped for this rollback; \
-             bring the claim back under its name, then raise spec.retries"
+             bring the claim back under its name, then write a new spec.retryRequest"
         ),
     )))
 }

@@ -60,7 +60,7 @@ fn initialize(
     target: &Target<'_>,
 ) -> Result<(), Next> {
     let name = &target.original.name;
-    let mut runs = cx.status.init_runs.iter();
+    let mut runs = cx.status.internal.init_runs.iter();
     let record = runs.find(|record| &record.target == name);
     if record.is_some_and(|record| record.completed || record.unconfirmed.is_some()) {
         return Ok(());

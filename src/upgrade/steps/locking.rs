@@ -57,9 +57,10 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         ));
     }
     let progress = cx.observed.progress.known();
-    draft.projects = list_watched(progress.map(Vec::as_slice).unwrap_or_default());
-    draft.unwatched_projects = progress.map(|all| count_unwatched(all, draft.projects.len()));
-    draft.originals = Some(originals);
+    draft.internal.projects = list_watched(progress.map(Vec::as_slice).unwrap_or_default());
+    draft.internal.unwatched_projects =
+        progress.map(|all| count_unwatched(all, draft.internal.projects.len()));
+    draft.internal.originals = Some(originals);
     draft.started_time = Some(cx.now.clone());
     Ok(Step::DisablingHa)
 }

@@ -53,7 +53,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
 
 /// No project is open any more.
 fn watch_projects(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
-    let is_open = |draft: &OmsUpgradeStatus| draft.projects.iter().any(|one| !one.recovered);
+    let is_open =
+        |draft: &OmsUpgradeStatus| draft.internal.projects.iter().any(|one| !one.recovered);
     if !is_open(draft) {
         return Ok(());
     }
@@ -83,7 +84,11 @@ fn close_ended(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     let Fact::Known(rows) = &cx.observed.metadb.projects else {
         return;
     };
-    let waited = draft.projects.iter_mut().filter(|one| !one.recovered);
+    let waited = draft
+        .internal
+        .projects
+        .iter_mut()
+        .filter(|one| !one.recovered);
     for project in waited {
         let is_it = |key| is_record_of(project, key);
         if rows
@@ -105,6 +110,7 @@ fn is_record_of(project: &ProjectRecord, key: &ProjectKey) -> bool {
 /// stopped link reports its last one for ever.
 fn follow(draft: &mut OmsUpgradeStatus, progress: &[ProjectProgress]) {
     for project in draft
+        .internal
         .projects
         .iter_mut()
         .filter(|project| !project.recovered)
@@ -131,6 +137,7 @@ fn follow(draft: &mut OmsUpgradeStatus, progress: &[ProjectProgress]) {
 /// At the deadline the open projects are listed; before it, waiting goes on.
 fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str>) -> Next {
     let open: Vec<&str> = draft
+        .internal
         .projects
         .iter()
         .filter(|project| !project.recovered)
@@ -159,6 +166,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
     }
     let ha = find_goal(cx);
     draft.open_projects = draft
+        .internal
         .projects
         .iter()
         .filter(|project| !project.recovered)

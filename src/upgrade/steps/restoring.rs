@@ -30,6 +30,6 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
             "the restore Job reported success without a result; it is not believed",
         ));
     };
-    draft.content_proof = Some(ContentProof::Restored);
+    draft.internal.content_proof = Some(ContentProof::Restored);
     Ok(Step::StartingOld)
 }

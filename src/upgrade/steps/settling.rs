@@ -1,5 +1,5 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
-use crate::api::{Phase, Reason, Step};
+use crate::api::{MetaDbSource, Phase, Reason, Step};
 use crate::facts::{Needs, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
@@ -19,7 +19,7 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: None,
     job: None,
     looks: |status| {
-        let originals = status.originals.as_ref();
+        let originals = status.internal.originals.as_ref();
         Needs {
             leftovers: !status.settled,
             lock: !status.settled && may_hold_lock(status),
@@ -114,7 +114,7 @@ fn release_lock(cx: &Context<'_>) -> Result<(), Next> {
 
 /// The account that was read from the container is deleted already: the MetaDB was cleaned up before.
 fn is_blind(cx: &Context<'_>) -> bool {
-    cx.spec.metadb.from_container.is_some()
+    cx.spec.metadb.find_source() == MetaDbSource::Container
         && cx
             .observed
             .leftovers

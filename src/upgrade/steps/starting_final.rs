@@ -94,7 +94,7 @@ fn run_init_again(
     pod: &PodFacts,
 ) -> Result<(), Next> {
     let name = &target.original.name;
-    let mut runs = cx.status.init_runs.iter();
+    let mut runs = cx.status.internal.init_runs.iter();
     let record = runs.find(|record| &record.target == name);
     let run = match record {
         Some(record) if record.pod_uid == pod.uid => match &target.facts.init {

@@ -1,10 +1,11 @@
 //! The old version starts on databases that suit it. Pure.
-use crate::api::{Direction, Phase, Reason, Step};
+use crate::api::{AcceptReason, Direction, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
@@ -45,7 +46,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let Some(proof) = OldStartProof::from_status(cx.status) else {
         return Err(Next::Stall(Failure::with_advice(
             Reason::ContentUnproven,
-            "the new version was started and the content of the databases is not proven to suit the old image; raise spec.retries to compare it again",
+            "the new version was started and the content of the databases is not proven to suit the old image; write a new spec.retryRequest to compare it again",
         )));
     };
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
@@ -59,23 +60,30 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     revive_console(cx)?;
     await_services(cx, &targets)?;
     if written {
-        targets.iter().try_for_each(require_old_image)?;
+        targets
+            .iter()
+            .try_for_each(|target| require_old_image(cx, target))?;
     }
     Ok(Step::EnablingHa)
 }
 
 /// The pod runs the image that ran before the upgrade, and not only one of its name.
-fn require_old_image(target: &Target<'_>) -> Result<(), Next> {
+fn require_old_image(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> {
     let pod = find_running_pod(target).map_err(|_| Next::watch())?;
+    let runs = &pod.container.image_id;
     match &target.original.image_id {
-        Some(wanted) if &pod.container.image_id != wanted => Err(Next::Fail(Failure::with_advice(
-            Reason::ImageDiffers,
-            format!(
-                "{} runs {} although {} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
-                 let the tag name the old image again, delete the pod, and raise spec.retries",
-                target.original.name, pod.container.image_id, wanted
-            ),
-        ))),
+        Some(wanted) if runs != wanted && !is_accepted(cx, AcceptReason::ImageDiffers, runs) => {
+            Err(Next::Fail(Failure::with_advice(
+                Reason::ImageDiffers,
+                format!(
+                    "{} runs {runs} although {wanted} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
+                     let the tag name the old image again, delete the pod, and write a new spec.retryRequest; or, where you know that image, take it \
+                     upon you: {}",
+                    target.original.name,
+                    describe_acceptance(AcceptReason::ImageDiffers, runs)
+                ),
+            )))
+        }
         _ => Ok(()),
     }
 }

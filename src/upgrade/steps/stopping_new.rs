@@ -39,6 +39,6 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     ];
     let targets = stop_targets(cx, &any)?;
     draft.new_stopped_time = Some(cx.now.clone());
-    draft.stopped_targets = list_stopped(&targets);
+    draft.internal.stopped_targets = list_stopped(&targets);
     Ok(Step::Comparing)
 }

@@ -36,7 +36,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     let targets = stop_targets(cx, &[TemplateKind::Old])?;
     require_ha_off(cx)?;
     draft.old_stopped_time.get_or_insert(cx.now.clone());
-    draft.stopped_targets = list_stopped(&targets);
+    draft.internal.stopped_targets = list_stopped(&targets);
     Ok(Step::BackingUp)
 }
 

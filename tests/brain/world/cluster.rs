@@ -42,6 +42,7 @@ impl World {
     /// Checkpoint at which the project was seen before: it moves on from there, and not for ever.
     fn reached_before(&self) -> i64 {
         self.status
+            .internal
             .projects
             .first()
             .and_then(|project| project.resumed_at.or(project.checkpoint))

@@ -78,8 +78,8 @@ impl World {
             &mut status.ha_enabled_time,
             &mut status.new_stopped_time,
             &mut status.point_of_no_return_time,
-            &mut status.requests.abort,
-            &mut status.requests.roll_back,
+            &mut status.internal.requests.abort,
+            &mut status.internal.requests.roll_back,
         ] {
             if time.is_some() {
                 *time = Some(fixed.clone());
@@ -93,7 +93,7 @@ impl World {
                 annotations["oms.oceanbase.com/originals"] = json!("");
             }
             let owned = read_replicas_owned_time(&node.object);
-            for stopped in &mut same.status.stopped_targets {
+            for stopped in &mut same.status.internal.stopped_targets {
                 if node.object["metadata"]["name"] == stopped.name.as_str() {
                     let kept = stopped.replicas_owned_time == owned;
                     stopped.replicas_owned_time = kept.then(|| fixed.clone());

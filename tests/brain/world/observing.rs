@@ -213,7 +213,12 @@ impl World {
             })
             .to_vec()
         });
-        let record = self.status.init_runs.iter().find(|run| run.target == name);
+        let record = self
+            .status
+            .internal
+            .init_runs
+            .iter()
+            .find(|run| run.target == name);
         TargetFacts {
             name,
             deployment: if self.targets_unseen {
@@ -238,6 +243,7 @@ impl World {
     fn observe_job(&self, role: JobRole) -> JobState {
         let recorded = self
             .status
+            .internal
             .jobs
             .iter()
             .find(|job| job.role == role)

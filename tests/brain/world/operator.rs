@@ -20,6 +20,7 @@ impl World {
             Decision::Perform(effect) => {
                 let intent = self
                     .status
+                    .internal
                     .intent
                     .clone()
                     .expect("an effect without a recorded intent");
@@ -168,10 +169,10 @@ impl World {
         self.ha = config.apply_patch(patch).unwrap().as_str().to_owned();
         let forward = self.status.direction == Some(Direction::Forward);
         if forward && self.ha_enabled() {
-            // A person's answer is a raised number of retries; nobody else raises it in this world.
+            // A person's answer; nobody else gives it in this world.
             let told = |node: &Node| node.init == InitState::Completed;
             assert!(
-                self.nodes.iter().any(told) || self.spec.retries > 0,
+                self.nodes.iter().any(told) || !self.spec.accept.is_empty(),
                 "HA is switched on and nobody said that docker_init.sh is complete"
             );
         }

@@ -45,12 +45,12 @@ def replace_after_abort(lab):
     with Upgrade(lab, "replaced") as upgrade:
         upgrade.wait_step("StoppingOld")
         position = upgrade.ask("Abort")
-        upgrade.watch.wait("the abort is remembered", lambda item: item["status"].get("requests", {}).get("abort"), 60,
+        upgrade.watch.wait("the abort is remembered", lambda item: item["status"]["internal"].get("requests", {}).get("abort"), 60,
                            position)
         lab.kubectl("replace", "-f", "-", stdin=upgrade.text())
         item = upgrade.wait_end("Aborted")
         assert item["spec"].get("action", "Run") == "Run", "the manifest of before should say Run"
-        assert item["status"]["requests"]["abort"]
+        assert item["status"]["internal"]["requests"]["abort"]
         checks.check_end(lab, upgrade, before, "unchanged")
         upgrade.delete()
 
@@ -67,8 +67,8 @@ def paused(lab):
         upgrade.patch(paused=True)
         state = upgrade.watch.wait("HA off", lambda item: item["status"].get("step") in ("DisablingHa", "StoppingOld"), 60)
         code, text = lab.try_kubectl("patch", "omsup", upgrade.name, "--type=merge", "-p",
-                                     json.dumps({"spec": {"retries": -1}}))
-        assert code != 0 and "retries" in text, text
+                                     json.dumps({"spec": {"retryRequest": ""}}))
+        assert code != 0 and "retryRequest" in text, text
         assert state
         position = upgrade.ask("Abort")
         upgrade.wait_end("Aborted", after=position)

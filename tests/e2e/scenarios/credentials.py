@@ -15,7 +15,7 @@ from upgrade import Upgrade
 def from_container(lab):
     """config.yaml is read from the container once and kept in a Secret that the operator makes and deletes."""
     before = checks.Photo(lab)
-    with Upgrade(lab, "from-container", metadb={"fromContainer": {}}) as upgrade:
+    with Upgrade(lab, "from-container", metadb={"source": "Container"}) as upgrade:
         upgrade.wait_step("VerifyingBackup")
         secrets = lab.get("secrets", "-l", f"oms.oceanbase.com/upgrade-uid={upgrade.uid}")["items"]
         assert len(secrets) == 1, f"{len(secrets)} Secrets of ours"

@@ -64,7 +64,7 @@ def succeed(lab, upgrade, before):
     """Success after the handover: one dump, one run of docker_init.sh."""
     upgrade.wait_end("Succeeded", seconds=420)
     check_made(upgrade, FORWARD)
-    attempts = [run["attempt"] for run in upgrade.status()["initRuns"]]
+    attempts = [run["attempt"] for run in upgrade.status()["internal"]["initRuns"]]
     assert attempts == [1], f"docker_init.sh ran more than once: {upgrade.status()['initRuns']}"
     checks.check_end(lab, upgrade, before, "succeeded")
 
@@ -91,7 +91,7 @@ def initializing(lab):
     with Upgrade(lab, "handover-initializing") as upgrade:
         upgrade.watch.wait("docker_init.sh was started", is_initializing, 180)
         left = hand_over(lab, upgrade, "Forward", "Initializing", FORWARD)
-        assert left["initRuns"], "no run of docker_init.sh is written down"
+        assert left["internal"]["initRuns"], "no run of docker_init.sh is written down"
         succeed(lab, upgrade, before)
         lab.bad_day("--clear")
         go_back(lab, upgrade, before)
@@ -99,7 +99,7 @@ def initializing(lab):
 
 def is_initializing(item):
     """Whether a run of docker_init.sh is written down and goes on."""
-    return item["status"].get("step") == "Initializing" and item["status"].get("initRuns")
+    return item["status"].get("step") == "Initializing" and item["status"]["internal"].get("initRuns")
 
 
 @scenario("handover-recovering", handover=True)
@@ -113,7 +113,7 @@ def recovering(lab):
         lab.bad_day("stopped-project", "p_sync11")
         upgrade.wait_step("Recovering")
         left = hand_over(lab, upgrade, "Forward", "Recovering", FORWARD)
-        assert any(not entry.get("recovered") for entry in left["projects"]), f"nothing to wait for: {left['projects']}"
+        assert any(not entry.get("recovered") for entry in left["internal"]["projects"]), f"nothing to wait for: {left['projects']}"
         lab.bad_day("--clear")
         succeed(lab, upgrade, before)
         go_back(lab, upgrade, before)

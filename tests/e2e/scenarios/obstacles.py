@@ -57,7 +57,7 @@ def policy_refuses(lab):
             position = upgrade.ask("RollBack")
             upgrade.wait_stalled("EffectRefused", after=position)
             stall = upgrade.status()["stall"]["message"]
-            assert WORDS in stall and "spec.retries" in stall, stall
+            assert WORDS in stall and "spec.retryRequest" in stall, stall
             thaw(lab)
             # Without a retry: whoever refused it has changed its mind.
             upgrade.watch.wait("it goes on", lambda item: item["status"].get("phase") == "RolledBack"
@@ -109,14 +109,14 @@ def record_of_another(lab):
 
 @scenario("init-again", reusable=False)
 def init_again(lab):
-    """With policy OnRequest a failed docker_init.sh is run again by spec.retries, and the upgrade succeeds."""
+    """With policy OnRequest a failed docker_init.sh is run again by spec.retryRequest, and the upgrade succeeds."""
     before = checks.Photo(lab)
     lab.bad_day("init-fails-half-way")
     with Upgrade(lab, "init-again", rollback={"policy": "OnRequest"}) as upgrade:
         upgrade.wait_stalled("InitFailed", 240)
         assert "action: RollBack" in upgrade.status()["stall"]["message"], upgrade.status()["stall"]
         lab.bad_day("--clear")
-        upgrade.patch(retries=1)
+        upgrade.patch(retryRequest="once the script is mended")
         upgrade.watch.wait("it succeeds", lambda item: item["status"].get("phase") == "Succeeded"
                            and item["status"].get("settled"), 300)
         checks.check_end(lab, upgrade, before, "succeeded")

@@ -37,7 +37,7 @@ def rollout_pause(lab):
         _, replicas = hold(lab, upgrade, "StoppingForRestart")
         assert replicas == 1, "a version is stopped that cannot be started again"
         upgrade.wait_end("Succeeded")
-        runs = upgrade.status()["initRuns"]
+        runs = upgrade.status()["internal"]["initRuns"]
         assert [run["attempt"] for run in runs] == [1], f"docker_init.sh ran more than once: {runs}"
         checks.check_end(lab, upgrade, before, "succeeded")
         position = upgrade.ask("RollBack")

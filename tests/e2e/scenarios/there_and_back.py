@@ -89,7 +89,7 @@ def refuse_changes(lab, upgrade):
     for change in ({"image": "localhost/oms-standin:4.0.1-ce"}, {"backup": {"claimName": "other"}}):
         patch = json.dumps({"spec": change})
         code, text = lab.try_kubectl("patch", "omsup", upgrade.name, "--type=merge", "-p", patch)
-        assert code != 0 and "only action, paused, retries and timeouts may change" in text, text
+        assert code != 0 and "cannot change once the upgrade has started" in text, text
 
 
 @scenario("restart-evidence")

@@ -1,5 +1,7 @@
 """What docker_init.sh says at its end: the Chinese text in every other scenario, here the other one, and none."""
 
+import re
+
 import checks
 from api import condition, is_true
 from registry import scenario
@@ -11,9 +13,9 @@ def wait_unconfirmed(lab, upgrade):
     upgrade.wait_stalled("InitUnconfirmed", 300)
     status = upgrade.status()
     message = status["stall"]["message"]
-    for word in ("oms", "spec.retries", "action: RollBack", "oms-backup", "HA stays off", "[5/5]"):
+    for word in ("oms", "spec.accept", "action: RollBack", "oms-backup", "HA stays off", "[5/5]"):
         assert word in message, f"the stall does not say {word!r}: {message}"
-    assert "[5/5]" in str(status["initRuns"][0]["unconfirmed"]["lastLines"]), status["initRuns"]
+    assert "[5/5]" in str(status["internal"]["initRuns"][0]["unconfirmed"]["lastLines"]), status["internal"]["initRuns"]
     assert condition(upgrade.watch.last(), "SchemaInitialized")["reason"] == "Unconfirmed"
     state = lab.state()
     assert not state["ha"]["enabled"], "HA is on although nobody said that the init is complete"
@@ -35,18 +37,19 @@ def init_text_english(lab):
 
 @scenario("init-text-none-accepted", reusable=False)
 def init_text_none_accepted(lab):
-    """docker_init.sh says nothing at its end and ends well: a person is asked, accepts by spec.retries, and it succeeds."""
+    """docker_init.sh says nothing at its end and ends well: a person is asked, accepts by spec.accept, and it succeeds."""
     before = checks.Photo(lab)
     lab.bad_day("init-text", "none")
     with Upgrade(lab, "init-accepted") as upgrade:
         wait_unconfirmed(lab, upgrade)
-        upgrade.patch(retries=1)
+        [value] = re.findall(r'value: "([^"]+)"', upgrade.status()["stall"]["message"])
+        upgrade.patch(accept=[{"reason": "InitUnconfirmed", "value": value}])
         upgrade.watch.wait("it succeeds", lambda item: item["status"].get("phase") == "Succeeded"
                            and item["status"].get("settled"), 300)
         lab.bad_day("--clear")
         item = upgrade.watch.last()
         assert is_true(item, "SchemaInitialized") and condition(item, "SchemaInitialized")["reason"] == "Accepted"
-        assert [run["attempt"] for run in item["status"]["initRuns"]] == [1], item["status"]["initRuns"]
+        assert [run["attempt"] for run in item["status"]["internal"]["initRuns"]] == [1], item["status"]["internal"]["initRuns"]
         checks.check_end(lab, upgrade, before, "succeeded")
         upgrade.delete()
 

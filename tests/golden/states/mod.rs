@@ -121,7 +121,7 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
             let mut status = json!({"direction": direction, "settled": settled});
             if begun {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
-                status["originals"] = json!({"obQueryTimeout": 1});
+                status["internal"]["originals"] = json!({"obQueryTimeout": 1});
             }
             all.push(serde_json::from_value(status).unwrap());
         }

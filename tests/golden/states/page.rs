@@ -79,7 +79,7 @@ done in its time.
 const STEPS_BACK: &str = "
 ### The ways back
 
-Where one of these cannot be done a person is asked. When `spec.retries` is raised, the step begins again; in a rollback after some reasons an
+Where one of these cannot be done a person is asked. When `spec.retryRequest` is new, the step begins again; in a rollback after some reasons an
 earlier one does, which looks at the databases anew.
 ";
 
@@ -129,7 +129,7 @@ fn draw_forward() -> String {
             let failure = find_failure(def);
             text.push_str(&draw(&format!("{:?}", def.step), failure, None));
             if failure == "Stalled" {
-                let when = Some("spec.retries is raised, or it comes true");
+                let when = Some("spec.retryRequest is new, or it comes true");
                 text.push_str(&draw(failure, &format!("{:?}", def.step), when));
             }
         }
@@ -153,7 +153,7 @@ fn draw_back() -> String {
     text.push_str(&draw(
         "Stalled",
         "Back",
-        Some("spec.retries is raised, or it comes true"),
+        Some("spec.retryRequest is new, or it comes true"),
     ));
     text.push_str("    Back --> Aborted: abort\n    Back --> RolledBack: rollback\n");
     text.push_str("    Aborted --> [*]\n    RolledBack --> [*]\n");

@@ -1,0 +1,114 @@
+//! What the operator has to remember to go on, and nobody has to read. No I/O.
+use super::*;
+
+/// Requests kept of each kind: a manifest that is reverted or applied again asks for nothing anew.
+const KEPT_REQUESTS: usize = 20;
+
+/// Private memory of an upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Internal {
+    /// Raised whenever the direction changes. Writes decided under an older epoch are refused.
+    #[serde(default)]
+    pub epoch: i64,
+    /// The effect that may be carried out next, recorded before it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// Requests of the user, remembered once seen.
+    #[serde(default)]
+    pub requests: Requests,
+    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
+    /// done once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tried_anew: bool,
+    /// Originals of everything that is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub originals: Option<Originals>,
+    /// The targets as they were when no pod and no session was left; what is known of the databases rests on that.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_targets: Vec<StoppedTarget>,
+    /// The Jobs made so far, newest attempt of each role.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["role".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobRecord>,
+    /// Rollback: why the old image may run on the databases as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_proof: Option<ContentProof>,
+    /// Runs of `docker_init.sh`.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init_runs: Vec<InitRecord>,
+    /// Projects that ran before the upgrade, with the checkpoint at which they stood.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<ProjectRecord>,
+    /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
+    /// the number that is recorded, and paused or failed ones where none ran. Not set where it is not known which
+    /// projects ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched_projects: Option<i32>,
+}
+
+/// Requests of the user, remembered once seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// When an abort was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<Time>,
+    /// When a rollback was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_back: Option<Time>,
+    /// The values of `spec.retryRequest` that were honoured, oldest first, the last twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<String>,
+    /// The values of `spec.planRequest` that were honoured, oldest first, the last twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
+}
+
+impl Requests {
+    /// Remembers a value of `spec.retryRequest`. Whether it is a new one.
+    pub fn honour_retry(&mut self, value: Option<&str>) -> bool {
+        honour(&mut self.retries, value)
+    }
+
+    /// Remembers a value of `spec.planRequest`. Whether it is a new one.
+    pub fn honour_plan(&mut self, value: Option<&str>) -> bool {
+        honour(&mut self.plans, value)
+    }
+}
+
+fn honour(known: &mut Vec<String>, value: Option<&str>) -> bool {
+    let Some(value) = value else { return false };
+    if known.iter().any(|one| one == value) {
+        return false;
+    }
+    known.push(value.to_owned());
+    let surplus = known.len().saturating_sub(KEPT_REQUESTS);
+    known.drain(..surplus);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_counts_once_however_often_it_comes_back() {
+        let mut requests = Requests::default();
+        assert!(!requests.honour_retry(None));
+        assert!(requests.honour_retry(Some("a")));
+        assert!(requests.honour_retry(Some("b")));
+        for _ in 0..3 {
+            assert!(!requests.honour_retry(Some("a")));
+        }
+        assert!(requests.honour_plan(Some("a")), "of another kind");
+        for number in 0..30 {
+            assert!(requests.honour_retry(Some(&number.to_string())));
+        }
+        assert_eq!(requests.retries.len(), KEPT_REQUESTS);
+        assert!(!requests.honour_retry(Some("29")));
+    }
+}
