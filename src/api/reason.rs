@@ -28,6 +28,12 @@ pub enum Reason {
     ProjectsUnseen,
     /// The pod that pulls the new image cannot be read.
     PrePullUnseen,
+    /// A gate waits for the approval of the plan.
+    ApprovalNeeded,
+    /// The gate before the new version was not opened in time.
+    ApprovalTimeout,
+    /// The maintenance window is closed, or too short for what is left to do.
+    WindowClosed,
     /// Another upgrade wrote its record on a Deployment after the checks.
     TargetClaimed,
     /// The Deployment has no readable pod template.
@@ -167,7 +173,8 @@ pub enum Reason {
 name_variants!(
     Reason:
     AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
-    FactsUnseen, ProjectsUnseen, PrePullUnseen, TargetClaimed, TargetUnreadable, ContainerUnknown,
+    FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
+    WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, TriedAnew, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,

@@ -4,6 +4,7 @@ use crate::objects::deployment::is_paused;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::{Effect, IntentKind};
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::gates::is_gate_closed;
 use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
     is_seen_down,
@@ -15,7 +16,7 @@ use crate::upgrade::steps::find_def;
 /// not known that it was refused the time begins anew once: the operator or the API server may have been away for
 /// longer than the step may last.
 pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
-    if is_patient(cx, &next) {
+    if is_patient(cx, &next) || is_at_gate(&next) {
         return next;
     }
     let known = cx.status.waiting.as_ref();
@@ -94,6 +95,11 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     } else {
         failure
     })
+}
+
+/// A gate has a time of its own.
+fn is_at_gate(next: &Next) -> bool {
+    matches!(next, Next::Wait { problem: Some(waiting), .. } if is_gate_closed(waiting))
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.

@@ -7,6 +7,7 @@ use crate::upgrade::deadline::{
 };
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
+use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
@@ -67,6 +68,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     draft.observed_generation = Some(cx.object.generation);
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
+    let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {
         Ok(step) => return go_on(cx, draft, step),
@@ -188,6 +190,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             draft.stall = Some(Stall {
                 reason: failure.reason.into(),
                 message: failure.message,
+                accept: failure.accept,
             });
             draft.waiting = None;
             draft.internal.tried_anew = false;

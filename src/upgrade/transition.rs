@@ -69,6 +69,7 @@ pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Fail
     };
     let stall = Stall {
         reason: failure.reason.into(),
+        accept: failure.accept.clone(),
         message: add_way_on(cx, draft, failure),
     };
     if draft.direction.unwrap_or_default() != Direction::Forward {

@@ -11,6 +11,9 @@ pub struct Internal {
     /// Raised whenever the direction changes. Writes decided under an older epoch are refused.
     #[serde(default)]
     pub epoch: i64,
+    /// When the gate before the new version was found closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_closed_time: Option<Time>,
     /// The effect that may be carried out next, recorded before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,

@@ -44,7 +44,7 @@ pub(crate) fn run_guarded(
 }
 
 /// What must hold while a Job works on the databases: everything stopped, the lock ours, the time limit raised.
-fn guard(cx: &Context<'_>) -> Result<(), Next> {
+pub(crate) fn guard(cx: &Context<'_>) -> Result<(), Next> {
     require_stopped(cx)?;
     let lock = require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)?;
     if lock.as_ref().is_none_or(|row| row.holder != cx.object.uid) {

@@ -2,6 +2,7 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod gates;
 pub(super) mod guard;
 pub(super) mod ha;
 pub(super) mod init;
@@ -22,3 +23,4 @@ pub(super) mod start;
 pub(super) mod stop;
 pub(super) mod targets;
 pub(super) mod templates;
+pub(super) mod window;

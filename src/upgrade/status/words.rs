@@ -1,19 +1,23 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step, Waiting};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::gates::is_gate_closed;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
 
 /// What a person has to do something about; what a pause holds goes on by itself after that.
 pub(crate) fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
-    let held = status.waiting.as_ref().filter(|waiting| is_held(waiting));
+    let begun = status.started_time.is_some();
+    let asks = |waiting: &&Waiting| is_held(waiting) || (begun && is_gate_closed(waiting));
+    let held = status.waiting.as_ref().filter(asks);
     status.stall.clone().or_else(|| {
         held.map(|waiting| Stall {
             reason: waiting.reason.clone(),
             message: waiting.message.clone(),
+            accept: Vec::new(),
         })
     })
 }

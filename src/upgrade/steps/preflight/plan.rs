@@ -27,6 +27,7 @@ pub(crate) fn conclude(
         .map(|check| format!("{}: {}", check.name, check.message))
         .collect();
     draft.plan = Some(PlanStatus {
+        hash: None,
         checks,
         estimates: probe.map(|probe| {
             let known = probe.estimated_bytes > 0;
