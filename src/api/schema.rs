@@ -29,6 +29,7 @@ const CONDITION_REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
 pub(super) fn shape(schema: &mut JSONSchemaProps, is_open: bool) {
     let meanings = list_meanings();
     walk(schema, &|one| {
+        one.description = one.description.take().map(|text| join_lines(&text));
         explain_words(one, &meanings);
         if is_open {
             one.enum_ = None;
@@ -72,6 +73,12 @@ pub(super) fn bound_conditions(status: &mut JSONSchemaProps) {
             _ => {}
         }
     }
+}
+
+/// Each paragraph as one line: kubectl breaks lines by itself, and keeps those of the sources as well.
+fn join_lines(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|one| one.replace('\n', " "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 fn walk(schema: &mut JSONSchemaProps, change: &impl Fn(&mut JSONSchemaProps)) {
@@ -199,6 +206,10 @@ mod tests {
                 assert!(schema.get("nullable").is_none(), "{path}");
                 let is_item = path.ends_with(']');
                 assert!(is_item || schema["description"].is_string(), "{path}");
+                // kubectl would show every line of a comment as a line.
+                let text = schema["description"].as_str().unwrap_or_default();
+                assert!(!text.replace("\n\n", "").contains('\n'), "{path}: {text}");
+                assert!(!text.contains("::"), "{path} speaks of the sources: {text}");
                 if schema["items"].is_object() {
                     let kind = schema["x-kubernetes-list-type"].as_str();
                     assert!(kind.is_some(), "{path}");

@@ -12,7 +12,8 @@ pub use ha::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
-/// Once the operation has started, only what steers it may change: see `spec::control::MUTABLE`.
+/// Once the operation has started, only what steers it may change: `action`, `paused`, `planRequest`, `retryRequest`,
+/// `accept`, `timeouts` and `cleanup`, and until a rollback began `approval` and `rollback`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",

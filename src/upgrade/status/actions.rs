@@ -49,7 +49,7 @@ pub(crate) fn list_actions(
     if draft.stall.is_some() && !phase.is_final() {
         let request = name_request("retry", &draft.internal.requests.retries);
         let text =
-            "begin the step again, once what the message of the condition Ready names is mended";
+            "begin the step again, once what the message of the condition Ready names is fixed";
         add(ActionName::Retry, text, json!({"retryRequest": request}));
     }
     if phase == Phase::Planned {
@@ -61,7 +61,7 @@ pub(crate) fn list_actions(
         let text = "make the plan anew; OMS and its databases are not changed";
         add(ActionName::PlanAgain, text, json!({"planRequest": request}));
     }
-    if goes_forward(draft, phase) && phase != Phase::Planned {
+    if goes_forward(draft, phase) && phase != Phase::Planned && draft.stall.is_none() {
         match cx.spec.paused {
             true => add(
                 ActionName::Resume,
@@ -238,7 +238,7 @@ mod tests {
             (
                 with(past("EnablingHa"), "stall", &stall),
                 json!({}),
-                "Retry Pause RollBack",
+                "Retry RollBack",
             ),
             (
                 with(past("Settling"), "settled", &json!(true)),
