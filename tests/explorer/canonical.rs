@@ -12,12 +12,14 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys that nothing is decided on, or that say the same as others.
-const SILENT: [&str; 17] = [
+const SILENT: [&str; 19] = [
     "resourceVersion",
     "creationTimestamp",
     "message",
     "conditions",
     "history",
+    "stepSummary",
+    "nextActions",
     "checks",
     "steps",
     "lastTransitionTime",
