@@ -109,3 +109,18 @@ fn count(cx: &Context<'_>, looks: &mut Looks, what: &str) {
     what.clone_into(&mut looks.reason);
     looks.last_time = cx.now.clone();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_not_seen_is_no_look_at_what_is_wanting() {
+        for reason in Reason::ALL {
+            let named = reason.as_str().ends_with("Unseen");
+            // Which servers a list covers was seen.
+            let unseen = named && *reason != Reason::SessionsPartlyUnseen;
+            assert_eq!(is_blind(reason.as_str()), unseen, "{reason}");
+        }
+    }
+}
