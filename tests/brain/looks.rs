@@ -1,6 +1,6 @@
 //! Time without a look is no failure: the operator was away for longer than a step may last, and the first look after
-//! that is an unlucky one. A success counts, however late it is seen; what was not seen fails nothing; and what is wanting
-//! comes to an end all the same.
+//! that is an unlucky one. A success counts, however late it is seen; what was not seen fails nothing; and what is
+//! wanting comes to an end all the same.
 use super::*;
 use oms_operator::facts::{Fact, Observed};
 use std::collections::HashSet;
@@ -94,8 +94,8 @@ fn list_moments(mut world: World, step: Step) -> Vec<World> {
     moments
 }
 
-/// Every world in which a look after an absence leaves one: what the cluster does without the operator was done meanwhile,
-/// or begins only now.
+/// Every world in which a look after an absence leaves one: what the cluster does without the operator was done
+/// meanwhile, or begins only now.
 fn list_returns(start: World, steps: &[Step]) -> Vec<(String, World)> {
     let (mut seen, mut returns) = (HashSet::new(), vec![]);
     for step in steps {
@@ -184,8 +184,8 @@ fn find_limit_seconds(world: &World, step: Step) -> i64 {
     limit.read_seconds(&world.spec)
 }
 
-/// What stays unseen comes to an end: a person is asked past the line, and nothing is rolled back; before it the step has
-/// its time once more, and then the old version starts again.
+/// What stays unseen comes to an end: a person is asked past the line, and nothing is rolled back; before it the step
+/// has its time once more, and then the old version starts again.
 #[test]
 fn what_stays_unseen_is_no_rollback() {
     let hide = |seen: &mut Observed| {

@@ -59,8 +59,8 @@ pub fn turns_back_by_time(before: &World, after: &World) -> bool {
         && by_time.contains(&after.status_text("/cause/reason"))
 }
 
-/// Whether a version that is left alone for as long as a step may last, with every look answered, stays ill. A turn back
-/// from one that becomes healthy breaks a promise.
+/// Whether a version that is left alone for as long as a step may last, with every look answered, stays ill. A turn
+/// back from one that becomes healthy breaks a promise.
 pub fn is_turn_needed(runner: &Runner, world: &World) -> bool {
     let mut world = world.clone();
     (world.mishaps, world.delays) = (0, 0);

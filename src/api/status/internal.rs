@@ -27,8 +27,8 @@ pub struct Internal {
     /// What was seen since the time of the present step was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overdue: Option<Overdue>,
-    /// The newest heart beat of OMS when the dump was begun, as the MetaDB writes it; empty where there was none. A newer
-    /// one says that an OMS has written since.
+    /// The newest heart beat of OMS when the dump was begun, as the MetaDB writes it; empty where there was none. A
+    /// newer one says that an OMS has written since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heart_beat: Option<String>,
     /// Originals of everything that is changed.
