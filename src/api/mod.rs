@@ -26,10 +26,11 @@ pub use spec::{
     Verification,
 };
 pub use status::{
-    BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
-    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
-    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
-    ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction, Estimates,
+    HaOriginal, InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
+    Leftover, LeftoverKind, OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord,
+    PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal,
+    UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

@@ -18,6 +18,10 @@ pub enum Reason {
     Released,
     /// The event at the very end: nothing is left to clean up.
     Settled,
+    /// The time of the safety copies was over, and they are gone.
+    SafetyCopiesDropped,
+    /// The time of the safety copies is over, and they could not be dropped; it is tried again.
+    SafetyCopiesNotDropped,
     /// A preflight check failed; the message begins with its name.
     CheckFailed,
     /// Which other upgrades want the same Deployments was not read yet.
@@ -164,8 +168,8 @@ pub enum Reason {
 
 name_variants!(
     Reason:
-    AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
-    FactsUnseen, ProjectsUnseen, PrePullUnseen, TargetClaimed, TargetUnreadable, ContainerUnknown,
+    AbortRequested, RollBackRequested, StatusLost, Released, Settled, SafetyCopiesDropped,
+    SafetyCopiesNotDropped, CheckFailed, RivalsUnseen, FactsUnseen, ProjectsUnseen, PrePullUnseen, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, TriedAnew, Unreadable, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,

@@ -113,6 +113,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
             Ok(Outcome::Performed(what))
         }
         Decision::Wait { poll } => Ok(Outcome::Within(Duration::from_secs(poll))),
+        Decision::Sleep { seconds } => Ok(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Ok(Outcome::AwaitChange),
     }
 }
@@ -139,6 +140,7 @@ pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Outcome> {
     }
     let subject = Subject::read(upgrade).ok()?;
     match ask(&subject, &Observed::default(), now, decide) {
+        Decision::Sleep { seconds } => Some(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Some(Outcome::AwaitChange),
         _ => None,
     }
@@ -179,6 +181,7 @@ fn describe(decision: &Decision) -> &'static str {
         Decision::Record { .. } => "record",
         Decision::Perform(_) => "perform",
         Decision::Wait { .. } => "wait",
+        Decision::Sleep { .. } => "sleep",
         Decision::Rest => "rest",
     }
 }

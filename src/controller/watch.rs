@@ -196,10 +196,11 @@ async fn reconcile_cached(
         tell_unreadable(&shared.ports, key).await?;
         return Ok(Action::await_change());
     };
-    if decide_from_cache(upgrade, shared.ports.now()).is_some() {
-        return Ok(Action::await_change());
+    match decide_from_cache(upgrade, shared.ports.now()) {
+        Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
+        Some(_) => Ok(Action::await_change()),
+        None => reconcile_in_a_row(shared, key).await,
     }
-    reconcile_in_a_row(shared, key).await
 }
 
 fn name_object(cached: &CachedUpgrade) -> Result<Key, CallError> {

@@ -33,6 +33,7 @@ pub fn role_word(role: JobRole) -> &'static str {
         JobRole::Verify => "verify",
         JobRole::Compare => "compare",
         JobRole::Restore => "restore",
+        JobRole::DropCopies => "drop-safety-copies",
     }
 }
 
@@ -95,6 +96,7 @@ mod tests {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ];
 
     fn is_dns_label(name: &str) -> bool {

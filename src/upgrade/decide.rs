@@ -32,6 +32,11 @@ pub enum Decision {
         /// Seconds.
         poll: u64,
     },
+    /// Nothing is left to do for so many seconds, unless the object changes.
+    Sleep {
+        /// Seconds.
+        seconds: u64,
+    },
     /// Nothing will ever be left to do, unless the object changes.
     Rest,
 }
@@ -193,11 +198,11 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             draft.internal.tried_anew = false;
             LOOK_AGAIN
         }
-        Next::Settled => {
+        Next::Settled { sleep } => {
             draft.settled = true;
             draft.internal.intent = None;
             draft.waiting = None;
-            Decision::Rest
+            sleep.map_or(Decision::Rest, |seconds| Decision::Sleep { seconds })
         }
     };
     finish(cx, draft, outcome)

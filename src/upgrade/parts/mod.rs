@@ -2,11 +2,13 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod copies;
 pub(super) mod guard;
 pub(super) mod ha;
 pub(super) mod init;
 pub(super) mod job;
 pub(super) mod late_writes;
+pub(super) mod leftovers;
 pub(super) mod lock;
 pub(super) mod own_jobs;
 pub(super) mod pausing;

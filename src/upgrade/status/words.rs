@@ -1,8 +1,10 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::leftovers::describe_copies;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
@@ -16,12 +18,6 @@ pub(crate) fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
             message: waiting.message.clone(),
         })
     })
-}
-
-/// Whether it was given up as it stood.
-pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
-    let released = |cause: &crate::api::Cause| cause.reason == Reason::Released;
-    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
 }
 
 /// The step in which an upgrade was given up.
@@ -60,12 +56,14 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
             describe_unwatched(status)
         ),
         Phase::RolledBack => format!(
-            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}",
-            describe_unwatched(status)
+            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}{}",
+            describe_unwatched(status),
+            describe_copies(status)
         ),
         Phase::Failed if is_released(status) => format!(
-            "given up while {}; nothing was put back: {cause}",
-            find_def(find_last_step(status)).words
+            "given up while {}; nothing was put back: {cause}{}",
+            find_def(find_last_step(status)).words,
+            describe_copies(status)
         ),
         Phase::Failed => format!(
             "preflight failed: {}",

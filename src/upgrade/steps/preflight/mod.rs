@@ -3,6 +3,7 @@ mod cgroup;
 pub(crate) mod check;
 mod images;
 mod installation;
+mod leaves;
 mod plan;
 mod probe;
 pub(crate) mod projects;

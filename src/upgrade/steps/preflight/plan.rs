@@ -9,6 +9,7 @@ use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::sessions::collect_addresses;
 use crate::upgrade::steps::preflight::check::{CheckId, Verdict, judge};
+use crate::upgrade::steps::preflight::leaves::describe_leaves;
 
 /// Writes the results into the plan and says where it goes on.
 pub(crate) fn conclude(
@@ -39,6 +40,7 @@ pub(crate) fn conclude(
         }),
         restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
+        leaves: describe_leaves(cx, probe, probe.map(find_restore_method)),
     });
     if let Some(installation) = cx.observed.installation.known() {
         let identity = cx.observed.metadb.identity.known();
