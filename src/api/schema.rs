@@ -9,7 +9,7 @@ use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
     PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
 };
-use super::status::{ContentProof, Direction, JobRole, Phase, Step};
+use super::status::{ContentProof, Direction, JobRole, LeftoverKind, Phase, Step};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -93,6 +93,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<Phase>(),
         read_meanings::<Step>(),
         read_meanings::<JobRole>(),
+        read_meanings::<LeftoverKind>(),
         read_meanings::<ContentProof>(),
     ]
 }

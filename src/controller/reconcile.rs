@@ -218,6 +218,35 @@ mod tests {
         status
     }
 
+    /// A rollback that ended at 600 s and has left a copy.
+    fn roll_back() -> OmsUpgrade {
+        upgrade(settle(json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "RollBack", "settled": true, "internal": {"epoch": 2},
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+            "leftovers": [{"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "oms_rm__omsnew_1"}],
+        })))
+    }
+
+    #[test]
+    fn a_settled_object_sleeps_until_its_copies_are_due_and_needs_no_call() {
+        let mut object = roll_back();
+        let ask = |object: &OmsUpgrade, second| {
+            decide_from_cache(object, Time(Timestamp::from_second(second).unwrap()))
+        };
+        let within = |seconds| Some(Outcome::Within(Duration::from_secs(seconds)));
+        let due = 600 + 168 * 3600;
+        assert_eq!(
+            ask(&object, 1000),
+            within(3600),
+            "not for longer than an hour"
+        );
+        assert_eq!(ask(&object, due - 7), within(7));
+        assert_eq!(ask(&object, due), None);
+        // Another time is written down, which takes a call.
+        object.spec.cleanup = serde_json::from_value(json!({"safetyCopies": "1h"})).unwrap();
+        assert_eq!(ask(&object, 1000), None);
+    }
+
     #[test]
     fn a_settled_object_needs_no_call() {
         let later = Time(Timestamp::from_second(9000).unwrap());

@@ -90,7 +90,7 @@ mod tests {
     /// A Job's pods get eleven characters more, and a name may have 63.
     const LONGEST_NAME: usize = 52;
 
-    const ROLES: [JobRole; 5] = [
+    const ROLES: [JobRole; 6] = [
         JobRole::Probe,
         JobRole::Dump,
         JobRole::Verify,

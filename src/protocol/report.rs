@@ -388,7 +388,7 @@ pub struct RestoreReport {
 pub struct SafetyCopy {
     /// Name of the database.
     pub database: String,
-    /// Tables in it.
+    /// How many were replaced; an attempt that died may have moved a part of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<u64>,
     /// Bytes by the server's own estimate; missing where it has none.

@@ -34,7 +34,7 @@ pub enum Decision {
     },
     /// Nothing is left to do for so many seconds, unless the object changes.
     Sleep {
-        /// Seconds.
+        /// Until the next thing is due, or a clock that was set meanwhile has to be looked at.
         seconds: u64,
     },
     /// Nothing will ever be left to do, unless the object changes.

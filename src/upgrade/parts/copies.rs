@@ -1,7 +1,8 @@
 //! Dropping the safety copies, long after the end. Pure.
 //!
-//! A settled upgrade holds nothing. When the time of its copies is over it takes the lock of the MetaDB once more, a Job
-//! drops them, and everything is given back again. What fails is told and tried again later: nobody's data is at risk.
+//! A settled upgrade holds nothing. When the time of its copies is over it takes the lock of the MetaDB once more, a
+//! Job drops them, and everything is given back again. What fails is told and tried again later: nobody's data is at
+//! risk.
 use crate::api::{CopyCleanup, Direction, JobRole, OmsUpgradeStatus, Reason};
 use crate::protocol::report::{CommandResult, Report};
 use crate::upgrade::context::Context;
@@ -17,7 +18,7 @@ use k8s_openapi::jiff::Timestamp;
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: i64 = 300;
-/// The longest pause.
+/// A pause grows no longer than that: what stood in the way may have been mended.
 const LONGEST_PAUSE: i64 = 6 * 3600;
 /// Longest sleep: a clock may be set meanwhile.
 const LONGEST_SLEEP: i64 = 3600;
