@@ -300,7 +300,7 @@ impl World {
                 objects: 1,
             }),
             JobRole::Restore => CommandResult::Restore(RestoreReport {
-                safety_copies: self.copies.iter().map(build_copy).collect(),
+                safety_copies: self.copies.iter().map(|name| build_copy(name)).collect(),
                 ..RestoreReport::default()
             }),
             JobRole::DropCopies => CommandResult::DropSafetyCopies(DropReport::default()),
@@ -324,9 +324,9 @@ impl World {
     }
 }
 
-fn build_copy(database: &String) -> SafetyCopy {
+fn build_copy(database: &str) -> SafetyCopy {
     SafetyCopy {
-        database: database.clone(),
+        database: database.to_owned(),
         tables: Some(1),
         bytes: Some(2048),
     }
