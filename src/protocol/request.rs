@@ -46,6 +46,10 @@ pub struct Request {
     /// Whether `verify` restores the dump into scratch databases.
     #[serde(default)]
     pub scratch_restore: ScratchRestore,
+    /// The databases that `drop-safety-copies` drops: these and no others, and only where they are copies of this
+    /// upgrade.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safety_copies: Vec<String>,
     /// What `probe` tries.
     #[serde(default)]
     pub probe: ProbeOptions,

@@ -2,6 +2,7 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod copies;
 pub(super) mod findings;
 pub(super) mod gates;
 pub(super) mod guard;
@@ -9,6 +10,7 @@ pub(super) mod ha;
 pub(super) mod init;
 pub(super) mod job;
 pub(super) mod late_writes;
+pub(super) mod leftovers;
 pub(super) mod lock;
 pub(super) mod own_jobs;
 pub(super) mod pausing;

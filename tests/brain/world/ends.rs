@@ -16,6 +16,7 @@ impl World {
             !self.finalizer && self.lock.is_none(),
             "finalizer or lock is left"
         );
+        assert!(!self.secret, "the account is left");
         assert_eq!(
             self.query_timeout, 10_000_000,
             "ob_query_timeout is not put back"
@@ -87,6 +88,9 @@ impl World {
             if time.is_some() {
                 *time = Some(fixed.clone());
             }
+        }
+        for left in &mut status.leftovers {
+            left.kept_until = None;
         }
         if let Some(backup) = &mut status.backup {
             backup.finished_time = None;
