@@ -1,6 +1,6 @@
 //! Metrics, in the OpenMetrics text format. What concerns an upgrade is read off its object at each
 //! scrape, so that it survives a restart and vanishes with the object.
-use crate::api::{OmsUpgrade, condition_is_true, condition_types, find_condition};
+use crate::api::{OmsUpgrade, Reason, condition_is_true, condition_types, find_condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -66,7 +66,7 @@ impl Metrics {
             leading.clone(),
         );
         // Alerts wait for an increase, and a series that comes with its first pass has none.
-        for outcome in ["panic", "unreadable"] {
+        for outcome in ["panic", "unreadable", "status_cut"] {
             drop(passes.get_or_create(&label_outcome(outcome)));
         }
         Self {
@@ -138,6 +138,7 @@ struct ObjectMetrics {
     contended: Numbers,
     open_projects: Numbers,
     unreadable: Numbers,
+    status_cut: Numbers,
 }
 
 impl ObjectMetrics {
@@ -204,6 +205,10 @@ impl ObjectMetrics {
             unreadable: add(
                 "upgrade_unreadable",
                 "1 for each OmsUpgrade that cannot be read, so that nobody works on it",
+            ),
+            status_cut: add(
+                "upgrade_status_cut",
+                "1 for each OmsUpgrade whose status the API server does not store whole, so that nothing is done for it",
             ),
             registry,
         }
@@ -323,6 +328,10 @@ impl ObjectMetrics {
                 set(&self.backup_verified, named.clone(), at);
             }
         }
+        let ready = find_condition(&status.conditions, condition_types::READY);
+        if ready.is_some_and(|ready| ready.reason == Reason::StatusCut) {
+            set(&self.status_cut, named.clone(), 1.0);
+        }
         let contended = is_true(condition_types::TARGET_CONTENDED);
         set(&self.contended, named, f64::from(u8::from(contended)));
     }
@@ -341,7 +350,7 @@ mod tests {
     #[test]
     fn passes_that_alerts_wait_for_are_there_from_the_start() {
         let text = Metrics::new().render();
-        for outcome in ["panic", "unreadable"] {
+        for outcome in ["panic", "unreadable", "status_cut"] {
             let line = format!("oms_operator_passes_total{{outcome=\"{outcome}\"}} 0");
             assert!(text.contains(&line), "{line} is missing in\n{text}");
         }

@@ -66,7 +66,7 @@ pub struct Check {
     #[serde(default)]
     pub policy: CheckPolicy,
     /// Why the check is attested or skipped. Shown in the status.
-    #[schemars(length(max = 512))]
+    #[schemars(length(min = 1, max = 512))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -48,6 +48,8 @@ pub enum Reason {
     TriedAnew,
     /// The object holds what this operator cannot read.
     Unreadable,
+    /// The API server stored less of the status than was written: its definition of `OmsUpgrade` is an older one.
+    StatusCut,
     /// The operator met a fault of its own while it worked on this object.
     OperatorFault,
     /// What has to be done next is refused by the cluster, by the MetaDB or by the console.
@@ -173,7 +175,7 @@ name_variants!(
     AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
-    MetaDbLocked, Timeout, TriedAnew, Unreadable, OperatorFault, EffectRefused, TargetContended,
+    MetaDbLocked, Timeout, TriedAnew, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, LockLost, SessionsLeft,

@@ -10,7 +10,7 @@ mod machine;
 mod records;
 
 pub use internal::{Internal, Requests};
-pub use machine::{Direction, Phase, Step};
+pub use machine::{Direction, HaState, Phase, Step};
 pub use records::*;
 
 /// Status of an `OmsUpgrade`. Everything that matters is here: the operator can be killed anywhere.
@@ -23,6 +23,17 @@ pub struct OmsUpgradeStatus {
     /// Where the upgrade stands, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// How far the upgrade is on the way that it goes, in one line: `5 of 13: dumping the databases`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_summary: Option<String>,
+    /// What you can do now, what helps first. Nothing where nothing is to be done any more.
+    #[schemars(length(max = 6))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_actions: Vec<NextAction>,
+    /// What HA is at. Not there where nobody has looked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ha: Option<HaState>,
     /// Where the upgrade stands, in the operator's own terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
@@ -96,6 +107,7 @@ pub struct OmsUpgradeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_keys: Vec<KeptKey>,
     /// Projects whose checkpoint does not advance, with what a person can do.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "project".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_projects: Vec<OpenComponent>,
     /// Phases passed, oldest first, the last forty.

@@ -206,6 +206,15 @@ pub enum CallError {
     /// ours has to stand.
     #[error("{0}")]
     Unbuildable(String),
+    /// The API server stored less of the status than was written.
+    #[error(
+        "{} cannot be stored: the definition of OmsUpgrade in this cluster does not fit this operator; nothing was begun",
+        fields.join(", ")
+    )]
+    StatusCut {
+        /// Paths of what is missing, the first ones.
+        fields: Vec<String>,
+    },
     /// A fault of the operator itself: something that an earlier look or decision has excluded.
     #[error("{0}; nothing was done; this is a fault of the operator")]
     Bug(String),
@@ -238,6 +247,7 @@ impl CallError {
             Self::TimedOut { .. }
             | Self::NotLeading { .. }
             | Self::Exec { .. }
+            | Self::StatusCut { .. }
             | Self::Panicked => false,
             Self::Kube { .. } => self
                 .kube_status()

@@ -215,7 +215,11 @@ async fn reconcile_in_a_row(shared: &Shared, key: &Key) -> Result<Action, CallEr
     for _ in 0..IN_A_ROW {
         let began = Instant::now();
         let outcome = reconcile(&shared.ports, key).await;
-        let word = if outcome.is_ok() { "ok" } else { "error" };
+        let word = match &outcome {
+            Ok(_) => "ok",
+            Err(CallError::StatusCut { .. }) => "status_cut",
+            Err(_) => "error",
+        };
         shared.metrics.count_reconcile(began.elapsed(), word);
         match outcome? {
             Outcome::Recorded => shared.pacing.note_progress(key),

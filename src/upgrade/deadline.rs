@@ -174,7 +174,7 @@ fn is_fault_over(cx: &Context<'_>) -> bool {
     told.is_some_and(|told| {
         matches!(
             Reason::parse(&told.reason),
-            Some(Reason::OperatorFault | Reason::Unreadable)
+            Some(Reason::OperatorFault | Reason::Unreadable | Reason::StatusCut)
         )
     })
 }

@@ -191,6 +191,7 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             draft.stall = Some(Stall {
                 reason: failure.reason.into(),
                 message: failure.message,
+                accept: failure.accept,
             });
             draft.waiting = None;
             draft.internal.tried_anew = false;

@@ -3,6 +3,7 @@
 //! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
 //! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
 mod context;
+mod cut;
 mod deadline;
 mod decide;
 mod effect;
@@ -18,6 +19,7 @@ mod target_record;
 mod transition;
 
 pub use context::{Context, ObjectFacts};
+pub use cut::{describe_cut, list_cut_fields, says_cut};
 pub use decide::{Decision, decide, decide_refusal};
 pub use effect::Effect;
 #[cfg(feature = "testing")]

@@ -79,6 +79,7 @@ pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Fail
     };
     let stall = Stall {
         reason: failure.reason.into(),
+        accept: failure.accept.clone(),
         message: add_way_on(cx, draft, failure),
     };
     if !forward {

@@ -4,6 +4,7 @@
 mod absences;
 mod gates;
 mod interleavings;
+mod kubectl;
 #[path = "../explorer/ownership.rs"]
 mod ownership;
 mod pauses;

@@ -133,6 +133,9 @@ pub struct World {
     pub release: bool,
     pub generation: i64,
     pub uid: String,
+    pub name: &'static str,
+    /// What a Job that runs says of its progress.
+    pub progress: Option<oms_operator::protocol::report::Progress>,
     /// The effect that a webhook refuses.
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
@@ -205,6 +208,8 @@ impl World {
             release: false,
             generation: 1,
             uid: UID.into(),
+            name: "up",
+            progress: None,
             refused: None,
             ineffective: None,
             claim_gone: false,

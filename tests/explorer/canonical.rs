@@ -10,12 +10,14 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys that nothing is decided on, or that say the same as others.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 18] = [
     "resourceVersion",
     "creationTimestamp",
     "message",
     "conditions",
     "history",
+    "stepSummary",
+    "nextActions",
     "checks",
     "steps",
     "lastTransitionTime",

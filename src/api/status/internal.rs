@@ -47,7 +47,7 @@ pub struct Internal {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init_runs: Vec<InitRecord>,
     /// Projects that ran before the upgrade, with the checkpoint at which they stood.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
     /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond

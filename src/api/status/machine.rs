@@ -123,6 +123,19 @@ name_variants!(
     RollingBack, RolledBack, Failed,
 );
 
+/// What high availability (HA) is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum HaState {
+    /// It was last seen on.
+    On,
+    /// It was last seen off: OMS starts no component by itself.
+    Off,
+    /// It is on its way from one to the other, by the operator or by the person who is asked to switch it.
+    Switching,
+}
+
+name_variants!(HaState: On, Off, Switching);
+
 impl Phase {
     /// Whether the verdict has fallen.
     pub fn is_final(self) -> bool {

@@ -1,5 +1,6 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
+use crate::api::Acceptance;
 use crate::protocol::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
@@ -28,14 +29,58 @@ pub struct Cause {
 }
 
 /// Why the operator cannot go on by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stall {
     /// Machine-readable reason (CamelCase).
     pub reason: String,
     /// What happened, what it means for the data, what to do next.
     pub message: String,
+    /// What `spec.accept` takes here, where a person can take it upon himself.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".into(), "value".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Acceptance>,
 }
+
+/// One thing that a person can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextAction {
+    /// What it is.
+    pub name: ActionName,
+    /// What comes of it.
+    pub description: String,
+    /// The command that does it.
+    pub command: String,
+}
+
+/// Names of what a person can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ActionName {
+    /// Take upon you what the stall asks about.
+    Accept,
+    /// Approve the plan that is in the status.
+    Approve,
+    /// Let the step that is stalled begin again.
+    Retry,
+    /// Begin the upgrade that was planned.
+    Run,
+    /// Make the plan anew.
+    PlanAgain,
+    /// Go on after a pause.
+    Resume,
+    /// Stop at the next phase boundary.
+    Pause,
+    /// Bring everything back as it was; the new version was not started yet.
+    Abort,
+    /// Bring back the old version and its data.
+    RollBack,
+}
+
+name_variants!(
+    ActionName:
+    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack,
+);
 
 /// What the present step waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +108,9 @@ pub struct Progress {
     pub bytes_total: Option<i64>,
     /// Bytes per second.
     pub bytes_per_second: i64,
+    /// Time left, estimated, in words: `3m20s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<String>,
     /// Seconds left, estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<i64>,
@@ -155,10 +203,11 @@ pub struct InstallationStatus {
 }
 
 /// Originals of everything that is changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Originals {
     /// The targets.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub targets: Vec<TargetOriginal>,
     /// HA.
@@ -261,7 +310,7 @@ pub struct JobRecord {
 }
 
 /// The backup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
     /// Directory on the claim.
@@ -278,6 +327,7 @@ pub struct BackupStatus {
     #[serde(default)]
     pub scratch_restored: bool,
     /// Databases.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub databases: Vec<DatabaseSummary>,
 }
@@ -378,6 +428,8 @@ pub struct ProjectRecord {
 pub struct OpenComponent {
     /// Id of the project.
     pub project: String,
+    /// `Migration` or `Sync`; ids are unique only within a kind.
+    pub kind: String,
     /// What was seen and what a person can do.
     pub message: String,
 }

@@ -75,6 +75,7 @@ pub(crate) fn describe_findings(object: &ObjectFacts, status: &OmsUpgradeStatus)
     Some(Stall {
         reason: find_reason(&findings).into(),
         message: text,
+        accept: Vec::new(),
     })
 }
 

@@ -25,8 +25,19 @@ pub(crate) fn describe_progress(role: JobRole, progress: &AgentProgress) -> Prog
         bytes_done: to_i64(progress.bytes_done),
         bytes_total: progress.bytes_total.map(to_i64),
         bytes_per_second: to_i64(progress.bytes_per_second),
+        eta: progress.eta_seconds.map(format_time),
         eta_seconds: progress.eta_seconds.map(to_i64),
         database: Some(progress.database.clone()).filter(|name| !name.is_empty()),
+    }
+}
+
+/// Time for people: `45s`, `3m20s`, `2h5m`.
+pub(crate) fn format_time(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m"),
     }
 }
 

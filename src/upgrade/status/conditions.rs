@@ -9,8 +9,10 @@ use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::status::actions::list_actions;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
+use crate::upgrade::status::summary::{find_ha, summarize_step};
 use crate::upgrade::status::words::{describe_state, find_stall, is_released};
 use crate::upgrade::steps::find_phase;
 
@@ -54,6 +56,9 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
             .and_then(|image| parse_image_version(image))
             .map(|version| version.to_string());
     }
+    draft.ha = find_ha(cx, draft);
+    draft.step_summary = summarize_step(cx.object, draft);
+    draft.next_actions = list_actions(cx, draft, phase);
     let scene = Scene {
         cx,
         step,

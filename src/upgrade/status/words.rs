@@ -16,6 +16,7 @@ pub(crate) fn find_stall(object: &ObjectFacts, status: &OmsUpgradeStatus) -> Opt
     let held = status.waiting.as_ref().filter(asks).map(|waiting| Stall {
         reason: waiting.reason.clone(),
         message: waiting.message.clone(),
+        accept: Vec::new(),
     });
     let own = status.stall.clone();
     own.or(held).or_else(|| describe_findings(object, status))

@@ -16,6 +16,7 @@ use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::targets::judge_record;
+use std::collections::BTreeSet;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -149,9 +150,14 @@ fn capture_ha(cx: &Context<'_>) -> Result<HaOriginal, Next> {
 }
 
 /// The projects whose recovery is watched.
+///
+/// One that OMS lists twice, because it moved from one page to the next meanwhile, is one: the API server refuses a
+/// status that says a key twice.
 fn list_watched(progress: &[ProjectProgress]) -> Vec<ProjectRecord> {
+    let mut known = BTreeSet::new();
     let ran = progress.iter().filter(|project| ran_before(project));
-    ran.take(MOST_PROJECTS)
+    ran.filter(|project| known.insert(&project.key))
+        .take(MOST_PROJECTS)
         .map(|project| ProjectRecord {
             id: project.key.id.clone(),
             kind: project.key.kind.as_str().into(),
@@ -160,4 +166,33 @@ fn list_watched(progress: &[ProjectProgress]) -> Vec<ProjectRecord> {
             recovered: false,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_project_that_is_listed_twice_is_one_and_ids_count_by_kind() {
+        let project = |kind: &str, id: &str| -> ProjectProgress {
+            serde_json::from_value(json!({
+                "key": {"kind": kind, "id": id}, "status": "Running", "current_step": "INCR_SYNC",
+                "incremental": true, "reverse_incremental": false, "checkpoint": 7, "reverse_checkpoint": null,
+            }))
+            .unwrap()
+        };
+        let listed = [
+            project("Sync", "p_1"),
+            project("Migration", "p_1"),
+            project("Sync", "p_1"),
+        ];
+        let watched = list_watched(&listed);
+        let keys: Vec<(&str, &str)> = watched
+            .iter()
+            .map(|project| (project.kind.as_str(), project.id.as_str()))
+            .collect();
+        assert_eq!(keys.len(), 2, "{keys:?}");
+        assert!(keys.iter().all(|(_, id)| *id == "p_1"));
+    }
 }

@@ -172,6 +172,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
         .filter(|project| !project.recovered)
         .map(|project| OpenComponent {
             project: project.id.clone(),
+            kind: project.kind.clone(),
             message: describe_help(ProjectKind::parse(&project.kind), ha),
         })
         .collect();

@@ -1,5 +1,5 @@
 //! The old version starts on databases that suit it. Pure.
-use crate::api::{AcceptReason, Direction, Phase, Reason, Step};
+use crate::api::{AcceptReason, Acceptance, Direction, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::{OldStartProof, TargetChange};
@@ -73,16 +73,21 @@ fn require_old_image(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> 
     let runs = &pod.container.image_id;
     match &target.original.image_id {
         Some(wanted) if runs != wanted && !is_accepted(cx, AcceptReason::ImageDiffers, runs) => {
-            Err(Next::Fail(Failure::with_advice(
+            let accept = Acceptance {
+                reason: AcceptReason::ImageDiffers,
+                value: runs.clone(),
+            };
+            let failure = Failure::with_advice(
                 Reason::ImageDiffers,
                 format!(
                     "{} runs {runs} although {wanted} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
                      let the tag name the old image again, delete the pod, and write a new spec.retryRequest; or, where you know that image, take it \
                      upon you: {}",
                     target.original.name,
-                    describe_acceptance(AcceptReason::ImageDiffers, runs)
+                    describe_acceptance(&accept)
                 ),
-            )))
+            );
+            Err(Next::Fail(failure.with_acceptance(vec![accept])))
         }
         _ => Ok(()),
     }

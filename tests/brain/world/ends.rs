@@ -69,6 +69,9 @@ impl World {
         let status = &mut same.status;
         status.history.clear();
         status.conditions.clear();
+        // Derived for people; nothing is decided on them.
+        status.next_actions.clear();
+        (status.step_summary, status.ha) = (None, None);
         let fixed = Time(Timestamp::from_second(EPOCH).unwrap());
         for time in [
             &mut status.started_time,

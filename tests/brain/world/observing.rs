@@ -271,7 +271,7 @@ impl World {
             JobEnd::Running => {
                 return JobState::Running {
                     uid,
-                    progress: None,
+                    progress: self.progress.clone(),
                     problem: None,
                 };
             }

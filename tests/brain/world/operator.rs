@@ -55,7 +55,7 @@ impl World {
     ) -> Decision {
         let object = ObjectFacts {
             namespace: "oms".into(),
-            name: "up".into(),
+            name: self.name.into(),
             uid: self.uid.clone(),
             generation: self.generation,
             deleting: self.deleting,
