@@ -138,7 +138,7 @@ struct ObjectMetrics {
     backup_bytes: Numbers,
     backup_verified: Numbers,
     copy_bytes: Numbers,
-    copies_kept_until: Numbers,
+    copies_kept_until_time: Numbers,
     contended: Numbers,
     open_projects: Numbers,
     unreadable: Numbers,
@@ -202,7 +202,7 @@ impl ObjectMetrics {
                 "safety_copy_bytes",
                 "Bytes of a database with tables that a restore replaced, where they are known",
             ),
-            copies_kept_until: add(
+            copies_kept_until_time: add(
                 "safety_copies_kept_until_timestamp_seconds",
                 "When the operator drops the tables that a restore replaced",
             ),
@@ -233,9 +233,9 @@ impl ObjectMetrics {
                 labels.push(("database", copy.name.clone()));
                 self.copy_bytes.get_or_create(&labels).set(bytes as f64);
             }
-            if let Some(end) = &copy.kept_until {
+            if let Some(end) = &copy.kept_until_time {
                 let end = end.0.as_second() as f64;
-                self.copies_kept_until.get_or_create(named).set(end);
+                self.copies_kept_until_time.get_or_create(named).set(end);
             }
         }
     }

@@ -51,7 +51,7 @@ fn copies_are_told_kept_and_dropped_when_their_time_is_over() {
         ("oms_rm__omsnew_1", "MetaDB metadb:2881", Some(2048))
     );
     let end = world.status.finished_time.clone().unwrap().0.as_second() + WEEK;
-    assert_eq!(copy.kept_until.unwrap().0.as_second(), end);
+    assert_eq!(copy.kept_until_time.unwrap().0.as_second(), end);
     let text = message(&world);
     assert!(
         text.contains("DROP DATABASE `oms_rm__omsnew_1`") && text.contains("MetaDB metadb:2881"),
@@ -65,7 +65,7 @@ fn copies_are_told_kept_and_dropped_when_their_time_is_over() {
         ("/backup/x/attempt-1", "claim oms-backup")
     );
     assert_eq!(
-        (&backup.kept_until, backup.bytes),
+        (&backup.kept_until_time, backup.bytes),
         (&None, None),
         "a person removes it, and its size is not told"
     );

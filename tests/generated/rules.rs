@@ -79,6 +79,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "a fact of the operator's own memory",
     ),
     (
+        "nobools",
+        "status.internal.copyCleanup.underWay",
+        "a fact of the operator's own memory",
+    ),
+    (
         "nophase",
         "status.phase",
         "one word for kubectl get; whoever decides by program has the conditions, which are kept",
@@ -92,11 +97,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "namingconventions",
         "status.internal.requests.rollBack",
         "named after the request; the operator's own memory",
-    ),
-    (
-        "ssatags",
-        "status.plan.checks",
-        "one check may speak of several subjects, and a duplicate key would refuse the whole status",
     ),
 ];
 

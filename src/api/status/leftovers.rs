@@ -17,7 +17,7 @@ pub struct Leftover {
     pub bytes: Option<i64>,
     /// When the operator drops it. Without a time a person removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept_until: Option<Time>,
+    pub kept_until_time: Option<Time>,
     /// When it was dropped, or found gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_time: Option<Time>,

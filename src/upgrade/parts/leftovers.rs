@@ -32,7 +32,7 @@ pub(crate) fn complete_leftovers(cx: &Context<'_>, draft: &mut OmsUpgradeStatus)
     note_backup(cx, draft);
     let end = find_end(cx, draft).and_then(|end| Timestamp::from_second(end).ok());
     for copy in draft.leftovers.iter_mut().filter(|one| one.is_kept_copy()) {
-        copy.kept_until = end.map(Time);
+        copy.kept_until_time = end.map(Time);
     }
 }
 
@@ -57,7 +57,7 @@ fn build(kind: LeftoverKind, place: &str, name: &str) -> Leftover {
         place: place.to_owned(),
         name: name.to_owned(),
         bytes: None,
-        kept_until: None,
+        kept_until_time: None,
         dropped_time: None,
         problem: None,
     }
@@ -95,7 +95,7 @@ pub(crate) fn describe_copies(status: &OmsUpgradeStatus) -> String {
         .iter()
         .map(|copy| format!("DROP DATABASE {}", quote_name(&copy.name)))
         .collect();
-    let until = match (&first.problem, &first.kept_until) {
+    let until = match (&first.problem, &first.kept_until_time) {
         (Some(problem), _) => format!(
             "the tables that the restore replaced are still on {place}, for they could not be dropped, and that is tried again ({problem}); by hand"
         ),

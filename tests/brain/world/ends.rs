@@ -90,7 +90,7 @@ impl World {
             }
         }
         for left in &mut status.leftovers {
-            left.kept_until = None;
+            left.kept_until_time = None;
         }
         if let Some(backup) = &mut status.backup {
             backup.finished_time = None;

@@ -26,7 +26,7 @@ def safety_copies(lab):
         names = sorted(left["name"] for left in list_copies(item))
         kept = checks.Photo(lab, before.columns)
         assert len(names) == 3 and set(names) <= kept.schemas - before.schemas, f"{names}: {kept.schemas - before.schemas}"
-        assert all(left.get("keptUntil") and "droppedTime" not in left for left in list_copies(item)), list_copies(item)
+        assert all(left.get("keptUntilTime") and "droppedTime" not in left for left in list_copies(item)), list_copies(item)
         assert [left["place"] for left in item["status"]["leftovers"] if left["kind"] == "Backup"] == ["claim oms-backup"]
         assert f"DROP DATABASE `{names[0]}`" in condition(item, "Ready")["message"]
 
