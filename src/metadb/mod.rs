@@ -9,6 +9,7 @@ mod codes;
 mod elsewhere;
 mod engine;
 mod fingerprint;
+mod hex;
 pub mod lock_table;
 mod options;
 pub mod pins;

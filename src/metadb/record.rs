@@ -5,6 +5,7 @@
 //! newest is known without a clock. Versions of operator and agent meet here: a word or a field that this version does
 //! not know is an error that is told, never a row that is passed over, since it may be the one that decides.
 use super::fingerprint::SchemaFingerprint;
+use super::hex::{is_hex, write_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
@@ -89,15 +90,9 @@ pub enum RecordFact {
         image_id: String,
     },
     /// A restore may touch the databases from here on.
-    RestoreBegun {
-        /// Its attempt.
-        attempt: i32,
-    },
+    RestoreBegun { attempt: i32 },
     /// A restore has brought its tables in.
-    Swapped {
-        /// Its attempt.
-        attempt: i32,
-    },
+    Swapped { attempt: i32 },
     /// How the upgrade, or a rollback after it, ended.
     Verdict {
         outcome: RecordedOutcome,
@@ -204,25 +199,6 @@ impl From<InstallationId> for String {
     fn from(id: InstallationId) -> Self {
         id.0
     }
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(super) fn write_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-/// Whether a text is this many hexadecimal digits, as [`write_hex`] writes them.
-pub(super) fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// Which upgrades are forgotten, out of what is told of each but the one that has the lock now: its uid, its newest

@@ -1,7 +1,4 @@
 //! The fingerprint of the schema on real servers: what changes it, and what does not.
-//!
-//! Measured with 300 tables of 17 columns and three indexes in one database, on two cores that others used too: see
-//! [`super::super`]'s documentation of the adapter.
 use crate::facts::create;
 use crate::support::{ADMIN, Kind, PASSWORD, Server};
 use oms_operator::metadb::SchemaFingerprint;

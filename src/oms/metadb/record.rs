@@ -2,7 +2,7 @@
 use super::LockRow;
 use crate::metadb::record::RecordFact;
 
-/// One row.
+/// A fact with its place in the record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordRow {
     /// Uid of the upgrade that wrote it.

@@ -1,11 +1,12 @@
 //! What the databases consist of, read for a fingerprint: one statement per database.
 //!
-//! Measured with 300 tables of 17 columns and 3 indexes: see `tests/oms_metadb/fingerprint.rs`.
+//! Measured on a database of 300 tables, each of 17 columns and three indexes, on two busy cores: 0.1 to 0.2 s on MariaDB
+//! 10.11, 0.4 s on seekdb 1.4.0, and up to 5 s there the first time.
 use super::super::installation::Databases;
 use super::super::metadb::MetaDbError;
 use super::session::Session;
-use crate::metadb::{Meaning, SchemaFingerprint, SchemaItem, hash_schema, quote_name};
-use std::collections::BTreeMap;
+use crate::metadb::{SchemaFingerprint, SchemaItem, hash_schema, quote_name};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most that one database may consist of; OMS has hundreds of columns.
 const ITEMS_MAX: usize = 50_000;
@@ -207,22 +208,33 @@ async fn read_items(
             folded.push(item);
         }
     }
-    let items = if exact.is_empty() { folded } else { exact };
+    let mut items = if exact.is_empty() { folded } else { exact };
+    leave_out_views(&mut items);
     if items.is_empty() && !has_database(session, database).await? {
         return Ok(None);
     }
     Ok(Some(items))
 }
 
-/// Asked for a table that is not there, a server says whether it is the database that it does not know. The lists would
-/// not tell absence from a missing privilege.
+/// What is told of the columns of a view, and of the table that it is said to be, does not stay on OceanBase's engine:
+/// after an ALTER of a table below it reads otherwise (seen on seekdb 1.4.0). Its text says all that it is.
+fn leave_out_views(items: &mut Vec<SchemaItem>) {
+    let views: BTreeSet<String> = items
+        .iter()
+        .filter(|item| item.kind == "view")
+        .map(|item| item.table.clone())
+        .collect();
+    items.retain(|item| {
+        !views.contains(&item.table) || !matches!(item.kind.as_str(), "column" | "table")
+    });
+}
+
+/// Asked what is in it, a server says whether it knows the database. The lists would not tell absence from a missing
+/// privilege.
 async fn has_database(session: &mut Session, database: &str) -> Result<bool, MetaDbError> {
-    let sql = format!(
-        "select 1 from {}.oms_operator_no_such_table where 1 = 0",
-        quote_name(database)
-    );
+    let sql = format!("show tables from {}", quote_name(database));
     let missing = session.find_missing("the databases of OMS", &sql).await?;
-    Ok(missing != Some(Meaning::DatabaseMissing))
+    Ok(missing.is_none())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The id of the installation: random bits in a row of our own database, written by whoever takes the lock first.
 use super::super::metadb::MetaDbError;
-use super::lock::explain_grant;
+use super::lock_row::explain_grant;
 use super::session::Session;
 use crate::metadb::record::InstallationId;
 use crate::metadb::{INSTALLATION_TABLE, LOCK_DATABASE, Meaning, judge_code, quote_table};

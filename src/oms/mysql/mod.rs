@@ -13,6 +13,7 @@ mod identity;
 mod installation_id;
 mod kept_keys;
 mod lock;
+mod lock_row;
 mod own;
 mod record;
 mod rows;
@@ -180,7 +181,7 @@ impl MetaDb for MySqlMetaDb {
     }
 
     fn read_lock(&self) -> MetaDbResult<'_, Option<LockRow>> {
-        call!(self, "read the upgrade lock", lock::read_lock())
+        call!(self, "read the upgrade lock", lock_row::read_lock())
     }
 
     fn acquire_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome> {

@@ -2,7 +2,7 @@
 use super::super::metadb::{
     LockClaim, LockRow, MetaDbError, RecordClaim, RecordOutcome, RecordRow, UpgradeRecord,
 };
-use super::lock::{check_holder, explain_grant, read_lock};
+use super::lock_row::{check_holder, explain_grant, read_lock};
 use super::rows::Cells;
 use super::session::Session;
 use crate::metadb::record::{APPEND, FORGET, ROWS_MAX, RecordFact, UPGRADES_MAX, choose_forgotten};
