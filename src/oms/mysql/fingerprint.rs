@@ -159,12 +159,11 @@ pub(super) async fn read_fingerprint(
     session: &mut Session,
     databases: &Databases,
 ) -> Result<SchemaFingerprint, MetaDbError> {
+    let names: BTreeSet<String> = databases.names().into_iter().collect();
     let mut found = BTreeMap::new();
-    for database in databases.names() {
-        if !found.contains_key(&database) {
-            let items = read_items(session, &database).await?;
-            found.insert(database, items);
-        }
+    for database in names {
+        let items = read_items(session, &database).await?;
+        found.insert(database, items);
     }
     Ok(hash_schema(found))
 }
