@@ -50,6 +50,10 @@ pub use ha::*;
     )
 )]
 #[cfg_attr(test, kube(cel))]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each column names its type and its path"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct OmsUpgradeSpec {
     /// The Deployments that run OMS: one per OMS node, all nodes of the installation.

@@ -354,6 +354,22 @@ fn the_hash_of_a_plan_knows_everything_else() {
     }
 }
 
+/// Who vouches for what cannot be seen, and why, is part of what is approved.
+#[test]
+fn the_hash_of_a_plan_knows_the_words_of_an_attestation() {
+    let attested = |reason: &str| {
+        let check = json!({"name": "SessionsVisible", "policy": "Attest", "reason": reason});
+        hash(|world| {
+            world.coverage = ServerCoverage::AnsweringServer;
+            let check = serde_json::from_value(check).unwrap();
+            world.spec.checks.push(check);
+        })
+    };
+    let one = attested("looked at on every server");
+    assert_eq!(attested("looked at on every server"), one);
+    assert_ne!(attested("looked at on one server"), one);
+}
+
 #[test]
 fn a_plan_names_the_projects_that_nobody_watches() {
     let list = |trouble: Trouble| {

@@ -2,9 +2,12 @@
 use super::agent::End;
 use super::cluster::PodKind;
 use super::ownership::record_manager;
-use super::world::{UPGRADE, Version, World};
+use super::world::{Git, UPGRADE, Version, World};
 use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
+
+/// What a person writes to have a step tried again.
+const RETRY: &str = "again";
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -87,7 +90,11 @@ impl World {
         };
         let action = upgrade["spec"]["action"].as_str().unwrap_or_default();
         let direction = self.status_text("/direction");
-        action != "RollBack" || direction != "Forward"
+        let honoured = self.status("/internal/requests/retries");
+        let honoured = honoured.and_then(Value::as_array).into_iter().flatten();
+        let retry = &upgrade["spec"]["retryRequest"];
+        let retried = retry.is_null() || honoured.into_iter().any(|one| one == retry);
+        (action != "RollBack" || direction != "Forward") && retried
     }
 
     /// Everything that may happen now, time apart.
@@ -222,6 +229,13 @@ impl World {
         if asks.retry && self.status("/stall").is_some_and(Value::is_object) {
             events.push(Event::Ask("Retry"));
         }
+        let asked =
+            upgrade["spec"]["action"] != "Run" || upgrade["spec"]["retryRequest"].is_string();
+        match asks.git {
+            Git::Revert if asked => events.push(Event::Ask("Revert")),
+            Git::Reapply => events.push(Event::Ask("Reapply")),
+            Git::Revert | Git::Nothing => {}
+        }
     }
 
     /// Time can pass: a little once per step, then much.
@@ -312,13 +326,26 @@ impl World {
                 self.asks = super::world::Asks::default();
                 self.delete_object("omsupgrades", UPGRADE, Some("Background"));
             }
+            "Revert" => {
+                self.asks.git = Git::Reapply;
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["action"] = json!("Run");
+                    one["spec"].as_object_mut().unwrap().remove("retryRequest");
+                });
+            }
+            "Reapply" => {
+                self.asks.git = Git::Nothing;
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["retryRequest"] = json!(RETRY);
+                });
+            }
             "Retry" => {
                 self.asks.retry = false;
                 let asks = self.status_text("/stall/reason") == "InitUnconfirmed";
                 self.accepted |= asks;
                 let message = self.status_text("/stall/message").to_owned();
                 self.edit("omsupgrades", UPGRADE, |one| {
-                    one["spec"]["retryRequest"] = json!("again");
+                    one["spec"]["retryRequest"] = json!(RETRY);
                     if asks {
                         let values = message.split("value: \"").skip(1);
                         let values = values.filter_map(|rest| rest.split('"').next());
@@ -331,6 +358,7 @@ impl World {
             action => {
                 self.asks = super::world::Asks {
                     retry: self.asks.retry,
+                    git: self.asks.git,
                     ..Default::default()
                 };
                 self.edit("omsupgrades", UPGRADE, |one| {

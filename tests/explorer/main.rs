@@ -20,6 +20,7 @@ mod metadb;
 mod oms;
 mod ownership;
 mod pauses;
+mod plans;
 mod record;
 mod record_rules;
 mod refusals;
@@ -345,6 +346,38 @@ fn sample_of_a_start_by_others() {
             .ends
             .keys()
             .any(|end| end.starts_with("RolledBack"))
+    );
+}
+
+/// What people asked for goes away with a revert in git and comes back with the next one: it was asked for once.
+#[test]
+fn sample_of_requests_that_git_takes_back_and_brings_again() {
+    let rollback = setup(Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    });
+    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
+    back.asks.retry = true;
+    let mut stop = walk_until(World::new(1, Setup::default()), "StoppingOld");
+    stop.asks.abort = true;
+    let mut starts = vec![back, stop];
+    for world in &mut starts {
+        world.asks.git = world::Git::Revert;
+    }
+    let findings = explore("requests and git", starts, SAMPLE);
+    ends_only_in(
+        &findings,
+        &[
+            "Succeeded Settling",
+            "Aborted Settling AbortRequested",
+            "RolledBack Settling",
+            "RollingBack StartingOld stalled TargetContended",
+        ],
+    );
+    let rolled_back = |end: &String| end.starts_with("RolledBack");
+    assert!(
+        findings.ends.keys().any(rolled_back),
+        "no retry is honoured"
     );
 }
 

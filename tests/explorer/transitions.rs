@@ -16,6 +16,10 @@ impl World {
         let Ok(after) = read(after) else {
             return self.break_rule("a status is recorded that cannot be read");
         };
+        let honoured = &after.internal.requests.retries;
+        if (1..honoured.len()).any(|at| honoured[..at].contains(&honoured[at])) {
+            self.break_rule("a request counts twice");
+        }
         if before.step != after.step && !is_told(&before, &after) {
             let [from, to] =
                 [before.step, after.step].map(|step| step.map_or("nowhere".into(), name));

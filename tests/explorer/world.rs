@@ -178,6 +178,19 @@ pub struct Asks {
     pub roll_back: bool,
     pub delete: bool,
     pub retry: bool,
+    /// Git goes back to the manifest of before, and comes again.
+    pub git: Git,
+}
+
+/// What a repository may still do after people asked for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Git {
+    #[default]
+    Nothing,
+    /// Writes the manifest of before, in which nobody asks for anything.
+    Revert,
+    /// Writes again what was asked for.
+    Reapply,
 }
 
 #[derive(Clone, Debug, PartialEq)]

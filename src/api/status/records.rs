@@ -115,6 +115,10 @@ pub struct Estimates {
     /// Seconds of a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_seconds: Option<i64>,
+    /// Seconds for which OMS will be without replication, from the stop until HA is switched on again: dump, proof, and
+    /// what starts and `docker_init.sh` usually take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_seconds: Option<i64>,
     /// Free bytes of the claim.
     pub free_bytes: i64,
 }

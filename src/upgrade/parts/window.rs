@@ -2,19 +2,12 @@
 //!
 //! What has begun is never interrupted, so the window counts at the beginning only, and the estimate has to fit into what
 //! is left of it.
-use crate::api::{
-    Estimates, OmsUpgradeSpec, PlanStatus, Reason, Verification, Waiting, Weekday, Window,
-};
+use crate::api::{PlanStatus, Reason, Waiting, Weekday, Window};
 use crate::upgrade::context::{Context, to_text};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// Seconds of what the probe cannot measure: both starts of the new version and `docker_init.sh`. The vendor's guide gives no
-/// number; this is what a start and a script of usual length take.
-const STARTS_SECONDS: i64 = 900;
-/// A restore into scratch databases is made by `Auto` up to this length (see `Verification`).
-const LONGEST_SCRATCH_SECONDS: i64 = 300;
 /// A window may be open for 30 days: the one that is open now may have begun that long ago.
 const DAYS_BACK: i64 = 31;
 /// By the same day of the next week it has opened again.
@@ -25,7 +18,8 @@ pub(crate) fn hold_outside_window(cx: &Context<'_>, plan: &PlanStatus) -> Result
     let Some(window) = &cx.spec.window else {
         return Ok(());
     };
-    let needs = estimate_downtime(cx.spec, plan);
+    let needs = plan.estimates.as_ref().and_then(|all| all.downtime_seconds);
+    let needs = needs.and_then(|seconds| u64::try_from(seconds).ok());
     let closed = |message: String| Waiting {
         reason: Reason::WindowClosed.into(),
         message,
@@ -48,20 +42,6 @@ pub(crate) fn hold_outside_window(cx: &Context<'_>, plan: &PlanStatus) -> Result
         ))),
         (Some(_), _) => Ok(()),
     }
-}
-
-/// Seconds for which OMS will probably be without replication; `None` where the server tells no size of its databases.
-pub(crate) fn estimate_downtime(spec: &OmsUpgradeSpec, plan: &PlanStatus) -> Option<u64> {
-    let estimates: &Estimates = plan.estimates.as_ref()?;
-    let dump = estimates.dump_seconds?;
-    let restore = estimates.restore_seconds?;
-    let proof = match spec.backup.verification {
-        Verification::Manifest => 0,
-        Verification::Auto if restore > LONGEST_SCRATCH_SECONDS => 0,
-        Verification::Auto | Verification::ScratchRestore => restore,
-    };
-    let all = dump.saturating_add(proof).saturating_add(STARTS_SECONDS);
-    u64::try_from(all).ok()
 }
 
 /// How a window stands at a moment.
@@ -212,23 +192,5 @@ mod tests {
             let said = read(window, now).unwrap_err();
             assert!(said.contains(field), "{said}");
         }
-    }
-
-    #[test]
-    fn the_estimate_counts_what_will_be_done() {
-        let estimate = |verification: &str, restore: i64| {
-            let spec: OmsUpgradeSpec = serde_json::from_value(json!({
-                "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce",
-                "backup": {"claimName": "c", "verification": verification}}))
-            .unwrap();
-            let plan: PlanStatus = serde_json::from_value(json!({"estimates":
-                {"dumpSeconds": 100, "restoreSeconds": restore, "freeBytes": 1}}))
-            .unwrap();
-            estimate_downtime(&spec, &plan)
-        };
-        assert_eq!(estimate("Manifest", 200), Some(1_000));
-        assert_eq!(estimate("Auto", 200), Some(1_200));
-        assert_eq!(estimate("Auto", 301), Some(1_000));
-        assert_eq!(estimate("ScratchRestore", 301), Some(1_301));
     }
 }

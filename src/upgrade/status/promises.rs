@@ -2,7 +2,9 @@
 use crate::api::condition_types::{
     BACKUP_VERIFIED, HA_DISABLED, HA_RESTORED, PREFLIGHT_PASSED, ROLLED_BACK, SCHEMA_INITIALIZED,
 };
-use crate::api::{ConditionReason, ContentProof, Direction, InitRecord, Step, find_condition};
+use crate::api::{
+    Action, ConditionReason, ContentProof, Direction, InitRecord, Step, find_condition,
+};
 use crate::upgrade::parts::findings::describe_findings;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::steps::def::HaStage;
@@ -52,7 +54,10 @@ pub(crate) fn judge_preflight(scene: &Scene<'_>) -> Option<Judgement> {
             .then(|| Judgement::new(PREFLIGHT_PASSED, false, ConditionReason::Running, text));
     }
     match describe_findings(scene.cx.object, scene.draft) {
-        None => passed("all required checks passed; set action: Run to begin"),
+        None if scene.cx.spec.action == Action::Plan => {
+            passed("all required checks passed; set action: Run to begin")
+        }
+        None => passed("all required checks passed"),
         Some(found) => Some(Judgement::with_word(
             PREFLIGHT_PASSED,
             false,

@@ -12,7 +12,7 @@ const WHEN: [(Step, Step, &str); 12] = [
     (
         Step::Planned,
         Step::Preflight,
-        "an edit of the spec, or a new planRequest",
+        "an edit, a new planRequest, or a gate or window that opens",
     ),
     (
         Step::VerifyingBackup,

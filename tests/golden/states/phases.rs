@@ -99,7 +99,9 @@ fn draw() -> String {
                 let when = match to.phase {
                     _ if to.step == LINE => ": point of no return",
                     Phase::Planned => ": action Plan, or findings",
-                    Phase::Preflight => ": an edit, or a new planRequest",
+                    Phase::Preflight => {
+                        ": an edit, a new planRequest, or a gate or window that opens"
+                    }
                     _ => "",
                 };
                 if to.phase != from {

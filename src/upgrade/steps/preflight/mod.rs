@@ -4,6 +4,7 @@
 //! not made. Findings end nothing, they stand in the plan.
 mod cgroup;
 pub(crate) mod check;
+mod estimate;
 mod images;
 mod installation;
 mod plan;
@@ -116,11 +117,14 @@ pub(crate) fn tell_failure(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failu
     conclude_without_end(cx, draft, Some(found), probing.report(), failure);
 }
 
+/// Judges one target, by its place in the spec.
+type Judge = fn(&Context<'_>, usize) -> Verdict;
+
 /// Everything that is looked at.
 fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     let mut found = check_targets(cx);
     found.extend(check_installation(cx));
-    let judges: [(CheckName, fn(&Context<'_>, usize) -> Verdict); 5] = [
+    let judges: [(CheckName, Judge); 5] = [
         (CheckName::SourceVersion, judge_version),
         (CheckName::CgroupVersion, judge_cgroup),
         (CheckName::OldImageRestarts, judge_restart),

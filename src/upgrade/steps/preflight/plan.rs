@@ -1,13 +1,14 @@
 //! The plan: what the checks came to, and what an upgrade would do. Pure.
-use crate::api::{CheckResult, Estimates, OmsUpgradeStatus, PlanStatus, Reason, Step};
+use crate::api::{CheckResult, OmsUpgradeStatus, PlanStatus, Reason, Step};
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::protocol::request::RestoreMethod;
-use crate::upgrade::context::{Context, to_i64};
+use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
 use crate::upgrade::parts::findings::may_begin;
 use crate::upgrade::parts::recovery_keys::list_uncovered;
 use crate::upgrade::parts::sessions::collect_addresses;
 use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::estimate::build_estimates;
 use crate::upgrade::steps::preflight::plan_hash::hash_plan;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict, judge, judge_all};
 
@@ -86,15 +87,7 @@ fn write_plan<'a>(
         checks,
         image_digests: list_digests(cx),
         uncovered_projects,
-        estimates: probe.map(|probe| {
-            let known = probe.estimated_bytes > 0;
-            Estimates {
-                bytes: known.then(|| to_i64(probe.estimated_bytes)),
-                dump_seconds: known.then(|| to_i64(probe.dump_seconds)),
-                restore_seconds: known.then(|| to_i64(probe.restore_seconds)),
-                free_bytes: to_i64(probe.free_bytes),
-            }
-        }),
+        estimates: probe.map(|probe| build_estimates(cx.spec, probe)),
         restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
     };
