@@ -1,7 +1,7 @@
 //! What the databases consist of, read for a fingerprint: one statement per database.
 //!
-//! Measured on a database of 300 tables, each of 17 columns and three indexes, on two busy cores: 0.1 to 0.2 s on MariaDB
-//! 10.11, 0.4 s on seekdb 1.4.0, and up to 5 s there the first time.
+//! Measured on a database of 300 tables, each of 17 columns and three indexes, on two busy cores: 0.1 to 0.2 s on
+//! MariaDB 10.11, 0.4 s on seekdb 1.4.0, and up to 5 s there the first time.
 use super::super::installation::Databases;
 use super::super::metadb::MetaDbError;
 use super::session::Session;
