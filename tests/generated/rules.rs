@@ -180,7 +180,10 @@ fn check_conditions(place: &Place) -> Option<String> {
     ];
     let mut wrong: Vec<String> = wanted
         .iter()
-        .filter(|(field, key, value)| fields[field][key].to_string() != *value)
+        .filter(|(field, key, value)| {
+            let read: Option<Value> = serde_json::from_str(value).ok();
+            read.as_ref() != Some(&fields[field][key])
+        })
         .map(|(field, key, value)| format!("{field}: {key} {} is not {value}", fields[field][key]))
         .collect();
     let required = super::schema::read_texts(&place.schema["items"]["required"]);
