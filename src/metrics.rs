@@ -1,6 +1,8 @@
 //! Metrics, in the OpenMetrics text format. What concerns an upgrade is read off its object at each
 //! scrape, so that it survives a restart and vanishes with the object.
-use crate::api::{OmsUpgrade, Reason, condition_is_true, condition_types, find_condition};
+use crate::api::{
+    OmsUpgrade, OmsUpgradeStatus, Reason, condition_is_true, condition_types, find_condition,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -135,6 +137,8 @@ struct ObjectMetrics {
     resumable_hours: Numbers,
     backup_bytes: Numbers,
     backup_verified: Numbers,
+    copy_bytes: Numbers,
+    copies_kept_until_time: Numbers,
     contended: Numbers,
     open_projects: Numbers,
     unreadable: Numbers,
@@ -194,6 +198,14 @@ impl ObjectMetrics {
                 "backup_last_verified_timestamp_seconds",
                 "When the backup was last proven",
             ),
+            copy_bytes: add(
+                "safety_copy_bytes",
+                "Bytes of a database with tables that a restore replaced, where they are known",
+            ),
+            copies_kept_until_time: add(
+                "safety_copies_kept_until_timestamp_seconds",
+                "When the operator drops the tables that a restore replaced",
+            ),
             contended: add(
                 "upgrade_target_contended",
                 "1 while somebody else writes the Deployments",
@@ -211,6 +223,20 @@ impl ObjectMetrics {
                 "1 for each OmsUpgrade whose status the API server does not store whole, so that nothing is done for it",
             ),
             registry,
+        }
+    }
+
+    fn read_copies(&self, status: &OmsUpgradeStatus, named: &Labels) {
+        for copy in status.leftovers.iter().filter(|one| one.is_kept_copy()) {
+            if let Some(bytes) = copy.bytes {
+                let mut labels = named.clone();
+                labels.push(("database", copy.name.clone()));
+                self.copy_bytes.get_or_create(&labels).set(bytes as f64);
+            }
+            if let Some(end) = &copy.kept_until_time {
+                let end = end.0.as_second() as f64;
+                self.copies_kept_until_time.get_or_create(named).set(end);
+            }
         }
     }
 
@@ -332,6 +358,7 @@ impl ObjectMetrics {
         if ready.is_some_and(|ready| ready.reason == Reason::StatusCut) {
             set(&self.status_cut, named.clone(), 1.0);
         }
+        self.read_copies(status, &named);
         let contended = is_true(condition_types::TARGET_CONTENDED);
         set(&self.contended, named, f64::from(u8::from(contended)));
     }

@@ -26,11 +26,11 @@ pub use spec::{
     Target, Timeouts, Verification, Weekday, Window,
 };
 pub use status::{
-    ActionName, BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates,
-    HaOriginal, HaState, InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole,
-    KeptKey, Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, Overdue, Phase,
-    PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget,
-    TargetOriginal, UnconfirmedInit, Waiting,
+    ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
+    Estimates, HaOriginal, HaState, InitRecord, InstallationStatus, Intent, Internal, JobRecord,
+    JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent,
+    Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
+    StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

@@ -18,6 +18,10 @@ pub enum Reason {
     Released,
     /// The event at the very end: nothing is left to clean up.
     Settled,
+    /// The time of the safety copies was over, and they are gone.
+    SafetyCopiesDropped,
+    /// The time of the safety copies is over, and they could not be dropped; it is tried again.
+    SafetyCopiesNotDropped,
     /// The plan has findings; the message begins with the first of them.
     CheckFailed,
     /// Which other upgrades want the same Deployments was not read yet.
@@ -172,7 +176,8 @@ pub enum Reason {
 
 name_variants!(
     Reason:
-    AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
+    AbortRequested, RollBackRequested, StatusLost, Released, Settled, SafetyCopiesDropped,
+    SafetyCopiesNotDropped, CheckFailed, RivalsUnseen,
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,

@@ -9,7 +9,9 @@ use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
     PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
 };
-use super::status::{ActionName, ContentProof, Direction, HaState, JobRole, Phase, Step};
+use super::status::{
+    ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -138,6 +140,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<Phase>(),
         read_meanings::<Step>(),
         read_meanings::<JobRole>(),
+        read_meanings::<LeftoverKind>(),
         read_meanings::<ContentProof>(),
         read_meanings::<HaState>(),
         read_meanings::<ActionName>(),

@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod internal;
+mod leftovers;
 mod machine;
 mod records;
 
-pub use internal::{Internal, Looks, Overdue, Requests};
+pub use internal::{Internal, Looks, Requests};
+pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
 pub use machine::{Direction, HaState, Phase, Step};
 pub use records::*;
 
@@ -101,6 +103,10 @@ pub struct OmsUpgradeStatus {
     /// The backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
+    /// What an upgrade that is over has left behind, and until when.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "place".into(), "name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
     /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next
     /// upgrade of this MetaDB puts them back, or a person.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]

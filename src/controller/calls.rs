@@ -60,6 +60,10 @@ pub enum CallSite {
     MetaDbAcquireLock,
     MetaDbRaiseLock,
     MetaDbReleaseLock,
+    MetaDbReadRecord,
+    MetaDbAppendRecord,
+    MetaDbInstallationId,
+    MetaDbFingerprint,
     ConsoleProgress,
     ConsoleHealth,
     ConsoleWriteHa,
@@ -75,7 +79,8 @@ name_variants!(
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,
     MetaDbWriteKeptKeys, MetaDbProjects, MetaDbConnectors, MetaDbHosts, MetaDbHeartBeats,
     MetaDbReadQueryTimeout, MetaDbSetQueryTimeout, MetaDbReadLock, MetaDbAcquireLock,
-    MetaDbRaiseLock, MetaDbReleaseLock, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
+    MetaDbRaiseLock, MetaDbReleaseLock, MetaDbReadRecord, MetaDbAppendRecord,
+    MetaDbInstallationId, MetaDbFingerprint, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
 );
 
 /// What a call may do outside.
@@ -142,6 +147,10 @@ impl CallSite {
             Self::MetaDbAcquireLock => (Write, 15),
             Self::MetaDbRaiseLock => (Write, 10),
             Self::MetaDbReleaseLock => (Write, 15),
+            Self::MetaDbReadRecord => (Read, 10),
+            Self::MetaDbAppendRecord => (Write, 10),
+            Self::MetaDbInstallationId => (Read, 10),
+            Self::MetaDbFingerprint => (Read, 15),
             Self::ConsoleProgress => (Read, 10),
             Self::ConsoleHealth => (Read, 10),
             Self::ConsoleWriteHa => (Write, 10),

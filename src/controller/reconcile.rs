@@ -113,6 +113,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
             Ok(Outcome::Performed(what))
         }
         Decision::Wait { poll } => Ok(Outcome::Within(Duration::from_secs(poll))),
+        Decision::Sleep { seconds } => Ok(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Ok(Outcome::AwaitChange),
     }
 }
@@ -139,6 +140,7 @@ pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Outcome> {
     }
     let subject = Subject::read(upgrade).ok()?;
     match ask(&subject, &Observed::default(), now, decide) {
+        Decision::Sleep { seconds } => Some(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Some(Outcome::AwaitChange),
         _ => None,
     }
@@ -179,6 +181,7 @@ fn describe(decision: &Decision) -> &'static str {
         Decision::Record { .. } => "record",
         Decision::Perform(_) => "perform",
         Decision::Wait { .. } => "wait",
+        Decision::Sleep { .. } => "sleep",
         Decision::Rest => "rest",
     }
 }
@@ -213,6 +216,35 @@ mod tests {
             }
         }
         status
+    }
+
+    /// A rollback that ended at 600 s and has left a copy.
+    fn roll_back() -> OmsUpgrade {
+        upgrade(settle(json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "RollBack", "settled": true, "internal": {"epoch": 2},
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+            "leftovers": [{"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "oms_rm__omsnew_1"}],
+        })))
+    }
+
+    #[test]
+    fn a_settled_object_sleeps_until_its_copies_are_due_and_needs_no_call() {
+        let mut object = roll_back();
+        let ask = |object: &OmsUpgrade, second| {
+            decide_from_cache(object, Time(Timestamp::from_second(second).unwrap()))
+        };
+        let within = |seconds| Some(Outcome::Within(Duration::from_secs(seconds)));
+        let due = 600 + 168 * 3600;
+        assert_eq!(
+            ask(&object, 1000),
+            within(3600),
+            "not for longer than an hour"
+        );
+        assert_eq!(ask(&object, due - 7), within(7));
+        assert_eq!(ask(&object, due), None);
+        // Another time is written down, which takes a call.
+        object.spec.cleanup = serde_json::from_value(json!({"safetyCopies": "1h"})).unwrap();
+        assert_eq!(ask(&object, 1000), None);
     }
 
     #[test]

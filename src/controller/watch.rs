@@ -196,10 +196,11 @@ async fn reconcile_cached(
         tell_unreadable(&shared.ports, key).await?;
         return Ok(Action::await_change());
     };
-    if decide_from_cache(upgrade, shared.ports.now()).is_some() {
-        return Ok(Action::await_change());
+    match decide_from_cache(upgrade, shared.ports.now()) {
+        Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
+        Some(_) => Ok(Action::await_change()),
+        None => reconcile_in_a_row(shared, key).await,
     }
-    reconcile_in_a_row(shared, key).await
 }
 
 fn name_object(cached: &CachedUpgrade) -> Result<Key, CallError> {
@@ -353,6 +354,35 @@ mod tests {
         assert_eq!((writes, server.events.lock().unwrap().len()), (1, 1));
         work_on(&shared, &server, "healthy").await.unwrap();
         assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_starts_wakes_a_settled_object_when_its_copies_are_due() {
+        struct At(i64);
+        impl Clock for At {
+            fn now(&self) -> Timestamp {
+                Timestamp::from_second(self.0).unwrap()
+            }
+        }
+        let mut object = object("up", json!({}));
+        object["status"] = json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "RollBack", "settled": true, "internal": {"epoch": 2},
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+            "leftovers": [{"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "oms_rm__omsnew_1"}],
+        });
+        let server = Server::with(&[object]);
+        let due = 600 + 168 * 3600;
+        // The first look completes the status, as the operator that went would have done.
+        let first = share(&server, Arc::new(At(due - 9)));
+        work_on(&first, &server, "up").await.unwrap();
+        server.asked.lock().unwrap().clear();
+        let second = share(&server, Arc::new(At(due - 9)));
+        let action = work_on(&second, &server, "up").await.unwrap();
+        assert_eq!(action, Action::requeue(Duration::from_secs(9)));
+        assert_eq!(*server.asked.lock().unwrap(), Vec::<String>::new());
+        let third = share(&server, Arc::new(At(due)));
+        work_on(&third, &server, "up").await.ok();
+        assert_eq!(server.get("up")["status"]["settled"], false);
     }
 
     #[test]

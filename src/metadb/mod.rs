@@ -1,6 +1,6 @@
 //! What operator and agent both know of the server that holds the MetaDB, each thing once: which product it is, what
-//! its error numbers mean, how names are quoted, how our own table there is laid out, how sessions are listed, and
-//! what a session of ours sets for itself.
+//! its error numbers mean, how names are quoted, how our own tables there are laid out, what the record of upgrades
+//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself.
 //!
 //! Knowledge, not conduct: nothing here opens a connection or waits. The operator's short calls
 //! ([`crate::oms::mysql`]) and the agent's long sessions stay apart, and no time limit of the one reaches the other.
@@ -8,17 +8,23 @@
 mod codes;
 mod elsewhere;
 mod engine;
+mod fingerprint;
+mod hex;
 pub mod lock_table;
 mod options;
 pub mod pins;
 mod quoting;
+pub mod record;
 pub mod secret;
 mod sessions;
 
 pub use codes::{Meaning, judge_code, quotes_values};
 pub use elsewhere::{is_elsewhere, read_address};
 pub use engine::{Engine, name_engine};
-pub use lock_table::{KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, describe_removal};
+pub use fingerprint::{SchemaFingerprint, SchemaItem, hash_schema};
+pub use lock_table::{
+    INSTALLATION_TABLE, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE, describe_removal,
+};
 pub use options::build_options;
 pub use quoting::{quote_name, quote_table};
 pub use sessions::{SessionList, cut_port, name_database};

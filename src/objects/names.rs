@@ -38,6 +38,7 @@ pub fn role_word(role: JobRole) -> &'static str {
         JobRole::Verify => "verify",
         JobRole::Compare => "compare",
         JobRole::Restore => "restore",
+        JobRole::DropCopies => "drop-safety-copies",
     }
 }
 
@@ -94,12 +95,13 @@ mod tests {
     /// A Job's pods get eleven characters more, and a name may have 63.
     const LONGEST_NAME: usize = 52;
 
-    const ROLES: [JobRole; 5] = [
+    const ROLES: [JobRole; 6] = [
         JobRole::Probe,
         JobRole::Dump,
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ];
 
     fn is_dns_label(name: &str) -> bool {

@@ -34,6 +34,11 @@ pub enum Decision {
         /// Seconds.
         poll: u64,
     },
+    /// Nothing is left to do for so many seconds, unless the object changes.
+    Sleep {
+        /// Until the next thing is due, or a clock that was set meanwhile has to be looked at.
+        seconds: u64,
+    },
     /// Nothing will ever be left to do, unless the object changes.
     Rest,
 }
@@ -191,11 +196,11 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             draft.waiting = None;
             LOOK_AGAIN
         }
-        Next::Settled => {
+        Next::Settled { sleep } => {
             draft.settled = true;
             draft.internal.intent = None;
             draft.waiting = None;
-            Decision::Rest
+            sleep.map_or(Decision::Rest, |seconds| Decision::Sleep { seconds })
         }
     };
     finish(cx, draft, outcome)

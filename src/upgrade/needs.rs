@@ -8,8 +8,9 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
     let Some(def) = status.step.map(find_def) else {
         return Needs::default();
     };
+    let looks = (def.looks)(status);
     Needs {
-        job: def.job,
-        ..(def.looks)(status)
+        job: def.job.or(looks.job),
+        ..looks
     }
 }

@@ -20,7 +20,10 @@ pub(crate) enum Next {
     /// The operator needs a person.
     Stall(Failure),
     /// Everything is as it should be; nothing is left to do.
-    Settled,
+    Settled {
+        /// Until after so many seconds.
+        sleep: Option<u64>,
+    },
 }
 
 /// Why a step cannot be done.

@@ -129,6 +129,7 @@ pub(crate) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ];
     let mut requests = Requests::default();
     requests.honour_retry(cx.spec.retry_request.as_deref());

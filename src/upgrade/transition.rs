@@ -3,6 +3,7 @@
 use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::job::begin_anew;
 use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::status::words::add_way_on;
 use crate::upgrade::steps::def::OnFailure;
@@ -46,13 +47,8 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     draft.waiting = None;
     draft.internal.overdue = None;
     draft.progress = None;
-    if let Some(role) = find_def(step).job
-        && let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role)
-    {
-        // A former time in this step left its Job behind: names are never used twice.
-        job.attempt += 1;
-        job.first_attempt = job.attempt;
-        job.uid = None;
+    if let Some(role) = find_def(step).job {
+        begin_anew(draft, role);
     }
     match step {
         Step::StartingNew if draft.point_of_no_return_time.is_none() => {

@@ -6,6 +6,9 @@ use oms_operator::oms::metadb::ServerCoverage;
 use oms_operator::protocol::report::{Privilege, PrivilegeState};
 use serde_json::json;
 
+/// What somebody or something does to a world.
+type Change = fn(&mut World);
+
 fn plan(world: &World) -> &PlanStatus {
     world.status.plan.as_ref().unwrap()
 }
@@ -196,7 +199,7 @@ fn only_an_edit_or_a_new_word_makes_the_plan_again() {
         passed.filter(|one| one.step == Step::Preflight).count()
     };
     assert_eq!(plans(&world), 1);
-    let asks: [(&str, bool, fn(&mut World)); 9] = [
+    let asks: [(&str, bool, Change); 9] = [
         ("paused", false, |world| world.spec.paused = true),
         ("not paused", false, |world| world.spec.paused = false),
         ("a retry", false, |world| {
@@ -306,7 +309,7 @@ fn hash(change: impl FnOnce(&mut World)) -> String {
 #[test]
 fn the_hash_of_a_plan_knows_no_numbers_times_and_sizes() {
     let plain = hash(|_| ());
-    let changes: [(&str, fn(&mut World)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("times", |world| world.clock = 9),
         ("sizes", |world| {
             world.probe.estimated_bytes = 1 << 30;
@@ -325,7 +328,7 @@ fn the_hash_of_a_plan_knows_no_numbers_times_and_sizes() {
 #[test]
 fn the_hash_of_a_plan_knows_everything_else() {
     let mut hashes = vec![hash(|_| ())];
-    let changes: [(&str, fn(&mut World)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("image", |world| world.spec.image += "-hotfix"),
         ("digest", |world| {
             world.spec.checks.truncate(1);

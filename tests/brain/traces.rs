@@ -54,7 +54,7 @@ impl Trace {
                 let changed = describe_change(&before, &self.world);
                 self.say("effect", &format!("{done}: {changed}"));
             }
-            Decision::Wait { .. } | Decision::Rest => {}
+            Decision::Wait { .. } | Decision::Sleep { .. } | Decision::Rest => {}
         }
         moved
     }
@@ -239,6 +239,7 @@ fn describe_world(world: &World) -> BTreeMap<String, String> {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ] {
         let job = world.jobs.get(&role);
         let text = job.map_or("none".into(), |(attempt, end)| format!("{attempt} {end:?}"));

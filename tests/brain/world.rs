@@ -25,8 +25,8 @@ use oms_operator::oms::project::{
     ProjectKey, ProjectKind, ProjectProgress, ProjectRow, ProjectStatus,
 };
 use oms_operator::protocol::report::{
-    CommandResult, CompareReport, DumpReport, Engine as AgentEngine, Outcome, ProbeReport, Reason,
-    Report, RestoreReport, Trial, VerifyReport,
+    CommandResult, CompareReport, DropReport, DumpReport, Engine as AgentEngine, Outcome,
+    ProbeReport, Reason, Report, RestoreReport, SafetyCopy, Trial, VerifyReport,
 };
 use oms_operator::upgrade::*;
 use serde_json::{Value, json};
@@ -171,6 +171,10 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// Databases of replaced tables.
+    pub copies: Vec<String>,
+    /// The Secret with the account that was read from the container.
+    pub secret: bool,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
@@ -238,6 +242,8 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            copies: vec![],
+            secret: false,
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,

@@ -12,7 +12,7 @@ import subprocess
 
 import installation
 import report
-from lab import OWN_DATABASES
+from lab import LOCK_DATABASE, OWN_DATABASES
 from processes import poll
 
 # What docker_init.sh changes in rows that were there before; everything else keeps its old columns.
@@ -134,9 +134,12 @@ def check_nothing_left(lab, upgrade, before, after):
     uid = upgrade.uid
     left = lab.get("jobs,pods,secrets", "-l", f"oms.oceanbase.com/upgrade-uid={uid}")["items"]
     assert not left, "left behind: " + ", ".join(f"{item['kind']}/{item['metadata']['name']}" for item in left)
-    found = sorted(name for name in after.schemas - before.schemas
+    found = sorted(name for name in after.schemas - before.schemas - {LOCK_DATABASE}
                    if any(part in name for part in OWN_DATABASES) or "__omsnew_" not in name)
     assert not found, f"databases left behind: {found}"
+    if LOCK_DATABASE in after.schemas:
+        rows = lab.sql(f"SELECT id, holder FROM {LOCK_DATABASE}.upgrade_lock WHERE holder = '{uid}'")
+        assert not rows, f"rows of the lock left behind: {rows}"
     assert after.timeout == before.timeout, f"ob_query_timeout: {before.timeout} → {after.timeout}"
     item = lab.api.get(upgrade.path)
     if item is not None:

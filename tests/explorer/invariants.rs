@@ -50,7 +50,8 @@ impl World {
         if running > 1 {
             self.break_rule("two Jobs run at the same time");
         }
-        if command == "probe" {
+        // The one needs no lock, the other works on what is no database of OMS any more.
+        if matches!(command, "probe" | "drop-safety-copies") {
             return;
         }
         if !self.running_versions().is_empty() && !self.stranger {
@@ -153,7 +154,7 @@ impl World {
                 let attempt = labels["oms.oceanbase.com/attempt"]
                     .as_str()
                     .unwrap_or_default();
-                let mut capital = role.to_owned();
+                let mut capital = role.replace("drop-safety-copies", "dropCopies");
                 if let Some(first) = capital.get_mut(..1) {
                     first.make_ascii_uppercase();
                 }

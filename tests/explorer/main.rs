@@ -21,6 +21,8 @@ mod oms;
 mod ownership;
 mod pauses;
 mod plans;
+mod record;
+mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
@@ -40,6 +42,12 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
+}
+
+#[tokio::test]
+async fn the_double_keeps_a_record_like_a_server() {
+    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
+    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.
@@ -289,6 +297,36 @@ fn sample_of_rollback_on_request() {
         &findings,
         &["RolledBack Settling", "Succeeded Settling", "gone"],
     );
+}
+
+/// What a restore replaced is dropped long after the end: whatever fails then, everything is given back again.
+#[test]
+fn sample_of_dropping_safety_copies() {
+    let fails = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let mut settled = walk_until_settled(World::new(1, setup(fails)));
+    assert_eq!(settled.status_text("/phase"), "RolledBack");
+    settled.edit("omsupgrades", world::UPGRADE, |upgrade| {
+        upgrade["status"]["leftovers"] = serde_json::json!([
+            {"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "rm__omsnew_1"}
+        ]);
+    });
+    settled.clock += 169 * 3600;
+    let mut begun = runner::Runner::default().run(&settled, None).world;
+    assert!(!begun.is_settled(), "nothing is due");
+    let quiet = explore("safety copies", vec![begun.clone()], SAMPLE);
+    assert!(quiet.complete);
+    ends_only_in(&quiet, &["RolledBack Settling"]);
+    begun.mishaps = 1;
+    begun.asks.delete = true;
+    let limits = Limits {
+        worlds: Some(400),
+        every_fault: false,
+    };
+    let findings = explore("safety copies and mishaps", vec![begun], limits);
+    ends_only_in(&findings, &["RolledBack Settling", "gone"]);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use super::manifests::{build_config, build_config_secret, build_deployment, buil
 use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::controller::CallSite;
-use oms_operator::oms::metadb::KeptKeys;
+use oms_operator::metadb::record::InstallationId;
+use oms_operator::oms::metadb::{KeptKeys, RecordRow};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Database {
     pub ha: Option<String>,
     pub kept: Option<KeptKeys>,
     pub lock: Option<(String, i64)>,
+    pub record: Vec<RecordRow>,
+    pub installation: Option<InstallationId>,
     pub query_timeout: u64,
 }
 
@@ -261,6 +264,8 @@ impl World {
                 ha: Some(ha.into()),
                 kept: None,
                 lock: None,
+                record: vec![],
+                installation: None,
                 query_timeout: QUERY_TIMEOUT,
             },
             oms: BTreeMap::new(),

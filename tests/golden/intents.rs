@@ -83,6 +83,7 @@ fn list_effects() -> Vec<Effect> {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ] {
         effects.push(Effect::CreateJob(Box::new(order(role, 3))));
     }

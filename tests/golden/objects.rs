@@ -23,12 +23,13 @@ pub const OWNER: Owner<'_> = Owner {
 };
 const OLD: &str = "registry.example.com/oms:feature_3.3.1-ce";
 const NEW: &str = "registry.example.com/oms:feature_4.0.0-ce";
-pub const ROLES: [JobRole; 5] = [
+pub const ROLES: [JobRole; 6] = [
     JobRole::Probe,
     JobRole::Dump,
     JobRole::Verify,
     JobRole::Compare,
     JobRole::Restore,
+    JobRole::DropCopies,
 ];
 
 const OBJECTS: &str = "An object that is there already is found by name and labels and is not made anew: labels, annotations and names \

@@ -45,6 +45,9 @@ pub struct Internal {
     /// Rollback: why the old image may run on the databases as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_proof: Option<ContentProof>,
+    /// Dropping the safety copies: under way, or failed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_cleanup: Option<CopyCleanup>,
     /// Runs of `docker_init.sh`.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -147,6 +147,9 @@ pub struct PlanStatus {
     /// The steps in words.
     #[serde(default)]
     pub steps: Vec<String>,
+    /// What will be left when the upgrade is over: what, where, about how large, and for how long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<String>,
 }
 
 /// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics
@@ -289,9 +292,11 @@ pub enum JobRole {
     Compare,
     /// Restores the backup.
     Restore,
+    /// Drops the tables that a restore replaced.
+    DropCopies,
 }
 
-name_variants!(JobRole: Probe, Dump, Verify, Compare, Restore);
+name_variants!(JobRole: Probe, Dump, Verify, Compare, Restore, DropCopies);
 
 /// The newest attempt of a Job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -165,6 +165,16 @@ pub enum MetaDbError {
         /// Whether something may have been written.
         fate: WriteFate,
     },
+    /// A replica, which may lag behind.
+    #[error(
+        "{call}: the meta database's server that answered is read-only (read_only), so it may be a replica that does not know \
+         yet what happened; nothing was read or written; give the address of the server that OMS writes to, and let no proxy \
+         send reads elsewhere"
+    )]
+    ReadOnlyServer {
+        /// What was tried.
+        call: String,
+    },
     /// A write went through but does not read back as written.
     #[error(
         "{call}: written, but it reads back differently: {reason}; somebody else changes it; find \

@@ -13,7 +13,7 @@ use super::own::{OwnSessions, Ticket};
 use super::rows::Cells;
 use crate::metadb::pins::{self, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{Engine, build_options, name_engine};
+use crate::metadb::{Engine, Meaning, build_options, judge_code, name_engine};
 
 /// How to get in.
 pub(super) struct Door {
@@ -186,6 +186,21 @@ impl Session {
             .into_iter()
             .map(|row| Cells::new(self.call, what, row))
             .collect())
+    }
+
+    /// What the server says is not there when it is asked so; `None` when the statement goes well.
+    pub(super) async fn find_missing(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<Option<Meaning>, MetaDbError> {
+        match self.conn.query_drop(sql).await {
+            Ok(()) => Ok(None),
+            Err(Error::Server(error)) if judge_code(error.code).is_missing() => {
+                Ok(Some(judge_code(error.code)))
+            }
+            Err(error) => Err(self.explain(what, error)),
+        }
     }
 
     /// A write; returns the number of rows changed.

@@ -83,6 +83,15 @@ fn find_record(draft: &mut OmsUpgradeStatus, role: JobRole) -> usize {
     })
 }
 
+/// A former time left its Job behind: names are never used twice, and attempts are granted anew.
+pub(crate) fn begin_anew(draft: &mut OmsUpgradeStatus, role: JobRole) {
+    if let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role) {
+        job.attempt += 1;
+        job.first_attempt = job.attempt;
+        job.uid = None;
+    }
+}
+
 fn watch_pod(role: JobRole, problem: Option<&str>) -> Next {
     match problem {
         Some(problem) => Next::trouble(

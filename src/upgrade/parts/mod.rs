@@ -2,6 +2,7 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod copies;
 pub(super) mod findings;
 pub(super) mod gates;
 pub(super) mod guard;
@@ -10,6 +11,7 @@ pub(super) mod init;
 pub(super) mod job;
 pub(super) mod last_look;
 pub(super) mod late_writes;
+pub(super) mod leftovers;
 pub(super) mod lock;
 pub(super) mod own_jobs;
 pub(super) mod pausing;

@@ -5,7 +5,7 @@ use crate::api::{
     Acceptance, Action, ActionName, Direction, Gate, NextAction, OmsUpgradeStatus, Phase,
 };
 use crate::upgrade::context::Context;
-use crate::upgrade::status::words::is_released;
+use crate::upgrade::parts::abandonment::is_released;
 use serde_json::{Value, json};
 
 /// What helps first stands first. Nothing where nothing is to be done any more.

@@ -7,13 +7,15 @@ use crate::api::{
 };
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::leftovers::complete_leftovers;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
 use crate::upgrade::status::actions::list_actions;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
 use crate::upgrade::status::summary::{find_ha, summarize_step};
-use crate::upgrade::status::words::{describe_state, find_stall, is_released};
+use crate::upgrade::status::words::{describe_state, find_stall};
 use crate::upgrade::steps::find_phase;
 
 /// One per condition, in the order in which people read them. `None` leaves the condition as it is.
@@ -36,6 +38,7 @@ const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 14] = [
 
 /// Fills in what follows from the rest of the status.
 pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    complete_leftovers(cx, draft);
     let direction = draft.direction.unwrap_or_default();
     let step = draft.step.unwrap_or(Step::Pending);
     let released = is_released(draft);

@@ -3,8 +3,9 @@ use crate::api::{ContentProof, Direction, HaState, OmsUpgradeStatus, Step};
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, ObjectFacts};
+use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::ha::find_goal;
-use crate::upgrade::status::words::{find_stall, is_released};
+use crate::upgrade::status::words::find_stall;
 use crate::upgrade::steps::def::HaStage;
 use crate::upgrade::steps::find_def;
 

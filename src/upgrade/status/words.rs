@@ -1,10 +1,11 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step, Waiting};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step, Waiting};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::{Context, ObjectFacts};
 use crate::upgrade::next::Failure;
 use crate::upgrade::parts::findings::describe_findings;
 use crate::upgrade::parts::gates::is_gate_closed;
+use crate::upgrade::parts::leftovers::describe_copies;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
@@ -20,12 +21,6 @@ pub(crate) fn find_stall(object: &ObjectFacts, status: &OmsUpgradeStatus) -> Opt
     });
     let own = status.stall.clone();
     own.or(held).or_else(|| describe_findings(object, status))
-}
-
-/// Whether it was given up as it stood.
-pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
-    let released = |cause: &crate::api::Cause| cause.reason == Reason::Released;
-    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
 }
 
 /// The step in which an upgrade was given up.
@@ -68,12 +63,14 @@ pub(crate) fn describe_state(
             describe_unwatched(status)
         ),
         Phase::RolledBack => format!(
-            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}",
-            describe_unwatched(status)
+            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}{}",
+            describe_unwatched(status),
+            describe_copies(status)
         ),
         Phase::Failed => format!(
-            "given up while {}; nothing was put back: {cause}",
-            find_def(find_last_step(status)).words
+            "given up while {}; nothing was put back: {cause}{}",
+            find_def(find_last_step(status)).words,
+            describe_copies(status)
         ),
         Phase::Planned => match &status.waiting {
             Some(waiting) => format!("planned, and nothing was changed: {}", waiting.message),

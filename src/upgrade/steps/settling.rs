@@ -1,5 +1,5 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
-use crate::api::{MetaDbSource, Phase, Reason, Step};
+use crate::api::{JobRole, MetaDbSource, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Needs, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
@@ -8,6 +8,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
+use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 
@@ -22,6 +23,7 @@ pub(crate) const DEF: StepDef = StepDef {
         let originals = status.internal.originals.as_ref();
         Needs {
             leftovers: !status.settled,
+            job: is_dropping(status).then_some(JobRole::DropCopies),
             lock: !status.settled && may_hold_lock(status),
             query_timeout: !status.settled
                 && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
@@ -32,11 +34,12 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[],
-    decide: |cx, _| decide(cx),
+    decide,
 };
 
-/// Verdict and `settled` are two facts: clean-up goes on after the verdict.
-fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+/// Verdict and `settled` are two facts: clean-up goes on after the verdict, and again when safety copies are due.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    drop_due_copies(cx, draft)?;
     if !cx.status.settled && !is_abandoned(cx) {
         give_back(cx)?;
     }
@@ -44,7 +47,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     Err(if cx.object.finalizer {
         Next::Do(Effect::RemoveFinalizer)
     } else {
-        Next::Settled
+        Next::Settled {
+            sleep: find_sleep(cx, draft),
+        }
     })
 }
 

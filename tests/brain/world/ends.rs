@@ -16,6 +16,7 @@ impl World {
             !self.finalizer && self.lock.is_none(),
             "finalizer or lock is left"
         );
+        assert!(!self.secret, "the account is left");
         assert_eq!(
             self.query_timeout, 10_000_000,
             "ob_query_timeout is not put back"
@@ -94,6 +95,9 @@ impl World {
             .flatten()
         {
             (looks.since_time, looks.last_time) = (fixed.clone(), fixed.clone());
+        }
+        for left in &mut status.leftovers {
+            left.kept_until_time = None;
         }
         if let Some(backup) = &mut status.backup {
             backup.finished_time = None;

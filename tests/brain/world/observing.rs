@@ -48,7 +48,13 @@ impl World {
                     uid: format!("job-{attempt}"),
                     active: *end == JobEnd::Running,
                 });
-            observed.leftovers = Fact::Known(own.collect());
+            let secret = self.secret.then(|| OwnObject {
+                kind: OwnKind::Secret,
+                name: "credentials".into(),
+                uid: "secret".into(),
+                active: false,
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).collect());
         }
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
@@ -306,7 +312,11 @@ impl World {
                 summary: "x".into(),
                 objects: 1,
             }),
-            JobRole::Restore => CommandResult::Restore(RestoreReport::default()),
+            JobRole::Restore => CommandResult::Restore(RestoreReport {
+                safety_copies: self.copies.iter().map(|name| build_copy(name)).collect(),
+                ..RestoreReport::default()
+            }),
+            JobRole::DropCopies => CommandResult::DropSafetyCopies(DropReport::default()),
         };
         let report = Report {
             command: format!("{role:?}"),
@@ -324,6 +334,14 @@ impl World {
             report: Some(Box::new(report)),
             why: String::new(),
         }
+    }
+}
+
+fn build_copy(database: &str) -> SafetyCopy {
+    SafetyCopy {
+        database: database.to_owned(),
+        tables: Some(1),
+        bytes: Some(2048),
     }
 }
 

@@ -49,7 +49,7 @@ impl World {
                 self.perform(effect);
                 true
             }
-            Decision::Wait { .. } | Decision::Rest => false,
+            Decision::Wait { .. } | Decision::Sleep { .. } | Decision::Rest => false,
         }
     }
 
@@ -88,7 +88,8 @@ impl World {
         match effect {
             Effect::AddFinalizer => self.finalizer = true,
             Effect::RemoveFinalizer => self.finalizer = false,
-            Effect::CreateCredentialsSecret | Effect::CreatePrePull { .. } => {}
+            Effect::CreateCredentialsSecret => self.secret = true,
+            Effect::CreatePrePull { .. } => {}
             Effect::CreateJob(order) => {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
@@ -100,7 +101,12 @@ impl World {
                     "{role:?} attempt {attempt} beside {:?}",
                     self.jobs.get(&role)
                 );
-                if role != JobRole::Probe {
+                if role == JobRole::DropCopies {
+                    let held = self.lock.as_ref().map(|(holder, _)| holder);
+                    assert_eq!(held, Some(&self.uid), "copies are dropped without the lock");
+                    assert!(self.finalizer && !self.deleting);
+                    assert_eq!(order.request.safety_copies, self.copies);
+                } else if role != JobRole::Probe {
                     assert!(
                         self.nodes.iter().all(|node| node.pod.is_none()),
                         "{role:?} Job while pods exist"
@@ -108,6 +114,7 @@ impl World {
                 }
                 self.jobs.insert(role, (attempt, JobEnd::Running));
             }
+            Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
             Effect::DeleteOwn(own) => {
                 let role = self
                     .jobs

@@ -209,14 +209,14 @@ def refused_second(lab):
         checks.check_end(lab, first, before, "unchanged")
         first.delete()
     # What an upgrade in another namespace with the same MetaDB leaves there while it runs.
-    lab.sql("CREATE DATABASE oms_operator_lock")
-    lab.sql("CREATE TABLE oms_operator_lock.upgrade_lock (id tinyint not null primary key, holder varchar(64) not null,"
+    lab.sql("CREATE DATABASE IF NOT EXISTS oms_operator_lock")
+    lab.sql("CREATE TABLE IF NOT EXISTS oms_operator_lock.upgrade_lock (id tinyint not null primary key, holder varchar(64) not null,"
             " epoch bigint not null, note varchar(255) not null, updated_at timestamp not null default current_timestamp)")
     lab.sql("INSERT INTO oms_operator_lock.upgrade_lock (id, holder, epoch, note) VALUES (1, 'somebody', 1, 'elsewhere/other')")
     try:
         refuse(lab, "same-metadb", ("OneUpgradePerMetaDb", "elsewhere/other", "wait for it"))
     finally:
-        lab.sql("DROP DATABASE oms_operator_lock")
+        lab.sql("DELETE FROM oms_operator_lock.upgrade_lock WHERE id = 1")
 
 
 @scenario("long-names")

@@ -124,7 +124,7 @@ fn judge_lock(cx: &Context<'_>) -> Verdict {
                 "another upgrade ({}) holds the lock of this MetaDB",
                 row.note
             ),
-            "wait for it. If it exists no more: drop table oms_operator_lock.upgrade_lock",
+            "wait for it. If it exists no more: delete from oms_operator_lock.upgrade_lock where id = 1",
         ),
         Fact::Known(_) => Verdict::passed("no other upgrade works on this MetaDB"),
     }

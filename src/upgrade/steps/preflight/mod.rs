@@ -7,6 +7,7 @@ pub(crate) mod check;
 mod estimate;
 mod images;
 mod installation;
+mod leaves;
 mod plan;
 mod plan_hash;
 mod probe;

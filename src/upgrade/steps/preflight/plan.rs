@@ -9,6 +9,7 @@ use crate::upgrade::parts::recovery_keys::list_uncovered;
 use crate::upgrade::parts::sessions::collect_addresses;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::estimate::build_estimates;
+use crate::upgrade::steps::preflight::leaves::describe_leaves;
 use crate::upgrade::steps::preflight::plan_hash::hash_plan;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict, judge, judge_all};
 
@@ -90,6 +91,7 @@ fn write_plan<'a>(
         estimates: probe.map(|probe| build_estimates(cx.spec, probe)),
         restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
+        leaves: describe_leaves(cx, probe, probe.map(find_restore_method)),
     };
     plan.hash = Some(hash_plan(cx, draft, &plan));
     draft.plan.insert(plan)
