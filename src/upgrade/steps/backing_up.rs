@@ -1,10 +1,11 @@
 //! The dump, of databases that nobody uses. Pure.
 use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::{self, run_guarded};
-use crate::upgrade::parts::last_look::{self, note_heart_beat, tell_repetition};
+use crate::upgrade::parts::last_look::{note_heart_beat, tell_repetition};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -17,7 +18,10 @@ pub(crate) const DEF: StepDef = StepDef {
     looks: |status| {
         let needs = guard::list_needs(status);
         match status.internal.last_heart_beat {
-            None => last_look::list_needs(needs),
+            None => Needs {
+                health: true,
+                ..needs
+            },
             Some(_) => needs,
         }
     },

@@ -6,7 +6,7 @@ use oms_operator::upgrade::{Limit, OnFailure, StepDef};
 use std::collections::BTreeSet;
 
 /// When a way is taken, where a step leads to more than one, or the way means something by itself.
-const WHEN: [(Step, Step, &str); 12] = [
+const WHEN: [(Step, Step, &str); 13] = [
     (Step::Preflight, Step::Planned, "action Plan, or findings"),
     (Step::Preflight, Step::Locking, "action Run"),
     (
@@ -18,6 +18,11 @@ const WHEN: [(Step, Step, &str); 12] = [
         Step::VerifyingBackup,
         Step::StartingNew,
         "point of no return",
+    ),
+    (
+        Step::VerifyingBackup,
+        Step::BackingUp,
+        "an OMS wrote after the dump",
     ),
     (
         Step::StoppingJobs,
