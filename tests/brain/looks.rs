@@ -8,8 +8,11 @@ use std::collections::HashSet;
 /// Longer than any step may last.
 const LONG: i64 = 100_000;
 
+/// Takes an answer out of what was seen.
+type Hide = fn(&mut Observed);
+
 /// Calls that get no answer in one look.
-const BLIND: [(&str, fn(&mut Observed)); 9] = [
+const BLIND: [(&str, Hide); 9] = [
     ("Deployments", |seen| {
         for target in &mut seen.targets {
             target.deployment = lose();
@@ -75,7 +78,7 @@ fn lose<T>() -> Fact<T> {
     Fact::Unknown("no answer within 10 s".into())
 }
 
-fn look_blindly(world: &mut World, hide: fn(&mut Observed)) -> bool {
+fn look_blindly(world: &mut World, hide: Hide) -> bool {
     let mut observed = world.observe();
     hide(&mut observed);
     world.run_pass_on(&observed)
