@@ -407,3 +407,19 @@ fn a_session_at_the_line_is_waited_for_and_its_writes_are_dumped() {
     run(&mut world);
     expect(&world, Phase::Succeeded);
 }
+
+/// The control plane was away too: what starts only now has the step's time.
+#[test]
+fn a_start_that_begins_after_an_absence_has_its_time() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::StartingFinal);
+    while world.run_pass() {}
+    world.clock += LONG;
+    for _ in 0..20 {
+        world.run_pass();
+        world.clock += 40;
+    }
+    assert_eq!(world.status.direction, Some(Direction::Forward));
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}
