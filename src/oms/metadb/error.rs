@@ -240,6 +240,7 @@ impl MetaDbError {
                 | Self::TimedOut { .. }
                 | Self::StatementCut { .. }
                 | Self::ConnectionLost { .. }
+                | Self::Hostile { .. }
         )
     }
 }
