@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod absences;
 mod gates;
+mod growth;
 mod interleavings;
 #[path = "../explorer/ownership.rs"]
 mod ownership;

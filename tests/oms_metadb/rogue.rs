@@ -175,7 +175,9 @@ pub async fn password_for_a_key() {
         let (port, talk) = serve(plugin, answers).await;
         let error = ask(port).await;
         let expected = match name {
-            "nothing to mix in" | "nothing" | "for ever" => !matches!(error, MetaDbError::TimedOut { .. }),
+            "nothing to mix in" | "nothing" | "for ever" => {
+                !matches!(error, MetaDbError::TimedOut { .. })
+            }
             _ => matches!(error, MetaDbError::UnsupportedLogin { .. }),
         };
         assert!(expected, "{name}: {error:?}");
@@ -248,19 +250,27 @@ pub async fn answers_without_end() {
         let error = ask(answer_with(answer, None).await).await;
         let bounded = matches!(
             &error,
-            MetaDbError::TooLarge { .. } | MetaDbError::Hostile { .. } | MetaDbError::ConnectionLost { .. }
+            MetaDbError::TooLarge { .. }
+                | MetaDbError::Hostile { .. }
+                | MetaDbError::ConnectionLost { .. }
         );
         assert!(bounded, "{name}: {error:?}");
     }
     for (name, first) in [
-        ("columns", b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f".as_slice()),
+        (
+            "columns",
+            b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f".as_slice(),
+        ),
         ("many columns", b"\xfd\xff\xff\xff"),
         ("no number of columns", b"\xfe"),
         ("nothing", b""),
         ("a file", b"\xfb/etc/hostname"),
     ] {
         let error = ask(answer_with(vec![packet(1, first), column(2)], None).await).await;
-        assert!(matches!(error, MetaDbError::Hostile { .. }), "{name}: {error:?}");
+        assert!(
+            matches!(error, MetaDbError::Hostile { .. }),
+            "{name}: {error:?}"
+        );
     }
     // Bytes that come one by one keep nobody longer than the call may last.
     let drip = [head, vec![b"\x10".to_vec()]].concat();

@@ -145,9 +145,10 @@ impl Dialogue {
         if self.stage == Stage::Login && length > LOGIN_PACKET {
             return Err(Refusal::Malformed("a login of many kilobytes"));
         }
-        if self.most_bytes.is_some_and(|most| {
-            u64::try_from(length).unwrap_or(u64::MAX) > most
-        }) {
+        if self
+            .most_bytes
+            .is_some_and(|most| u64::try_from(length).unwrap_or(u64::MAX) > most)
+        {
             return self.require_room(length);
         }
         Ok(())
@@ -187,14 +188,14 @@ impl Dialogue {
         let begins = std::mem::take(&mut self.awaits_answer);
         let more = match head {
             [0xff, 0xff, 0xff, ..] => return Err(Refusal::Malformed("a report of progress")),
-            [0xfb, ..] if begins => return Err(Refusal::Malformed("a request for a file")),
             [0xff, ..] => false,
+            [0xfb, ..] if begins => return Err(Refusal::Malformed("a request for a file")),
             [0x00, ..] if begins => promises_more(head, 1),
-            [0xfe, ..] if length == PLAIN_END => promises_more(head, 3),
-            [0xfe, ..] if length < WHOLE_PACKET => promises_more(head, 1),
             _ if begins && read_number(head).is_none_or(|columns| columns > MOST_COLUMNS) => {
                 return Err(Refusal::Malformed("an answer of too many columns"));
             }
+            [0xfe, ..] if length == PLAIN_END => promises_more(head, 3),
+            [0xfe, ..] if length < WHOLE_PACKET => promises_more(head, 1),
             _ => false,
         };
         if more {
@@ -227,7 +228,8 @@ fn shorten(text: &str) -> String {
 }
 
 /// Completes "asks for …".
-const NEEDS_TLS: &str = "caching_sha2_password without TLS, which would give the password to whoever answers";
+const NEEDS_TLS: &str =
+    "caching_sha2_password without TLS, which would give the password to whoever answers";
 
 /// Whether the status says that another result follows: at a place, or behind two numbers that begin there.
 fn promises_more(head: &[u8], at: usize) -> bool {

@@ -12,7 +12,9 @@ fn log_in(most_bytes: Option<u64>) -> Dialogue {
     let mut dialogue = Dialogue::new(most_bytes);
     dialogue.hear_server(&packet(0, GREETING)).unwrap();
     dialogue.hear_client(&packet(1, &[0; 60]));
-    dialogue.hear_server(&packet(2, b"\0\0\0\x02\0\0\0")).unwrap();
+    dialogue
+        .hear_server(&packet(2, b"\0\0\0\x02\0\0\0"))
+        .unwrap();
     dialogue
 }
 
@@ -114,7 +116,7 @@ fn bytes_are_counted_also_those_that_are_only_announced() {
     assert_eq!(refused, Some(Refusal::TooLarge(1000)));
     let mut dialogue = log_in(Some(1000));
     assert_eq!(
-        dialogue.hear_server(&[0xe8, 0x03, 0x00, 1]),
+        dialogue.hear_server(&[0xe9, 0x03, 0x00, 1]),
         Err(Refusal::TooLarge(1000))
     );
 }

@@ -64,7 +64,10 @@ impl Framing {
         }
         let mut seen = None;
         if !self.told {
-            let wanted = self.looked_at.min(self.length).saturating_sub(self.head.len());
+            let wanted = self
+                .looked_at
+                .min(self.length)
+                .saturating_sub(self.head.len());
             let (head, _) = bytes.split_at(wanted.min(bytes.len()));
             self.head.extend_from_slice(head);
             if head.len() == wanted {

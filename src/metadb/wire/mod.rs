@@ -150,7 +150,9 @@ async fn run_relay(
         }
     };
     let ended = match limits.lifetime {
-        Some(lifetime) => tokio::time::timeout(lifetime, relay).await.unwrap_or(Ok(())),
+        Some(lifetime) => tokio::time::timeout(lifetime, relay)
+            .await
+            .unwrap_or(Ok(())),
         None => relay.await,
     };
     if let Err(error) = ended {

@@ -14,15 +14,13 @@ use super::own::{OwnSessions, Ticket};
 use super::rows::Cells;
 use crate::metadb::pins::{self, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{
-    Engine, Wire, WireError, WireLimits, build_options, name_engine, open_wire,
-};
+use crate::metadb::{Engine, Wire, WireError, WireLimits, build_options, name_engine, open_wire};
 use std::panic::AssertUnwindSafe;
 
 /// Bytes that a server may send within one call. Several calls at once have to fit into the operator's memory.
 const MOST_BYTES: u64 = 4 << 20;
 /// Cells that one statement may bring: small ones take many times the memory that they take on the way.
-const MOST_CELLS: usize = 200_000;
+const MOST_CELLS: usize = 100_000;
 /// What a row takes besides its cells, in cells.
 const ROW: usize = 3;
 /// A connection may last longer than its call, to say goodbye.
@@ -295,9 +293,7 @@ impl From<Error> for Unread {
     }
 }
 
-async fn collect_rows<P: Protocol>(
-    mut result: QueryResult<'_, '_, P>,
-) -> Result<Vec<Row>, Unread> {
+async fn collect_rows<P: Protocol>(mut result: QueryResult<'_, '_, P>) -> Result<Vec<Row>, Unread> {
     let (mut rows, mut cells) = (Vec::new(), 0_usize);
     while let Some(row) = result.next().await? {
         cells = cells.saturating_add(row.len() + ROW);
