@@ -12,7 +12,7 @@ fn tell_progress(second: i64) -> Progress {
         database: "oms_rm".into(),
         bytes_done: total / 36_000 * second,
         bytes_total: Some(total),
-        bytes_per_second: (3 << 20) + (second * 7_919) % (20 << 20),
+        bytes_per_second: (3 << 20) + (second * 7_919_317) % (20 << 20),
         eta_seconds: Some(36_000 - second),
         ..Progress::default()
     }

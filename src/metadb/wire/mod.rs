@@ -1,7 +1,7 @@
 //! The way to the MetaDB: what the driver and the server say to each other goes through here.
 //!
-//! Touches the network. The driver opens its connections itself and lets nobody look at them, so it is sent to a port of
-//! this machine that takes one connection, is held by this process, and hands on what [`dialogue`] lets pass.
+//! Touches the network. The driver opens its connections itself and lets nobody look at them, so it is sent to a port
+//! of this machine that takes one connection, is held by this process, and hands on what [`dialogue`] lets pass.
 mod dialogue;
 mod framing;
 

@@ -107,11 +107,11 @@ impl Door {
             .map_err(|error| self.explain_wire(call, error))?;
         pins::begin(&mut conn)
             .await
-            .map_err(|error| self.explain(call, error))?;
+            .map_err(|error| self.explain_opened(call, &wire, error))?;
         let row: Option<Row> = conn
             .query_first("select version(), @@version_comment, connection_id()")
             .await
-            .map_err(|error| self.explain(call, error))?;
+            .map_err(|error| self.explain_opened(call, &wire, error))?;
         let cells = Cells::new(call, "version()", row.ok_or_else(|| broken(call))?);
         let version = cells.text(0)?;
         let comment = cells.optional_text(1).unwrap_or_default();
@@ -136,6 +136,15 @@ impl Door {
 
     fn explain(&self, call: &'static str, error: Error) -> MetaDbError {
         explain_connect(call, &self.address.to_string(), &self.user, error)
+    }
+
+    fn explain_opened(&self, call: &'static str, wire: &Wire, error: Error) -> MetaDbError {
+        self.explain_wire(
+            call,
+            wire.refusal()
+                .cloned()
+                .map_or(WireError::Driver(error), WireError::Refused),
+        )
     }
 
     fn explain_wire(&self, call: &'static str, error: WireError) -> MetaDbError {

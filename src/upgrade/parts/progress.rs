@@ -20,16 +20,20 @@ pub(crate) fn note_progress(
     };
     let next = describe_progress(role, seen, now);
     let told = known.as_ref().is_some_and(|known| {
-        let since = now
-            .0
-            .as_second()
-            .saturating_sub(known.observed_time.0.as_second());
-        known.summary == next.summary && known.database == next.database
-            || (0..PAUSE).contains(&since)
+        let reads_the_same = known.summary == next.summary && known.database == next.database;
+        reads_the_same || is_fresh(known, now)
     });
     if !told {
         *known = Some(next);
     }
+}
+
+fn is_fresh(known: &Progress, now: &Time) -> bool {
+    let since = known
+        .observed_time
+        .as_ref()
+        .map(|then| now.0.as_second().saturating_sub(then.0.as_second()));
+    since.is_some_and(|since| (0..PAUSE).contains(&since))
 }
 
 fn describe_progress(role: JobRole, progress: &AgentProgress, now: &Time) -> Progress {
@@ -55,7 +59,7 @@ fn describe_progress(role: JobRole, progress: &AgentProgress, now: &Time) -> Pro
         bytes_per_second: to_i64(progress.bytes_per_second),
         eta_seconds: progress.eta_seconds.map(to_i64),
         database: Some(progress.database.clone()).filter(|name| !name.is_empty()),
-        observed_time: now.clone(),
+        observed_time: Some(now.clone()),
     }
 }
 
