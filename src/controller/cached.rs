@@ -9,6 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// One object in the cache of the watch.
@@ -27,12 +28,13 @@ impl<'de> Deserialize<'de> for CachedUpgrade {
         let metadata = object.get("metadata").cloned().unwrap_or_default();
         // Named twice, so that nothing is copied: the claim is read before the object is taken apart.
         let (readable, unreadable) = (Claim::read(&object, true), Claim::read(&object, false));
-        match read_upgrade(object) {
-            Ok(upgrade) => Ok(Self {
+        // A list is read outside every reconcile, where a panic would end the work on all objects.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| read_upgrade(object))) {
+            Ok(Ok(upgrade)) => Ok(Self {
                 claim: Arc::new(readable),
                 content: Ok(Arc::new(upgrade)),
             }),
-            Err(_) => Ok(Self {
+            Ok(Err(_)) | Err(_) => Ok(Self {
                 claim: Arc::new(unreadable),
                 content: Err(Box::new(
                     ObjectMeta::deserialize(metadata).map_err(D::Error::custom)?,

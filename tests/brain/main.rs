@@ -4,6 +4,7 @@
 mod absences;
 mod cleanup;
 mod gates;
+mod growth;
 mod interleavings;
 mod kubectl;
 #[path = "../explorer/ownership.rs"]

@@ -4,6 +4,7 @@ Nothing here believes the operator's status. Reads only, but for the apply by th
 """
 
 import copy
+import datetime
 import glob
 import hashlib
 import json
@@ -182,6 +183,11 @@ def check_quiet(lab, upgrade):
               and call["responseStatus"]["code"] < 300]
     changes = upgrade.watch.count_status_changes()
     assert len(writes) <= changes, f"{len(writes)} status writes made {changes} changes"
+    told = upgrade.watch.list_progress()
+    hasty = [f"{new['summary']} at {new['observedTime']}, {old['summary']} at {old['observedTime']}"
+             for (step, old), (later, new) in zip(told, told[1:])
+             if step == later and old and new and 0 <= seconds_between(old["observedTime"], new["observedTime"]) < 10]
+    assert not hasty, f"progress was written down more often than every ten seconds: {hasty[:5]}"
     if writes and upgrade.settled_once():
         end = writes[-1]["stageTimestamp"]
         late = [f"{call['verb']} {call['requestURI']}" for call in calls if call["requestReceivedTimestamp"] > end
@@ -192,6 +198,12 @@ def check_quiet(lab, upgrade):
                  and call.get("objectRef", {}).get("resource") == "omsupgrades"]
         assert not late and len(again) <= 2, f"calls after it was settled: {late[:5]}, {len(again)} reads of the object"
     return len(writes), changes
+
+
+def seconds_between(first, second):
+    """Between two times as the API server writes them."""
+    begin, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, second))
+    return (end - begin).total_seconds()
 
 
 def check_owner_can_apply(lab, manifest, image, command):

@@ -117,6 +117,10 @@ pub struct Progress {
     /// Database worked on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// When this was seen. It is written anew when the line changes, at most every ten
+    /// seconds; the Job's log tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_time: Option<Time>,
 }
 
 /// What preflight found and what will happen.
