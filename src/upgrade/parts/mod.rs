@@ -8,6 +8,7 @@ pub(super) mod init;
 pub(super) mod job;
 pub(super) mod late_writes;
 pub(super) mod lock;
+pub(super) mod originals;
 pub(super) mod own_jobs;
 pub(super) mod pausing;
 pub(super) mod pods;

@@ -103,6 +103,25 @@ impl World {
                 }
                 self.jobs.insert(role, (attempt, JobEnd::Running));
             }
+            Effect::CreateOriginalsCopy { records } => {
+                // The API server knows no other answer to a second one.
+                let _ = self.copy.get_or_insert_with(|| OriginalsCopy {
+                    name: "oms-x-originals".into(),
+                    uid: format!("copy-{}", self.clock),
+                    resource_version: "1".into(),
+                    owned: false,
+                    records,
+                });
+            }
+            Effect::PassOriginalsCopy { uid, owned, .. } => {
+                let copy = self.copy.as_mut().unwrap();
+                assert_eq!(copy.uid, uid);
+                assert_ne!(copy.owned, owned, "a write that changes nothing");
+                copy.owned = owned;
+            }
+            Effect::DeleteOwn(own) if own.kind == OwnKind::OriginalsCopy => {
+                assert_eq!(self.copy.take().unwrap().uid, own.uid);
+            }
             Effect::DeleteOwn(own) => {
                 let role = self
                     .jobs
