@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod absences;
 mod interleavings;
+mod originals;
 #[path = "../explorer/ownership.rs"]
 mod ownership;
 mod pauses;

@@ -1,6 +1,7 @@
 //! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
 use super::*;
 use crate::ownership::{raise_generation, record_manager};
+use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::target_change::TargetChange;
 
 impl World {
@@ -286,6 +287,29 @@ impl World {
         let mut object = before.clone();
         object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(7);
         self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// The record on a target.
+    pub fn read_record(&self, index: usize) -> Option<String> {
+        let annotations = &self.nodes[index].object["metadata"]["annotations"];
+        Some(annotations[ORIGINALS_ANNOTATION].as_str()?.to_owned())
+    }
+
+    /// A stranger takes the record off a target, or writes another one.
+    pub fn write_record(&mut self, index: usize, record: Option<String>) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        let annotations = object["metadata"]["annotations"].as_object_mut();
+        let Some(annotations) = annotations.filter(|all| all.contains_key(ORIGINALS_ANNOTATION))
+        else {
+            return;
+        };
+        match record {
+            Some(record) => annotations.insert(ORIGINALS_ANNOTATION.into(), json!(record)),
+            None => annotations.remove(ORIGINALS_ANNOTATION),
+        };
+        self.own(&before, &mut object, "kubectl-annotate");
         self.store(index, object);
     }
 

@@ -6,6 +6,7 @@ mod installation;
 mod plan;
 mod probe;
 pub(crate) mod projects;
+mod records;
 mod sessions;
 pub(crate) mod targets;
 
@@ -25,6 +26,7 @@ use crate::upgrade::steps::preflight::installation::check_installation;
 use crate::upgrade::steps::preflight::plan::conclude;
 use crate::upgrade::steps::preflight::probe::check_probe;
 use crate::upgrade::steps::preflight::projects::check_projects;
+use crate::upgrade::steps::preflight::records::check_records;
 use crate::upgrade::steps::preflight::targets::check_targets;
 
 /// What there is to know about this step.
@@ -71,6 +73,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     // Nobody is passed over because nobody was looked for.
     require_known(&cx.observed.rivals, 2, Reason::RivalsUnseen)?;
     let mut verdicts = check_targets(cx);
+    verdicts.extend(check_records(cx));
     if verdicts
         .iter()
         .any(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
