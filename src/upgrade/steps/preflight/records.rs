@@ -29,9 +29,7 @@ pub(crate) fn check_records(cx: &Context<'_>) -> Option<Found> {
         all += record;
     }
     let verdict = match all {
-        ..=MOST_DATA => Verdict::Passed(format!(
-            "the records of the originals have {all} bytes and fit"
-        )),
+        ..=MOST_DATA => Verdict::Passed(format!("{all} bytes")),
         _ => Verdict::Failed(format!(
             "the records of all Deployments together have {all} bytes, more than the {MOST_DATA} that a Secret holds, so there would be no second \
              copy of the originals; shorten their pod templates, for example by files in place of long environment values"
