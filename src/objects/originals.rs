@@ -4,10 +4,9 @@
 //! values of environment variables may be passwords: so the status, which many may read, holds none of these texts.
 use super::labels::{Owner, build_metadata};
 use super::names::originals_name;
-use crate::api::OmsUpgrade;
+use crate::api::{GROUP, VERSION};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -80,7 +79,7 @@ pub fn build_originals_copy(owner: Owner<'_>, records: &BTreeMap<String, String>
 pub fn build_owner_patch(owner: Owner<'_>, uid: &str, version: &str, owned: bool) -> Value {
     let references = match owned {
         true => json!([{
-            "apiVersion": OmsUpgrade::api_version(&()), "kind": OmsUpgrade::kind(&()),
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "OmsUpgrade",
             "name": owner.name, "uid": owner.uid,
         }]),
         false => json!([]),

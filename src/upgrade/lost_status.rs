@@ -202,8 +202,8 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
     })))
 }
 
-/// One original for each target: by the records, else as it is now, where it was not written yet. Past the line each was
-/// written, one without replicas was stopped, and the new image is nobody's original.
+/// One original for each target: by the records, else as it is now, where it was not written yet. Past the line
+/// each was written, one without replicas was stopped, and the new image is nobody's original.
 fn collect_originals(
     cx: &Context<'_>,
     records: &Records,

@@ -12,6 +12,7 @@ mod pin;
 mod recovery_keys;
 mod rivals;
 mod sessions;
+mod sizes;
 mod strangers;
 mod traces;
 mod unconfirmed;

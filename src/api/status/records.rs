@@ -181,7 +181,8 @@ pub struct TargetOriginal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
     /// sha256 of `spec.template` of the Deployment as JSON text. The text itself stands in the annotation
-    /// `oms.oceanbase.com/originals` of the Deployment and in a Secret; one that has another hash is never written back.
+    /// `oms.oceanbase.com/originals` of the Deployment and in a Secret; one that has another hash is never written
+    /// back.
     pub template_hash: String,
     /// sha256 of the entries of `metadata.managedFields` as JSON text: who owned which field.
     pub managed_fields_hash: String,

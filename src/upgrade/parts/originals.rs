@@ -64,7 +64,8 @@ pub(crate) fn is_on_target(cx: &Context<'_>, original: &TargetOriginal, object: 
     record.is_some_and(|record| is_right(original, &record.texts))
 }
 
-/// Whether the record on one of the targets does not have the text that was recorded: then the second copy is looked for.
+/// Whether the record on one of the targets does not have the text that was recorded: then the second copy is looked
+/// for.
 pub fn lacks_record(uid: &str, status: &OmsUpgradeStatus, targets: &[TargetFacts]) -> bool {
     let Some(originals) = &status.internal.originals else {
         return false;
