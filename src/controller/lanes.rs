@@ -49,7 +49,8 @@ impl Lanes {
 
     /// Works on an object in the lane that it belongs to. Who turns out to be slow changes lanes in the middle.
     pub async fn run<T>(&self, key: &Key, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
+        // On the heap: a reconcile is large, and it is held across several waits.
+        let mut work = Box::pin(work);
         let was_slow = self.slow_ones().contains(key);
         if was_slow {
             let _slot = self.slow.acquire().await;

@@ -7,6 +7,7 @@ mod gates;
 mod growth;
 mod interleavings;
 mod kubectl;
+mod originals;
 #[path = "../explorer/ownership.rs"]
 mod ownership;
 mod pauses;
@@ -16,6 +17,7 @@ mod plans;
 mod recovery_keys;
 mod rivals;
 mod sessions;
+mod sizes;
 mod strangers;
 mod traces;
 mod unconfirmed;

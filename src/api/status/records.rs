@@ -223,6 +223,9 @@ pub struct Originals {
     /// Global `ob_query_timeout` of the MetaDB in microseconds, where the engine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+    /// Uid of the Secret with the second copy of the targets' texts, once it was seen. No target is stopped before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_uid: Option<String>,
 }
 
 impl Originals {
@@ -249,10 +252,12 @@ pub struct TargetOriginal {
     /// Image as pulled, from the running container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-    /// `spec.template` of the Deployment as JSON text.
-    pub template: String,
-    /// `metadata.managedFields` as JSON text: who owned which field.
-    pub managed_fields: String,
+    /// sha256 of `spec.template` of the Deployment as JSON text. The text itself stands in the annotation
+    /// `oms.oceanbase.com/originals` of the Deployment and in a Secret; one that has another hash is never written
+    /// back.
+    pub template_hash: String,
+    /// sha256 of the entries of `metadata.managedFields` as JSON text: who owned which field.
+    pub managed_fields_hash: String,
 }
 
 /// HA before the upgrade.

@@ -12,6 +12,7 @@ pub(super) mod job;
 pub(super) mod late_writes;
 pub(super) mod leftovers;
 pub(super) mod lock;
+pub(super) mod originals;
 pub(super) mod own_jobs;
 pub(super) mod pausing;
 pub(super) mod pods;

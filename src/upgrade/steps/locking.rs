@@ -85,6 +85,7 @@ fn capture_originals(cx: &Context<'_>) -> Result<Originals, Next> {
             .map(|(target, facts)| capture_target(cx, target, facts))
             .collect::<Result<_, _>>()?,
         ha: capture_ha(cx)?,
+        copy_uid: None,
         ob_query_timeout: require_known(
             &cx.observed.metadb.query_timeout,
             2,

@@ -1,9 +1,11 @@
 //! The proof of the dump. Pure.
 use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::{CopyNeed, Needs};
 use crate::protocol::report::{CommandResult, Trial};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::{self, run_guarded};
+use crate::upgrade::parts::originals::mend_copy;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -13,7 +15,10 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::VerifyingBackup,
     limit: Some(Limit::Verify),
     job: Some(JobRole::Verify),
-    looks: guard::list_needs,
+    looks: |status| Needs {
+        originals: CopyNeed::Always,
+        ..guard::list_needs(status)
+    },
     ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
@@ -47,5 +52,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     };
     backup.verified = true;
     backup.scratch_restored = verify.scratch_restore == Trial::Works;
+    // The last moment at which an abort is enough: what follows rests on both copies.
+    mend_copy(cx)?;
     Ok(Step::StartingNew)
 }
