@@ -1,6 +1,7 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
 use crate::api::Acceptance;
+use crate::api::CheckOutcome;
 use crate::protocol::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
@@ -148,12 +149,24 @@ pub struct PlanStatus {
     /// How a restore would swap the content in: by renaming tables, or by drop and load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_method: Option<String>,
-    /// The steps in words.
-    #[serde(default)]
+    /// The steps in words, until the upgrade has started: from then on `history` and `stepSummary` tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     /// What will be left when the upgrade is over: what, where, about how large, and for how long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<String>,
+}
+
+impl PlanStatus {
+    /// Leaves out what nobody asks for once it is carried out: a status has to stay small while it remembers more.
+    pub fn shorten(&mut self) {
+        self.steps.clear();
+        for check in &mut self.checks {
+            if check.outcome == CheckOutcome::Passed {
+                check.evidence.clear();
+            }
+        }
+    }
 }
 
 /// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics
@@ -454,7 +467,8 @@ pub struct OpenComponent {
 pub struct PhaseRecord {
     /// The step.
     pub step: Step,
-    /// Direction it was passed in.
+    /// Direction it was passed in; left out on the way forward.
+    #[serde(default, skip_serializing_if = "Direction::is_forward")]
     pub direction: Direction,
     /// Begin.
     pub started_time: Time,

@@ -176,8 +176,9 @@ fn judge_planned(scene: &Scene<'_>) -> Option<Judgement> {
 
 fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
     let word = scene.phase.as_str();
+    // The story stands in `Ready`: told three times it would make the status long and no clearer.
     let text = match scene.is_over() {
-        true => &scene.story,
+        true => "over; Ready tells the verdict",
         false => "under way; Ready tells how far",
     };
     Some(Judgement::with_word(FINISHED, scene.is_over(), word, text))
