@@ -16,13 +16,6 @@ pub enum Direction {
 
 name_variants!(Direction: Forward, Abort, RollBack);
 
-impl Direction {
-    /// Whether it is the way to the new version.
-    pub fn is_forward(&self) -> bool {
-        *self == Self::Forward
-    }
-}
-
 /// One step of the procedure; `status.phase` says the same in larger parts.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

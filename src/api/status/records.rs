@@ -468,8 +468,8 @@ pub struct PhaseRecord {
     /// The step.
     pub step: Step,
     /// Direction it was passed in; left out on the way forward.
-    #[serde(default, skip_serializing_if = "Direction::is_forward")]
-    pub direction: Direction,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// Begin.
     pub started_time: Time,
     /// End.
