@@ -296,7 +296,10 @@ impl ObjectMetrics {
         for passed in &status.history {
             let labels = with(vec![
                 ("step", format!("{:?}", passed.step)),
-                ("direction", format!("{:?}", passed.direction)),
+                (
+                    "direction",
+                    format!("{:?}", passed.direction.unwrap_or_default()),
+                ),
             ]);
             let took = seconds(passed.started_time.0, passed.finished_time.0);
             set(&self.step_duration, labels, took);

@@ -86,12 +86,13 @@ fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
 }
 
 async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome, CallError> {
-    let observation = observe(ports, subject).await;
+    // Each part on the heap: a future inside a future makes one frame of all of them, too large for a thread's stack.
+    let observation = Box::pin(observe(ports, subject)).await;
     let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
     match decision {
         Decision::Record { status, notes } => {
-            let written = record(ports, subject, *status, &notes).await?;
+            let written = Box::pin(record(ports, subject, *status, &notes)).await?;
             // Where it is settled now, nothing is left to look for.
             Ok(written
                 .and_then(|written| decide_from_cache(&written, ports.now()))
@@ -104,7 +105,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
                 None => intent.effect,
             };
             tracing::info!(effect = what, "performing");
-            if let Err(error) = perform(ports, subject, &observation, effect).await {
+            if let Err(error) = Box::pin(perform(ports, subject, &observation, effect)).await {
                 if error.is_refusal() {
                     tell_refusal(ports, subject, &what, &error).await;
                 }

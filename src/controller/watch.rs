@@ -3,6 +3,7 @@ use super::cached::CachedUpgrade;
 use super::calls::CallError;
 use super::claims::Claims;
 use super::faults::{isolate, tell_fault, tell_unreadable};
+use super::lanes::Lanes;
 use super::pacing::Pacing;
 use super::ports::Ports;
 use super::reconcile::{Key, Outcome, decide_from_cache, reconcile};
@@ -23,8 +24,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Objects worked on at the same time.
-const AT_ONCE: u16 = 8;
+/// No limit: that of the lanes holds.
+const AT_ONCE: u16 = 0;
 /// Events that come together are one reconcile.
 const DEBOUNCE: Duration = Duration::from_millis(2);
 /// Reconciles in a row before other objects get their turn.
@@ -38,6 +39,7 @@ struct Shared {
     ports: Ports,
     metrics: Arc<Metrics>,
     pacing: Pacing,
+    lanes: Lanes,
 }
 
 /// Runs one controller per namespace until `stop` is called; comes back when all have ended.
@@ -49,15 +51,16 @@ pub async fn run_controllers<F>(
 ) where
     F: Future<Output = ()> + Send + Sync + 'static,
 {
-    let shared = Arc::new(Shared {
-        ports,
-        metrics,
-        pacing: Pacing::default(),
-    });
     let controllers: Vec<BoxFuture<'_, ()>> = namespaces
         .iter()
         .map(|namespace| {
-            let run = run_controller(shared.clone(), namespace.clone(), stop());
+            let shared = Arc::new(Shared {
+                ports: ports.clone(),
+                metrics: metrics.clone(),
+                pacing: Pacing::default(),
+                lanes: Lanes::default(),
+            });
+            let run = run_controller(shared, namespace.clone(), stop());
             Box::pin(run) as BoxFuture<'_, ()>
         })
         .collect();
@@ -175,7 +178,10 @@ async fn work(cached: Arc<CachedUpgrade>, shared: Arc<Shared>) -> Result<Action,
     let key = name_object(&cached)?;
     let worked = isolate(reconcile_cached(&cached, &shared, &key)).await;
     match &worked {
-        Ok(action) if *action == Action::await_change() => shared.pacing.forget(&key),
+        Ok(action) if *action == Action::await_change() => {
+            shared.pacing.forget(&key);
+            shared.lanes.forget(&key);
+        }
         Ok(_) => {}
         Err(CallError::Panicked) => {
             shared.metrics.count_reconcile(Duration::ZERO, "panic");
@@ -199,7 +205,7 @@ async fn reconcile_cached(
     match decide_from_cache(upgrade, shared.ports.now()) {
         Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
         Some(_) => Ok(Action::await_change()),
-        None => reconcile_in_a_row(shared, key).await,
+        None => shared.lanes.run(key, reconcile_in_a_row(shared, key)).await,
     }
 }
 
@@ -279,6 +285,7 @@ mod tests {
             ports: build_ports(server, clock),
             metrics: Arc::new(Metrics::new()),
             pacing: Pacing::default(),
+            lanes: Lanes::default(),
         })
     }
 

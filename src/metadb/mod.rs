@@ -2,9 +2,9 @@
 //! its error numbers mean, how names are quoted, how our own tables there are laid out, what the record of upgrades
 //! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself.
 //!
-//! Knowledge, not conduct: nothing here opens a connection or waits. The operator's short calls
-//! ([`crate::oms::mysql`]) and the agent's long sessions stay apart, and no time limit of the one reaches the other.
-//! Only [`pins`] talks at all, over a connection that it is given.
+//! Knowledge, not conduct: the operator's short calls ([`crate::oms::mysql`]) and the agent's long sessions stay apart,
+//! and no limit of the one reaches the other. Two talk to the server: [`wire`], through which each connection goes, so
+//! that a server cannot say what harms the driver, and [`pins`], over a connection that it is given.
 mod codes;
 mod elsewhere;
 mod engine;
@@ -17,6 +17,7 @@ mod quoting;
 pub mod record;
 pub mod secret;
 mod sessions;
+mod wire;
 
 pub use codes::{Meaning, judge_code, quotes_values};
 pub use elsewhere::{is_elsewhere, read_address};
@@ -28,3 +29,4 @@ pub use lock_table::{
 pub use options::build_options;
 pub use quoting::{quote_name, quote_table};
 pub use sessions::{SessionList, cut_port, name_database};
+pub use wire::{Refusal, Wire, WireError, WireLimits, open_wire};

@@ -58,6 +58,11 @@ pub fn credentials_name(uid: &str) -> String {
     format!("oms-{}-credentials", shorten_uid(uid))
 }
 
+/// Name of the Secret with the second copy of the originals.
+pub fn originals_name(uid: &str) -> String {
+    format!("oms-{}-originals", shorten_uid(uid))
+}
+
 /// Name of the event about one transition: the same transition never gives two events.
 pub fn event_name(uid: &str, resource_version: &str, reason: &str) -> String {
     format!(
@@ -121,6 +126,7 @@ mod tests {
             }
             prop_assert!(is_dns_label(&prepull_name(&uid, &target, &uid)));
             prop_assert!(is_dns_label(&credentials_name(&uid)));
+            prop_assert!(is_dns_label(&originals_name(&uid)));
             prop_assert!(is_dns_label(&event_name(&uid, "12345", &target)));
             prop_assert!(init_attempt(&uid, &target, attempt).is_some());
             let directory = backup_directory(&uid, &target);
@@ -144,6 +150,7 @@ mod tests {
                 }
             }
             assert!(seen.insert(credentials_name(uid)));
+            assert!(seen.insert(originals_name(uid)));
         }
     }
 

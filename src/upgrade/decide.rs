@@ -6,6 +6,7 @@ use crate::upgrade::deadline::{
     hold_at_deadline, is_seen_again, is_wanted_again, restart_time, says_the_same,
 };
 use crate::upgrade::effect::Effect;
+use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
@@ -14,7 +15,6 @@ use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_r
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
-use crate::upgrade::target_record::rebuild_status;
 use crate::upgrade::transition::{begin, enter, fail};
 
 /// What one reconcile does.
@@ -49,8 +49,8 @@ const LOOK_AGAIN: Decision = Decision::Wait { poll: 10 };
 /// Decides what this reconcile does. Total and deterministic.
 pub fn decide(cx: &Context<'_>) -> Decision {
     let mut draft = cx.status.clone();
-    if let Some(rebuilt) = rebuild_status(cx) {
-        return record(cx, rebuilt);
+    if let Some(recovery) = recover(cx) {
+        return follow(cx, recovery);
     }
     let Some(step) = draft.step else {
         begin(cx, &mut draft);
@@ -58,6 +58,8 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     };
     if let Some(cause) = find_abandonment(cx, &draft) {
         draft.cause = Some(cause);
+        // Also where it was lost.
+        draft.internal.epoch = draft.internal.epoch.max(1);
         draft.stall = None;
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
@@ -82,6 +84,21 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         Err(next) => hold_at_deadline(cx, &mut draft, next),
     };
     apply(cx, draft, mention_pause(cx, next))
+}
+
+/// What becomes of an upgrade whose status was lost.
+fn follow(cx: &Context<'_>, recovery: Recovery) -> Decision {
+    let mut draft = cx.status.clone();
+    match recovery {
+        Recovery::Rebuilt(rebuilt) => return record(cx, *rebuilt),
+        Recovery::Unseen(waiting) => draft.waiting = Some(waiting),
+        Recovery::Asks(stall) => {
+            draft.waiting = None;
+            draft.stall = Some(stall);
+        }
+        Recovery::Rests => return Decision::Rest,
+    }
+    finish(cx, draft, LOOK_AGAIN)
 }
 
 /// What follows from an effect that was refused: people are told, once, what stands in the way.

@@ -9,6 +9,7 @@ mod decide;
 mod effect;
 mod faults;
 mod lateness;
+mod lost_status;
 mod needs;
 mod next;
 mod orders;
@@ -27,6 +28,7 @@ pub use effect::Effect;
 pub use effect::IntentKind;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
+pub use parts::originals::lacks_record;
 pub use requests::is_release_requested;
 #[cfg(feature = "testing")]
 pub use steps::def::{Limit, OnFailure, StepDef};
@@ -34,5 +36,6 @@ pub use steps::def::{Limit, OnFailure, StepDef};
 pub use steps::preflight::check::list_check_names;
 #[cfg(feature = "testing")]
 pub use steps::{find_def, list_defs};
+pub use target_record::read_recorded_template;
 #[cfg(feature = "testing")]
 pub use target_record::{TargetRecord, build_target_record};

@@ -34,7 +34,7 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
         draft.history.push(PhaseRecord {
             step: from,
-            direction: draft.direction.unwrap_or_default(),
+            direction: draft.direction.filter(|way| *way != Direction::Forward),
             started_time: since,
             finished_time: cx.now.clone(),
         });

@@ -4,9 +4,11 @@
 mod absences;
 mod cleanup;
 mod gates;
+mod growth;
 mod interleavings;
 mod kubectl;
 mod looks;
+mod originals;
 #[path = "../explorer/ownership.rs"]
 mod ownership;
 mod pauses;
@@ -16,6 +18,7 @@ mod plans;
 mod recovery_keys;
 mod rivals;
 mod sessions;
+mod sizes;
 mod strangers;
 mod traces;
 mod unconfirmed;

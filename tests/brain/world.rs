@@ -75,6 +75,8 @@ fn reads_enabled(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub object: Value,
+    /// Its template before the upgrade, as text.
+    pub before: String,
     /// Templates of its ReplicaSets, the newest last.
     pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
@@ -175,6 +177,10 @@ pub struct World {
     pub copies: Vec<String>,
     /// The Secret with the account that was read from the container.
     pub secret: bool,
+    /// The Secret with the second copy of the originals.
+    pub copy: Option<OriginalsCopy>,
+    /// It cannot be read.
+    pub copy_unseen: bool,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
@@ -244,6 +250,8 @@ impl World {
             lock: None,
             copies: vec![],
             secret: false,
+            copy: None,
+            copy_unseen: false,
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
@@ -263,6 +271,7 @@ impl World {
             });
             world.nodes.push(Node {
                 replica_sets: vec![object["spec"]["template"].clone()],
+                before: object["spec"]["template"].to_string(),
                 object,
                 pod: None,
                 pulled: false,
@@ -320,7 +329,7 @@ impl World {
             .as_ref()
             .and_then(|o| o.targets.iter().find(|t| t.name == name))
         {
-            Some(original) => classify_template(&object, original, NEW),
+            Some(original) => classify_template(&object, original, &self.nodes[index].before, NEW),
             None => TemplateKind::Old,
         }
     }

@@ -9,7 +9,7 @@ use oms_operator::controller::CallSite;
 use std::collections::BTreeSet;
 
 /// The calls that change something outside. A call that changes the world and is not here breaks a rule at once.
-const WRITES: [CallSite; 21] = [
+const WRITES: [CallSite; 22] = [
     CallSite::ReplaceStatus,
     CallSite::PatchFinalizer,
     CallSite::CreateEvent,
@@ -20,6 +20,7 @@ const WRITES: [CallSite; 21] = [
     CallSite::DeleteJob,
     CallSite::DeletePod,
     CallSite::DeleteSecret,
+    CallSite::PatchSecret,
     CallSite::ExecInitStart,
     CallSite::ExecRestartConsole,
     CallSite::ExecStopConsole,

@@ -52,9 +52,11 @@ impl World {
             match place.resource {
                 // Written and never read by the operator.
                 "events" | "namespaces" | "persistentvolumeclaims" | "configmaps" => continue,
-                // What it holds never changes; that it exists may.
+                // What it holds never changes; that it exists may, and whose it is.
                 "secrets" => {
-                    let _ = write!(text, "secrets/{}={}", place.name, object["metadata"]["uid"]);
+                    let metadata = &object["metadata"];
+                    let owner = &metadata["ownerReferences"][0]["uid"];
+                    let _ = write!(text, "secrets/{}={}{owner}", place.name, metadata["uid"]);
                     continue;
                 }
                 // Named after its template, which is all that is in it.
@@ -98,6 +100,7 @@ impl World {
             self.inits, self.stopped, self.resumed, self.new_ran, self.trouble, self.accepted
         );
         let _ = write!(text, "{}{:?}{}", self.delays, self.late_job, self.spoilt);
+        let _ = write!(text, "{}{}", self.late_copy, self.copy_lost);
         if let Some(ask) = &self.delayed {
             let _ = write!(
                 text,

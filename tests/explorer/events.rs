@@ -3,6 +3,7 @@ use super::agent::End;
 use super::cluster::PodKind;
 use super::ownership::record_manager;
 use super::world::{Git, UPGRADE, Version, World};
+use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
 
@@ -49,6 +50,10 @@ pub enum Event {
     Reverted(String),
     /// Somebody annotates a target.
     Annotated(String),
+    /// Somebody takes the record off a target.
+    RecordLost(String),
+    /// Somebody deletes the Secret with the second copy of the originals.
+    CopyLost,
     /// Somebody pauses a target.
     Paused(String),
     /// A paused target is resumed by whom the status asks for it.
@@ -75,6 +80,8 @@ impl Event {
                 | Self::JobDeleted(_)
                 | Self::Reverted(_)
                 | Self::Annotated(_)
+                | Self::RecordLost(_)
+                | Self::CopyLost
                 | Self::Paused(_)
                 | Self::LockLost
         )
@@ -153,6 +160,17 @@ impl World {
         events
     }
 
+    fn has_record(&self, target: &str) -> bool {
+        self.get("deployments", target)
+            .is_some_and(|one| one["metadata"]["annotations"][ORIGINALS_ANNOTATION].is_string())
+    }
+
+    /// The Secret with the second copy of the originals.
+    pub fn find_copy(&self) -> Option<String> {
+        let mut secrets = self.list("secrets").into_iter();
+        secrets.find(|name| name.ends_with("-originals"))
+    }
+
     fn is_paused(&self, target: &str) -> bool {
         self.get("deployments", target)
             .is_some_and(|one| one["spec"]["paused"] == true)
@@ -212,7 +230,13 @@ impl World {
             if !self.is_paused(&target) {
                 events.push(Event::Paused(target.clone()));
             }
+            if self.has_record(&target) {
+                events.push(Event::RecordLost(target.clone()));
+            }
             events.push(Event::Annotated(target));
+        }
+        if self.find_copy().is_some() {
+            events.push(Event::CopyLost);
         }
         if self.db.lock.is_some() {
             events.push(Event::LockLost);
@@ -331,6 +355,17 @@ impl World {
             Event::Annotated(target) => self.edit("deployments", target, |object| {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
+            Event::RecordLost(target) => self.edit("deployments", target, |object| {
+                if let Some(all) = object["metadata"]["annotations"].as_object_mut() {
+                    all.remove(ORIGINALS_ANNOTATION);
+                }
+            }),
+            Event::CopyLost => {
+                self.copy_lost = true;
+                if let Some(copy) = self.find_copy() {
+                    self.delete_object("secrets", &copy, None);
+                }
+            }
             Event::LockLost => self.db.lock = None,
             Event::Arrives => self.deliver(),
             Event::Ask(what) => self.ask(what),

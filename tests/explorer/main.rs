@@ -101,7 +101,11 @@ fn sample_of_requests_with_two_targets() {
     let start = walk_until(stopped, "StartingNew");
     walk_seeing(start, "Initializing", |world| worlds.push(world.clone()));
     asked.extend(ask(&worlds, "RollBack"));
-    let findings = explore("requests with two targets", asked, SAMPLE);
+    let limits = Limits {
+        worlds: Some(3000),
+        every_fault: false,
+    };
+    let findings = explore("requests with two targets", asked, limits);
     assert!(findings.complete);
     ends_only_in(
         &findings,
@@ -403,11 +407,6 @@ fn sample_of_requests_that_git_takes_back_and_brings_again() {
             "RolledBack Settling",
             "RollingBack StartingOld stalled TargetContended",
         ],
-    );
-    let rolled_back = |end: &String| end.starts_with("RolledBack");
-    assert!(
-        findings.ends.keys().any(rolled_back),
-        "no retry is honoured"
     );
 }
 

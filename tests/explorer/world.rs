@@ -223,6 +223,10 @@ pub struct World {
     pub delayed: Option<Ask>,
     /// A Job that came into being by a request that nobody waited for any more.
     pub late_job: Option<String>,
+    /// A Secret was made when the operator had gone on without it.
+    pub late_copy: bool,
+    /// Somebody deleted the second copy of the originals.
+    pub copy_lost: bool,
     /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken
     /// promise.
     pub stranger: bool,
@@ -284,6 +288,8 @@ impl World {
             delays: 0,
             delayed: None,
             late_job: None,
+            late_copy: false,
+            copy_lost: false,
             stranger: false,
             stopped: false,
             resumed: false,

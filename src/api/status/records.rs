@@ -1,6 +1,7 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
 use crate::api::Acceptance;
+use crate::api::CheckOutcome;
 use crate::protocol::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
@@ -117,6 +118,10 @@ pub struct Progress {
     /// Database worked on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// When this was seen. It is written anew when the line changes, at most every ten
+    /// seconds; the Job's log tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_time: Option<Time>,
 }
 
 /// What preflight found and what will happen.
@@ -144,12 +149,24 @@ pub struct PlanStatus {
     /// How a restore would swap the content in: by renaming tables, or by drop and load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_method: Option<String>,
-    /// The steps in words.
-    #[serde(default)]
+    /// The steps in words, until the upgrade has started: from then on `history` and `stepSummary` tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     /// What will be left when the upgrade is over: what, where, about how large, and for how long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<String>,
+}
+
+impl PlanStatus {
+    /// Leaves out what nobody asks for once it is carried out: a status has to stay small while it remembers more.
+    pub fn shorten(&mut self) {
+        self.steps.clear();
+        for check in &mut self.checks {
+            if check.outcome == CheckOutcome::Passed {
+                check.evidence.clear();
+            }
+        }
+    }
 }
 
 /// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics
@@ -219,6 +236,9 @@ pub struct Originals {
     /// Global `ob_query_timeout` of the MetaDB in microseconds, where the engine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+    /// Uid of the Secret with the second copy of the targets' texts, once it was seen. No target is stopped before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_uid: Option<String>,
 }
 
 impl Originals {
@@ -245,10 +265,12 @@ pub struct TargetOriginal {
     /// Image as pulled, from the running container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-    /// `spec.template` of the Deployment as JSON text.
-    pub template: String,
-    /// `metadata.managedFields` as JSON text: who owned which field.
-    pub managed_fields: String,
+    /// sha256 of `spec.template` of the Deployment as JSON text. The text itself stands in the annotation
+    /// `oms.oceanbase.com/originals` of the Deployment and in a Secret; one that has another hash is never written
+    /// back.
+    pub template_hash: String,
+    /// sha256 of the entries of `metadata.managedFields` as JSON text: who owned which field.
+    pub managed_fields_hash: String,
 }
 
 /// HA before the upgrade.
@@ -445,8 +467,9 @@ pub struct OpenComponent {
 pub struct PhaseRecord {
     /// The step.
     pub step: Step,
-    /// Direction it was passed in.
-    pub direction: Direction,
+    /// Direction it was passed in; left out on the way forward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// Begin.
     pub started_time: Time,
     /// End.

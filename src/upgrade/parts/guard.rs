@@ -4,7 +4,7 @@
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
 use crate::api::{JobRole, OmsUpgradeStatus, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -20,6 +20,7 @@ pub(crate) fn list_needs(_: &OmsUpgradeStatus) -> Needs {
     Needs {
         query_timeout: true,
         lock: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     }
 }

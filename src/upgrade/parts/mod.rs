@@ -13,6 +13,7 @@ pub(super) mod last_look;
 pub(super) mod late_writes;
 pub(super) mod leftovers;
 pub(super) mod lock;
+pub(super) mod originals;
 pub(super) mod own_jobs;
 pub(super) mod pausing;
 pub(super) mod pods;

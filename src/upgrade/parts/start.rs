@@ -82,7 +82,7 @@ fn rests_on_the_stop(cx: &Context<'_>, change: &TargetChange) -> bool {
 /// No other version than the wanted one can have run on the databases, or can still come. Until that is known nobody is
 /// asked to resume a target.
 fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<(), Next> {
-    let doubt = if has_shape(cx, target, shape) {
+    let doubt = if has_shape(cx, target, shape)? {
         find_doubt(target)
     } else {
         Fact::Known(!was_left_alone(cx, target))

@@ -130,7 +130,11 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
     } else {
         None
     };
-    let text = rests.unwrap_or(&scene.story);
+    let text = match rests {
+        Some(rests) => rests,
+        None if scene.is_over() => "cleaning up",
+        None => &scene.story,
+    };
     let word = scene.phase.as_str();
     Some(Judgement::with_word(
         RECONCILING,
@@ -172,7 +176,11 @@ fn judge_planned(scene: &Scene<'_>) -> Option<Judgement> {
 
 fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
     let word = scene.phase.as_str();
-    let text = scene.story.clone();
+    // The story stands in `Ready`: told three times it would make the status long and no clearer.
+    let text = match scene.is_over() {
+        true => "over; Ready tells the verdict",
+        false => "under way; Ready tells how far",
+    };
     Some(Judgement::with_word(FINISHED, scene.is_over(), word, text))
 }
 

@@ -97,8 +97,9 @@ fn count_steps(draft: &OmsUpgradeStatus, step: Step) -> Option<(usize, usize, bo
 }
 
 fn is_needed(draft: &OmsUpgradeStatus, direction: Direction, step: Step, is_over: bool) -> bool {
-    let passed =
-        |record: &crate::api::PhaseRecord| record.step == step && record.direction == direction;
+    let passed = |record: &crate::api::PhaseRecord| {
+        record.step == step && record.direction.unwrap_or_default() == direction
+    };
     match (direction, step) {
         (Direction::Forward, _) => true,
         (_, Step::EnablingHa | Step::Recovering) => draft.internal.originals.is_some(),

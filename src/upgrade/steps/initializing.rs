@@ -4,7 +4,7 @@
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
 use crate::api::{InitRecord, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{InitState, Needs};
+use crate::facts::{CopyNeed, InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -25,6 +25,7 @@ pub(crate) const DEF: StepDef = StepDef {
     looks: |_| Needs {
         templates: true,
         init: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::Off,

@@ -1,7 +1,7 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
 use crate::api::{
-    CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, ProjectRecord, Reason, Step, Target,
-    TargetOriginal,
+    CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, PlanStatus, ProjectRecord, Reason,
+    Step, Target, TargetOriginal,
 };
 use crate::facts::{Fact, Needs, TargetFacts};
 use crate::objects::deployment::{capture_original, find_container_name};
@@ -61,6 +61,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         progress.map(|all| count_unwatched(all, draft.internal.projects.len()));
     draft.internal.originals = Some(originals);
     draft.started_time = Some(cx.now.clone());
+    draft.plan.iter_mut().for_each(PlanStatus::shorten);
     Ok(Step::DisablingHa)
 }
 
@@ -85,6 +86,7 @@ fn capture_originals(cx: &Context<'_>) -> Result<Originals, Next> {
             .map(|(target, facts)| capture_target(cx, target, facts))
             .collect::<Result<_, _>>()?,
         ha: capture_ha(cx)?,
+        copy_uid: None,
         ob_query_timeout: require_known(
             &cx.observed.metadb.query_timeout,
             2,

@@ -1,6 +1,6 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
-use crate::api::{JobRole, MetaDbSource, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Needs, OwnKind, OwnObject, TargetFacts};
+use crate::api::{Direction, JobRole, MetaDbSource, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::{CopyNeed, Needs, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
@@ -10,6 +10,7 @@ use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
+use crate::upgrade::parts::originals::{keep_copy, settle_copy};
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -24,6 +25,10 @@ pub(crate) const DEF: StepDef = StepDef {
         Needs {
             leftovers: !status.settled,
             job: is_dropping(status).then_some(JobRole::DropCopies),
+            originals: match originals {
+                Some(_) if !status.settled => CopyNeed::Always,
+                _ => CopyNeed::Never,
+            },
             lock: !status.settled && may_hold_lock(status),
             query_timeout: !status.settled
                 && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
@@ -55,6 +60,10 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
 
 fn give_back(cx: &Context<'_>) -> Result<(), Next> {
     give_back_query_timeout(cx)?;
+    let succeeded = has_succeeded(cx);
+    if succeeded {
+        keep_copy(cx)?;
+    }
     for target in &cx.observed.targets {
         give_back_target(cx, target)?;
     }
@@ -63,9 +72,15 @@ fn give_back(cx: &Context<'_>) -> Result<(), Next> {
         own.iter().partition(|own| own.kind == OwnKind::Secret);
     let others = others.into_iter().filter(|own| may_delete(own));
     delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
+    settle_copy(cx, succeeded)?;
     release_lock(cx)?;
     // Secrets last: without the account nothing can be put back in the MetaDB.
     delete_own(secrets.first().copied())
+}
+
+/// A rollback may still be asked for.
+fn has_succeeded(cx: &Context<'_>) -> bool {
+    cx.status.direction == Some(Direction::Forward) && cx.status.cause.is_none()
 }
 
 fn give_back_query_timeout(cx: &Context<'_>) -> Result<(), Next> {

@@ -1,6 +1,6 @@
 //! The old version starts on databases that suit it. Pure.
 use crate::api::{AcceptReason, Acceptance, Direction, Phase, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
@@ -24,6 +24,7 @@ pub(crate) const DEF: StepDef = StepDef {
         templates: true,
         programs: true,
         health: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::TakenBack,

@@ -1,10 +1,12 @@
 //! The proof of the dump. Pure.
 use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::{CopyNeed, Needs};
 use crate::protocol::report::{CommandResult, Trial};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::{self, run_guarded};
 use crate::upgrade::parts::last_look::{self, look_once_more};
+use crate::upgrade::parts::originals::mend_copy;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -15,7 +17,10 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: Some(Limit::Verify),
     job: Some(JobRole::Verify),
     looks: |status| {
-        let needs = guard::list_needs(status);
+        let needs = Needs {
+            originals: CopyNeed::Always,
+            ..guard::list_needs(status)
+        };
         match is_proven(status) {
             true => last_look::list_needs(needs),
             false => needs,
@@ -33,6 +38,8 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     if is_proven(draft) {
         guard::guard(cx)?;
+        // The last moment at which an abort is enough: what follows rests on both copies.
+        mend_copy(cx)?;
         return look_once_more(cx, draft);
     }
     let report = run_guarded(cx, draft, JobRole::Verify)?;

@@ -26,6 +26,11 @@ impl World {
             "Jobs are left: {:?}",
             self.jobs
         );
+        let succeeded = status.direction == Some(Direction::Forward) && status.cause.is_none();
+        match &self.copy {
+            Some(copy) => assert!(copy.owned && succeeded, "the second copy is left to nobody"),
+            None => assert!(!succeeded, "a rollback has no second copy to go by"),
+        }
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let (wanted, schema) = match status.direction.unwrap() {

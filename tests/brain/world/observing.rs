@@ -56,6 +56,16 @@ impl World {
             });
             observed.leftovers = Fact::Known(own.chain(secret).collect());
         }
+        let wanted = match needs.originals {
+            CopyNeed::Never => false,
+            CopyNeed::Always => true,
+            CopyNeed::WhereMissing => lacks_record(&self.uid, &self.status, &observed.targets),
+        };
+        observed.originals_copy = match (wanted, self.copy_unseen) {
+            (false, _) => Fact::default(),
+            (true, true) => Fact::Unknown("secrets is forbidden".into()),
+            (true, false) => Fact::Known(self.copy.clone()),
+        };
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
             .collect();

@@ -1,6 +1,7 @@
 //! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
 use super::*;
 use crate::ownership::{raise_generation, record_manager};
+use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::target_change::TargetChange;
 
 impl World {
@@ -113,6 +114,25 @@ impl World {
                     );
                 }
                 self.jobs.insert(role, (attempt, JobEnd::Running));
+            }
+            Effect::CreateOriginalsCopy { records } => {
+                // The API server knows no other answer to a second one.
+                let _ = self.copy.get_or_insert_with(|| OriginalsCopy {
+                    name: "oms-x-originals".into(),
+                    uid: format!("copy-{}", self.clock),
+                    resource_version: "1".into(),
+                    owned: false,
+                    records,
+                });
+            }
+            Effect::PassOriginalsCopy { uid, owned, .. } => {
+                let copy = self.copy.as_mut().unwrap();
+                assert_eq!(copy.uid, uid);
+                assert_ne!(copy.owned, owned, "a write that changes nothing");
+                copy.owned = owned;
+            }
+            Effect::DeleteOwn(own) if own.kind == OwnKind::OriginalsCopy => {
+                assert_eq!(self.copy.take().unwrap().uid, own.uid);
             }
             Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
             Effect::DeleteOwn(own) => {
@@ -279,6 +299,29 @@ impl World {
         let mut object = before.clone();
         object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(7);
         self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// The record on a target.
+    pub fn read_record(&self, index: usize) -> Option<String> {
+        let annotations = &self.nodes[index].object["metadata"]["annotations"];
+        Some(annotations[ORIGINALS_ANNOTATION].as_str()?.to_owned())
+    }
+
+    /// A stranger takes the record off a target, or writes another one.
+    pub fn write_record(&mut self, index: usize, record: Option<String>) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        let annotations = object["metadata"]["annotations"].as_object_mut();
+        let Some(annotations) = annotations.filter(|all| all.contains_key(ORIGINALS_ANNOTATION))
+        else {
+            return;
+        };
+        match record {
+            Some(record) => annotations.insert(ORIGINALS_ANNOTATION.into(), json!(record)),
+            None => annotations.remove(ORIGINALS_ANNOTATION),
+        };
+        self.own(&before, &mut object, "kubectl-annotate");
         self.store(index, object);
     }
 

@@ -33,6 +33,55 @@ func TestTheOperatorIsNotInItsOwnWay(t *testing.T) {
 	gone(t, "served")
 }
 
+// Its right on OmsUpgrades is cluster-wide, so that a namespace can go whose Role
+// went first. The fence keeps it to the namespaces that it watches.
+func TestTheOperatorWritesNothingElsewhere(t *testing.T) {
+	must(t)(admin(upgrade("foreign", `"action":"Plan"`), "create", "--namespace", unwatched, "--filename=-"))
+	t.Cleanup(func() { must(t)(admin("", "delete", "omsupgrade", "foreign", "--namespace", unwatched, "--ignore-not-found")) })
+	version := func() string {
+		return must(t)(admin("", "get", "omsupgrade", "foreign", "--namespace", unwatched, "--output=jsonpath={.metadata.resourceVersion}"))
+	}
+	before := version()
+	for what, arguments := range map[string][]string{
+		"spec":       {`--patch={"spec":{"action":"Run"}}`},
+		"finalizers": {`--patch={"metadata":{"finalizers":["oms.oceanbase.com/upgrade"]}}`},
+		"labels":     {`--patch={"metadata":{"labels":{"a":"b"}}}`},
+	} {
+		_, err := as(release, "", append([]string{"patch", "omsupgrade", "foreign", "--namespace", unwatched, "--type=merge"}, arguments...)...)
+		fenced(t, what, err)
+	}
+	object := must(t)(as(release, "", "get", "omsupgrade", "foreign", "--namespace", unwatched, "--output=json"))
+	object = strings.Replace(object, `"status": {`, `"status": {"phase":"Preflight",`, 1)
+	_, err := as(release, object, "replace", "--namespace", unwatched, "--subresource=status", "--filename=-")
+	fenced(t, "status", err)
+	if after := version(); after != before {
+		t.Errorf("something was written: %s, then %s", before, after)
+	}
+	// Nobody else is kept from anything by it.
+	must(t)(as("editor", "", "patch", "omsupgrade", "foreign", "--namespace", unwatched, "--type=merge", `--patch={"spec":{"action":"Run"}}`))
+	// Without the Role, as it is while a namespace goes, the right is still there.
+	must(t)(admin("", "delete", "role", release, "--namespace", second))
+	must(t)(admin(upgrade("held", `"action":"Plan"`), "create", "--namespace", second, "--filename=-"))
+	for _, finalizers := range []string{`["oms.oceanbase.com/upgrade"]`, "null"} {
+		must(t)(as(release, "", "patch", "omsupgrade", "held", "--namespace", second, "--type=merge", `--patch={"metadata":{"finalizers":`+finalizers+`}}`))
+	}
+	must(t)(admin("", "delete", "omsupgrade", "held", "--namespace", second))
+}
+
+// fenced wants that the fence refused a call, in words that help.
+func fenced(t *testing.T, what string, err error) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("the operator wrote %s elsewhere", what)
+		return
+	}
+	for _, word := range []string{"(Forbidden)", release + "-fence-" + release, "in namespace " + unwatched, "nothing was written", "watchNamespaces"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: the refusal does not say %q: %v", what, word, err)
+		}
+	}
+}
+
 // The garbage collector writes finalizers, too, and owners.
 func TestTheGarbageCollectorIsNotInTheWay(t *testing.T) {
 	for _, cascade := range []string{"foreground", "orphan", "background"} {

@@ -6,7 +6,7 @@ mod phases;
 
 use super::definition::{list_words, read_schema};
 use oms_operator::api::{OmsUpgradeStatus, Step};
-use oms_operator::facts::Needs;
+use oms_operator::facts::{CopyNeed, Needs};
 use oms_operator::upgrade::{OnFailure, StepDef, find_def, list_defs};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -54,12 +54,13 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 18] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 20] {
     let Needs {
         claim,
         prepulls,
         job: _,
         leftovers,
+        originals,
         installation,
         identity,
         ha,
@@ -80,6 +81,14 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 18] {
         (claim, "claim"),
         (prepulls, "pre-pull pods"),
         (leftovers, "own objects"),
+        (
+            originals == CopyNeed::Always,
+            "second copy of the originals",
+        ),
+        (
+            originals == CopyNeed::WhereMissing,
+            "second copy of the originals where a record is missing",
+        ),
         (installation, "`config.yaml`"),
         (identity, "identity of the MetaDB"),
         (ha, "`ha.config`"),

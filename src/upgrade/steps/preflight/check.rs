@@ -25,6 +25,8 @@ pub(crate) enum CheckId {
     OneUpgrade,
     /// A target is as it must be, and runs.
     Targets,
+    /// The record of a target fits beside its annotations, and all of them into a Secret.
+    RecordsFit,
     /// The Job can write to the claim.
     ClaimWritable,
     /// The claim has room.
@@ -49,7 +51,7 @@ pub(crate) enum CheckId {
 
 /// Those that the user cannot speak about, in the order in which they are made.
 #[cfg(feature = "testing")]
-const FIXED: [CheckId; 19] = [
+const FIXED: [CheckId; 20] = [
     CheckId::Claim,
     CheckId::Installation,
     CheckId::MetaDb,
@@ -59,6 +61,7 @@ const FIXED: [CheckId; 19] = [
     CheckId::ManyProjects,
     CheckId::OneUpgrade,
     CheckId::Targets,
+    CheckId::RecordsFit,
     CheckId::ClaimWritable,
     CheckId::ClaimSpace,
     CheckId::Databases,
@@ -100,6 +103,7 @@ impl CheckId {
             Self::ManyProjects => "ManyProjects",
             Self::OneUpgrade => "OneUpgrade",
             Self::Targets => "Targets",
+            Self::RecordsFit => "RecordsFit",
             Self::ClaimWritable => "ClaimWritable",
             Self::ClaimSpace => "ClaimSpace",
             Self::Databases => "Databases",

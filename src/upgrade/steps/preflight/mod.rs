@@ -12,6 +12,7 @@ mod plan;
 mod plan_hash;
 mod probe;
 mod projects;
+mod records;
 mod sessions;
 pub(crate) mod targets;
 mod verdict;
@@ -34,6 +35,7 @@ use crate::upgrade::steps::preflight::installation::check_installation;
 use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
 use crate::upgrade::steps::preflight::probe::{Probing, check_probe};
 use crate::upgrade::steps::preflight::projects::check_projects;
+use crate::upgrade::steps::preflight::records::check_records;
 use crate::upgrade::steps::preflight::targets::{
     check_targets, is_claimed, judge_owner, judge_restart,
 };
@@ -125,6 +127,7 @@ type Judge = fn(&Context<'_>, usize) -> Verdict;
 /// Everything that is looked at.
 fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     let mut found = check_targets(cx);
+    found.extend(check_records(cx));
     found.extend(check_installation(cx));
     let judges: [(CheckName, Judge); 5] = [
         (CheckName::SourceVersion, judge_version),
