@@ -261,7 +261,7 @@ pub enum ConditionReason {
     PartlyWatched,
     /// The upgrade was given up as it stood.
     Released,
-    /// The plan has findings, and waits until they are mended and a new plan is asked for.
+    /// The plan has findings, and waits until they are fixed and a new plan is asked for.
     Findings,
     /// The plan has no findings, and waits for the word to begin.
     Ready,

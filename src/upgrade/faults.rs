@@ -124,7 +124,7 @@ pub fn decide_fault(cx: &Context<'_>) -> Decision {
     let waiting = Waiting {
         reason: Reason::OperatorFault.into(),
         message: "the operator met a fault of its own here and tries again; until it gets over it nothing goes on, and nothing is \
-                  undone; its log says where (look for \"panicked\"): report that, and run a version in which it is mended"
+                  undone; its log says where (look for \"panicked\"): report that, and run a version in which it is fixed"
             .into(),
     };
     if cx.status.waiting.as_ref() == Some(&waiting) {

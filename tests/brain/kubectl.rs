@@ -1,5 +1,5 @@
 //! The objects that `kubectl` shows in `tests/kubectl`: an upgrade at each of its ends, at a stall, and with a plan.
-use super::world::{JobEnd, Trouble, World, session};
+use super::world::{JobEnd, Trouble, World};
 use super::*;
 use oms_operator::objects::event::build_event;
 use oms_operator::objects::labels::Owner;
@@ -95,9 +95,10 @@ fn list_walks() -> Vec<Walk> {
     });
     go("three-findings", fine(), &|walk| {
         walk.world.ask(Action::Plan);
+        // The first hour of many: no claim, no account, and nothing that shows that the old version starts again.
         walk.world.claim_gone = true;
-        walk.world.rivals = Some(vec!["another".into()]);
-        walk.world.strangers = vec![session("10.0.9.9", Some("other_rm"))];
+        walk.world.account_gone = true;
+        crate::plans::never_restarted(&mut walk.world);
         walk.run(|world| world.status.settled || world.status.step == Some(Step::Planned));
     });
     go("dumping", fine(), &|walk| {

@@ -49,7 +49,7 @@ fn wait_for_facts(world: &mut World) {
 }
 
 /// Nothing shows that the old version survives a restart.
-fn never_restarted(world: &mut World) {
+pub fn never_restarted(world: &mut World) {
     let check = json!({"name": "ImagePullable", "policy": "Skip", "reason": "test"});
     world.spec.checks = vec![serde_json::from_value(check).unwrap()];
     world.nodes[0].object["metadata"]["creationTimestamp"] = json!("2027-01-15T08:00:00Z");

@@ -113,10 +113,28 @@ impl Requests {
         honour(&mut self.retries, value)
     }
 
+    /// A value of `spec.retryRequest` that counts.
+    pub fn name_retry(&self) -> String {
+        name_next("retry", &self.retries)
+    }
+
+    /// A value of `spec.planRequest` that counts.
+    pub fn name_plan(&self) -> String {
+        name_next("plan", &self.plans)
+    }
+
     /// Remembers a value of `spec.planRequest`. Whether it is a new one.
     pub fn honour_plan(&mut self, value: Option<&str>) -> bool {
         honour(&mut self.plans, value)
     }
+}
+
+/// A text that was not honoured yet.
+fn name_next(kind: &str, honoured: &[String]) -> String {
+    let mut names = (honoured.len() + 1..).map(|number| format!("{kind}-{number}"));
+    names
+        .find(|name| !honoured.contains(name))
+        .unwrap_or_default()
 }
 
 fn honour(known: &mut Vec<String>, value: Option<&str>) -> bool {

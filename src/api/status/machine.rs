@@ -25,7 +25,7 @@ pub enum Step {
     Pending,
     /// Read-only checks, probe Job, pre-pull.
     Preflight,
-    /// Plan made; waits for `action: Run`, or for a person to mend what was found.
+    /// Plan made; waits for `action: Run`, or for a person to fix what was found.
     Planned,
     /// The lock row in the MetaDB is taken and the originals are captured.
     Locking,
@@ -82,7 +82,7 @@ pub enum Phase {
     Pending,
     /// Checks are made; OMS and its databases are not changed.
     Preflight,
-    /// The plan is made; waits for `action: Run`, or for a person to mend what was found.
+    /// The plan is made; waits for `action: Run`, or for a person to fix what was found.
     Planned,
     /// HA is switched off.
     DisablingHa,

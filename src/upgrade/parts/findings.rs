@@ -67,9 +67,9 @@ pub(crate) fn describe_findings(object: &ObjectFacts, status: &OmsUpgradeStatus)
     let ObjectFacts {
         namespace, name, ..
     } = object;
-    let word = find_next_word(status);
+    let word = status.internal.requests.name_plan();
     text += &format!(
-        "; OMS and its databases were not changed; mend that, then change spec.planRequest, for instance: \
+        "; OMS and its databases were not changed; fix that, then write a new text into spec.planRequest, for instance: \
          kubectl patch omsup -n {namespace} {name} --type=merge -p '{{\"spec\":{{\"planRequest\":\"{word}\"}}}}'"
     );
     Some(Stall {
@@ -103,13 +103,4 @@ fn shorten(text: String) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
-}
-
-/// A word that was not asked with yet.
-fn find_next_word(status: &OmsUpgradeStatus) -> String {
-    let honoured = &status.internal.requests.plans;
-    let mut words = (1..).map(|number: u32| number.to_string());
-    words
-        .find(|word| !honoured.contains(word))
-        .unwrap_or_default()
 }

@@ -47,7 +47,7 @@ pub(crate) fn list_actions(
         );
     }
     if draft.stall.is_some() && !phase.is_final() {
-        let request = name_request("retry", &draft.internal.requests.retries);
+        let request = draft.internal.requests.name_retry();
         let text =
             "begin the step again, once what the message of the condition Ready names is fixed";
         add(ActionName::Retry, text, json!({"retryRequest": request}));
@@ -57,7 +57,7 @@ pub(crate) fn list_actions(
             let text = "begin the upgrade; the checks are made once more before";
             add(ActionName::Run, text, json!({"action": "Run"}));
         }
-        let request = name_request("plan", &draft.internal.requests.plans);
+        let request = draft.internal.requests.name_plan();
         let text = "make the plan anew; OMS and its databases are not changed";
         add(ActionName::PlanAgain, text, json!({"planRequest": request}));
     }
@@ -126,18 +126,6 @@ fn list_accepted(cx: &Context<'_>, asked: &[Acceptance]) -> Vec<Value> {
         .chain(new)
         .map(|one| json!({"reason": one.reason, "value": one.value}))
         .collect()
-}
-
-/// A text that was not honoured yet.
-fn name_request(kind: &str, honoured: &[String]) -> String {
-    let mut number = honoured.len() + 1;
-    loop {
-        let name = format!("{kind}-{number}");
-        if !honoured.contains(&name) {
-            return name;
-        }
-        number += 1;
-    }
 }
 
 fn write_command(cx: &Context<'_>, patch: &Value) -> String {

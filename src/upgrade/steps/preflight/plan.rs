@@ -62,10 +62,10 @@ pub(crate) fn conclude_without_end(
 
 fn find_way_out(reason: Reason) -> &'static str {
     match reason {
-        Reason::Timeout => "mend what was seen last, or raise spec.timeouts.preflight",
+        Reason::Timeout => "fix what was seen last, or raise spec.timeouts.preflight",
         Reason::EffectRefused => "see to it that it is allowed",
         Reason::MetaDbLocked | Reason::TargetClaimed => "wait for the other upgrade",
-        _ => "mend what the message names",
+        _ => "fix what the message names",
     }
 }
 

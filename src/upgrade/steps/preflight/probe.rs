@@ -25,7 +25,7 @@ pub(crate) fn check_probe(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found>
     let (verdict, needs) = match probing {
         Probing::Reported(report) => return read_report(cx, report),
         Probing::Failed(why) => (
-            Verdict::failed(why.as_str(), "mend what the message names"),
+            Verdict::failed(why.as_str(), "fix what the message names"),
             format!("BackupProbe {JOB}"),
         ),
         Probing::NotMade(needs) => (Verdict::not_made(needs), needs.clone()),

@@ -61,7 +61,7 @@ impl Verdict {
     /// Not looked at before something else is mended.
     pub(crate) fn not_made(needs: &str) -> Self {
         let evidence = format!("not made: needs {needs}");
-        let way_out = format!("mend {needs} first");
+        let way_out = format!("fix {needs} first");
         Self::new(Kind::NotMade, evidence, Some(way_out))
     }
 
