@@ -92,6 +92,8 @@ pub enum Reason {
     ImageDiffers,
     /// The MetaDB does not answer.
     MetaDbUnseen,
+    /// The lock row in the MetaDB is of a later time than the status.
+    StatusOlder,
     /// The lock row in the MetaDB is gone or another upgrade's.
     LockLost,
     /// All pods are gone and yet somebody is connected to the databases of OMS.
@@ -183,7 +185,7 @@ name_variants!(
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, LockLost, SessionsLeft,
+    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,

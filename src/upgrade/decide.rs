@@ -215,6 +215,10 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         }
         Next::Settled { sleep } => {
             draft.settled = true;
+            // Given back: whoever changes it from now on has changed his own.
+            if let Some(originals) = &mut draft.internal.originals {
+                originals.ob_query_timeout = None;
+            }
             draft.internal.intent = None;
             draft.waiting = None;
             sleep.map_or(Decision::Rest, |seconds| Decision::Sleep { seconds })

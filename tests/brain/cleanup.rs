@@ -1,6 +1,7 @@
 //! Safety copies: kept until their time is over, then dropped, and whatever stands in the way harms nothing.
 use crate::world::{JobEnd, Trouble, World};
 use crate::{expect, run};
+use oms_operator::api::{FENCE_ANNOTATION, ORIGINALS_ANNOTATION};
 use oms_operator::api::{JobRole, Leftover, LeftoverKind, OmsUpgradeStatus, Phase, Step};
 use oms_operator::protocol::report::Reason;
 use oms_operator::upgrade::{Decision, decide};
@@ -116,6 +117,37 @@ fn another_upgrade_that_holds_the_lock_is_waited_for() {
     run(&mut world);
     expect(&world, Phase::RolledBack);
     assert_eq!(world.copies, Vec::<String>::new());
+}
+
+/// A second try on the same Deployment is under way when the copies of the first one are due, and the first one goes.
+#[test]
+fn what_another_upgrade_has_begun_on_is_not_given_back() {
+    let mut world = roll_back();
+    world.clock += WEEK;
+    world.lock = Some(("another".into(), 3));
+    world.query_timeout = 36_000_000_000;
+    let record = json!({"upgrade": "again", "uid": "another", "epoch": 3, "pastNoReturn": false,
+        "ha": {"enabled": true}, "original": {"name": "oms-1", "uid": "uid-oms-1", "container": "oms", "replicas": 1,
+        "image": "oms:3.3.1-ce", "templateHash": "t", "managedFieldsHash": "m"}, "texts": {"template": "{}", "managedFields": "[]"}});
+    let annotations = json!({ORIGINALS_ANNOTATION: record.to_string(), FENCE_ANNOTATION: "3"});
+    world.nodes[0].object["metadata"]["annotations"] = annotations.clone();
+    world.run_pass();
+    world.deleting = true;
+    for _ in 0..40 {
+        world.run_pass();
+        world.run_cluster();
+        world.clock += 60;
+    }
+    assert!(!world.finalizer, "it never goes");
+    assert_eq!(
+        world.query_timeout, 36_000_000_000,
+        "the limit is the other one's"
+    );
+    assert_eq!(
+        world.nodes[0].object["metadata"]["annotations"],
+        annotations
+    );
+    assert_eq!(world.lock, Some(("another".into(), 3)));
 }
 
 #[test]

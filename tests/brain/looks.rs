@@ -120,6 +120,28 @@ fn list_returns(start: World, steps: &[Step]) -> Vec<(String, World)> {
     returns
 }
 
+/// The cluster was restored to before a rollback of which the databases know.
+#[test]
+fn a_status_that_is_older_than_the_lock_row_starts_nothing() {
+    for step in [Step::BackingUp, Step::VerifyingBackup] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        let (holder, epoch) = world.lock.clone().unwrap();
+        world.lock = Some((holder, epoch + 1));
+        let jobs = world.jobs.clone();
+        for _ in 0..50 {
+            world.run_pass();
+            world.run_cluster();
+            world.clock += 60;
+        }
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "StatusOlder", "{stall:?}");
+        assert!(world.status.point_of_no_return_time.is_none());
+        assert_eq!(world.jobs.len(), jobs.len());
+        assert!(world.nodes[0].pod.is_none(), "an image was started");
+    }
+}
+
 #[test]
 fn an_absence_and_one_unlucky_look_turn_nothing_back() {
     for (name, mut world) in list_returns(World::new(1, true, Trouble::default()), &FORWARD) {

@@ -328,7 +328,13 @@ fn the_hash_of_a_plan_knows_no_numbers_times_and_sizes() {
 #[test]
 fn the_hash_of_a_plan_knows_everything_else() {
     let mut hashes = vec![hash(|_| ())];
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 11] = [
+        ("goal of HA", |world| {
+            world.spec.ha.goal = oms_operator::api::HaGoal::Restore;
+        }),
+        ("proof of the backup", |world| {
+            world.spec.backup.verification = oms_operator::api::Verification::Manifest;
+        }),
         ("image", |world| world.spec.image += "-hotfix"),
         ("digest", |world| {
             world.spec.checks.truncate(1);

@@ -23,6 +23,8 @@ pub(crate) fn hold_at_the_line(
         return Ok(step);
     }
     let Err(waiting) = hold_at(cx, draft.plan.as_ref(), Gate::PointOfNoReturn) else {
+        // One that is closed again has all of its time.
+        draft.internal.gate_closed_time = None;
         return Ok(step);
     };
     let since = draft

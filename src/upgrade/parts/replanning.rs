@@ -7,10 +7,12 @@ use serde_json::Value;
 /// Notes what the plan that is made now is made for. True where the former one was made for something else, or a new
 /// one is asked for.
 pub(crate) fn note_plan_wanted(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
+    // A field that is new with this operator, or another default, is nobody's edit.
+    let touched = draft.observed_generation != Some(cx.object.generation);
     let memory = &mut draft.internal;
     let asked = memory.requests.honour_plan(cx.spec.plan_request.as_deref());
     let made_for = Some(hash_planned(cx.spec));
-    let edited = memory.planned_spec != made_for;
+    let edited = touched && memory.planned_spec != made_for;
     memory.planned_spec = made_for;
     asked || edited
 }

@@ -12,6 +12,8 @@ use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::originals::{keep_copy, settle_copy};
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
+use crate::upgrade::target_record::read_target_record;
+use serde_json::Value;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -72,8 +74,9 @@ fn give_back(cx: &Context<'_>) -> Result<(), Next> {
         own.iter().partition(|own| own.kind == OwnKind::Secret);
     let others = others.into_iter().filter(|own| may_delete(own));
     delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
-    settle_copy(cx, succeeded)?;
+    // Before the copy: nobody shall wait for the lock because a Secret cannot be read.
     release_lock(cx)?;
+    settle_copy(cx, succeeded)?;
     // Secrets last: without the account nothing can be put back in the MetaDB.
     delete_own(secrets.first().copied())
 }
@@ -83,7 +86,12 @@ fn has_succeeded(cx: &Context<'_>) -> bool {
     cx.status.direction == Some(Direction::Forward) && cx.status.cause.is_none()
 }
 
+/// The limit is put back by who raised it: one that works on this MetaDB now has raised it for itself.
 fn give_back_query_timeout(cx: &Context<'_>) -> Result<(), Next> {
+    let lock = cx.observed.metadb.lock.known().and_then(Option::as_ref);
+    if lock.is_some_and(|row| row.holder != cx.object.uid) {
+        return Ok(());
+    }
     let originals = cx.originals();
     let Some(micros) = originals.and_then(|originals| originals.ob_query_timeout) else {
         return Ok(());
@@ -104,12 +112,19 @@ fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> 
     };
     match require_known(&target.deployment, 5, Reason::TargetUnseen)? {
         Some(deployment)
-            if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
+            if deployment.uid == original.uid
+                && !is_anothers(cx, &deployment.object)
+                && !is_given_back(&deployment.object) =>
         {
             Err(patch_target(cx, &target.name, TargetChange::GiveBack))
         }
         _ => Ok(()),
     }
+}
+
+/// Another upgrade has begun on the Deployment: its record and its fence are not ours to take away.
+fn is_anothers(cx: &Context<'_>, deployment: &Value) -> bool {
+    read_target_record(deployment).is_some_and(|record| record.uid != cx.object.uid)
 }
 
 /// Pods of Jobs go with their Job; pre-pull pods, which may never end, are deleted one by one.

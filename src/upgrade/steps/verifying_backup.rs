@@ -37,7 +37,7 @@ pub(crate) const DEF: StepDef = StepDef {
 /// the databases hold is looked at once more, as late as it can be.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     if is_proven(draft) {
-        guard::guard(cx)?;
+        guard::guard(cx, draft)?;
         // The last moment at which an abort is enough: what follows rests on both copies.
         mend_copy(cx)?;
         return look_once_more(cx, draft);

@@ -28,6 +28,9 @@ fn build_text(cx: &Context<'_>, status: &OmsUpgradeStatus, plan: &PlanStatus) ->
         "metadb": installation.map(|found| format!("{} {}", found.metadb_host, found.metadb_port)),
         "databases": installation.map(|found| &found.databases),
         "restoreMethod": plan.restore_method,
+        // What is asked for, in the words that the approver reads.
+        "steps": plan.steps,
+        "verification": cx.spec.backup.verification,
         "verdicts": verdicts,
         "uncoveredProjects": plan.uncovered_projects,
     });
