@@ -152,10 +152,10 @@ pub enum Action {
     /// Upgrade.
     #[default]
     Run,
-    /// Give up: before the new version is started everything goes back as it was; afterwards this
-    /// is a rollback.
+    /// Give up: before the new version is started everything goes back as it was; afterwards this is a rollback, and
+    /// after success nothing.
     Abort,
-    /// Bring back data and image, also after success.
+    /// Bring back data and image, also after success. Before the new version is started this is an abort.
     RollBack,
 }
 

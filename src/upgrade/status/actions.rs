@@ -6,6 +6,7 @@ use crate::api::{
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::findings::is_passed;
 use serde_json::{Value, json};
 
 /// What helps first stands first. Nothing where nothing is to be done any more.
@@ -53,12 +54,18 @@ pub(crate) fn list_actions(
         add(ActionName::Retry, text, json!({"retryRequest": request}));
     }
     if phase == Phase::Planned {
-        if cx.spec.action == Action::Plan {
+        let passed = draft.plan.as_ref().is_some_and(is_passed);
+        if cx.spec.action == Action::Plan && passed {
             let text = "begin the upgrade; the checks are made once more before";
             add(ActionName::Run, text, json!({"action": "Run"}));
         }
         let request = draft.internal.requests.name_plan();
-        let text = "make the plan anew; OMS and its databases are not changed";
+        let text = match passed {
+            true => "make the plan anew; OMS and its databases are not changed",
+            false => {
+                "make the plan anew, once what it found is fixed; OMS and its databases are not changed"
+            }
+        };
         add(ActionName::PlanAgain, text, json!({"planRequest": request}));
     }
     if goes_forward(draft, phase) && phase != Phase::Planned && draft.stall.is_none() {
@@ -106,8 +113,13 @@ fn find_plan_to_approve<'a>(
     phase: Phase,
 ) -> Option<&'a str> {
     let approval = cx.spec.approval.as_ref()?;
-    let hash = draft.plan.as_ref()?.hash.as_deref()?;
     let begun = draft.started_time.is_some();
+    // With findings it will be another plan.
+    let plan = draft
+        .plan
+        .as_ref()
+        .filter(|plan| begun || is_passed(plan))?;
+    let hash = plan.hash.as_deref()?;
     let is_ahead = match draft.point_of_no_return_time {
         Some(_) => false,
         None if begun => approval.gates.contains(&Gate::PointOfNoReturn),
@@ -203,9 +215,15 @@ mod tests {
         for (status, spec, wanted) in [
             (json!({"step": "Preflight"}), json!({}), "Pause Abort"),
             (
-                json!({"step": "Planned"}),
+                json!({"step": "Planned", "plan": {}}),
                 json!({"action": "Plan"}),
                 "Run PlanAgain",
+            ),
+            (
+                json!({"step": "Planned", "plan": {"hash": "sha256:a", "checks": [
+                    {"name": "Claim", "subject": "c", "outcome": "Failed"}]}}),
+                json!({"action": "Plan", "approval": {}}),
+                "PlanAgain",
             ),
             (
                 json!({"step": "Planned", "plan": {"hash": "sha256:a"}}),

@@ -179,6 +179,7 @@ fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
     // The story stands in `Ready`: told three times it would make the status long and no clearer.
     let text = match scene.is_over() {
         true => "over; Ready tells the verdict",
+        false if scene.step == Step::Planned => "not begun",
         false => "under way; Ready tells how far",
     };
     Some(Judgement::with_word(FINISHED, scene.is_over(), word, text))
