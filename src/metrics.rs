@@ -293,7 +293,12 @@ impl ObjectMetrics {
             let labels = with(vec![("step", format!("{step:?}"))]);
             set(&self.step_seconds, labels, age(since.0));
         }
+        let mut before = None;
         for passed in &status.history {
+            let began = passed.started_time.as_ref().or(before);
+            before = Some(&passed.finished_time);
+            // The first one that is kept may have begun with the end of one that is not.
+            let Some(began) = began else { continue };
             let labels = with(vec![
                 ("step", format!("{:?}", passed.step)),
                 (
@@ -301,7 +306,7 @@ impl ObjectMetrics {
                     format!("{:?}", passed.direction.unwrap_or_default()),
                 ),
             ]);
-            let took = seconds(passed.started_time.0, passed.finished_time.0);
+            let took = seconds(began.0, passed.finished_time.0);
             set(&self.step_duration, labels, took);
         }
         if let (Some(began), Some(ended)) = (&status.started_time, &status.finished_time) {

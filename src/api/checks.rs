@@ -98,9 +98,7 @@ pub struct CheckResult {
     pub subject: String,
     /// Verdict.
     pub outcome: CheckOutcome,
-    /// What was seen; where it is attested or skipped, the reason that the user gave. Of a check that passed it is left
-    /// out once the upgrade has started.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// What was seen; where it is attested or skipped, the reason that the user gave.
     pub evidence: String,
     /// What to do. Absent when the check passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

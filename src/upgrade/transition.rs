@@ -32,10 +32,12 @@ pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
 /// Enters a step: closes the record of the former one and clears what belonged to it.
 pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) {
     if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
+        let before = draft.history.last().map(|record| &record.finished_time);
+        let started_time = (before != Some(&since)).then_some(since);
         draft.history.push(PhaseRecord {
             step: from,
             direction: draft.direction.filter(|way| *way != Direction::Forward),
-            started_time: since,
+            started_time,
             finished_time: cx.now.clone(),
         });
         let surplus = draft.history.len().saturating_sub(HISTORY);

@@ -153,8 +153,9 @@ fn an_oms_behind_nat_is_upgraded() {
     ] {
         let mut world = World::new(1, true, Trouble::default());
         world.oms_comes_from = Some(host);
-        run(&mut world);
+        run_until(&mut world, Step::Locking);
         assert_eq!(find_check(&world, "OnlyOwnSessions").outcome, outcome);
+        run(&mut world);
         expect(&world, Phase::Succeeded);
     }
     // Also beside another program that comes through the same proxy.

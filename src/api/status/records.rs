@@ -133,7 +133,8 @@ pub struct PlanStatus {
     /// numbers, times and sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// Checks, each with its verdict; all findings stand here at once.
+    /// Checks, each with its verdict; all findings stand here at once. Those that passed are left out once the upgrade has
+    /// started.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "subject".into()]))]
     #[serde(default)]
     pub checks: Vec<CheckResult>,
@@ -161,11 +162,8 @@ impl PlanStatus {
     /// Leaves out what nobody asks for once it is carried out: a status has to stay small while it remembers more.
     pub fn shorten(&mut self) {
         self.steps.clear();
-        for check in &mut self.checks {
-            if check.outcome == CheckOutcome::Passed {
-                check.evidence.clear();
-            }
-        }
+        self.checks
+            .retain(|check| check.outcome != CheckOutcome::Passed);
     }
 }
 
@@ -470,8 +468,9 @@ pub struct PhaseRecord {
     /// Direction it was passed in; left out on the way forward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// Begin.
-    pub started_time: Time,
+    /// Begin; left out where it is the end of the step before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_time: Option<Time>,
     /// End.
     pub finished_time: Time,
 }

@@ -221,7 +221,7 @@ mod tests {
             ),
             (
                 json!({"step": "Planned", "plan": {"hash": "sha256:a", "checks": [
-                    {"name": "Claim", "subject": "c", "outcome": "Failed"}]}}),
+                    {"name": "Claim", "subject": "c", "outcome": "Failed", "evidence": "e"}]}}),
                 json!({"action": "Plan", "approval": {}}),
                 "PlanAgain",
             ),

@@ -146,10 +146,10 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
 
 fn judge_stalled(scene: &Scene<'_>) -> Option<Judgement> {
     let stalled = scene.is_stalled();
-    let text = if stalled {
-        &scene.story
-    } else {
-        "nobody needs to act"
+    let text = match (stalled, &scene.stall) {
+        (true, Some(_)) => &scene.story,
+        (true, None) => "over, and no success; Ready tells why",
+        (false, _) => "nobody needs to act",
     };
     let word = scene.find_word();
     Some(Judgement::with_word(STALLED, stalled, word, text))
