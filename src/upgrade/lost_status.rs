@@ -5,7 +5,8 @@
 //! how to get back; where there are none, nothing is done.
 use crate::api::{
     Action, Cause, Direction, Internal, JobRecord, JobRole, OmsUpgradeStatus, Originals,
-    RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Requests, Stall, Step, TargetOriginal, Waiting,
+    PlanStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Requests, RollbackPolicy, Stall, Step,
+    TargetOriginal, Waiting,
 };
 use crate::facts::{DeploymentFacts, Fact, OriginalsCopy};
 use crate::objects::deployment::{capture_original, find_container_name};
@@ -67,6 +68,11 @@ fn recover_memory(cx: &Context<'_>) -> Recovery {
             "it was rebuilt before and is lost again, so nothing is done",
         ));
     }
+    if leaves_running(cx) {
+        return Recovery::Asks(describe_loss(
+            "the version of OMS that runs was up already, so it is left as it is, and so are its databases",
+        ));
+    }
     if let Some(unseen) = find_unseen(cx) {
         return Recovery::Unseen(unseen);
     }
@@ -77,6 +83,17 @@ fn recover_memory(cx: &Context<'_>) -> Recovery {
         None => "nothing was touched yet; OMS and its databases are as they were",
     };
     rebuild(cx).unwrap_or_else(|| Recovery::Asks(describe_loss(nothing)))
+}
+
+/// A version was up, or a person was to decide: no way back begins by itself. After a restore the old version may have
+/// written since, and what it wrote is in no backup.
+fn leaves_running(cx: &Context<'_>) -> bool {
+    let is_up = matches!(cx.status.step, Some(Step::EnablingHa | Step::Recovering));
+    let restored = cx.status.direction == Some(Direction::RollBack);
+    let may_write = restored && cx.status.step == Some(Step::StartingOld);
+    let past = cx.status.point_of_no_return_time.is_some() && !restored;
+    let asks = past && cx.spec.rollback.policy == RollbackPolicy::OnRequest;
+    is_up || may_write || asks
 }
 
 fn describe_loss(meaning: &str) -> Stall {
@@ -288,6 +305,12 @@ fn build_status(
                 .into(),
         }),
         installation: status.installation.or_else(|| newest.installation.clone()),
+        plan: status.plan.or_else(|| {
+            Some(PlanStatus {
+                restore_method: newest.restore_method.clone(),
+                ..PlanStatus::default()
+            })
+        }),
         stall: None,
         waiting: None,
         settled: false,

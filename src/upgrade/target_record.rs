@@ -43,6 +43,9 @@ pub struct TargetRecord {
     /// `ob_query_timeout` before it was raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+    /// How a restore brings the content in: the probe that found it out is not made again on a way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_method: Option<String>,
     /// The target.
     pub original: TargetOriginal,
     /// What it was, word for word.
@@ -54,6 +57,11 @@ impl TargetRecord {
     pub(crate) fn is_whole(&self) -> bool {
         hash_text(&self.texts.template) == self.original.template_hash
     }
+}
+
+/// How a restore brings the content in, as far as the plan knows.
+pub(crate) fn read_restore_method(status: &OmsUpgradeStatus) -> Option<String> {
+    status.plan.as_ref()?.restore_method.clone()
 }
 
 /// Builds the text of a target's annotation from the status and the texts of the original.
@@ -77,6 +85,7 @@ pub fn build_target_record(
         backup: status.backup.clone(),
         ha: originals.ha.clone(),
         ob_query_timeout: originals.ob_query_timeout,
+        restore_method: read_restore_method(status),
         original: originals.find_target(target)?.clone(),
         texts,
     };

@@ -373,6 +373,19 @@ fn places_that_contradict_each_other_are_not_believed() {
     );
 }
 
+/// What the probe found out about the server is known on the way back.
+#[test]
+fn a_rebuilt_status_restores_as_the_server_can() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.probe.rename_across_databases =
+        oms_operator::protocol::report::Trial::Unsupported("no".into());
+    run_until(&mut world, Step::Initializing);
+    world.status = oms_operator::api::OmsUpgradeStatus::default();
+    run_until(&mut world, Step::Comparing);
+    let plan = world.status.plan.as_ref().unwrap();
+    assert_eq!(plan.restore_method.as_deref(), Some("DropAndLoad"));
+}
+
 /// An older definition cuts what it does not know.
 #[test]
 fn a_status_without_its_memory_never_goes_on_with_defaults() {
@@ -387,6 +400,13 @@ fn a_status_without_its_memory_never_goes_on_with_defaults() {
         let phase = match step {
             Step::Settling => {
                 assert_eq!(stall(&world).0, "StatusLost");
+                continue;
+            }
+            // The new version is up and healthy: nobody asked for a way back.
+            Step::EnablingHa | Step::Recovering => {
+                assert_eq!(stall(&world).0, "StatusLost");
+                assert_eq!(world.nodes, before, "{step:?}");
+                assert!(!world.jobs.contains_key(&JobRole::Restore));
                 continue;
             }
             Step::StoppingOld => {
