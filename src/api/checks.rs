@@ -99,6 +99,7 @@ pub struct CheckResult {
     /// Verdict.
     pub outcome: CheckOutcome,
     /// What was seen; where it is attested or skipped, the reason that the user gave.
+    #[serde(default)]
     pub evidence: String,
     /// What to do. Absent when the check passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
