@@ -3,7 +3,7 @@
 //!
 //! What data changes does not count: rows, sizes, statistics, the next AUTO_INCREMENT. What a restore changes does not
 //! count either: the order of tables, and the gaps in the positions of columns that dropped ones leave.
-use super::hex::{is_hex, write_hex};
+use crate::protocol::hex::{is_hex, write_hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

@@ -9,7 +9,6 @@ mod codes;
 mod elsewhere;
 mod engine;
 mod fingerprint;
-mod hex;
 pub mod lock_table;
 mod options;
 pub mod pins;

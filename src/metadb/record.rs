@@ -5,7 +5,7 @@
 //! newest is known without a clock. Versions of operator and agent meet here: a word or a field that this version does
 //! not know is an error that is told, never a row that is passed over, since it may be the one that decides.
 use super::fingerprint::SchemaFingerprint;
-use super::hex::{is_hex, write_hex};
+use crate::protocol::hex::{is_hex, write_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;

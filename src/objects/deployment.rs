@@ -6,9 +6,10 @@
 use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, Target, TargetOriginal};
 use crate::facts::DeploymentFacts;
 use crate::objects::originals::{
-    OriginalTexts, hash_text, is_status_entry, read_owners_text, read_template_text,
+    OriginalTexts, is_status_entry, read_owners_text, read_template_text,
 };
 use crate::objects::target_change::TargetChange;
+use crate::protocol::hex::hash_text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@
 //! one. The name of the `OmsUpgrade` itself may have 253 characters and stands in an annotation.
 use crate::api::JobRole;
 use crate::oms::container::AttemptId;
-use sha2::{Digest, Sha256};
+use crate::protocol::hex::hash_text;
 
 /// Where the claim is mounted in the Jobs.
 pub const BACKUP_MOUNT: &str = "/backup";
@@ -17,12 +17,6 @@ fn shorten(text: &str, digits: usize) -> String {
     let mut hex = hash_text(text);
     hex.truncate(digits);
     hex
-}
-
-/// sha256 of a text, in hexadecimal digits.
-pub fn hash_text(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Short form of an upgrade's uid: ten hexadecimal digits.

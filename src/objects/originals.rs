@@ -4,12 +4,12 @@
 //! values of environment variables may be passwords: so the status, which many may read, holds none of these texts.
 use super::labels::{Owner, build_metadata};
 use super::names::originals_name;
-use crate::api::{GROUP, VERSION};
+use crate::api::{GROUP, TargetOriginal, VERSION};
+use crate::protocol::hex::hash_text;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Role of the Secret with the second copy.
@@ -27,10 +27,11 @@ pub struct OriginalTexts {
     pub managed_fields: Option<String>,
 }
 
-/// sha256 of a text, in hexadecimal digits.
-pub fn hash_text(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+impl OriginalTexts {
+    /// Whether the template is the one whose hash was recorded.
+    pub(crate) fn is_of(&self, original: &TargetOriginal) -> bool {
+        hash_text(&self.template) == original.template_hash
+    }
 }
 
 /// Whether an entry of `managedFields` speaks of the status.

@@ -1,7 +1,6 @@
 //! What a decision is made from. Pure.
 use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
 use crate::facts::Observed;
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Everything a decision is made from.
@@ -52,11 +51,6 @@ impl Context<'_> {
 /// A count as the API writes it: Kubernetes schemas know no unsigned numbers.
 pub(crate) fn to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// A moment as the API writes it.
-pub(crate) fn to_text(moment: Timestamp) -> String {
-    moment.to_string()
 }
 
 /// Seconds from `since` to `now`; zero when `since` lies ahead.

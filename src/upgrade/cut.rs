@@ -2,9 +2,10 @@
 //!
 //! An API server drops without a word what its definition does not have, and the definition may be older than the
 //! operator. A memory with holes is none: the write is taken back, and nothing is begun before it can be stored whole.
-use crate::api::condition_types::{READY, RECONCILING, STALLED};
-use crate::api::{OmsUpgradeStatus, Reason, Waiting, find_condition, set_condition};
+use crate::api::condition_types::READY;
+use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting, find_condition};
 use crate::objects::event::Note;
+use crate::upgrade::standstill::{describe_standstill, tell_standstill};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
 
@@ -76,18 +77,13 @@ pub fn describe_cut(
             message: message.clone(),
         });
     }
-    for (type_, holds) in [(READY, false), (RECONCILING, false), (STALLED, true)] {
-        let word = Reason::StatusCut.as_str();
-        set_condition(
-            &mut told.conditions,
-            type_,
-            holds,
-            word,
-            &message,
-            generation,
-            now,
-        );
-    }
+    tell_standstill(
+        &mut told.conditions,
+        Reason::StatusCut,
+        &message,
+        generation,
+        now,
+    );
     let note = Note {
         reason: Reason::StatusCut.into(),
         message,
@@ -97,12 +93,9 @@ pub fn describe_cut(
 }
 
 fn explain_cut(status: &OmsUpgradeStatus, fields: &[String]) -> String {
-    let meaning = match (status.step, &status.started_time, status.settled) {
-        (Some(step), Some(_), false) => format!(
-            "the upgrade stands still in step {step}, and OMS stays as it is there, stopped perhaps; no data is changed"
-        ),
-        _ => "nothing is done for this object; OMS and its data are not touched".to_owned(),
-    };
+    let under_way = status.started_time.is_some() && !status.settled;
+    let step = status.step.filter(|_| under_way);
+    let meaning = describe_standstill(step.map(Step::as_str));
     format!(
         "{} cannot be stored: the definition of OmsUpgrade in this cluster does not fit the operator {}, most likely it is older; \
          {meaning}; install the definition of that version (kubectl apply --server-side -f \
@@ -115,7 +108,7 @@ fn explain_cut(status: &OmsUpgradeStatus, fields: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Intent, Internal, Step};
+    use crate::api::{Intent, Internal};
 
     fn build_status() -> OmsUpgradeStatus {
         OmsUpgradeStatus {

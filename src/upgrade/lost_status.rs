@@ -11,7 +11,8 @@ use crate::api::{
 use crate::facts::{DeploymentFacts, Fact, OriginalsCopy};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::objects::names::originals_name;
-use crate::objects::originals::{hash_text, read_template_text};
+use crate::objects::originals::read_template_text;
+use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::target_record::{TargetRecord, find_record, read_copied_record};

@@ -15,6 +15,7 @@ mod next;
 mod orders;
 mod parts;
 mod requests;
+mod standstill;
 mod status;
 mod steps;
 mod target_record;

@@ -55,9 +55,7 @@ impl Failure {
             ..Self::new(reason, message)
         }
     }
-}
 
-impl Failure {
     /// A failure that a person can take upon himself.
     pub(crate) fn with_acceptance(self, accept: Vec<Acceptance>) -> Self {
         Self { accept, ..self }

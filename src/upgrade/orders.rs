@@ -138,8 +138,8 @@ mod tests {
     use crate::api::{Internal, OmsUpgradeSpec, OmsUpgradeStatus, Originals, TargetOriginal};
     use crate::facts::Fact;
     use crate::facts::{DeploymentFacts, Observed, TargetFacts};
-    use crate::objects::originals::hash_text;
     use crate::objects::target_change::OldStartProof;
+    use crate::protocol::hex::hash_text;
     use crate::upgrade::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;

@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::facts::OriginalsCopy;
 use crate::objects::deployment::read_annotation;
-use crate::objects::originals::{OriginalTexts, hash_text};
+use crate::objects::originals::OriginalTexts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Deserialize;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub struct TargetRecord {
 impl TargetRecord {
     /// Whether its texts are those whose hashes it tells.
     pub(crate) fn is_whole(&self) -> bool {
-        hash_text(&self.texts.template) == self.original.template_hash
+        self.texts.is_of(&self.original)
     }
 }
 
@@ -103,6 +103,11 @@ pub(crate) fn find_record(deployment: &Value, uid: &str) -> Option<TargetRecord>
     read_target_record(deployment).filter(|record| record.uid == uid)
 }
 
+/// The record of another upgrade on a target: what it has begun is its own to end.
+pub(crate) fn find_anothers_record(deployment: &Value, uid: &str) -> Option<TargetRecord> {
+    read_target_record(deployment).filter(|record| record.uid != uid)
+}
+
 /// The record of a target in the second copy.
 pub(crate) fn read_copied_record(
     copy: &OriginalsCopy,
@@ -119,7 +124,7 @@ pub fn read_recorded_template(
     uid: &str,
     original: &TargetOriginal,
 ) -> Option<Value> {
-    let text = find_record(deployment, uid)?.texts.template;
-    let right = hash_text(&text) == original.template_hash;
-    right.then(|| serde_json::from_str(&text).ok())?
+    let texts = find_record(deployment, uid)?.texts;
+    let right = texts.is_of(original);
+    right.then(|| serde_json::from_str(&texts.template).ok())?
 }

@@ -2,7 +2,7 @@
 //! that is an unlucky one. A success counts, however late it is seen; what was not seen fails nothing; and what is
 //! wanting comes to an end all the same.
 use super::*;
-use oms_operator::facts::{Fact, Observed};
+use oms_operator::facts::{Fact, Observed, TargetFacts};
 use std::collections::HashSet;
 
 /// Longer than any step may last.
@@ -14,33 +14,21 @@ type Hide = fn(&mut Observed);
 /// Calls that get no answer in one look.
 const BLIND: [(&str, Hide); 9] = [
     ("Deployments", |seen| {
-        for target in &mut seen.targets {
-            target.deployment = lose();
-        }
+        hide(seen, |target| target.deployment = lose())
     }),
-    ("pods", |seen| {
-        for target in &mut seen.targets {
-            target.pods = lose();
-        }
-    }),
+    ("pods", |seen| hide(seen, |target| target.pods = lose())),
     ("programs", |seen| {
-        for target in &mut seen.targets {
-            target.programs = lose();
-        }
+        hide(seen, |target| target.programs = lose())
     }),
     ("the record of docker_init.sh", |seen| {
-        for target in &mut seen.targets {
-            target.init = lose();
-        }
+        hide(seen, |target| target.init = lose())
     }),
     ("templates", |seen| {
-        for target in &mut seen.targets {
+        hide(seen, |target| {
             if let Fact::Known(pods) = &mut target.pods {
-                for pod in pods {
-                    pod.template = lose();
-                }
+                pods.iter_mut().for_each(|pod| pod.template = lose());
             }
-        }
+        })
     }),
     ("the MetaDB", |seen| {
         seen.metadb.ha = lose();
@@ -60,19 +48,10 @@ const BLIND: [(&str, Hide); 9] = [
     }),
 ];
 
-const FORWARD: [Step; 11] = [
-    Step::Locking,
-    Step::DisablingHa,
-    Step::StoppingOld,
-    Step::BackingUp,
-    Step::VerifyingBackup,
-    Step::StartingNew,
-    Step::Initializing,
-    Step::StoppingForRestart,
-    Step::StartingFinal,
-    Step::EnablingHa,
-    Step::Recovering,
-];
+/// Takes the same answer away of every target.
+fn hide(seen: &mut Observed, change: impl FnMut(&mut TargetFacts)) {
+    seen.targets.iter_mut().for_each(change);
+}
 
 fn lose<T>() -> Fact<T> {
     Fact::Unknown("no answer within 10 s".into())
@@ -144,7 +123,10 @@ fn a_status_that_is_older_than_the_lock_row_starts_nothing() {
 
 #[test]
 fn an_absence_and_one_unlucky_look_turn_nothing_back() {
-    for (name, mut world) in list_returns(World::new(1, true, Trouble::default()), &FORWARD) {
+    for (name, mut world) in list_returns(
+        World::new(1, true, Trouble::default()),
+        &list_steps(Step::Locking, Step::Recovering),
+    ) {
         assert_eq!(world.status.stall, None, "{name}");
         run(&mut world);
         let cause = &world.status.cause;
@@ -181,7 +163,7 @@ fn an_absence_on_a_way_back_asks_nobody() {
 /// Somebody looks all the time, and the one look right after the limit is the unlucky one.
 #[test]
 fn an_unlucky_look_at_the_limit_turns_nothing_back() {
-    for step in FORWARD {
+    for step in list_steps(Step::Locking, Step::Recovering) {
         for (what, hide) in BLIND {
             let mut world = World::new(1, true, Trouble::default());
             run_until(&mut world, step);

@@ -11,12 +11,11 @@ use oms_operator::objects::event::Note;
 use oms_operator::objects::event::build_event;
 use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
 use oms_operator::objects::labels::Owner;
-use oms_operator::objects::originals::{
-    OriginalTexts, build_originals_copy, build_owner_patch, hash_text,
-};
+use oms_operator::objects::originals::{OriginalTexts, build_originals_copy, build_owner_patch};
 use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::installation::{Address, Databases, Installation};
+use oms_operator::protocol::hex::hash_text;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

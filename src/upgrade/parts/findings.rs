@@ -19,14 +19,14 @@ pub(crate) fn is_passed(plan: &PlanStatus) -> bool {
 }
 
 /// Whether an upgrade may go on from its plan to `Locking`. Whatever else has to open before it begins is asked here.
-pub(crate) fn may_begin(cx: &Context<'_>, plan: &PlanStatus) -> bool {
-    cx.spec.action == Action::Run && is_passed(plan) && hold_at_start(cx, plan).is_ok()
-}
-
-/// What a plan without findings waits for although it shall be run.
-pub(crate) fn find_hold(cx: &Context<'_>, plan: &PlanStatus) -> Option<Waiting> {
-    let asked = cx.spec.action == Action::Run && is_passed(plan);
-    hold_at_start(cx, plan).err().filter(|_| asked)
+///
+/// # Errors
+/// What a plan without findings waits for although it shall be run; `None` where it shall not, or has findings.
+pub(crate) fn may_begin(cx: &Context<'_>, plan: &PlanStatus) -> Result<(), Option<Waiting>> {
+    if cx.spec.action != Action::Run || !is_passed(plan) {
+        return Err(None);
+    }
+    hold_at_start(cx, plan).map_err(Some)
 }
 
 /// What a person has to do about a plan that waits; `None` where it has no findings.

@@ -3,7 +3,7 @@
 //! Whoever may write `spec.approval` is asked for by the verb `approve`; here only the hash counts. An approval can be
 //! taken back until the line: it is looked at again there where that gate is among those of the spec.
 use crate::api::{Gate, OmsUpgradeStatus, PlanStatus, Reason, Step, Waiting};
-use crate::upgrade::context::{Context, seconds_between, to_text};
+use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::window::hold_outside_window;
 
@@ -42,7 +42,8 @@ pub(crate) fn hold_at_the_line(
         )));
     }
     let until = since.0.as_second().saturating_add(limit);
-    let until = jiff::Timestamp::from_second(until).map_or_else(|_| String::new(), to_text);
+    let until = jiff::Timestamp::from_second(until)
+        .map_or_else(|_| String::new(), |until| until.to_string());
     Err(Next::Wait {
         poll: 5,
         problem: Some(Waiting {

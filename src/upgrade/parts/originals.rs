@@ -9,14 +9,13 @@ use crate::api::{
 use crate::facts::{Fact, OriginalsCopy, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::{TemplateKind, classify_template, list_candidates};
 use crate::objects::names::originals_name;
-use crate::objects::originals::{OriginalTexts, hash_text, read_owners_text, read_template_text};
+use crate::objects::originals::{OriginalTexts, read_owners_text, read_template_text};
+use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::targets::{Target, describe_contention, read_targets};
-use crate::upgrade::target_record::{
-    build_target_record, find_record, read_copied_record, read_target_record,
-};
+use crate::upgrade::target_record::{build_target_record, find_record, read_copied_record};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -59,9 +58,8 @@ pub(crate) fn find_kind(cx: &Context<'_>, target: &Target<'_>) -> Result<Templat
 }
 
 /// Whether the record on a target has the template that was recorded.
-pub(crate) fn is_on_target(cx: &Context<'_>, original: &TargetOriginal, object: &Value) -> bool {
-    let record = read_target_record(object).filter(|record| record.uid == cx.object.uid);
-    record.is_some_and(|record| is_right(original, &record.texts))
+pub(crate) fn is_on_target(uid: &str, original: &TargetOriginal, object: &Value) -> bool {
+    find_record(object, uid).is_some_and(|record| record.texts.is_of(original))
 }
 
 /// Whether the record on one of the targets does not have the text that was recorded: then the second copy is looked
@@ -75,8 +73,7 @@ pub fn lacks_record(uid: &str, status: &OmsUpgradeStatus, targets: &[TargetFacts
             return false;
         };
         let deployment = facts.deployment.known().and_then(Option::as_ref);
-        let record = deployment.and_then(|one| find_record(&one.object, uid));
-        !record.is_some_and(|record| is_right(original, &record.texts))
+        !deployment.is_some_and(|one| is_on_target(uid, original, &one.object))
     })
 }
 
@@ -96,7 +93,7 @@ pub(crate) fn secure_copy(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Res
     let first = originals.copy_uid.is_none();
     for original in &mut originals.targets {
         let texts = read_copy(cx, copy, &original.name);
-        let Some(texts) = texts.filter(|texts| is_right(original, texts)) else {
+        let Some(texts) = texts.filter(|texts| texts.is_of(original)) else {
             return Err(Next::Stall(describe_foreign_copy(cx, original)));
         };
         // Made by a former try, which saw the owners as they were then.
@@ -135,7 +132,8 @@ pub(crate) fn keep_copy(cx: &Context<'_>) -> Result<(), Next> {
         return Ok(());
     }
     let whole = originals.targets.iter().all(|original| {
-        find_object(cx, &original.name).is_some_and(|object| is_on_target(cx, original, object))
+        find_object(cx, &original.name)
+            .is_some_and(|object| is_on_target(&cx.object.uid, original, object))
     });
     match whole {
         true => Err(create_copy(cx, cx.status)?),
@@ -205,16 +203,12 @@ fn read_copy(cx: &Context<'_>, copy: &OriginalsCopy, name: &str) -> Option<Origi
     Some(read_copied_record(copy, &cx.object.uid, name)?.texts)
 }
 
-fn is_right(original: &TargetOriginal, texts: &OriginalTexts) -> bool {
-    hash_text(&texts.template) == original.template_hash
-}
-
 fn is_right_copy(cx: &Context<'_>, copy: &OriginalsCopy) -> bool {
     let originals = cx.originals().into_iter();
     originals
         .flat_map(|originals| &originals.targets)
         .all(|original| {
-            read_copy(cx, copy, &original.name).is_some_and(|texts| is_right(original, &texts))
+            read_copy(cx, copy, &original.name).is_some_and(|texts| texts.is_of(original))
         })
 }
 

@@ -1,6 +1,6 @@
 //! When a plan is made again: on an edit of what it depends on, and on a new word in `spec.planRequest`. Pure.
 use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus, STEERING};
-use crate::objects::names::hash_text;
+use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use serde_json::Value;
 

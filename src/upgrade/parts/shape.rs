@@ -12,7 +12,7 @@ use crate::upgrade::parts::targets::{
     Target, describe_contention, describe_start_by_others, goes_forward, read_targets,
     was_left_alone,
 };
-use crate::upgrade::target_record::read_target_record;
+use crate::upgrade::target_record::find_record;
 use serde_json::Value;
 
 /// The shape that all targets must have in a step.
@@ -88,9 +88,7 @@ fn is_rewritten(
 /// tells: each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone
 /// cannot be both.
 fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
-    if let Some(record) = read_target_record(object)
-        && record.uid == cx.object.uid
-    {
+    if let Some(record) = find_record(object, &cx.object.uid) {
         return record.intent.as_ref() == Some(intent);
     }
     intent

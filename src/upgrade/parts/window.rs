@@ -3,7 +3,7 @@
 //! What has begun is never interrupted, so the window counts at the beginning only, and the estimate has to fit into what
 //! is left of it.
 use crate::api::{PlanStatus, Reason, Waiting, Weekday, Window};
-use crate::upgrade::context::{Context, to_text};
+use crate::upgrade::context::Context;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -29,7 +29,7 @@ pub(crate) fn hold_outside_window(cx: &Context<'_>, plan: &PlanStatus) -> Result
             "{why}; OMS and its databases were not changed; correct it, and the upgrade begins when the window is open"
         ))
     })?;
-    let opens = to_text(state.next);
+    let opens = state.next;
     match (state.left, needs) {
         (None, _) => Err(closed(format!(
             "the maintenance window is closed; it opens at {opens}, and the upgrade begins then by itself"

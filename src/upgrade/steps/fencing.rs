@@ -63,7 +63,7 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
     for target in read_targets(cx)? {
         let object = &target.deployment.object;
         if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str())
-            || !is_on_target(cx, target.original, object)
+            || !is_on_target(&cx.object.uid, target.original, object)
         {
             let name = &target.original.name;
             return Err(patch_target(cx, name, TargetChange::Fence));

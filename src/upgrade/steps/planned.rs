@@ -4,7 +4,7 @@ use crate::facts::{Needs, OwnKind};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::findings::{find_hold, may_begin};
+use crate::upgrade::parts::findings::may_begin;
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
@@ -32,14 +32,14 @@ pub(crate) const DEF: StepDef = StepDef {
 /// findings is made again by an edit, or by a new word in `spec.planRequest`: never because the world became better.
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let plan = cx.status.plan.as_ref();
-    if plan.is_some_and(|plan| may_begin(cx, plan)) {
+    let Err(hold) = plan.map_or(Err(None), |plan| may_begin(cx, plan)) else {
         return Ok(Step::Preflight);
-    }
+    };
     give_back(cx)?;
     Err(Next::Wait {
         // A window opens with time, and with nothing else.
         poll: if cx.spec.window.is_some() { 30 } else { 3600 },
-        problem: plan.and_then(|plan| find_hold(cx, plan)),
+        problem: hold,
     })
 }
 

@@ -12,8 +12,7 @@ use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::originals::{keep_copy, settle_copy};
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
-use crate::upgrade::target_record::read_target_record;
-use serde_json::Value;
+use crate::upgrade::target_record::find_anothers_record;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -113,18 +112,13 @@ fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> 
     match require_known(&target.deployment, 5, Reason::TargetUnseen)? {
         Some(deployment)
             if deployment.uid == original.uid
-                && !is_anothers(cx, &deployment.object)
+                && find_anothers_record(&deployment.object, &cx.object.uid).is_none()
                 && !is_given_back(&deployment.object) =>
         {
             Err(patch_target(cx, &target.name, TargetChange::GiveBack))
         }
         _ => Ok(()),
     }
-}
-
-/// Another upgrade has begun on the Deployment: its record and its fence are not ours to take away.
-fn is_anothers(cx: &Context<'_>, deployment: &Value) -> bool {
-    read_target_record(deployment).is_some_and(|record| record.uid != cx.object.uid)
 }
 
 /// Pods of Jobs go with their Job; pre-pull pods, which may never end, are deleted one by one.

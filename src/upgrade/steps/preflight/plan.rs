@@ -24,7 +24,7 @@ pub(crate) fn conclude(
     probe: Option<&ProbeReport>,
 ) -> Step {
     let plan = write_plan(cx, draft, judge_all(cx, found), probe);
-    if may_begin(cx, plan) {
+    if may_begin(cx, plan).is_ok() {
         Step::Locking
     } else {
         Step::Planned

@@ -4,8 +4,8 @@
 //! times and sizes are left out, and of what was seen only the verdict counts. What a person gave as a reason counts
 //! word by word.
 use crate::api::{CheckOutcome, CheckResult, OmsUpgradeStatus, PlanStatus};
-use crate::objects::names::hash_text;
 use crate::oms::version::parse_image_version;
+use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::source::read_source_images;
 use serde_json::{Value, json};

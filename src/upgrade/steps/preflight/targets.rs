@@ -9,7 +9,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
-use crate::upgrade::target_record::read_target_record;
+use crate::upgrade::target_record::find_anothers_record;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -191,8 +191,7 @@ fn find_ready(pods: &[PodFacts]) -> Option<&PodFacts> {
 
 /// The record of another upgrade: OMS may stand half way, and nobody knows what was done to it since.
 pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
-    let record = read_target_record(object)?;
-    (record.uid != cx.object.uid).then(|| {
+    find_anothers_record(object, &cx.object.uid).map(|record| {
         Verdict::failed(
             format!(
                 "Deployment {name} carries the record of OmsUpgrade {} (uid {}), which did not end",
@@ -208,11 +207,10 @@ pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Opti
 
 /// Whether a Deployment carries the record of another upgrade, which may be at work.
 pub(crate) fn is_claimed(cx: &Context<'_>) -> bool {
-    let mut deployments = cx.observed.targets.iter().filter_map(|facts| {
-        let deployment = facts.deployment.known()?.as_ref()?;
-        judge_record(cx, &facts.name, &deployment.object)
-    });
-    deployments.next().is_some()
+    cx.observed.targets.iter().any(|facts| {
+        let deployment = facts.deployment.known().and_then(Option::as_ref);
+        deployment.is_some_and(|one| find_anothers_record(&one.object, &cx.object.uid).is_some())
+    })
 }
 
 /// A container that restarted, or a pod that is younger than its Deployment, shows that the image
