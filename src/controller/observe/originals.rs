@@ -3,7 +3,7 @@ use super::targets::TargetView;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::{Subject, read_uid};
-use crate::facts::{CopyNeed, Needs, OriginalsCopy, TargetFacts};
+use crate::facts::{CopyNeed, Needs, OriginalsCopy};
 use crate::objects::labels::is_ours;
 use crate::objects::names::originals_name;
 use crate::upgrade::lacks_record;
@@ -17,8 +17,8 @@ pub(super) fn is_wanted(subject: &Subject<'_>, needs: Needs, targets: &[TargetVi
         CopyNeed::Never => false,
         CopyNeed::Always => true,
         CopyNeed::WhereMissing => {
-            let facts: Vec<TargetFacts> = targets.iter().map(|view| view.facts.clone()).collect();
-            lacks_record(subject.owner.uid, subject.status, &facts)
+            let facts = targets.iter().map(|view| &view.facts);
+            lacks_record(subject.owner.uid, subject.status, facts)
         }
     }
 }

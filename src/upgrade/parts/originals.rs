@@ -64,11 +64,15 @@ pub(crate) fn is_on_target(uid: &str, original: &TargetOriginal, object: &Value)
 
 /// Whether the record on one of the targets does not have the text that was recorded: then the second copy is looked
 /// for.
-pub fn lacks_record(uid: &str, status: &OmsUpgradeStatus, targets: &[TargetFacts]) -> bool {
+pub fn lacks_record<'a>(
+    uid: &str,
+    status: &OmsUpgradeStatus,
+    mut targets: impl Iterator<Item = &'a TargetFacts>,
+) -> bool {
     let Some(originals) = &status.internal.originals else {
         return false;
     };
-    targets.iter().any(|facts| {
+    targets.any(|facts| {
         let Some(original) = originals.find_target(&facts.name) else {
             return false;
         };

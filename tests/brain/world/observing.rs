@@ -59,7 +59,9 @@ impl World {
         let wanted = match needs.originals {
             CopyNeed::Never => false,
             CopyNeed::Always => true,
-            CopyNeed::WhereMissing => lacks_record(&self.uid, &self.status, &observed.targets),
+            CopyNeed::WhereMissing => {
+                lacks_record(&self.uid, &self.status, observed.targets.iter())
+            }
         };
         observed.originals_copy = match (wanted, self.copy_unseen) {
             (false, _) => Fact::default(),

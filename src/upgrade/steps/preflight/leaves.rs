@@ -33,7 +33,7 @@ pub(crate) fn describe_leaves(
     };
     if method == Some(RestoreMethod::Swap) {
         leaves.push(format!(
-            "only after a rollback that restores: the replaced tables, {size}: <database>__omsnew_<attempt> on {metadb}; dropped {} after its end              (spec.cleanup.safetyCopies)",
+            "only after a rollback that restores: the replaced tables, {size}: <database>__omsnew_<attempt> on {metadb}; dropped {} after its end (spec.cleanup.safetyCopies)",
             cx.spec.cleanup.safety_copies
         ));
     }
