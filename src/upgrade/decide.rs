@@ -16,6 +16,7 @@ use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
 use crate::upgrade::transition::{begin, enter, fail};
+use crate::upgrade::witness::{compare_record, hold_for_record};
 
 /// What one reconcile does.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +75,10 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     draft.observed_generation = Some(cx.object.generation);
+    let agreement = match compare_record(cx, &mut draft) {
+        Ok(agreement) => agreement,
+        Err(next) => return apply(cx, draft, next),
+    };
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
     let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
@@ -83,6 +88,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         Err(next) if restarted => next,
         Err(next) => hold_at_deadline(cx, &mut draft, next),
     };
+    let next = hold_for_record(cx, agreement, next);
     apply(cx, draft, mention_pause(cx, next))
 }
 

@@ -173,6 +173,8 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// What this upgrade has in the record.
+    pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
     pub copies: Vec<String>,
     /// The Secret with the account that was read from the container.
@@ -248,6 +250,7 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            record: Vec::new(),
             copies: vec![],
             secret: false,
             copy: None,

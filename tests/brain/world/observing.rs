@@ -154,6 +154,15 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
+        metadb.record = Fact::Known(UpgradeRecord {
+            rows: self.record.clone(),
+            ..UpgradeRecord::default()
+        });
+        metadb.installation_id = Fact::Known(self.lock.as_ref().map(|_| {
+            InstallationId::from_bytes(*b"one installation")
+        }));
+        let digit = format!("{}", self.schema as u8);
+        metadb.fingerprint = Fact::Known(SchemaFingerprint::try_from(digit.repeat(64)).unwrap());
         observed.progress = self.observe_progress(key);
         observed
     }
