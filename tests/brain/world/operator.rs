@@ -7,6 +7,7 @@ use oms_operator::objects::target_change::TargetChange;
 impl World {
     /// One pass of the operator. True when it changed something.
     pub fn run_pass(&mut self) -> bool {
+        self.replicate();
         let observed = self.observe();
         self.run_pass_on(&observed)
     }
