@@ -197,8 +197,8 @@ pub struct World {
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
     pub checkpoint: i64,
-    /// Before the upgrade the project does not keep up.
-    pub lags: bool,
+    /// Before the upgrade the project is so many seconds behind.
+    pub lags: i64,
     pub trouble: Trouble,
     pub pods_made: u32,
 }
@@ -269,7 +269,7 @@ impl World {
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
-            lags: false,
+            lags: 0,
             trouble,
             pods_made: 0,
         };

@@ -2,12 +2,12 @@
 use super::*;
 
 impl World {
-    /// Before the upgrade projects keep up while OMS runs, but for one that lags.
+    /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
         let up = self.nodes.iter().all(|node| node.pod.is_some());
-        let replicates = up && !self.lags && self.status.started_time.is_none();
+        let replicates = up && self.status.started_time.is_none();
         if replicates {
-            self.checkpoint = self.checkpoint.max(EPOCH + self.clock);
+            self.checkpoint = self.checkpoint.max(EPOCH + self.clock - self.lags);
         }
     }
 

@@ -12,8 +12,6 @@ use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
 
 /// Seconds between two looks that must show the same.
 const APART: i64 = 20;
-/// Seconds of a step after which what does not hold still is taken for what it showed at its worst.
-const PATIENCE: i64 = 120;
 
 /// Remembers what is well. Whether it was so at two looks.
 pub(crate) fn note_health(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
@@ -30,26 +28,12 @@ pub(crate) fn note_health(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> boo
         });
         return false;
     };
+    // What comes and goes, or could not be read for a moment, is looked at anew, for as long as preflight may last.
     if known.subjects != now {
-        let impatient = started.is_some_and(|since| seconds_between(since, &cx.now) >= PATIENCE);
-        if impatient {
-            keep_common(&mut known.subjects, &now);
-        } else {
-            known.subjects = now;
-            known.since_time = cx.now.clone();
-        }
+        known.subjects = now;
+        known.since_time = cx.now.clone();
     }
     seconds_between(&known.since_time, &cx.now) >= APART
-}
-
-/// What is well at this look as well.
-fn keep_common(known: &mut Vec<HealthSubject>, now: &[HealthSubject]) {
-    for subject in known.iter_mut() {
-        let same = now.iter().find(|one| one.name == subject.name);
-        let still = same.map_or(&[][..], |one| one.well.as_slice());
-        subject.well.retain(|word| still.contains(word));
-    }
-    known.retain(|subject| !subject.well.is_empty());
 }
 
 fn ask_all(cx: &Context<'_>) -> Vec<Answer> {
