@@ -32,9 +32,9 @@ pub enum CheckName {
     SessionsVisible,
     /// No other program's sessions would count as OMS's after the stop: a second OMS with the same account.
     OnlyOwnSessions,
-    /// OMS is up before it is upgraded: its programs run, its nodes are ONLINE with fresh heart beats. The same is asked
-    /// after the upgrade; what is attested here is not. nginx, the console and one node that is ONLINE cannot be
-    /// attested.
+    /// OMS is up before it is upgraded: its programs run, its nodes are ONLINE with fresh heart beats. The same is
+    /// asked after the upgrade; what is attested here is not. nginx, the console and one node that is ONLINE cannot
+    /// be attested.
     OmsHealthy,
     /// Nobody else (Argo CD, Flux, an autoscaler) writes the fields we change.
     NoOtherOwner,
@@ -53,8 +53,8 @@ pub enum CheckPolicy {
     /// The check must pass. This is the default for every check.
     #[default]
     Require,
-    /// The user vouches for what the operator cannot see. A check that is seen to fail still fails, but for `OmsHealthy`:
-    /// there it says that OMS was well enough as it was seen.
+    /// The user vouches for what the operator cannot see. A check that is seen to fail still fails, but for
+    /// `OmsHealthy`: there it says that OMS was well enough as it was seen.
     Attest,
     /// The check is not made.
     Skip,

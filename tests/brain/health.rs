@@ -1,5 +1,5 @@
-//! What is asked of OMS after the line was asked before it: an image that differs in one point is no reason to take back
-//! a healthy migration.
+//! What is asked of OMS after the line was asked before it: an image that differs in one point is no reason to take
+//! back a healthy migration.
 use super::world::{Trouble, World};
 use super::*;
 use oms_operator::api::{CheckOutcome, CheckResult};

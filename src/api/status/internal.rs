@@ -14,8 +14,8 @@ pub struct Internal {
     /// When the gate before the new version was found closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate_closed_time: Option<Time>,
-    /// What OMS was seen to do before the upgrade: only that is asked of it afterwards. Not set by operators that did not
-    /// look.
+    /// What OMS was seen to do before the upgrade: only that is asked of it afterwards. Not set by operators that did
+    /// not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_baseline: Option<HealthBaseline>,
     /// The effect that may be carried out next, recorded before it is.

@@ -1,8 +1,8 @@
 //! What is asked about the health of OMS, before the upgrade and after it, in the same words. Pure.
 //!
-//! What an image of OMS does is not the same everywhere: so only what the running old version was seen to do is asked of
-//! it later (`status.internal.healthBaseline`), and of the new version nginx, the console and one node that is ONLINE
-//! besides.
+//! What an image of OMS does is not the same everywhere: so only what the running old version was seen to do is asked
+//! of it later (`status.internal.healthBaseline`), and of the new version nginx, the console and one node that is
+//! ONLINE besides.
 use crate::api::Reason;
 use crate::facts::{Fact, TargetFacts};
 use crate::oms::container::{CONSOLE_PROGRAM, ProgramState, REQUIRED_PROGRAMS};

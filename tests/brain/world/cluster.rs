@@ -4,10 +4,16 @@ use super::*;
 impl World {
     /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
+        self.checkpoint = self.read_checkpoint();
+    }
+
+    /// How far the project is.
+    pub fn read_checkpoint(&self) -> i64 {
         let up = self.nodes.iter().all(|node| node.pod.is_some());
-        let replicates = up && self.status.started_time.is_none();
-        if replicates {
-            self.checkpoint = self.checkpoint.max(EPOCH + self.clock - self.lags);
+        if up && self.status.started_time.is_none() {
+            self.checkpoint.max(EPOCH + self.clock - self.lags)
+        } else {
+            self.checkpoint
         }
     }
 

@@ -187,7 +187,7 @@ impl World {
             current_step: Some("CONNECTOR_INCR_SYNC".into()),
             incremental: true,
             reverse_incremental: false,
-            checkpoint: Some(self.checkpoint),
+            checkpoint: Some(self.read_checkpoint()),
             reverse_checkpoint: None,
         };
         let paused = ProjectProgress {

@@ -7,13 +7,13 @@ use oms_operator::objects::target_change::TargetChange;
 impl World {
     /// One pass of the operator. True when it changed something.
     pub fn run_pass(&mut self) -> bool {
-        self.replicate();
         let observed = self.observe();
         self.run_pass_on(&observed)
     }
 
     /// The same on facts that are given.
     pub fn run_pass_on(&mut self, observed: &Observed) -> bool {
+        self.replicate();
         let decision = self.ask_brain(observed, decide);
         match decision {
             Decision::Record { status, .. } => {
