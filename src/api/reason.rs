@@ -96,8 +96,6 @@ pub enum Reason {
     StatusOlder,
     /// Rows of the record in the MetaDB are gone: the MetaDB is older than the status.
     RecordBehind,
-    /// Another MetaDB answers than the one that the upgrade was begun on.
-    MetaDbReplaced,
     /// The schema of OMS is not what it was when OMS was stopped.
     SchemaChanged,
     /// The lock row in the MetaDB is gone or another upgrade's.
@@ -191,7 +189,7 @@ name_variants!(
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind, MetaDbReplaced,
+    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,

@@ -4,7 +4,6 @@
 use super::AccountSource;
 use crate::api::JobRole;
 use crate::metadb::SchemaFingerprint;
-use crate::metadb::record::InstallationId;
 use crate::oms::container::ProgramState;
 use crate::oms::installation::Installation;
 use crate::oms::metadb::{
@@ -327,8 +326,6 @@ pub struct MetaDbFacts {
     pub lock: Fact<Option<LockRow>>,
     /// What the record of upgrades tells this one.
     pub record: Fact<UpgradeRecord>,
-    /// The id that the first upgrade has given to this MetaDB.
-    pub installation_id: Fact<Option<InstallationId>>,
     /// What the schema is now.
     pub fingerprint: Fact<SchemaFingerprint>,
 }
@@ -383,7 +380,7 @@ pub struct Needs {
     pub query_timeout: bool,
     /// The lock row.
     pub lock: bool,
-    /// The record of upgrades, and whether this is the MetaDB that it was begun on.
+    /// The record of upgrades.
     pub record: bool,
     /// The schema.
     pub fingerprint: bool,

@@ -67,8 +67,6 @@ pub enum RecordFact {
         ha: Option<String>,
         /// What the targets ran.
         images: Vec<TargetImage>,
-        /// The MetaDB that this row was written to.
-        installation: InstallationId,
     },
     /// OMS was stopped, and nobody is connected to its databases.
     Stopped {

@@ -79,16 +79,19 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         Ok(agreement) => agreement,
         Err(next) => return apply(cx, draft, next),
     };
+    if draft.stall != cx.status.stall {
+        return record(cx, draft);
+    }
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
     let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
+    let wanted = wanted.map_err(|next| hold_for_record(cx, agreement, next));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {
         Ok(step) => return go_on(cx, draft, step),
         Err(next) if restarted => next,
         Err(next) => hold_at_deadline(cx, &mut draft, next),
     };
-    let next = hold_for_record(cx, agreement, next);
     apply(cx, draft, mention_pause(cx, next))
 }
 

@@ -184,10 +184,9 @@ impl Effect {
             | Self::AcquireLock(_)
             | Self::RaiseLock(_)
             | Self::ReleaseLock => (None, None),
-            Self::AppendRecord(claim) => (
-                Some(claim.fact.name().into()),
-                Some(claim.seq.to_string()),
-            ),
+            Self::AppendRecord(claim) => {
+                (Some(claim.fact.name().into()), Some(claim.seq.to_string()))
+            }
             Self::CreatePrePull { target }
             | Self::StopConsole { target }
             | Self::StartConsole { target } => (Some(target.clone()), None),

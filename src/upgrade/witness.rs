@@ -5,12 +5,10 @@
 //! number of rows that the status knows is kept (`status.internal.recordSeq`), and what a status asserts is a row
 //! before an effect that rests on it is carried out. A row that the status neither knows nor asserts says that the
 //! status is older than what was done; rows that are missing say that the MetaDB is.
-use crate::api::{
-    AcceptReason, Acceptance, Direction, JobRole, OmsUpgradeStatus, Reason, Step,
-};
+use crate::api::{AcceptReason, Acceptance, Direction, JobRole, OmsUpgradeStatus, Reason, Step};
 use crate::facts::Fact;
-use crate::metadb::record::{InstallationId, RecordFact, RecordedOutcome, TargetImage};
 use crate::metadb::SchemaFingerprint;
+use crate::metadb::record::{RecordFact, RecordedOutcome, TargetImage};
 use crate::objects::deployment::{TemplateKind, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::oms::metadb::{RecordClaim, RecordRow};
@@ -49,7 +47,6 @@ pub(crate) fn compare_record(
         Fact::Known(record) => record,
         Fact::Unknown(why) => return Ok(Agreement::Unseen(why.clone())),
     };
-    require_same_metadb(cx)?;
     let rows = &record.rows;
     let asserted = list_asserted(cx.status);
     let count = i32::try_from(rows.len()).unwrap_or(i32::MAX);
@@ -67,6 +64,19 @@ pub(crate) fn compare_record(
         refuse_older(cx, rows)?;
     }
     draft.internal.record_seq = Some(count);
+    // What a person took upon himself, or what came back.
+    let ended = draft.stall.take_if(|stall| {
+        !stall.accept.is_empty()
+            && matches!(
+                Reason::parse(&stall.reason),
+                Some(Reason::StatusOlder | Reason::RecordBehind)
+            )
+    });
+    if ended.is_some() {
+        // What is left of the step has as much time as if it had not stalled.
+        draft.step_started_time = Some(cx.now.clone());
+        draft.internal.overdue = None;
+    }
     let missing = asserted
         .into_iter()
         .find(|fact| find_last(rows, fact.name()).is_none_or(|row| row.fact != *fact));
@@ -146,9 +156,7 @@ fn rests_on_record(effect: &Effect) -> bool {
         Effect::PatchTarget { change, .. } => {
             !matches!(change, TargetChange::Fence | TargetChange::GiveBack)
         }
-        Effect::CreateJob(order) => {
-            !matches!(order.role, JobRole::Probe | JobRole::DropCopies)
-        }
+        Effect::CreateJob(order) => !matches!(order.role, JobRole::Probe | JobRole::DropCopies),
         Effect::SetHa { .. }
         | Effect::KeepKeys { .. }
         | Effect::SetQueryTimeout { .. }
@@ -174,9 +182,7 @@ fn rests_on_record(effect: &Effect) -> bool {
 pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
     let mut facts = Vec::new();
     let internal = &status.internal;
-    let id = internal.metadb_id.clone();
-    let installation = id.and_then(|id| InstallationId::try_from(id).ok());
-    if let (Some(originals), Some(installation)) = (&internal.originals, installation) {
+    if let Some(originals) = &internal.originals {
         facts.push(RecordFact::Locked {
             ha: originals.ha.config.clone(),
             images: originals
@@ -188,7 +194,6 @@ pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
                     image_id: target.image_id.clone(),
                 })
                 .collect(),
-            installation,
         });
     }
     let fingerprint = internal.fingerprint.clone();
@@ -203,7 +208,10 @@ pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
     if status.point_of_no_return_time.is_some() {
         facts.push(RecordFact::Line {});
     }
-    let restore = internal.jobs.iter().find(|job| job.role == JobRole::Restore);
+    let restore = internal
+        .jobs
+        .iter()
+        .find(|job| job.role == JobRole::Restore);
     if let Some(job) = restore {
         facts.push(RecordFact::RestoreBegun {
             attempt: job.attempt,
@@ -230,24 +238,6 @@ fn find_last<'a>(rows: &'a [RecordRow], name: &str) -> Option<&'a RecordRow> {
     rows.iter().rev().find(|row| row.fact.name() == name)
 }
 
-/// Another MetaDB than the one that the upgrade was begun on holds other data, and its backup is of no use there.
-fn require_same_metadb(cx: &Context<'_>) -> Result<(), Next> {
-    let (Some(known), Fact::Known(Some(found))) = (
-        &cx.status.internal.metadb_id,
-        &cx.observed.metadb.installation_id,
-    ) else {
-        return Ok(());
-    };
-    if known == found.as_str() {
-        return Ok(());
-    }
-    Err(Next::Stall(Failure::with_advice(
-        Reason::MetaDbReplaced,
-        "another MetaDB answers than the one that this upgrade was begun on, so neither its backup nor what is known of its data holds there; \
-         nothing is started or written any more; let the address name the former MetaDB again, then write a new spec.retryRequest",
-    )))
-}
-
 /// The old version that a restored cluster has started runs on the schema of the new one: it is stopped, once.
 fn stop_wrong_version(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
     let newest = rows.iter().rev().find_map(|row| match &row.fact {
@@ -262,11 +252,7 @@ fn stop_wrong_version(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> 
     for target in read_targets(cx)? {
         let runs = read_replicas(&target.deployment.object) > 0;
         if runs && find_kind(cx, &target)? == TemplateKind::Old {
-            return Err(patch_target(
-                cx,
-                &target.original.name,
-                TargetChange::Stop,
-            ));
+            return Err(patch_target(cx, &target.original.name, TargetChange::Stop));
         }
     }
     Ok(())

@@ -12,7 +12,6 @@ use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::facts::*;
-use oms_operator::metadb::record::InstallationId;
 use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,

@@ -37,7 +37,6 @@ const WRITES: [CallSite; 23] = [
 
 /// The same of calls that no step makes yet. Who lets one make it moves it up.
 
-
 /// Whether a call changes the world, as far as it has its way.
 pub fn is_write(site: CallSite) -> bool {
     WRITES.contains(&site)

@@ -38,9 +38,6 @@ pub struct Internal {
     /// How many rows of the record in the MetaDB are known. Not set for an upgrade that was begun before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_seq: Option<i32>,
-    /// The id of the MetaDB that the upgrade was begun on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadb_id: Option<String>,
     /// sha256 of the schema when OMS was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

@@ -22,7 +22,6 @@ pub(super) fn blind(reason: &str) -> MetaDbFacts {
         query_timeout: Fact::Unknown(reason.into()),
         lock: Fact::Unknown(reason.into()),
         record: Fact::Unknown(reason.into()),
-        installation_id: Fact::Unknown(reason.into()),
         fingerprint: Fact::Unknown(reason.into()),
     }
 }
@@ -57,7 +56,6 @@ pub(super) async fn observe_metadb(
         query_timeout,
         lock,
         record,
-        installation_id,
         fingerprint,
     ) = futures::join!(
         look_if(
@@ -105,10 +103,6 @@ pub(super) async fn observe_metadb(
             )
         ),
         look_if(
-            needs.record,
-            ports.call(CallSite::MetaDbInstallationId, db.read_installation_id())
-        ),
-        look_if(
             needs.fingerprint,
             ports.call(CallSite::MetaDbFingerprint, db.read_fingerprint())
         ),
@@ -125,7 +119,6 @@ pub(super) async fn observe_metadb(
         query_timeout,
         lock,
         record,
-        installation_id,
         fingerprint,
     }
 }

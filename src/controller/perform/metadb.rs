@@ -2,7 +2,9 @@
 use super::Performer;
 use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
-use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, RecordClaim, RecordOutcome};
+use crate::oms::metadb::{
+    HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, RecordClaim, RecordOutcome,
+};
 
 impl Performer<'_> {
     pub(super) async fn acquire_lock(&self, claim: &LockClaim) -> Result<(), CallError> {

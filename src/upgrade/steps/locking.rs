@@ -86,8 +86,6 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
 fn begin_record(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
     let metadb = &cx.observed.metadb;
     let record = require_known(&metadb.record, 2, Reason::MetaDbUnseen)?;
-    let id = require_known(&metadb.installation_id, 2, Reason::MetaDbUnseen)?;
-    draft.internal.metadb_id = id.as_ref().map(|id| id.as_str().to_owned());
     if draft.internal.record_seq.is_none() && !record.rows.is_empty() {
         return Err(refuse_older_status(cx, &record.rows));
     }

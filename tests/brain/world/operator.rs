@@ -148,7 +148,8 @@ impl World {
                 self.lock = Some((claim.holder, claim.epoch));
             }
             Effect::AppendRecord(claim) => {
-                let own = self.record.len();
+                let rows = self.record.iter();
+                let own = rows.filter(|row| row.uid == claim.holder).count();
                 assert_eq!(usize::try_from(claim.seq).unwrap(), own + 1);
                 assert_eq!(self.lock, Some((claim.holder.clone(), claim.epoch)));
                 self.record.push(RecordRow {
