@@ -70,7 +70,7 @@ fn statements_on_the_lock() {
 
 #[test]
 fn facts_of_the_record() {
-    let fingerprint = || SchemaFingerprint::try_from("0f".repeat(32)).unwrap();
+    let fingerprint = || SchemaFingerprint::try_from("0f".repeat(8)).unwrap();
     let facts = [
         RecordFact::Locked {
             ha: Some("{\"enable\":true}".into()),

@@ -134,6 +134,7 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
             let mut status = json!({"direction": direction, "settled": settled});
             if begun {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
+                status["oldStoppedTime"] = json!("2026-01-02T03:04:05Z");
                 status["internal"]["originals"] = json!({"obQueryTimeout": 1});
             }
             all.push(serde_json::from_value(status).unwrap());
