@@ -26,8 +26,8 @@ pub(crate) enum Agreement {
     NotKept,
     /// It could not be read.
     Unseen(String),
-    /// It tells what the status knows. The first fact that is not in it yet, if any.
-    Agrees { missing: Option<RecordFact> },
+    /// It tells what the status knows. The first fact that is not in it yet, if any, and its place.
+    Agrees { missing: Option<(u32, RecordFact)> },
 }
 
 /// Whether the record is held against this status.
@@ -80,7 +80,9 @@ pub(crate) fn compare_record(
     let missing = asserted
         .into_iter()
         .find(|fact| find_last(rows, fact.name()).is_none_or(|row| row.fact != *fact));
-    Ok(Agreement::Agrees { missing })
+    Ok(Agreement::Agrees {
+        missing: missing.map(|fact| (record.next_seq(), fact)),
+    })
 }
 
 fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
@@ -134,20 +136,15 @@ pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next
         ),
         Some(row) if row.epoch < claim.epoch => Next::Do(Effect::RaiseLock(claim)),
         Some(_) => match missing {
-            Some(fact) => Next::Do(Effect::AppendRecord(Box::new(RecordClaim {
+            Some((seq, fact)) => Next::Do(Effect::AppendRecord(Box::new(RecordClaim {
                 holder: claim.holder,
                 epoch: claim.epoch,
-                seq: count_rows(cx).saturating_add(1),
+                seq,
                 fact,
             }))),
             None => next,
         },
     }
-}
-
-fn count_rows(cx: &Context<'_>) -> u32 {
-    let record = cx.observed.metadb.record.known();
-    record.map_or(0, |record| record.rows.len().try_into().unwrap_or(u32::MAX))
 }
 
 /// What starts a version, works on the databases, changes HA, or gives the lock away.

@@ -35,8 +35,6 @@ const WRITES: [CallSite; 23] = [
     CallSite::ConsoleWriteHa,
 ];
 
-/// The same of calls that no step makes yet. Who lets one make it moves it up.
-
 /// Whether a call changes the world, as far as it has its way.
 pub fn is_write(site: CallSite) -> bool {
     WRITES.contains(&site)
