@@ -32,8 +32,8 @@ pub(crate) fn switch_off(cx: &Context<'_>) -> Result<(), Next> {
     })
 }
 
-/// While OMS is stopped the row holds HA off: nothing can overwrite it then. Only with the driver `MetaDb` is it written
-/// without a console; elsewhere `refuse` says what follows.
+/// While OMS is stopped the row holds HA off: nothing can overwrite it then. Only with the driver
+/// `MetaDb` is it written without a console; elsewhere `refuse` says what follows.
 pub(crate) fn require_ha_off(cx: &Context<'_>, refuse: impl FnOnce() -> Next) -> Result<(), Next> {
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
     let config = row.text().and_then(|text| HaConfig::parse(text).ok());
