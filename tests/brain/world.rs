@@ -129,6 +129,8 @@ pub struct Trouble {
     pub fatal_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
+    /// OMS writes its heart beats in a time zone east of that of the MetaDB.
+    pub beats_ahead: bool,
     /// `config.yaml` names its nodes otherwise than OMS does in its host table.
     pub named_nodes: bool,
     /// `config.yaml` names no nodes.

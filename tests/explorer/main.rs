@@ -8,6 +8,7 @@ mod canonical;
 mod cluster;
 mod conformance;
 mod events;
+mod exits;
 mod explore;
 mod fixpoints;
 mod gate;
@@ -17,6 +18,7 @@ mod invariants;
 mod judging;
 mod manifests;
 mod metadb;
+mod mishaps;
 mod oms;
 mod ownership;
 mod pauses;
@@ -468,33 +470,5 @@ fn sample_of_late_requests() {
             "Aborted Settling",
             "RolledBack Settling",
         ],
-    );
-}
-
-#[test]
-fn sample_of_mishaps() {
-    let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]
-        .into_iter()
-        .chain(AFTER_THE_LINE)
-        .collect();
-    let mut starts = walk_through(World::new(1, Setup::default()), &steps);
-    let rollback = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    starts.extend(walk_through(
-        World::new(1, setup(rollback)),
-        &["Comparing", "Restoring", "StartingOld"],
-    ));
-    for world in &mut starts {
-        world.mishaps = 1;
-    }
-    explore(
-        "mishaps",
-        starts,
-        Limits {
-            worlds: Some(1000),
-            every_fault: false,
-        },
     );
 }

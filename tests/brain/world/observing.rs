@@ -138,7 +138,15 @@ impl World {
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
-            age_seconds: if self.trouble.beats_off { 28_801 } else { 1 },
+            age_seconds: match self.trouble {
+                Trouble {
+                    beats_off: true, ..
+                } => 28_801,
+                Trouble {
+                    beats_ahead: true, ..
+                } => -28_799,
+                _ => 1,
+            },
             written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
