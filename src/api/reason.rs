@@ -154,6 +154,8 @@ pub enum Reason {
     NameTaken,
     /// The pod of a Job does not start.
     JobPodNotRunning,
+    /// The pod of a Job is on a node that does not answer, or was deleted and does not end.
+    JobPodLost,
     /// A Job was deleted before it reported.
     JobVanished,
     /// A Job ended without a report.
@@ -190,7 +192,7 @@ name_variants!(
     ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
-    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobVanished,
+    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
     JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
     ContentUnproven;
     Agent

@@ -237,8 +237,10 @@ pub enum JobState {
         uid: String,
         /// Newest progress line of its pod.
         progress: Option<AgentProgress>,
-        /// Why its pod does not run.
-        problem: Option<String>,
+        /// What keeps its pod from beginning, or nobody from knowing whether it still works.
+        trouble: Option<PodTrouble>,
+        /// When it was made, Unix seconds.
+        made: i64,
     },
     /// It ended and no pod of it is left running.
     Ended {
@@ -250,6 +252,23 @@ pub enum JobState {
     },
     /// An object of this name exists that is not ours.
     Foreign,
+}
+
+/// What is wrong with a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodTrouble {
+    pub kind: PodTroubleKind,
+    /// Which pod, on which node, why, and what a person can do.
+    pub message: String,
+}
+
+/// What a trouble of a pod means for what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PodTroubleKind {
+    /// Its container never ran.
+    NotBegun,
+    /// It ran, and nobody can tell whether it still does.
+    Lost,
 }
 
 /// The Secret with the second copy of the originals.
@@ -273,6 +292,8 @@ pub struct OwnObject {
     pub uid: String,
     /// The Job is still running, or the pod is.
     pub active: bool,
+    /// Why a pod that is active does not end.
+    pub trouble: Option<PodTrouble>,
 }
 
 /// Kinds that we make.

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod labels;
 pub mod names;
 pub mod originals;
+pub mod pod_trouble;
 pub mod pods;
 pub mod prepull;
 pub mod replica_set;

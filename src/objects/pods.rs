@@ -1,5 +1,6 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
 use super::labels::is_ours;
+use super::pod_trouble::read_unschedulable;
 use super::prepull::PULL_CONTAINER;
 use crate::facts::{ContainerFacts, Fact, PodFacts, PrePullState};
 use crate::protocol::report::{OutputLine, Progress, Report};
@@ -54,20 +55,6 @@ pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
             .map(read_container)
             .unwrap_or_default(),
     }
-}
-
-fn read_unschedulable(pod: &Pod) -> Option<String> {
-    pod.status
-        .as_ref()?
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| {
-            condition.type_ == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason.as_deref() == Some("Unschedulable")
-        })
-        .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
 fn read_container(status: &ContainerStatus) -> ContainerFacts {
@@ -217,23 +204,6 @@ pub fn find_progress(log: &str) -> Option<Progress> {
             Ok(OutputLine::Progress(progress)) => Some(progress),
             _ => None,
         })
-}
-
-/// Why a Job's pod does not run, when something is wrong with it.
-pub fn find_problem(pod: &Pod) -> Option<String> {
-    if let Some(reason) = read_unschedulable(pod) {
-        return Some(format!("it cannot be scheduled: {reason}"));
-    }
-    list_containers(pod).iter().find_map(|status| {
-        let reason = read_waiting(status)?;
-        let message = status
-            .state
-            .as_ref()
-            .and_then(|state| state.waiting.as_ref())
-            .and_then(|waiting| waiting.message.clone())
-            .unwrap_or_default();
-        Some(format!("{reason} {message}").trim().to_owned())
-    })
 }
 
 /// Why a pod ended without a report: what the kubelet says.

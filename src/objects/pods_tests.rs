@@ -170,10 +170,7 @@ fn tells_problems_and_ends() {
         json!({"metadata": {"name": "x"}, "status": {"phase": "Pending", "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]}}),
     );
-    assert_eq!(
-        find_problem(&stuck).as_deref(),
-        Some("it cannot be scheduled: no node")
-    );
+    assert_eq!(read_unschedulable(&stuck).as_deref(), Some("no node"));
     let killed = pod(
         json!({"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk", "containerStatuses": [
         {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}}),

@@ -5,7 +5,9 @@ mod absences;
 mod cleanup;
 mod gates;
 mod growth;
+
 mod interleavings;
+mod job_pods;
 mod kubectl;
 mod looks;
 mod originals;

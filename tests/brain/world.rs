@@ -89,6 +89,10 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobEnd {
     Running,
+    /// It runs on a node that does not answer.
+    Lost,
+    /// Its pod does not begin; made at this time, Unix seconds.
+    NotBegun(i64),
     Killed,
     Ok,
     Bad(Reason),
@@ -142,6 +146,8 @@ pub struct World {
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
+    /// The pod of a Job that was deleted is still there, on a node that does not answer.
+    pub pod_stays: bool,
     pub claim_gone: bool,
     /// No Secret holds the account of the MetaDB.
     pub account_gone: bool,
@@ -224,6 +230,7 @@ impl World {
             progress: None,
             refused: None,
             ineffective: None,
+            pod_stays: false,
             claim_gone: false,
             account_gone: false,
             digest: None,

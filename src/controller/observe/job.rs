@@ -3,13 +3,12 @@ use crate::api::JobRole;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::{Subject, read_uid};
-use crate::facts::JobState;
+use crate::facts::{JobState, PodTrouble, PodTroubleKind};
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::is_ours;
 use crate::objects::names::job_name;
-use crate::objects::pods::{
-    describe_end, find_problem, find_progress, find_report, is_ended, read_job_end, read_report,
-};
+use crate::objects::pod_trouble::{find_trouble, is_over, list_helpers};
+use crate::objects::pods::{describe_end, find_progress, find_report, read_job_end, read_report};
 use crate::protocol::report::Report;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -19,7 +18,8 @@ use kube::api::{Api, ListParams, LogParams};
 /// Lines of a Job's log that are read: a progress line is no longer than one of them.
 const LOG_LINES: i64 = 20;
 
-/// The newest recorded attempt. A Job whose pod still runs has not ended, whatever its conditions say.
+/// The newest recorded attempt. A Job whose agent still runs has not ended, whatever its conditions say; and one whose
+/// agent has ended is at its end, whatever helper still runs beside it.
 pub(super) async fn read_job(
     ports: &Ports,
     subject: &Subject<'_>,
@@ -53,8 +53,9 @@ pub(super) async fn read_job(
         )
         .await?
         .items;
-    let active = pods.iter().find(|pod| !is_ended(pod));
-    match (read_job_end(&job), active) {
+    let active = pods.iter().find(|pod| !is_over(pod, AGENT_CONTAINER));
+    let end = read_job_end(&job).or_else(|| describe_helpers(&pods));
+    match (end, active) {
         (Some(end), None) => {
             let report = find_job_report(ports, &api, &pods).await?;
             let why = match pods.iter().find_map(describe_end) {
@@ -68,6 +69,7 @@ pub(super) async fn read_job(
             })
         }
         (_, active) => {
+            let now = ports.clock.now().as_second();
             let progress = match active {
                 Some(pod) if is_running(pod) => read_log(ports, &api, pod)
                     .await
@@ -78,10 +80,11 @@ pub(super) async fn read_job(
             Ok(JobState::Running {
                 uid: job_uid,
                 progress,
-                problem: match active {
-                    Some(pod) => find_problem(pod),
-                    None => judge_missing_pod(&job, &pods, ports.clock.now().as_second()),
+                trouble: match active {
+                    Some(pod) => find_trouble(pod, AGENT_CONTAINER, now),
+                    None => judge_missing_pod(&job, &pods, now),
                 },
+                made: find_making(&job).unwrap_or(now),
             })
         }
     }
@@ -91,12 +94,36 @@ pub(super) async fn read_job(
 const POD_PATIENCE: i64 = 20;
 
 /// The Job controller says only in an event why it can make no pod.
-fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<String> {
-    let since = job.metadata.creation_timestamp.as_ref()?.0.as_second();
+fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<PodTrouble> {
+    let since = find_making(job)?;
     (pods.is_empty() && read_job_end(job).is_none() && now - since >= POD_PATIENCE).then(|| {
+        PodTrouble {
+            kind: PodTroubleKind::NotBegun,
+            message: format!(
+                "none was made; a quota, a Pod Security level or an admission webhook may refuse it: kubectl describe job -n {} {}",
+                job.namespace().unwrap_or_default(),
+                job.name_any()
+            ),
+        }
+    })
+}
+
+/// When the Job was made, Unix seconds.
+fn find_making(job: &Job) -> Option<i64> {
+    let made = job.metadata.creation_timestamp.as_ref()?;
+    Some(made.0.as_second())
+}
+
+/// The end of a Job whose agent has ended in a pod that runs on.
+fn describe_helpers(pods: &[Pod]) -> Option<String> {
+    let mut helpers = pods
+        .iter()
+        .filter(|pod| is_over(pod, AGENT_CONTAINER))
+        .map(|pod| list_helpers(pod, AGENT_CONTAINER));
+    helpers.find(|names| !names.is_empty()).map(|names| {
         format!(
-            "none was made; a quota, a Pod Security level or an admission webhook may refuse it: kubectl describe job {}",
-            job.name_any()
+            "the agent ended; of others in its pod {} still runs",
+            names.join(", ")
         )
     })
 }
@@ -168,13 +195,31 @@ mod tests {
     #[test]
     fn a_job_without_a_pod_says_so_after_a_while() {
         let job: Job = serde_json::from_value(serde_json::json!({"metadata": {
-            "name": "dump", "creationTimestamp": "1970-01-01T00:00:10Z"}}))
+            "name": "dump", "namespace": "oms", "creationTimestamp": "1970-01-01T00:00:10Z"}}))
         .unwrap();
         let pods = [Pod::default()];
         assert_eq!(judge_missing_pod(&job, &[], 29), None);
         assert_eq!(judge_missing_pod(&job, &pods, 31), None);
-        let problem = judge_missing_pod(&job, &[], 31).unwrap();
-        assert!(problem.contains("kubectl describe job dump"), "{problem}");
+        let trouble = judge_missing_pod(&job, &[], 31).unwrap();
+        let told = trouble.message;
+        assert!(told.contains("kubectl describe job -n oms dump"), "{told}");
+    }
+
+    #[test]
+    fn a_helper_beside_the_agent_does_not_hold_the_job() {
+        let pod = |agent: serde_json::Value| -> Pod {
+            let status = |name: &str, state: serde_json::Value| {
+                serde_json::json!({"name": name, "image": "i", "imageID": "i",
+                "ready": false, "restartCount": 0, "state": state})
+            };
+            serde_json::from_value(serde_json::json!({"metadata": {"name": "dump-x"}, "status": {"phase": "Running",
+                "containerStatuses": [status("agent", agent), status("istio-proxy", serde_json::json!({"running": {}}))]}}))
+            .unwrap()
+        };
+        let ended = pod(serde_json::json!({"terminated": {"exitCode": 0}}));
+        assert!(describe_helpers(&[ended]).unwrap().contains("istio-proxy"));
+        let works = pod(serde_json::json!({"running": {}}));
+        assert_eq!(describe_helpers(&[works]), None);
     }
 
     #[test]

@@ -46,15 +46,24 @@ impl World {
                     kind: OwnKind::Job,
                     name: format!("{role:?}"),
                     uid: format!("job-{attempt}"),
-                    active: *end == JobEnd::Running,
+                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
+                    trouble: None,
                 });
             let secret = self.secret.then(|| OwnObject {
                 kind: OwnKind::Secret,
                 name: "credentials".into(),
                 uid: "secret".into(),
                 active: false,
+                trouble: None,
             });
-            observed.leftovers = Fact::Known(own.chain(secret).collect());
+            let stays = self.pod_stays.then(|| OwnObject {
+                kind: OwnKind::Pod,
+                name: "lost-pod".into(),
+                uid: "lost-pod".into(),
+                active: true,
+                trouble: Some(lost()),
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -293,7 +302,27 @@ impl World {
                 return JobState::Running {
                     uid,
                     progress: self.progress.clone(),
-                    problem: None,
+                    trouble: None,
+                    made: EPOCH + self.clock,
+                };
+            }
+            JobEnd::Lost => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(lost()),
+                    made: EPOCH,
+                };
+            }
+            JobEnd::NotBegun(made) => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(PodTrouble {
+                        kind: PodTroubleKind::NotBegun,
+                        message: "0/3 nodes are available".into(),
+                    }),
+                    made: *made,
                 };
             }
             JobEnd::Killed => {
@@ -346,6 +375,14 @@ impl World {
             report: Some(Box::new(report)),
             why: String::new(),
         }
+    }
+}
+
+/// What is seen of a pod whose node is gone.
+fn lost() -> PodTrouble {
+    PodTrouble {
+        kind: PodTroubleKind::Lost,
+        message: "pod lost-pod on node n1: its node does not answer".into(),
     }
 }
 
