@@ -5,7 +5,7 @@ mod absences;
 mod cleanup;
 mod gates;
 mod growth;
-
+mod health;
 mod interleavings;
 mod job_pods;
 mod kubectl;
