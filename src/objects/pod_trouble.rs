@@ -2,10 +2,9 @@
 //!
 //! Only the pod itself is read: nodes are seen by nobody who has no rights in the whole cluster. What the node controller
 //! knows of a node it writes into the pods there.
-use super::pods::is_ended;
+use super::pods::{is_ended, read_unschedulable};
 use crate::facts::{PodTrouble, PodTroubleKind};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
-use kube::ResourceExt;
 
 /// Seconds from the making of a pod to the start of its container that nobody has to hear of.
 const BEGIN_PATIENCE: i64 = 45;
@@ -47,8 +46,8 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
         message: format!(
             "{}: {why}; kubectl describe pod -n {} {} tells more",
             name_place(pod),
-            pod.namespace().unwrap_or_default(),
-            pod.name_any()
+            read_namespace(pod),
+            read_name(pod)
         ),
     })
 }
@@ -81,12 +80,20 @@ fn find_loss(pod: &Pod, now: i64) -> Option<String> {
 
 fn describe_loss(pod: &Pod, why: &str) -> String {
     format!(
-        "{}: {why}, so it may still be at work; bring the node back, or make sure that the node is off, then kubectl delete pod -n {} {} \
-         --force --grace-period=0",
+        "{}: {why}, so it may still be at work; bring the node back, or make sure that the node is off, then \
+         kubectl delete pod -n {} {} --force --grace-period=0",
         name_place(pod),
-        pod.namespace().unwrap_or_default(),
-        pod.name_any()
+        read_namespace(pod),
+        read_name(pod)
     )
+}
+
+fn read_name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn read_namespace(pod: &Pod) -> &str {
+    pod.metadata.namespace.as_deref().unwrap_or_default()
 }
 
 fn read_condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a str> {
@@ -99,8 +106,8 @@ fn read_condition<'a>(status: &'a PodStatus, type_: &str) -> Option<&'a str> {
 fn name_place(pod: &Pod) -> String {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
     match node {
-        Some(node) => format!("pod {} on node {node}", pod.name_any()),
-        None => format!("pod {}", pod.name_any()),
+        Some(node) => format!("pod {} on node {node}", read_name(pod)),
+        None => format!("pod {}", read_name(pod)),
     }
 }
 
@@ -119,12 +126,14 @@ fn find_hindrance(pod: &Pod, container: &str, now: i64) -> Option<String> {
         .spec
         .as_ref()
         .is_some_and(|spec| spec.node_name.is_some());
-    waits.then(|| match placed {
-        true => "its container is not created yet: an image that is still being pulled, or a volume that cannot be attached or mounted \
-                 (FailedAttachVolume, FailedMount; a claim in use on another node)"
-            .into(),
-        false => "no node was chosen for it yet".into(),
-    })
+    let why = waits.then_some(match placed {
+        true => {
+            "its container is not created yet: an image that is still being pulled, or a volume that cannot be attached \
+             or mounted (FailedAttachVolume, FailedMount; a claim in use on another node)"
+        }
+        false => "no node was chosen for it yet",
+    });
+    why.map(str::to_owned)
 }
 
 fn has_begun(status: &ContainerStatus) -> bool {
@@ -148,18 +157,6 @@ fn list_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 
 fn find_container<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
     list_statuses(pod).find(|status| status.name == container)
-}
-
-/// Why it cannot be scheduled, in the scheduler's words.
-pub fn read_unschedulable(pod: &Pod) -> Option<String> {
-    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
-    conditions
-        .find(|condition| {
-            condition.type_ == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason.as_deref() == Some("Unschedulable")
-        })
-        .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
 /// Reason and message of a container that waits, unless that is the normal course of things.

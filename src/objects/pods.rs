@@ -1,6 +1,5 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
 use super::labels::is_ours;
-use super::pod_trouble::read_unschedulable;
 use super::prepull::PULL_CONTAINER;
 use crate::facts::{ContainerFacts, Fact, PodFacts, PrePullState};
 use crate::protocol::report::{OutputLine, Progress, Report};
@@ -55,6 +54,18 @@ pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
             .map(read_container)
             .unwrap_or_default(),
     }
+}
+
+/// Why it cannot be scheduled, in the scheduler's words.
+pub fn read_unschedulable(pod: &Pod) -> Option<String> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions
+        .find(|condition| {
+            condition.type_ == "PodScheduled"
+                && condition.status == "False"
+                && condition.reason.as_deref() == Some("Unschedulable")
+        })
+        .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
 fn read_container(status: &ContainerStatus) -> ContainerFacts {

@@ -8,13 +8,16 @@ const EPOCH: i64 = 1_800_000_000;
 
 /// Goes on until the Job of this role has been made and seen, then gives its pod this state.
 fn strike(world: &mut World, role: JobRole, state: impl Fn(i64) -> JobEnd) -> i32 {
-    while !world.jobs.contains_key(&role) {
-        if !world.run_pass() {
-            world.run_cluster();
+    for _ in 0..2000 {
+        if world.jobs.contains_key(&role) {
+            break;
+        }
+        if !world.run_pass() && !world.run_cluster() {
+            world.clock += 100;
         }
     }
     let made = EPOCH + world.clock;
-    let job = world.jobs.get_mut(&role).unwrap();
+    let job = world.jobs.get_mut(&role).expect("it was never made");
     job.1 = state(made);
     job.0
 }
