@@ -1,7 +1,7 @@
 //! What keeps a pod from beginning its work, or from ending. Pure.
 //!
-//! Only the pod itself is read: nodes are seen by nobody who has no rights in the whole cluster. What the node controller
-//! knows of a node it writes into the pods there.
+//! Only the pod itself is read: who has no rights in the whole cluster sees no node. What the node controller knows of
+//! a node it writes into the pods there.
 use super::pods::{is_ended, read_unschedulable};
 use crate::facts::{PodTrouble, PodTroubleKind};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
@@ -27,8 +27,8 @@ pub fn list_helpers(pod: &Pod, container: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with a pod that has not ended, by what it says at this time (Unix seconds); `container` is the one that
-/// matters.
+/// What is wrong with a pod that has not ended, by what it says at this time (Unix seconds). `container` is the one
+/// that matters.
 pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> {
     if is_ended(pod) {
         return None;
@@ -128,8 +128,8 @@ fn find_hindrance(pod: &Pod, container: &str, now: i64) -> Option<String> {
         .is_some_and(|spec| spec.node_name.is_some());
     let why = waits.then_some(match placed {
         true => {
-            "its container is not created yet: an image that is still being pulled, or a volume that cannot be attached \
-             or mounted (FailedAttachVolume, FailedMount; a claim in use on another node)"
+            "its container is not created yet: an image that is still being pulled, or a volume that cannot be \
+             attached or mounted (FailedAttachVolume, FailedMount; a claim in use on another node)"
         }
         false => "no node was chosen for it yet",
     });
