@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::facts::*;
-use oms_operator::metadb::Engine;
+use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
@@ -191,6 +191,12 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// OMS has made a table of its own.
+    pub own_table: bool,
+    /// The schema cannot be read.
+    pub schema_unseen: bool,
+    /// What this upgrade has in the record.
+    pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
     pub copies: Vec<String>,
     /// The Secret with the account that was read from the container.
@@ -269,6 +275,9 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            own_table: false,
+            schema_unseen: false,
+            record: Vec::new(),
             copies: vec![],
             secret: false,
             copy: None,

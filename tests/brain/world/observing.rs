@@ -172,6 +172,21 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
+        metadb.record = Fact::Known(UpgradeRecord {
+            rows: self
+                .record
+                .iter()
+                .filter(|row| row.uid == self.uid)
+                .cloned()
+                .collect(),
+            ..UpgradeRecord::default()
+        });
+        let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
+        metadb.fingerprint = if self.schema_unseen {
+            Fact::Unknown("the MetaDB answered error 1142".into())
+        } else {
+            Fact::Known(SchemaFingerprint::try_from(digit.repeat(16)).unwrap())
+        };
         observed.progress = self.observe_progress(key);
         observed
     }
