@@ -80,6 +80,10 @@ pub enum Reason {
     OldImageRuns,
     /// A Deployment has more than one pod.
     SeveralPods,
+    /// A pod of a Deployment was told to end and does not.
+    PodStays,
+    /// Kubernetes cannot make the pod of a Deployment, or take it away: somebody refuses it.
+    PodRefused,
     /// The pod of a Deployment cannot be scheduled.
     Unschedulable,
     /// The container of a Deployment does not run; the message has Kubernetes' reason.
@@ -190,7 +194,8 @@ name_variants!(
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
-    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
+    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
+    Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,

@@ -132,6 +132,8 @@ pub struct PodFacts {
     pub ip: Option<String>,
     /// Being deleted.
     pub terminating: bool,
+    /// Why it does not end, or why nobody can tell whether it still works, with what a person can do.
+    pub stay: Option<String>,
     /// Created, Unix seconds.
     pub created: i64,
     /// Why it cannot be scheduled.
@@ -244,9 +246,11 @@ pub enum JobState {
         /// When it was made, Unix seconds.
         made: i64,
     },
-    /// It ended and no pod of it is left running.
+    /// It ended and no agent of it is left running.
     Ended {
         uid: String,
+        /// Containers of others, put into its pod by somebody's webhook, that run on.
+        helpers: Vec<String>,
         /// The agent's report; `None` when it was killed before it could write one.
         report: Option<Box<Report>>,
         /// What Kubernetes says about the end, when there is no report.

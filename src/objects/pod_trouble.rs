@@ -4,13 +4,21 @@
 //! a node it writes into the pods there.
 use super::pods::{is_ended, read_unschedulable};
 use crate::facts::{PodTrouble, PodTroubleKind};
+use crate::objects::foreign_words::tell_words;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::jiff::Timestamp;
 
 /// Seconds from the making of a pod to the start of its container that nobody has to hear of.
 const BEGIN_PATIENCE: i64 = 45;
 
 /// Seconds after its time of grace in which the kubelet tells that a pod has ended.
 const END_PATIENCE: i64 = 15;
+
+/// Longest words of the kubelet or the scheduler that are told, bytes.
+const LONGEST: usize = 300;
+
+/// Finalizer by which the Job controller counts its pods.
+const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 /// Whether the container of this name has ended and will not run again: the pods of our Jobs restart nothing. A helper
 /// that somebody's webhook put beside it may run for ever, and the pod with it.
@@ -33,10 +41,10 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
     if is_ended(pod) {
         return None;
     }
-    if let Some(why) = find_loss(pod, now) {
+    if let Some(message) = describe_stay(pod, now) {
         return Some(PodTrouble {
             kind: PodTroubleKind::Lost,
-            message: describe_loss(pod, &why),
+            message,
         });
     }
     let begun = find_container(pod, container).is_some_and(has_begun);
@@ -52,11 +60,58 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
     })
 }
 
-/// Why nobody can tell whether it still works: its node does not answer, or it does not end.
-fn find_loss(pod: &Pod, now: i64) -> Option<String> {
-    let status = pod.status.as_ref();
-    if status.and_then(|status| status.reason.as_deref()) == Some("NodeLost") {
-        return Some("its node is lost (NodeLost)".into());
+/// Why nobody can tell whether a pod still works, or why it does not end, with what a person can do. `None` where it has
+/// ended, and while it has time to.
+pub fn describe_stay(pod: &Pod, now: i64) -> Option<String> {
+    if is_ended(pod) {
+        return None;
+    }
+    let node = find_silence(pod).map(|why| format!("{why}, so it may still be at work"));
+    let hold = match &pod.metadata.deletion_timestamp {
+        // The time of a deletion is the end of the grace.
+        Some(end) if node.is_none() && now - end.0.as_second() < END_PATIENCE => return None,
+        Some(_) => node.map_or_else(|| find_hold(pod), Hold::Node),
+        None => Hold::Node(node?),
+    };
+    let since = describe_end_asked(pod);
+    let (name, namespace) = (read_name(pod), read_namespace(pod));
+    Some(match hold {
+        Hold::Node(why) => format!(
+            "{}: {since}{why}; bring the node back, or make sure that the node is off, then \
+             kubectl delete pod -n {namespace} {name} --force --grace-period=0",
+            name_place(pod),
+        ),
+        Hold::Finalizer(finalizer) => format!(
+            "{}: {since}no container of it runs, and the finalizer {finalizer} keeps it: whoever set that has to take it off",
+            name_place(pod),
+        ),
+    })
+}
+
+/// What keeps a pod that was told to end.
+enum Hold {
+    /// Its node, in words.
+    Node(String),
+    /// A finalizer, by name.
+    Finalizer(String),
+}
+
+/// Since when it is told to end.
+fn describe_end_asked(pod: &Pod) -> String {
+    let Some(end) = &pod.metadata.deletion_timestamp else {
+        return String::new();
+    };
+    let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
+    let since = end.0.as_second().saturating_sub(grace);
+    let since = Timestamp::from_second(since).unwrap_or(end.0);
+    format!("it was told to end at {since}; ")
+}
+
+/// What the node controller, or the lack of the kubelet's word, says of the node.
+fn find_silence(pod: &Pod) -> Option<&'static str> {
+    let status = pod.status.as_ref()?;
+    if status.reason.as_deref() == Some("NodeLost") {
+        return Some("its node is lost (NodeLost)");
     }
     // The kubelet writes both conditions alike; the node controller takes back the second one where the kubelet is
     // silent. A gate of readiness would be another reason for the difference.
@@ -65,27 +120,29 @@ fn find_loss(pod: &Pod, now: i64) -> Option<String> {
         .as_ref()
         .and_then(|spec| spec.readiness_gates.as_ref())
         .is_some_and(|gates| !gates.is_empty());
-    let reads = |type_: &str, wanted: &str| {
-        status.is_some_and(|status| read_condition(status, type_) == Some(wanted))
-    };
-    if !gated && reads("ContainersReady", "True") && reads("Ready", "False") {
-        return Some("its node does not answer (NodeNotReady)".into());
-    }
-    // The time of a deletion is the end of the grace.
-    let deleted = pod.metadata.deletion_timestamp.as_ref()?.0.as_second();
-    (now - deleted >= END_PATIENCE).then(|| {
-        "it was deleted, its time to end is over, and its node has not said that it ended".into()
-    })
+    let reads = |type_: &str, wanted: &str| read_condition(status, type_) == Some(wanted);
+    let silent = !gated && reads("ContainersReady", "True") && reads("Ready", "False");
+    silent.then_some("its node does not answer (NodeNotReady)")
 }
 
-fn describe_loss(pod: &Pod, why: &str) -> String {
-    format!(
-        "{}: {why}, so it may still be at work; bring the node back, or make sure that the node is off, then \
-         kubectl delete pod -n {} {} --force --grace-period=0",
-        name_place(pod),
-        read_namespace(pod),
-        read_name(pod)
-    )
+/// What holds a pod whose time to end is over: containers that run, a finalizer, or the silence of its node.
+fn find_hold(pod: &Pod) -> Hold {
+    let running: Vec<&str> = list_statuses(pod)
+        .filter(|status| has_state(status, "running"))
+        .map(|status| status.name.as_str())
+        .collect();
+    let finalizers = pod.metadata.finalizers.as_deref().unwrap_or_default();
+    // The Job controller takes its own one off by itself.
+    let finalizer = finalizers.iter().find(|name| *name != JOB_TRACKING);
+    let over = "its time to end is over, and its node has not said that";
+    match finalizer {
+        Some(name) if running.is_empty() => Hold::Finalizer(name.clone()),
+        _ if running.is_empty() => Hold::Node(format!("{over} it ended")),
+        _ => Hold::Node(format!(
+            "{over} container {} ended, so it may still be at work",
+            running.join(", ")
+        )),
+    }
 }
 
 fn read_name(pod: &Pod) -> &str {
@@ -114,7 +171,7 @@ fn name_place(pod: &Pod) -> String {
 /// Why the container has not begun.
 fn find_hindrance(pod: &Pod, container: &str, now: i64) -> Option<String> {
     if let Some(reason) = read_unschedulable(pod) {
-        return Some(format!("it cannot be scheduled: {reason}"));
+        return Some(format!("it cannot be scheduled: {}", tell_words(&reason, LONGEST)));
     }
     let ours = find_container(pod, container).and_then(read_waiting);
     if let Some(why) = ours.or_else(|| list_statuses(pod).find_map(read_waiting)) {
@@ -166,8 +223,8 @@ fn read_waiting(status: &ContainerStatus) -> Option<String> {
     let normal = matches!(reason, "ContainerCreating" | "PodInitializing");
     let message = waiting.message.as_deref().unwrap_or_default();
     (!normal).then(|| {
-        let told = format!("{reason} {message}");
-        format!("container {} waits: {}", status.name, told.trim())
+        let told = tell_words(&format!("{reason} {message}"), LONGEST);
+        format!("container {} waits: {told}", status.name)
     })
 }
 

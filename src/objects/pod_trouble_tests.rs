@@ -66,7 +66,7 @@ fn a_pod_whose_node_is_lost_says_so() {
     let deleted = build_running(json!({"metadata": {"deletionTimestamp": "1970-01-01T00:18:20Z"}}));
     assert_eq!(judge(&deleted, 1114), None);
     let never_ran = build_pod(json!({"metadata": {"deletionTimestamp": "1970-01-01T00:18:20Z"}}));
-    for pod in [silent, lost, deleted, never_ran] {
+    for pod in [silent, lost, deleted.clone(), never_ran] {
         let (kind, told) = judge(&pod, 1115).unwrap();
         assert_eq!(kind, PodTroubleKind::Lost);
         assert!(
@@ -75,6 +75,9 @@ fn a_pod_whose_node_is_lost_says_so() {
             "{told}"
         );
     }
+    let (_, told) = judge(&deleted, 1115).unwrap();
+    assert!(told.contains("told to end at 1970-01-01T00:18:20Z"), "{told}");
+    assert!(told.contains("container agent ended"), "{told}");
     // What its own gate holds says nothing of the node.
     let gated = build_running(
         json!({"spec": {"readinessGates": [{"conditionType": "x"}]}, "status": {"conditions": [
@@ -83,4 +86,21 @@ fn a_pod_whose_node_is_lost_says_so() {
     assert_eq!(judge(&gated, 9999), None);
     let ended = build_running(json!({"status": {"phase": "Failed", "reason": "NodeLost"}}));
     assert_eq!(judge(&ended, 9999), None);
+}
+
+/// Force would not help: whoever holds it has to let go.
+#[test]
+fn a_pod_that_a_finalizer_keeps_says_whose() {
+    let change = json!({"metadata": {"deletionTimestamp": "1970-01-01T00:18:20Z", "deletionGracePeriodSeconds": 30,
+        "finalizers": ["batch.kubernetes.io/job-tracking", "example.com/keep"]}});
+    let held = build_pod(change.clone());
+    let told = describe_stay(&held, 1115).unwrap();
+    assert!(
+        told.contains("finalizer example.com/keep") && told.contains("at 1970-01-01T00:17:50Z"),
+        "{told}"
+    );
+    assert!(!told.contains("--force"), "{told}");
+    // Its container runs: that is what keeps it.
+    let runs = describe_stay(&build_running(change), 1115).unwrap();
+    assert!(runs.contains("container agent") && runs.contains("--force"), "{runs}");
 }

@@ -23,6 +23,7 @@ mod rivals;
 mod sessions;
 mod sizes;
 mod strangers;
+mod target_pods;
 mod traces;
 mod unconfirmed;
 mod ways;

@@ -1,6 +1,7 @@
 //! The Job that the present step is about: its end, its report, its progress.
 use crate::api::JobRole;
 use crate::controller::calls::{CallError, CallSite};
+use crate::controller::observe::happenings::explain;
 use crate::controller::ports::Ports;
 use crate::controller::subject::{Subject, read_uid};
 use crate::facts::{JobState, PodTrouble, PodTroubleKind};
@@ -8,7 +9,9 @@ use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::is_ours;
 use crate::objects::names::job_name;
 use crate::objects::pod_trouble::{find_trouble, is_over, list_helpers};
-use crate::objects::pods::{describe_end, find_progress, find_report, read_job_end, read_report};
+use crate::objects::pods::{
+    describe_end, find_progress, find_report, is_ended, read_job_end, read_report,
+};
 use crate::protocol::report::Report;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -54,7 +57,8 @@ pub(super) async fn read_job(
         .await?
         .items;
     let active = pods.iter().find(|pod| !is_over(pod, AGENT_CONTAINER));
-    let end = read_job_end(&job).or_else(|| describe_helpers(&pods));
+    let helpers = find_helpers(&pods);
+    let end = read_job_end(&job).or_else(|| describe_helpers(&helpers));
     match (end, active) {
         (Some(end), None) => {
             let report = find_job_report(ports, &api, &pods).await?;
@@ -66,6 +70,7 @@ pub(super) async fn read_job(
                 uid: job_uid,
                 report: report.map(Box::new),
                 why,
+                helpers,
             })
         }
         (_, active) => {
@@ -77,13 +82,22 @@ pub(super) async fn read_job(
                     .and_then(|log| find_progress(&log)),
                 _ => None,
             };
+            // Events of the pod, or of the Job that has none.
+            let (about, trouble) = match active {
+                Some(pod) => (
+                    pod.metadata.uid.clone().unwrap_or_default(),
+                    find_trouble(pod, AGENT_CONTAINER, now),
+                ),
+                None => (job_uid.clone(), judge_missing_pod(&job, &pods, now)),
+            };
+            let trouble = match trouble {
+                Some(trouble) => Some(explain(ports, namespace, &about, trouble).await),
+                None => None,
+            };
             Ok(JobState::Running {
                 uid: job_uid,
                 progress,
-                trouble: match active {
-                    Some(pod) => find_trouble(pod, AGENT_CONTAINER, now),
-                    None => judge_missing_pod(&job, &pods, now),
-                },
+                trouble,
                 made: find_making(&job).unwrap_or(now),
             })
         }
@@ -114,18 +128,19 @@ fn find_making(job: &Job) -> Option<i64> {
     Some(made.0.as_second())
 }
 
+/// Containers of others that run on where the agent has ended.
+fn find_helpers(pods: &[Pod]) -> Vec<String> {
+    pods.iter()
+        .filter(|pod| !is_ended(pod) && is_over(pod, AGENT_CONTAINER))
+        .flat_map(|pod| list_helpers(pod, AGENT_CONTAINER))
+        .collect()
+}
+
 /// The end of a Job whose agent has ended in a pod that runs on.
-fn describe_helpers(pods: &[Pod]) -> Option<String> {
-    let mut helpers = pods
-        .iter()
-        .filter(|pod| is_over(pod, AGENT_CONTAINER))
-        .map(|pod| list_helpers(pod, AGENT_CONTAINER));
-    helpers.find(|names| !names.is_empty()).map(|names| {
-        format!(
-            "the agent ended; of others in its pod {} still runs",
-            names.join(", ")
-        )
-    })
+fn describe_helpers(helpers: &[String]) -> Option<String> {
+    let names = helpers.join(", ");
+    (!helpers.is_empty())
+        .then(|| format!("the agent ended; of others in its pod {names} still runs"))
 }
 
 /// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read
@@ -217,9 +232,12 @@ mod tests {
             .unwrap()
         };
         let ended = pod(serde_json::json!({"terminated": {"exitCode": 0}}));
-        assert!(describe_helpers(&[ended]).unwrap().contains("istio-proxy"));
+        let helpers = find_helpers(&[ended]);
+        assert_eq!(helpers, ["istio-proxy"]);
+        assert!(describe_helpers(&helpers).unwrap().contains("istio-proxy"));
         let works = pod(serde_json::json!({"running": {}}));
-        assert_eq!(describe_helpers(&[works]), None);
+        assert_eq!(find_helpers(&[works]).len(), 0);
+        assert_eq!(describe_helpers(&[]), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::facts::{Needs, OwnKind, OwnObject};
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::credentials_name;
-use crate::objects::pod_trouble::find_trouble;
+use crate::objects::pod_trouble::{find_trouble, is_over};
 use crate::objects::pods::{is_ended, read_job_end};
 use crate::objects::prepull::is_prepull;
 use k8s_openapi::api::batch::v1::Job;
@@ -48,7 +48,8 @@ pub(super) async fn list_own(
             },
             name: pod.name_any(),
             uid: read_uid(&pod.metadata)?,
-            active: !is_ended(pod),
+            // A helper of somebody else's may run for ever beside an agent that has ended.
+            active: !is_over(pod, AGENT_CONTAINER),
             trouble: find_trouble(pod, AGENT_CONTAINER, now),
         })
     });

@@ -62,7 +62,9 @@ pub(crate) fn run_job(
             note_progress(&mut draft.progress, role, progress.as_ref(), &cx.now);
             Err(watch_pod(role, trouble.as_ref()))
         }
-        JobState::Ended { uid, report, why } => {
+        JobState::Ended {
+            uid, report, why, ..
+        } => {
             let job = &mut draft.internal.jobs[record];
             job.uid = Some(uid.clone());
             draft.progress = None;

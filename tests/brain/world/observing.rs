@@ -251,6 +251,7 @@ impl World {
                     false => Fact::default(),
                     true => Fact::Unknown("replicasets is forbidden".into()),
                 },
+                stay: (pod.leaving && self.keeps_pods).then(|| STAYS.into()),
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
@@ -355,6 +356,7 @@ impl World {
             JobEnd::Killed => {
                 return JobState::Ended {
                     uid,
+                    helpers: vec![],
                     report: None,
                     why: "Evicted".into(),
                 };
@@ -399,11 +401,15 @@ impl World {
         };
         JobState::Ended {
             uid,
+            helpers: self.helpers.clone(),
             report: Some(Box::new(report)),
             why: String::new(),
         }
     }
 }
+
+/// What is seen of a pod of a target that does not end.
+const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
 
 /// What is seen of a pod whose node is gone.
 fn lost() -> PodTrouble {
@@ -428,6 +434,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
         node: Some("node1".into()),
         ip: Some("10.1.0.1".into()),
         terminating: pod.leaving,
+        stay: None,
         created: EPOCH,
         unschedulable: None,
         template: Fact::default(),
