@@ -76,7 +76,8 @@ name_variants!(
     CallSite:
     GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
     PatchDeployment, GetReplicaSet, ListTargetPods, GetClaim, GetJob, CreateJob, ListJobPods,
-    ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
+    ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod,
+    CreatePrePullPod, GetSecret,
     GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, PatchSecret, ExecConfig, ExecPrograms,
     ExecCgroup, ExecInitRead, ExecInitStart, ExecRestartConsole, ExecStopConsole, ExecStartConsole,
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,

@@ -1,4 +1,5 @@
-//! What Kubernetes tells of an object in events: there alone stands why a volume is not mounted, or a pod not made. Pure.
+//! What Kubernetes tells of an object in events: there alone stands why a volume is not mounted, or a pod not made.
+//! Pure.
 use super::foreign_words::tell_words;
 use crate::facts::PodTrouble;
 use k8s_openapi::api::core::v1::Event;
@@ -66,23 +67,37 @@ mod tests {
     #[test]
     fn the_newest_warnings_of_the_object_are_told_once_each() {
         let event = |reason: &str, change| build_event(reason, "p", change);
-        let later = json!({"lastTimestamp": "2026-01-01T00:00:30Z", "message": "Multi-Attach error"});
+        let later =
+            json!({"lastTimestamp": "2026-01-01T00:00:30Z", "message": "Multi-Attach error"});
         let events = [
             event("FailedScheduling", json!({})),
             event("FailedAttachVolume", later),
             // By the other group of events.
-            event("FailedMount", json!({"lastTimestamp": null, "eventTime": "2026-01-01T00:00:12.000000Z",
-                "series": {"count": 3, "lastObservedTime": "2026-01-01T00:00:20.000000Z"}})),
+            event(
+                "FailedMount",
+                json!({"lastTimestamp": null, "eventTime": "2026-01-01T00:00:12.000000Z",
+                "series": {"count": 3, "lastObservedTime": "2026-01-01T00:00:20.000000Z"}}),
+            ),
             event("FailedMount", json!({"message": "an older one"})),
-            event("Pulled", json!({"type": "Normal", "lastTimestamp": "2026-01-01T00:01:00Z"})),
-            build_event("FailedMount", "another", json!({"lastTimestamp": "2026-01-01T00:01:00Z"})),
+            event(
+                "Pulled",
+                json!({"type": "Normal", "lastTimestamp": "2026-01-01T00:01:00Z"}),
+            ),
+            build_event(
+                "FailedMount",
+                "another",
+                json!({"lastTimestamp": "2026-01-01T00:01:00Z"}),
+            ),
         ];
         assert_eq!(
             describe_events(&events, "p").unwrap(),
             "FailedAttachVolume: Multi-Attach error; FailedMount: FailedMount says why"
         );
         assert_eq!(describe_events(&events, "nobody"), None);
-        let long = event("FailedMount", json!({"message": format!("password=x {}", "y".repeat(900))}));
+        let long = event(
+            "FailedMount",
+            json!({"message": format!("password=x {}", "y".repeat(900))}),
+        );
         let told = describe_events(&[long], "p").unwrap();
         assert!(told.len() < 300 && !told.contains("=x"), "{told}");
     }

@@ -60,8 +60,8 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
     })
 }
 
-/// Why nobody can tell whether a pod still works, or why it does not end, with what a person can do. `None` where it has
-/// ended, and while it has time to.
+/// Why nobody can tell whether a pod still works, or why it does not end, with what a person can do. `None` where it
+/// has ended, and while it has time to.
 pub fn describe_stay(pod: &Pod, now: i64) -> Option<String> {
     if is_ended(pod) {
         return None;
@@ -171,7 +171,10 @@ fn name_place(pod: &Pod) -> String {
 /// Why the container has not begun.
 fn find_hindrance(pod: &Pod, container: &str, now: i64) -> Option<String> {
     if let Some(reason) = read_unschedulable(pod) {
-        return Some(format!("it cannot be scheduled: {}", tell_words(&reason, LONGEST)));
+        return Some(format!(
+            "it cannot be scheduled: {}",
+            tell_words(&reason, LONGEST)
+        ));
     }
     let ours = find_container(pod, container).and_then(read_waiting);
     if let Some(why) = ours.or_else(|| list_statuses(pod).find_map(read_waiting)) {

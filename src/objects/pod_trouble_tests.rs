@@ -76,7 +76,10 @@ fn a_pod_whose_node_is_lost_says_so() {
         );
     }
     let (_, told) = judge(&deleted, 1115).unwrap();
-    assert!(told.contains("told to end at 1970-01-01T00:18:20Z"), "{told}");
+    assert!(
+        told.contains("told to end at 1970-01-01T00:18:20Z"),
+        "{told}"
+    );
     assert!(told.contains("container agent ended"), "{told}");
     // What its own gate holds says nothing of the node.
     let gated = build_running(
@@ -102,5 +105,8 @@ fn a_pod_that_a_finalizer_keeps_says_whose() {
     assert!(!told.contains("--force"), "{told}");
     // Its container runs: that is what keeps it.
     let runs = describe_stay(&build_running(change), 1115).unwrap();
-    assert!(runs.contains("container agent") && runs.contains("--force"), "{runs}");
+    assert!(
+        runs.contains("container agent") && runs.contains("--force"),
+        "{runs}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Why Kubernetes cannot make the pods of a Deployment, or take them away: a quota, a Pod Security level, a webhook. Pure.
+//! Why Kubernetes cannot make the pods of a Deployment, or take them away: a quota, a Pod Security level, a webhook.
+//! Pure.
 use super::foreign_words::tell_words;
 use serde_json::Value;
 

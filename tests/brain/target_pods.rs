@@ -32,7 +32,8 @@ fn a_pod_that_does_not_end_is_named() {
             "{told:?}"
         );
         run_slowly(&mut world, 2000, |world| {
-            world.status.stall.is_some() || world.status.cause.is_some() && step == Step::StoppingOld
+            world.status.stall.is_some()
+                || world.status.cause.is_some() && step == Step::StoppingOld
         });
         let stalled = world.status.stall.as_ref().map(|stall| &stall.message);
         let cause = world.status.cause.as_ref().map(|cause| &cause.message);
