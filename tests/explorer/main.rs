@@ -28,6 +28,7 @@ mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
+mod silences;
 mod store;
 mod transitions;
 mod walk;
@@ -44,12 +45,6 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
-}
-
-#[tokio::test]
-async fn the_double_keeps_a_record_like_a_server() {
-    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
-    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.

@@ -46,15 +46,24 @@ impl World {
                     kind: OwnKind::Job,
                     name: format!("{role:?}"),
                     uid: format!("job-{attempt}"),
-                    active: *end == JobEnd::Running,
+                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
+                    trouble: None,
                 });
             let secret = self.secret.then(|| OwnObject {
                 kind: OwnKind::Secret,
                 name: "credentials".into(),
                 uid: "secret".into(),
                 active: false,
+                trouble: None,
             });
-            observed.leftovers = Fact::Known(own.chain(secret).collect());
+            let stays = self.pod_stays.then(|| OwnObject {
+                kind: OwnKind::Pod,
+                name: "lost-pod".into(),
+                uid: "lost-pod".into(),
+                active: true,
+                trouble: Some(lost()),
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -250,6 +259,7 @@ impl World {
                     false => Fact::default(),
                     true => Fact::Unknown("replicasets is forbidden".into()),
                 },
+                stay: (pod.leaving && self.keeps_pods).then(|| STAYS.into()),
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
@@ -328,12 +338,33 @@ impl World {
                 return JobState::Running {
                     uid,
                     progress: self.progress.clone(),
-                    problem: None,
+                    trouble: None,
+                    made: EPOCH + self.clock,
+                };
+            }
+            JobEnd::Lost => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(lost()),
+                    made: EPOCH,
+                };
+            }
+            JobEnd::NotBegun(made) => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(PodTrouble {
+                        kind: PodTroubleKind::NotBegun,
+                        message: "0/3 nodes are available".into(),
+                    }),
+                    made: *made,
                 };
             }
             JobEnd::Killed => {
                 return JobState::Ended {
                     uid,
+                    helpers: vec![],
                     report: None,
                     why: "Evicted".into(),
                 };
@@ -378,9 +409,21 @@ impl World {
         };
         JobState::Ended {
             uid,
+            helpers: self.helpers.clone(),
             report: Some(Box::new(report)),
             why: String::new(),
         }
+    }
+}
+
+/// What is seen of a pod of a target that does not end.
+const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
+
+/// What is seen of a pod whose node is gone.
+fn lost() -> PodTrouble {
+    PodTrouble {
+        kind: PodTroubleKind::Lost,
+        message: "pod lost-pod on node n1: its node does not answer".into(),
     }
 }
 
@@ -399,6 +442,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
         node: Some("node1".into()),
         ip: Some("10.1.0.1".into()),
         terminating: pod.leaving,
+        stay: None,
         created: EPOCH,
         unschedulable: None,
         template: Fact::default(),
