@@ -19,6 +19,8 @@ mod recovery_keys;
 mod rivals;
 mod sessions;
 mod sizes;
+mod standing;
+mod started_by_others;
 mod strangers;
 mod traces;
 mod unconfirmed;

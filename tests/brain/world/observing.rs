@@ -254,6 +254,8 @@ impl World {
             name,
             deployment: if self.targets_unseen {
                 Fact::Unknown("deployments is forbidden".into())
+            } else if node.gone {
+                Fact::Known(None)
             } else {
                 Fact::Known(Some(deployment))
             },
@@ -376,14 +378,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
                 String::new()
             },
             image_id: if pod.running {
-                format!(
-                    "{:?}",
-                    if pod.kind == TemplateKind::Old || trouble.retagged {
-                        OLD
-                    } else {
-                        NEW
-                    }
-                )
+                format!("{:?}", if trouble.retagged { OLD } else { pod.image() })
             } else {
                 String::new()
             },
