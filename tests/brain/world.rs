@@ -131,6 +131,18 @@ pub struct Trouble {
     pub retagged: bool,
     /// `revisionHistoryLimit: 0`: no ReplicaSet but the newest is kept.
     pub no_history: bool,
+    /// supervisord has no program of this name.
+    pub without_program: Option<&'static str>,
+    /// A program of this name has given up for good.
+    pub fatal_program: Option<&'static str>,
+    /// Heart beats are written in another time zone than that of the MetaDB's sessions.
+    pub beats_off: bool,
+    /// `config.yaml` names its nodes otherwise than OMS does in its host table.
+    pub named_nodes: bool,
+    /// `config.yaml` names no nodes.
+    pub no_nodes: bool,
+    /// No node is ONLINE.
+    pub hosts_offline: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -193,6 +205,8 @@ pub struct World {
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
     pub checkpoint: i64,
+    /// Before the upgrade the project is so many seconds behind.
+    pub lags: i64,
     pub trouble: Trouble,
     pub pods_made: u32,
 }
@@ -263,6 +277,7 @@ impl World {
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
+            lags: 0,
             trouble,
             pods_made: 0,
         };

@@ -13,6 +13,7 @@ impl World {
 
     /// The same on facts that are given.
     pub fn run_pass_on(&mut self, observed: &Observed) -> bool {
+        self.replicate();
         let decision = self.ask_brain(observed, decide);
         match decision {
             Decision::Record { status, .. } => {
