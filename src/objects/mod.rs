@@ -12,4 +12,5 @@ pub mod originals;
 pub mod pods;
 pub mod prepull;
 pub mod replica_set;
+pub mod restart;
 pub mod target_change;

@@ -36,6 +36,8 @@ impl OldStartProof {
             &status.point_of_no_return_time,
             status.internal.content_proof,
         ) {
+            // What another image made of the databases is not known.
+            (None, _) if status.internal.other_image_seen => None,
             (None, _) => Some(Self(Reason::NewNeverStarted)),
             (Some(_), Some(proof)) => Some(Self(Reason::Content(proof))),
             (Some(_), None) => None,

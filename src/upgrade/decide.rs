@@ -9,6 +9,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::gates::hold_at_the_line;
+use crate::upgrade::parts::other_image::note_other_image;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
@@ -64,7 +65,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
     }
-    if latch_requests(cx, &mut draft) {
+    if latch_requests(cx, &mut draft) || note_other_image(cx, &mut draft) {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.

@@ -138,6 +138,26 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
         .unwrap_or_else(HaConfig::empty)
 }
 
+/// HA still reads as its goal says. What cannot be read, and a row that is gone, says nothing.
+pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
+    let goal = find_goal(cx);
+    let enabled = match require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)? {
+        HaRow::NoTable | HaRow::NoRow => false,
+        HaRow::Text(text) => parse_config(text)?.read_setting().enable,
+    };
+    if enabled == goal {
+        return Ok(());
+    }
+    Err(Next::fail(
+        Reason::HaChanged,
+        format!(
+            "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
+             row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
+             Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself"
+        ),
+    ))
+}
+
 /// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.
 pub(crate) fn build_restoring_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
     if cx.originals().is_none() {

@@ -86,6 +86,45 @@ pub(crate) fn describe_contention(target: &Target<'_>) -> Next {
     )
 }
 
+/// Something else was started by somebody else while the verdict was still to fall.
+pub(crate) fn describe_departure(cx: &Context<'_>, target: &Target<'_>) -> Next {
+    let (name, replicas) = (&target.original.name, target.original.replicas);
+    let namespace = &cx.object.namespace;
+    let instead = match goes_forward(cx) {
+        true => ", or ask for action: RollBack",
+        false => "",
+    };
+    blame(
+        target,
+        |who| {
+            format!(
+                "{who} changed image, replicas or template of Deployment {name} after it was up and before the upgrade has ended: what runs is not what \
+                 was started and may write to the databases; nothing is overwritten and no verdict falls"
+            )
+        },
+        &format!(
+            ", put back what stood there (kubectl rollout undo deployment {name} -n {namespace}; kubectl scale deployment {name} -n {namespace} \
+             --replicas={replicas}) and write a new spec.retryRequest{instead}"
+        ),
+    )
+}
+
+/// Another image was started by somebody else before the line.
+pub(crate) fn describe_other_image(
+    deployment: &DeploymentFacts,
+    original: &TargetOriginal,
+    image: &str,
+) -> Failure {
+    let who = find_last_writer(&deployment.object).unwrap_or_else(|| "an unknown writer".into());
+    Failure::new(
+        Reason::TargetContended,
+        format!(
+            "{who} started {image} in Deployment {} while the upgrade had OMS stopped for the backup; what it made of the databases is not known",
+            original.name
+        ),
+    )
+}
+
 /// What was read of the databases is not trusted any more.
 pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
     let name = &target.original.name;

@@ -26,6 +26,7 @@ pub(crate) const DEF: StepDef = StepDef {
         // An abort has neither backup nor account to look for.
         let rollback = status.direction != Some(Direction::Abort);
         Needs {
+            templates: true,
             claim: rollback,
             lock: rollback,
             leftovers: rollback,

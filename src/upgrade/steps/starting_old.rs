@@ -7,6 +7,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::late_writes::may_write_late;
+use crate::upgrade::parts::other_image::ask_about_other_image;
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
 use crate::upgrade::parts::start::bring_up;
@@ -43,6 +44,9 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if cx.originals().is_none() {
         return Ok(Step::Settling);
+    }
+    if cx.status.internal.other_image_seen && cx.status.direction == Some(Direction::Abort) {
+        return Err(ask_about_other_image(cx));
     }
     let Some(proof) = OldStartProof::from_status(cx.status) else {
         return Err(Next::Stall(Failure::with_advice(

@@ -18,6 +18,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs {
         leftovers: true,
+        templates: true,
         ..Needs::default()
     },
     ha: HaStage::TakenBack,

@@ -21,6 +21,7 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: Some(Limit::Stop),
     job: None,
     looks: |_| Needs {
+        templates: true,
         ha: true,
         sessions: true,
         originals: CopyNeed::Always,
