@@ -37,7 +37,7 @@ impl OldStartProof {
             status.internal.content_proof,
         ) {
             // What another image made of the databases is not known.
-            (None, _) if status.internal.other_image_seen => None,
+            (None, _) if status.internal.other_image_seen_time.is_some() => None,
             (None, _) => Some(Self(Reason::NewNeverStarted)),
             (Some(_), Some(proof)) => Some(Self(Reason::Content(proof))),
             (Some(_), None) => None,

@@ -8,8 +8,8 @@ use crate::upgrade::deadline::{
 use crate::upgrade::effect::Effect;
 use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
+use crate::upgrade::other_image::note_other_image;
 use crate::upgrade::parts::gates::hold_at_the_line;
-use crate::upgrade::parts::other_image::note_other_image;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};

@@ -13,6 +13,7 @@ mod lost_status;
 mod needs;
 mod next;
 mod orders;
+mod other_image;
 mod parts;
 mod requests;
 mod standstill;

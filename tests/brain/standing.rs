@@ -179,3 +179,23 @@ fn ha_that_is_switched_by_others_is_no_verdict() {
         expect(&world, end);
     }
 }
+
+/// A change by others while it runs would start a second OMS beside the first one.
+#[test]
+fn a_strategy_that_starts_the_new_pod_first_is_a_warning() {
+    for (strategy, warns) in [("RollingUpdate", true), ("Recreate", false)] {
+        let mut world = World::new(1, true, Trouble::default());
+        world.nodes[0].object["spec"]["strategy"] = serde_json::json!({"type": strategy});
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        let plan = world.status.plan.as_ref().unwrap();
+        let told = plan.checks.iter().any(|check| {
+            check.evidence.contains("strategy RollingUpdate")
+                && check
+                    .way_out
+                    .as_deref()
+                    .is_some_and(|way| way.contains("Recreate"))
+        });
+        assert_eq!(told, warns);
+    }
+}

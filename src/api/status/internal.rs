@@ -38,10 +38,10 @@ pub struct Internal {
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
-    /// Somebody else started another image than the original's while OMS was stopped, before the new version was
-    /// started.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub other_image_seen: bool,
+    /// When somebody else was first seen to have started another image than the original's, while OMS was stopped and
+    /// the new version was not started yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_image_seen_time: Option<Time>,
     /// The targets as they were when no pod and no session was left; what is known of the databases rests on that.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,7 +1,8 @@
 //! What was started last is what runs until the verdict falls. Pure.
 //!
 //! Between the start and the verdict lie the switch of HA and the time until every project advances: minutes, or days
-//! where a person is asked. Whatever somebody else starts then is told and never overwritten, and no verdict falls on it.
+//! where a person is asked. Whatever somebody else starts then is told and never overwritten, and no verdict falls on
+//! it.
 use crate::api::Direction;
 use crate::objects::deployment::{TemplateKind, build_template, read_replicas};
 use crate::objects::restart::is_same_but_restarted;

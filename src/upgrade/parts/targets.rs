@@ -109,22 +109,6 @@ pub(crate) fn describe_departure(cx: &Context<'_>, target: &Target<'_>) -> Next 
     )
 }
 
-/// Another image was started by somebody else before the line.
-pub(crate) fn describe_other_image(
-    deployment: &DeploymentFacts,
-    original: &TargetOriginal,
-    image: &str,
-) -> Failure {
-    let who = find_last_writer(&deployment.object).unwrap_or_else(|| "an unknown writer".into());
-    Failure::new(
-        Reason::TargetContended,
-        format!(
-            "{who} started {image} in Deployment {} while the upgrade had OMS stopped for the backup; what it made of the databases is not known",
-            original.name
-        ),
-    )
-}
-
 /// What was read of the databases is not trusted any more.
 pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
     let name = &target.original.name;

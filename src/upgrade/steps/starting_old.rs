@@ -45,7 +45,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if cx.originals().is_none() {
         return Ok(Step::Settling);
     }
-    if cx.status.internal.other_image_seen && cx.status.direction == Some(Direction::Abort) {
+    if cx.status.internal.other_image_seen_time.is_some()
+        && cx.status.direction == Some(Direction::Abort)
+    {
         return Err(ask_about_other_image(cx));
     }
     let Some(proof) = OldStartProof::from_status(cx.status) else {

@@ -87,6 +87,7 @@ impl World {
             &mut status.ha_enabled_time,
             &mut status.new_stopped_time,
             &mut status.point_of_no_return_time,
+            &mut status.internal.other_image_seen_time,
             &mut status.internal.requests.abort,
             &mut status.internal.requests.roll_back,
         ] {
