@@ -27,6 +27,7 @@ mod traces;
 mod unconfirmed;
 mod ways;
 mod ways_out;
+mod witnesses;
 mod world;
 
 use oms_operator::api::{

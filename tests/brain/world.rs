@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::facts::*;
-use oms_operator::metadb::Engine;
+use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
@@ -193,6 +193,8 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// What this upgrade has in the record.
+    pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
     pub copies: Vec<String>,
     /// The Secret with the account that was read from the container.
@@ -270,6 +272,7 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            record: Vec::new(),
             copies: vec![],
             secret: false,
             copy: None,

@@ -35,6 +35,12 @@ pub struct Internal {
     /// newer one says that an OMS has written since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heart_beat: Option<String>,
+    /// How many rows of the record in the MetaDB are known. Not set for an upgrade that was begun before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_seq: Option<i32>,
+    /// sha256 of the schema when OMS was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,

@@ -16,6 +16,7 @@ use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::targets::judge_record;
+use crate::upgrade::witness::refuse_older_status;
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
@@ -29,6 +30,7 @@ pub(crate) const DEF: StepDef = StepDef {
         ha: true,
         kept_keys: true,
         lock: true,
+        record: true,
         query_timeout: true,
         projects: true,
         progress: true,
@@ -45,6 +47,7 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     take_lock(cx)?;
     let originals = capture_originals(cx)?;
+    begin_record(cx, draft)?;
     // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
     if let Fact::Unknown(reason) = &cx.observed.progress
         && is_required(cx, CheckName::ProjectsInSync)
@@ -77,6 +80,17 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
         )),
         Some(_) => Ok(()),
     }
+}
+
+/// The lock is ours, so the record is there. An upgrade that begins finds no row of its own in it.
+fn begin_record(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    let metadb = &cx.observed.metadb;
+    let record = require_known(&metadb.record, 2, Reason::MetaDbUnseen)?;
+    if draft.internal.record_seq.is_none() && !record.rows.is_empty() {
+        return Err(refuse_older_status(cx, &record.rows));
+    }
+    draft.internal.record_seq.get_or_insert(0);
+    Ok(())
 }
 
 fn capture_originals(cx: &Context<'_>) -> Result<Originals, Next> {

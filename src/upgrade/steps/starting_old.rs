@@ -6,6 +6,7 @@ use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::last_look::require_same_schema;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::other_image::ask_about_other_image;
 use crate::upgrade::parts::pods::find_running_pod;
@@ -21,7 +22,9 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::Starting,
     limit: Some(Limit::Health),
     job: None,
-    looks: |_| Needs {
+    looks: |status| Needs {
+        fingerprint: status.direction == Some(Direction::Abort)
+            && status.internal.fingerprint.is_some(),
         templates: true,
         programs: true,
         health: true,
@@ -59,6 +62,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
     // them since.
     let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
+    if cx.status.direction == Some(Direction::Abort) {
+        require_same_schema(cx)?;
+    }
     let targets = if written {
         bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))?
     } else {

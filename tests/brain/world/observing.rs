@@ -163,6 +163,17 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
+        metadb.record = Fact::Known(UpgradeRecord {
+            rows: self
+                .record
+                .iter()
+                .filter(|row| row.uid == self.uid)
+                .cloned()
+                .collect(),
+            ..UpgradeRecord::default()
+        });
+        let digit = format!("{}", self.schema as u8);
+        metadb.fingerprint = Fact::Known(SchemaFingerprint::try_from(digit.repeat(16)).unwrap());
         observed.progress = self.observe_progress(key);
         observed
     }
