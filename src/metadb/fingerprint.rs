@@ -14,8 +14,8 @@ const DIGITS: usize = 16;
 /// Version of what is hashed: fingerprints of different ones are never equal.
 const FORM: &str = "schema 1";
 
-/// The first 64 bits of the sha256 of a schema, in hexadecimal digits: it stands in each status, and nobody makes a schema
-/// to meet another's. Comparable only with others of the same server.
+/// The first 64 bits of the sha256 of a schema, in hexadecimal digits: it stands in each status, and nobody makes a
+/// schema to meet another's. Comparable only with others of the same server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SchemaFingerprint(String);

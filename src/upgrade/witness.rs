@@ -1,11 +1,13 @@
 //! The record in the MetaDB beside the status: what it has to tell before anything rests on the status, and what
 //! follows where the two differ. Pure.
 //!
-//! The status can go back to an older state with the API server, the record with the MetaDB, and neither notices. So the
-//! number of rows that the status knows is kept (`status.internal.recordSeq`), and what a status asserts is a row
+//! The status can go back to an older state with the API server, the record with the MetaDB, and neither notices. So
+//! the number of rows that the status knows is kept (`status.internal.recordSeq`), and what a status asserts is a row
 //! before an effect that rests on it is carried out. A row that the status neither knows nor asserts says that the
 //! status is older than what was done; rows that are missing say that the MetaDB is.
-use crate::api::{AcceptReason, Acceptance, Direction, JobRole, OmsUpgradeStatus, Reason, Step};
+use crate::api::{
+    AcceptReason, Acceptance, ContentProof, Direction, JobRole, OmsUpgradeStatus, Reason, Step,
+};
 use crate::facts::Fact;
 use crate::metadb::SchemaFingerprint;
 use crate::metadb::record::{RecordFact, RecordedOutcome, TargetImage};
@@ -15,8 +17,9 @@ use crate::oms::metadb::{RecordClaim, RecordRow};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
-use crate::upgrade::orders::{build_lock_claim, patch_target};
+use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::targets::read_targets;
 
@@ -49,14 +52,20 @@ pub(crate) fn compare_record(
     };
     let rows = &record.rows;
     let asserted = list_asserted(cx.status);
-    let count = i32::try_from(rows.len()).unwrap_or(i32::MAX);
+    let count = count_rows(rows);
     if count < known {
-        accept_or_stall(cx, AcceptReason::RecordBehind, count, || {
-            format!(
-                "the record of upgrades in the MetaDB has {count} rows of this one and its status knows {known}: the MetaDB is older than the status, as after \
+        accept_or_stall(
+            cx,
+            Reason::RecordBehind,
+            AcceptReason::RecordBehind,
+            count,
+            || {
+                format!(
+                    "the record of upgrades in the MetaDB has {count} rows of this one and its status knows {known}: the MetaDB is older than the status, as after \
                  a restore or a failover of it; nothing is started or written any more"
-            )
-        })?;
+                )
+            },
+        )?;
     }
     let unknown = rows.iter().skip(usize::try_from(known).unwrap_or_default());
     if unknown.clone().any(|row| !asserted.contains(&row.fact)) {
@@ -85,20 +94,27 @@ pub(crate) fn compare_record(
     })
 }
 
-fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
-    let count = i32::try_from(rows.len()).unwrap_or(i32::MAX);
-    accept_or_stall(cx, AcceptReason::StatusOlder, count, || {
-        let last = rows.last().map_or("nothing", |row| row.fact.name());
-        format!(
-            "the record of upgrades in the MetaDB tells of this one what its status does not know (its last row is {last}): the status is older than what \
-             was done, as after a restore of the cluster from a backup; nothing is started or written any more"
-        )
-    })
+/// How many rows there are, as a status keeps it.
+pub(crate) fn count_rows(rows: &[RecordRow]) -> i32 {
+    i32::try_from(rows.len()).unwrap_or(i32::MAX)
 }
 
-/// What is said where an upgrade begins that has begun before.
-pub(crate) fn refuse_older_status(cx: &Context<'_>, rows: &[RecordRow]) -> Next {
-    refuse_older(cx, rows).err().unwrap_or_else(Next::poll)
+/// The record tells what the status does not know, and nobody has taken that upon himself.
+pub(crate) fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
+    let count = count_rows(rows);
+    accept_or_stall(
+        cx,
+        Reason::StatusOlder,
+        AcceptReason::StatusOlder,
+        count,
+        || {
+            let last = rows.last().map_or("nothing", |row| row.fact.name());
+            format!(
+                "the record of upgrades in the MetaDB tells of this one what its status does not know (its last row is {last}): the status is older than what \
+             was done, as after a restore of the cluster from a backup; nothing is started or written any more"
+            )
+        },
+    )
 }
 
 /// Lets an effect through only where it rests on nothing that the record does not tell: first the lock at the present
@@ -119,31 +135,25 @@ pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next
         }
         Agreement::Agrees { missing } => missing,
     };
-    let claim = build_lock_claim(cx);
-    let row = match &cx.observed.metadb.lock {
-        Fact::Known(row) => row,
-        Fact::Unknown(why) => return Next::trouble(2, Reason::MetaDbUnseen, why),
-    };
-    match row {
-        None => Next::Do(Effect::AcquireLock(claim)),
-        Some(row) if row.holder != claim.holder => Next::trouble(
+    let held = secure_lock(cx, |row| {
+        Next::trouble(
             5,
             Reason::MetaDbLocked,
             format!(
                 "the MetaDB is locked by another upgrade ({}), so this one writes nothing; finish that one first",
                 row.note
             ),
-        ),
-        Some(row) if row.epoch < claim.epoch => Next::Do(Effect::RaiseLock(claim)),
-        Some(_) => match missing {
-            Some((seq, fact)) => Next::Do(Effect::AppendRecord(Box::new(RecordClaim {
-                holder: claim.holder,
-                epoch: claim.epoch,
-                seq,
-                fact,
-            }))),
-            None => next,
-        },
+        )
+    });
+    match (held, missing) {
+        (Err(first), _) => first,
+        (Ok(()), Some((seq, fact))) => Next::Do(Effect::AppendRecord(Box::new(RecordClaim {
+            holder: cx.object.uid.clone(),
+            epoch: cx.status.internal.epoch,
+            seq,
+            fact,
+        }))),
+        (Ok(()), None) => next,
     }
 }
 
@@ -210,9 +220,11 @@ pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
         .iter()
         .find(|job| job.role == JobRole::Restore);
     if let Some(job) = restore {
-        facts.push(RecordFact::RestoreBegun {
-            attempt: job.attempt,
-        });
+        let attempt = job.attempt;
+        facts.push(RecordFact::RestoreBegun { attempt });
+        if internal.content_proof == Some(ContentProof::Restored) {
+            facts.push(RecordFact::Swapped { attempt });
+        }
     }
     if status.step == Some(Step::Settling)
         && let Some(direction) = status.direction
@@ -257,25 +269,25 @@ fn stop_wrong_version(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> 
 
 fn accept_or_stall(
     cx: &Context<'_>,
-    reason: AcceptReason,
+    reason: Reason,
+    accept: AcceptReason,
     rows: i32,
     describe: impl Fn() -> String,
 ) -> Result<(), Next> {
     let value = format!("{rows}");
-    if is_accepted(cx, reason, &value) {
+    if is_accepted(cx, accept, &value) {
         return Ok(());
     }
-    let accept = Acceptance { reason, value };
+    let accept = Acceptance {
+        reason: accept,
+        value,
+    };
     let message = format!(
         "{}; find out what was restored and how far the upgrade was (docs/backup.md, restore by hand); where the status is right, take it upon you: {}; \
          else bring OMS to a version that runs by hand, and let go of this object",
         describe(),
         describe_acceptance(&accept)
     );
-    let reason = match reason {
-        AcceptReason::RecordBehind => Reason::RecordBehind,
-        _ => Reason::StatusOlder,
-    };
     let failure = Failure::with_advice(reason, message);
     Err(Next::Stall(failure.with_acceptance(vec![accept])))
 }

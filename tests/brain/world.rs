@@ -193,6 +193,10 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// OMS has made a table of its own.
+    pub own_table: bool,
+    /// The schema cannot be read.
+    pub schema_unseen: bool,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
@@ -272,6 +276,8 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            own_table: false,
+            schema_unseen: false,
             record: Vec::new(),
             copies: vec![],
             secret: false,

@@ -3,7 +3,7 @@
 //! What an image of OMS does is not the same everywhere: so only what the running old version was seen to do is asked
 //! of it later (`status.internal.healthBaseline`), and of the new version nginx, the console and one node that is
 //! ONLINE besides.
-use crate::api::Reason;
+use crate::api::{HealthBaseline, Reason};
 use crate::facts::{Fact, TargetFacts};
 use crate::oms::container::{CONSOLE_PROGRAM, ProgramState, REQUIRED_PROGRAMS};
 use crate::oms::open_api::Health;
@@ -229,9 +229,13 @@ pub(crate) fn is_demanded(cx: &Context<'_>, answer: &Answer) -> bool {
     let Some(baseline) = &cx.status.internal.health_baseline else {
         return question != Question::Page || matches!(answer.state, State::Unwell(_));
     };
+    was_well(baseline, answer) || (goes_forward(cx) && question.is_vital())
+}
+
+/// Whether it was well at the looks before the upgrade.
+pub(crate) fn was_well(baseline: &HealthBaseline, answer: &Answer) -> bool {
     let mut subjects = baseline.subjects.iter();
-    let was_well = subjects
-        .find(|subject| subject.name == answer.subject)
-        .is_some_and(|subject| subject.well.iter().any(|word| word == question.word()));
-    was_well || (goes_forward(cx) && question.is_vital())
+    subjects.any(|one| {
+        one.name == answer.subject && one.well.iter().any(|word| word == answer.question.word())
+    })
 }

@@ -1,7 +1,7 @@
 //! The old version starts on databases that suit it. Pure.
 use crate::api::{AcceptReason, Acceptance, Direction, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Needs};
-use crate::objects::deployment::TemplateKind;
+use crate::objects::deployment::{TemplateKind, read_replicas};
 use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
@@ -62,7 +62,8 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
     // them since.
     let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
-    if cx.status.direction == Some(Direction::Abort) {
+    // A version that runs may alter its schema itself.
+    if cx.status.direction == Some(Direction::Abort) && is_all_stopped(cx)? {
         require_same_schema(cx)?;
     }
     let targets = if written {
@@ -78,6 +79,13 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
             .try_for_each(|target| require_old_image(cx, target))?;
     }
     Ok(Step::EnablingHa)
+}
+
+/// Nothing was started yet.
+fn is_all_stopped(cx: &Context<'_>) -> Result<bool, Next> {
+    let targets = read_targets(cx)?;
+    let mut objects = targets.iter().map(|target| &target.deployment.object);
+    Ok(objects.all(|object| read_replicas(object) == 0))
 }
 
 /// The pod runs the image that ran before the upgrade, and not only one of its name.

@@ -172,8 +172,12 @@ impl World {
                 .collect(),
             ..UpgradeRecord::default()
         });
-        let digit = format!("{}", self.schema as u8);
-        metadb.fingerprint = Fact::Known(SchemaFingerprint::try_from(digit.repeat(16)).unwrap());
+        let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
+        metadb.fingerprint = if self.schema_unseen {
+            Fact::Unknown("the MetaDB answered error 1142".into())
+        } else {
+            Fact::Known(SchemaFingerprint::try_from(digit.repeat(16)).unwrap())
+        };
         observed.progress = self.observe_progress(key);
         observed
     }

@@ -3,7 +3,7 @@
 use crate::api::{CheckName, HealthBaseline, HealthSubject, OmsUpgradeStatus};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::parts::health::{
-    Answer, Question, State, ask_nodes, ask_target, find_node_online,
+    Answer, Question, State, ask_nodes, ask_target, find_node_online, was_well,
 };
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::installation::find_metadb_needs;
@@ -132,8 +132,9 @@ fn warn_of_unread(what: &str, why: &str) -> Verdict {
 fn judge(cx: &Context<'_>, answer: &Answer) -> Option<Verdict> {
     let mend = "bring OMS into order first, then write a new spec.planRequest";
     let vital = answer.question.is_vital();
+    let known = cx.status.internal.health_baseline.as_ref();
     match &answer.state {
-        State::Well if was_well(cx, answer) => None,
+        State::Well if known.is_none_or(|known| was_well(known, answer)) => None,
         State::Absent(_) if answer.question == Question::Page => None,
         State::Absent(words) | State::Unwell(words) if vital => {
             Some(Verdict::failed(words.as_str(), mend))
@@ -153,15 +154,4 @@ fn judge(cx: &Context<'_>, answer: &Answer) -> Option<Verdict> {
         )),
         State::Unread(why) => Some(warn_of_unread(answer.question.word(), why)),
     }
-}
-
-/// Whether it was well at the looks before.
-fn was_well(cx: &Context<'_>, answer: &Answer) -> bool {
-    let baseline = cx.status.internal.health_baseline.as_ref();
-    baseline.is_none_or(|known| {
-        let mut subjects = known.subjects.iter();
-        subjects.any(|one| {
-            one.name == answer.subject && one.well.iter().any(|word| word == answer.question.word())
-        })
-    })
 }
