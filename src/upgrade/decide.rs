@@ -1,9 +1,10 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
 use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
+use crate::upgrade::changed_schema::note_changed_schema;
 use crate::upgrade::context::Context;
 use crate::upgrade::deadline::{
-    hold_at_deadline, is_seen_again, is_wanted_again, restart_time, says_the_same,
+    hold_at_deadline, is_over_by_itself, is_wanted_again, restart_time, says_the_same,
 };
 use crate::upgrade::effect::Effect;
 use crate::upgrade::lost_status::{Recovery, recover};
@@ -66,7 +67,10 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
     }
-    if latch_requests(cx, &mut draft) || note_other_image(cx, &mut draft) {
+    if latch_requests(cx, &mut draft)
+        || note_other_image(cx, &mut draft)
+        || note_changed_schema(cx, &mut draft)
+    {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
@@ -160,7 +164,7 @@ fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision 
 fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
     let refused = stall.reason == Reason::EffectRefused;
     match next {
-        _ if is_seen_again(&stall.reason, next) => None,
+        _ if is_over_by_itself(&stall.reason, next) => None,
         // Whoever refused it may have changed its mind: only trying tells.
         Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
             Some(Decision::Perform(effect.clone()))

@@ -180,6 +180,34 @@ fn ha_that_is_switched_by_others_is_no_verdict() {
     }
 }
 
+/// A person lets it be as somebody has set it: then only replication is open.
+#[test]
+fn ha_that_a_person_lets_be_is_no_obstacle() {
+    for (way, end) in list_ends() {
+        let mut world = walk_to(way, Step::Recovering);
+        world.ha = world.ha.replace("\"enable\":true", "\"enable\":false");
+        run_to_the_stall(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "HaChanged", "{way}");
+        let actions = &world.status.next_actions;
+        assert_eq!(actions[0].name.as_str(), "Accept", "{way}");
+        accept(&mut world);
+        run_to_the_stall(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "ReplicationNotRecovered", "{way}");
+        world.checkpoint += 5000;
+        for _ in 0..10 {
+            world.run_pass();
+            world.checkpoint += 1000;
+        }
+        run(&mut world);
+        expect(&world, end);
+        assert!(!world.ha_enabled());
+        let told = find_condition(&world.status.conditions, types::HA_RESTORED).unwrap();
+        assert_eq!(told.status.as_str(), "False", "{}", told.message);
+    }
+}
+
 /// A change by others while it runs would start a second OMS beside the first one.
 #[test]
 fn a_strategy_that_starts_the_new_pod_first_is_a_warning() {

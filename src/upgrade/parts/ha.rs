@@ -2,14 +2,15 @@
 //!
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
-use crate::api::{Direction, HaDriver, HaGoal, Reason};
+use crate::api::{AcceptReason, Acceptance, Direction, HaDriver, HaGoal, Reason};
 use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::{Effect, IntentKind};
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::set_ha;
+use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 
 /// HA reads off, and no console holds another value.
@@ -138,24 +139,29 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
         .unwrap_or_else(HaConfig::empty)
 }
 
-/// HA still reads as its goal says. What cannot be read, and a row that is gone, says nothing.
+/// HA still reads as its goal says, or as a person lets it be. What cannot be read, and a row that is gone, says nothing.
 pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     let goal = find_goal(cx);
     let enabled = match require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)? {
         HaRow::NoTable | HaRow::NoRow => false,
         HaRow::Text(text) => parse_config(text)?.read_setting().enable,
     };
-    if enabled == goal {
+    let value = format!("enable={enabled}");
+    if enabled == goal || is_accepted(cx, AcceptReason::HaChanged, &value) {
         return Ok(());
     }
-    Err(Next::fail(
-        Reason::HaChanged,
-        format!(
-            "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
-             row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
-             Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself"
-        ),
-    ))
+    let accept = Acceptance {
+        reason: AcceptReason::HaChanged,
+        value,
+    };
+    let message = format!(
+        "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
+         row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
+         Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself; or, where it shall stay so, take it upon you: {}",
+        describe_acceptance(&accept)
+    );
+    let failure = Failure::with_advice(Reason::HaChanged, message);
+    Err(Next::Fail(failure.with_acceptance(vec![accept])))
 }
 
 /// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.

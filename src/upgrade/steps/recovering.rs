@@ -170,7 +170,9 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             open.join(", ")
         ),
     };
-    if cx.status.stall.is_none() && !is_time_up(cx, draft, unseen.is_some()) {
+    let stall = cx.status.stall.as_ref();
+    let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
+    if !asked && !is_time_up(cx, draft, unseen.is_some()) {
         return Next::trouble(2, Reason::ReplicationNotYetRecovered, what);
     }
     let ha = find_goal(cx);

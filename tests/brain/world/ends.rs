@@ -87,13 +87,15 @@ impl World {
             &mut status.ha_enabled_time,
             &mut status.new_stopped_time,
             &mut status.point_of_no_return_time,
-            &mut status.internal.other_image_seen_time,
             &mut status.internal.requests.abort,
             &mut status.internal.requests.roll_back,
         ] {
             if time.is_some() {
                 *time = Some(fixed.clone());
             }
+        }
+        if let Some(seen) = &mut status.internal.other_image {
+            seen.seen_time = fixed.clone();
         }
         let overdue = status.internal.overdue.iter_mut();
         for looks in overdue
