@@ -1,7 +1,7 @@
 //! An abort that finds another schema than the one that OMS was stopped with. Pure.
 //!
-//! Somebody has altered the databases, whoever it was. Where a verified backup tells how they were, the way back is that
-//! of a rollback; where there is none, the step asks a person.
+//! Somebody has altered the databases, whoever it was. Where a verified backup tells how they were, the way back is
+//! that of a rollback; where there is none, the step asks a person.
 use crate::api::{Cause, Direction, OmsUpgradeStatus, Step};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::other_image::is_backup_verified;
@@ -10,8 +10,8 @@ use crate::upgrade::transition::turn_back;
 
 /// Turns such an abort to a rollback. True when the draft must be recorded before anything else.
 pub(crate) fn note_changed_schema(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
-    // Later on our own writes of the targets hide whether the old version was started, which may alter its schema itself:
-    // nothing of that is in the backup.
+    // Later on our own writes of the targets hide whether the old version was started, which may alter its schema
+    // itself: nothing of that is in the backup.
     let begins =
         (draft.direction, draft.step) == (Some(Direction::Abort), Some(Step::StoppingJobs));
     let Some(cause) = draft.cause.clone().filter(|_| begins) else {
@@ -24,7 +24,8 @@ pub(crate) fn note_changed_schema(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
     }
     let cause = Cause {
         message: format!(
-            "{}; the schema of the databases is not what it was when OMS was stopped, so they are compared with the backup",
+            "{}; the schema of the databases is not what it was when OMS was stopped, so they are compared with \
+             the backup",
             cause.message
         ),
         ..cause

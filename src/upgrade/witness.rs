@@ -136,7 +136,7 @@ pub(crate) fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), N
 }
 
 /// Lets an effect through only where it rests on nothing that the record does not tell: first the lock at the present
-/// epoch, then the missing rows. Another image is told before a person is asked about it: who knows how long that takes.
+/// epoch, then the missing rows. Another image is told before a person is asked about it, who may take long.
 pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next) -> Next {
     let asks = match &next {
         Next::Do(effect) if rests_on_record(effect) => false,

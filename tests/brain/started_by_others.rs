@@ -223,7 +223,7 @@ fn with_rollbacks_on_request_a_person_is_asked() {
     expect(&world, Phase::RolledBack);
 }
 
-/// Nobody was seen on a target, and yet somebody has altered the schema: where a backup tells how it was, it is compared.
+/// Nobody was seen on a target, and yet somebody has altered the schema: the backup tells how it was.
 #[test]
 fn an_abort_that_finds_another_schema_compares_with_the_backup() {
     let mut world = hold_at_a_verified_backup();

@@ -139,7 +139,7 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
         .unwrap_or_else(HaConfig::empty)
 }
 
-/// HA still reads as its goal says, or as a person lets it be. What cannot be read, and a row that is gone, says nothing.
+/// HA still reads as its goal says, or as a person lets it be. A row that is gone means off.
 pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     let goal = find_goal(cx);
     let enabled = match require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)? {
