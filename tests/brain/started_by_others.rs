@@ -238,6 +238,22 @@ fn an_abort_that_finds_another_schema_compares_with_the_backup() {
     assert!(world.jobs.contains_key(&JobRole::Restore));
 }
 
+/// Between the initialisation and the normal start: what the old version made of the migrated databases is not known.
+#[test]
+fn an_image_of_a_stranger_before_the_normal_start_is_rolled_back() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::StartingFinal);
+    world.clock += 1;
+    world.set_image(0, "registry.example.com/oms:feature_4.1.0-ce");
+    world.scale(0, 1);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert_eq!(
+        world.status.cause.as_ref().unwrap().reason,
+        "TargetContended"
+    );
+}
+
 /// It is remembered where it was seen once, whatever stands there afterwards.
 #[test]
 fn what_was_seen_once_is_remembered() {

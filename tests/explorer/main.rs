@@ -27,6 +27,7 @@ mod refusals;
 mod replay;
 mod runner;
 mod store;
+mod strangers;
 mod transitions;
 mod walk;
 mod world;

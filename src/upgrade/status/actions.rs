@@ -104,7 +104,7 @@ fn add_way_back(
         let text = match draft.old_stopped_time {
             None => "bring everything back as it was; the databases were not changed",
             Some(_) => {
-                "bring everything back as it was; this upgrade has not changed the databases; where somebody else has since OMS was stopped, they go back to the verified backup, or a person is asked where there is none"
+                "bring everything back as it was; where somebody else has changed the databases since OMS was stopped, they go back to the verified backup, or a person is asked"
             }
         };
         add(ActionName::Abort, text, json!({"action": "Abort"}));
