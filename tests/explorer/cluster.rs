@@ -88,8 +88,8 @@ impl World {
         }
         let pods = self.find_pods(target);
         let mut active = 0;
-        // With RollingUpdate at one replica the former pod stays until the new one is up (`maxSurge` 1, `maxUnavailable`
-        // 0).
+        // With RollingUpdate at one replica the former pod stays until the new one is up (`maxSurge` 1,
+        // `maxUnavailable` 0).
         let rolling = deployment["spec"]["strategy"]["type"] == "RollingUpdate";
         let is_up = |pod: &String| self.oms.get(pod).is_some_and(|oms| oms.up);
         let came = pods

@@ -3,7 +3,9 @@
 use super::events::Event;
 use super::judging::{describe_place, is_end};
 use super::runner::Runner;
-use super::walk::{go_on, setup, walk_through};
+use super::walk::{
+    SAMPLE, ends_only_in, explore, go_on, setup, start_by_others, walk_through, walk_until,
+};
 use super::world::{Setup, Trouble, World};
 use std::collections::BTreeSet;
 
@@ -132,5 +134,36 @@ fn sample_of_a_target_scaled_to_nothing_by_a_stranger() {
             "RolledBack Settling",
             "stalled TargetContended",
         ],
+    );
+}
+
+#[test]
+fn sample_of_a_start_by_others() {
+    // The backup is stale: no start of the new version, back to the backup.
+    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
+    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(&findings, &["RolledBack Settling"]);
+    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
+    let rollback = setup(Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    });
+    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
+    back.asks.retry = true;
+    let findings = explore("start by others on the way back", vec![back], SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &[
+            "RolledBack Settling",
+            "RollingBack StartingOld stalled TargetContended",
+        ],
+    );
+    assert!(
+        findings
+            .ends
+            .keys()
+            .any(|end| end.starts_with("RolledBack"))
     );
 }

@@ -99,8 +99,8 @@ fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<()
     }
 }
 
-/// The new version was stopped for its normal start: whatever runs in another shape, somebody else has started, and what
-/// it made of the migrated databases is not known.
+/// The new version was stopped for its normal start: whatever runs in another shape, somebody else has started, and
+/// what it made of the migrated databases is not known.
 fn refuse_another_start(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<(), Next> {
     let runs = read_replicas(&target.deployment.object) > 0
         || target.pods.iter().any(|pod| !pod.container.id.is_empty());
