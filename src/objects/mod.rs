@@ -16,4 +16,5 @@ pub mod pods;
 pub mod prepull;
 pub mod replica_failure;
 pub mod replica_set;
+pub mod restart;
 pub mod target_change;

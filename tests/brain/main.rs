@@ -22,6 +22,8 @@ mod recovery_keys;
 mod rivals;
 mod sessions;
 mod sizes;
+mod standing;
+mod started_by_others;
 mod strangers;
 mod target_pods;
 mod traces;

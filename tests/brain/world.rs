@@ -2,6 +2,7 @@
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
 mod ends;
+mod jobs;
 mod observing;
 mod operator;
 
@@ -62,6 +63,12 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// The image that its template names.
+    pub fn image(&self) -> &str {
+        let image = &self.template["spec"]["containers"][0]["image"];
+        image.as_str().unwrap()
+    }
+
     /// Whether the console, by what it holds, starts components.
     fn console_sees_ha(&self) -> bool {
         self.console_text.as_deref().is_some_and(reads_enabled)
@@ -80,6 +87,8 @@ pub struct Node {
     /// Templates of its ReplicaSets, the newest last.
     pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
+    /// Its Deployment was deleted.
+    pub gone: bool,
     pub pulled: bool,
     pub init: InitState,
     pub init_attempt: i32,
@@ -316,6 +325,7 @@ impl World {
                 before: object["spec"]["template"].to_string(),
                 object,
                 pod: None,
+                gone: false,
                 pulled: false,
                 init: InitState::NotStarted,
                 init_attempt: 0,

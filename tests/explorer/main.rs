@@ -30,6 +30,7 @@ mod replay;
 mod runner;
 mod silences;
 mod store;
+mod strangers;
 mod transitions;
 mod walk;
 mod world;
@@ -378,37 +379,6 @@ fn sample_of_a_lost_node() {
             worlds: Some(400),
             every_fault: false,
         },
-    );
-}
-
-#[test]
-fn sample_of_a_start_by_others() {
-    // The backup is stale: no start of the new version, back to the backup.
-    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
-    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(&findings, &["RolledBack Settling"]);
-    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
-    let rollback = setup(Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    });
-    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
-    back.asks.retry = true;
-    let findings = explore("start by others on the way back", vec![back], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(
-        &findings,
-        &[
-            "RolledBack Settling",
-            "RollingBack StartingOld stalled TargetContended",
-        ],
-    );
-    assert!(
-        findings
-            .ends
-            .keys()
-            .any(|end| end.starts_with("RolledBack"))
     );
 }
 

@@ -105,8 +105,12 @@ impl World {
                 let unpullable = trouble.unpullable && pod.kind != TemplateKind::Old;
                 if !unpullable {
                     pod.running = true;
-                    if pod.kind == TemplateKind::Old {
+                    if pod.image() == OLD {
                         assert_eq!(schema, Schema::Old, "the old image runs on a new schema");
+                    } else if pod.kind == TemplateKind::Final && schema == Schema::Old {
+                        // Nobody knows what it does to them; at best nothing.
+                        self.schema = Schema::Half;
+                        self.writes += 1;
                     }
                     self.nodes[index].pulled = true;
                 }
@@ -125,8 +129,8 @@ impl World {
                             && !trouble.console_dead
                             && (!trouble.programs_need_init || helped)
                     }
-                    // The strangers of this world change no image.
-                    TemplateKind::Foreign => schema == Schema::Old,
+                    TemplateKind::Foreign if pod.image() == OLD => schema == Schema::Old,
+                    TemplateKind::Foreign => schema == Schema::New,
                 };
                 if pod.up {
                     pod.console_text = Some(text);
