@@ -1,6 +1,7 @@
 //! The world as the operator sees it.
 use super::jobs::lost;
 use super::*;
+use oms_operator::metadb::record::RecordFact;
 
 impl World {
     pub fn observe(&self) -> Observed {
@@ -188,6 +189,12 @@ impl World {
                 .filter(|row| row.uid == self.uid)
                 .cloned()
                 .collect(),
+            newest_verdict: self
+                .record
+                .iter()
+                .filter(|row| matches!(row.fact, RecordFact::Verdict { .. }))
+                .max_by_key(|row| row.ordinal)
+                .cloned(),
             ..UpgradeRecord::default()
         });
         let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
