@@ -105,7 +105,7 @@ pub(crate) fn list_actions(
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     None,
-    /// The record of the originals: it can be put back from elsewhere.
+    /// The record of the originals, or the schema that suits the old version: they can be put back from elsewhere.
     OfRecord,
     /// The Deployment that was upgraded, another one of its name is not the same; or the databases that the backup was
     /// made of.
@@ -117,7 +117,9 @@ fn judge_loss(stall: &Stall) -> Loss {
         Some(Reason::TargetVanished | Reason::TargetReplaced | Reason::NewerUpgrade) => {
             Loss::OfTarget
         }
-        Some(Reason::OriginalsLost) => Loss::OfRecord,
+        Some(Reason::OriginalsLost | Reason::SchemaChanged | Reason::OtherImageSeen) => {
+            Loss::OfRecord
+        }
         _ => Loss::None,
     }
 }
