@@ -11,6 +11,7 @@ pub mod names;
 pub mod originals;
 pub mod pods;
 pub mod prepull;
+pub mod rehearsal;
 pub mod replica_set;
 pub mod restart;
 pub mod target_change;

@@ -23,6 +23,7 @@ mod sessions;
 mod sizes;
 mod standing;
 mod started_by_others;
+mod stored;
 mod strangers;
 mod traces;
 mod unconfirmed;

@@ -197,6 +197,8 @@ pub struct World {
     pub own_table: bool,
     /// The schema cannot be read.
     pub schema_unseen: bool,
+    /// What dry runs come to.
+    pub rehearsed: Vec<(RehearsedAct, Fact<Rehearsed>)>,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
@@ -278,6 +280,7 @@ impl World {
             lock: None,
             own_table: false,
             schema_unseen: false,
+            rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],
             secret: false,

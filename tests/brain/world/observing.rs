@@ -297,7 +297,24 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            rehearsals: match needs.rehearsal && !node.gone {
+                true => self.rehearse(),
+                false => vec![],
+            },
         }
+    }
+
+    /// What is not said otherwise is stored as it is sent.
+    fn rehearse(&self) -> Vec<RehearsalFacts> {
+        let tell = |act: RehearsedAct| {
+            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
+            let outcome = told.map(|(_, outcome)| outcome.clone());
+            RehearsalFacts {
+                act,
+                outcome: outcome.unwrap_or(Fact::Known(Rehearsed::Taken(vec![]))),
+            }
+        };
+        RehearsedAct::ALL.into_iter().map(tell).collect()
     }
 
     fn observe_job(&self, role: JobRole) -> JobState {
