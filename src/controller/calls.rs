@@ -76,8 +76,9 @@ pub enum CallSite {
 name_variants!(
     CallSite:
     GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
-    PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim, GetJob, CreateJob, ListJobPods,
-    ReadJobLog, ListOwnJobs, ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
+    PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim,
+    GetJob, CreateJob, ListJobPods, ReadJobLog, ListOwnJobs,
+    ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
     GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, PatchSecret, ExecConfig, ExecPrograms,
     ExecCgroup, ExecInitRead, ExecInitStart, ExecRestartConsole, ExecStopConsole, ExecStartConsole,
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,

@@ -1,12 +1,11 @@
 //! What the API server would make of a write: it was sent as a dry run, and nothing was stored. Plain facts. No I/O.
-use super::Fact;
 use serde_json::Value;
 
 /// A write that was rehearsed, and what came back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RehearsalFacts {
     pub act: RehearsedAct,
-    pub outcome: Fact<Rehearsed>,
+    pub outcome: Rehearsed,
 }
 
 /// What was sent.
@@ -66,6 +65,8 @@ pub enum Rehearsed {
     Taken(Vec<FieldChange>),
     /// It would be refused, in these words.
     Refused(String),
+    /// Nothing that says anything, with the reason in words.
+    Unseen(String),
 }
 
 /// A field that would be stored otherwise than it was sent.

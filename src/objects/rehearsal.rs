@@ -144,6 +144,12 @@ fn compare(
         (Some(Value::Array(one)), Some(Value::Array(other))) => {
             compare_lists(path, one, other, changes);
         }
+        (None | Some(Value::Null), Some(Value::Array(other))) => {
+            compare_lists(path, &[], other, changes);
+        }
+        (Some(Value::Array(one)), None | Some(Value::Null)) => {
+            compare_lists(path, one, &[], changes);
+        }
         _ => changes.push(FieldChange {
             path: path.to_owned(),
             sent: sent.filter(|value| !is_nothing(Some(value))).cloned(),

@@ -1,24 +1,21 @@
 //! What a webhook or a policy would make of the writes is told before anything is touched.
 use super::*;
 use oms_operator::api::{Check, CheckOutcome, CheckResult};
-use oms_operator::facts::{Fact, FieldChange, Rehearsed, RehearsedAct};
+use oms_operator::facts::{FieldChange, Rehearsed, RehearsedAct};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "spec.template.spec.containers[oms].image";
 
-fn change(path: &str, sent: Option<Value>, stored: Option<Value>) -> Fact<Rehearsed> {
-    Fact::Known(Rehearsed::Taken(vec![FieldChange {
+fn change(path: &str, sent: Option<Value>, stored: Option<Value>) -> Rehearsed {
+    Rehearsed::Taken(vec![FieldChange {
         path: path.into(),
         sent,
         stored,
-    }]))
+    }])
 }
 
 /// Runs to the plan, or through it, with these outcomes of dry runs and this policy; and what was told.
-fn run_with(
-    rehearsed: &[(RehearsedAct, Fact<Rehearsed>)],
-    policy: &str,
-) -> (World, Vec<CheckResult>) {
+fn run_with(rehearsed: &[(RehearsedAct, Rehearsed)], policy: &str) -> (World, Vec<CheckResult>) {
     let mut world = World::new(1, true, Trouble::default());
     world.rehearsed = rehearsed.to_vec();
     let check = json!({"name": "StoredAsSent", "policy": policy, "reason": "known"});
@@ -133,7 +130,7 @@ fn a_pod_that_would_lose_something_is_a_finding() {
 
 #[test]
 fn a_refusal_is_told_in_its_words() {
-    let refused = |words: &str| Fact::Known(Rehearsed::Refused(words.into()));
+    let refused = |words: &str| Rehearsed::Refused(words.into());
     let policy = refused("admission webhook \"no\" denied the request: unsigned");
     let (world, told) = run_with(&[(RehearsedAct::StartUpgrade, policy)], "Attest");
     expect_findings(&world, "CheckFailed");
@@ -148,7 +145,7 @@ fn a_refusal_is_told_in_its_words() {
 fn a_dry_run_that_did_not_come_back_says_nothing() {
     let unseen = [(
         RehearsedAct::Stop,
-        Fact::Unknown("RehearseDeployment: connection reset".into()),
+        Rehearsed::Unseen("RehearseDeployment: connection reset".into()),
     )];
     let (world, told) = run_with(&unseen, "Require");
     expect_findings(&world, "CheckFailed");

@@ -198,7 +198,7 @@ pub struct World {
     /// The schema cannot be read.
     pub schema_unseen: bool,
     /// What dry runs come to.
-    pub rehearsed: Vec<(RehearsedAct, Fact<Rehearsed>)>,
+    pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.

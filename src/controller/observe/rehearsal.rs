@@ -4,7 +4,7 @@ use super::targets::TargetView;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
-use crate::facts::{DeploymentFacts, Fact, Needs, RehearsalFacts, Rehearsed, RehearsedAct};
+use crate::facts::{DeploymentFacts, Needs, RehearsalFacts, Rehearsed, RehearsedAct};
 use crate::objects::rehearsal::{build_rehearsal, compare_rehearsal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -58,20 +58,18 @@ async fn rehearse(
     deployment: &DeploymentFacts,
     act: RehearsedAct,
     sent: Value,
-) -> Fact<Rehearsed> {
+) -> Rehearsed {
     let stored = match act.is_pod() {
         true => send_pod(ports, view, &sent).await,
         false => send_patch(ports, view, &sent).await,
     };
     match stored {
-        Ok(stored) => Fact::Known(Rehearsed::Taken(compare_rehearsal(
-            deployment, act, &sent, &stored,
-        ))),
+        Ok(stored) => Rehearsed::Taken(compare_rehearsal(deployment, act, &sent, &stored)),
         Err(error) => match error.kube_status() {
             Some(status) if error.is_refusal() && status.code < 500 && status.code != 401 => {
-                Fact::Known(Rehearsed::Refused(status.message.clone()))
+                Rehearsed::Refused(status.message.clone())
             }
-            _ => Fact::Unknown(error.to_string()),
+            _ => Rehearsed::Unseen(error.to_string()),
         },
     }
 }

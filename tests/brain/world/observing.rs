@@ -311,7 +311,7 @@ impl World {
             let outcome = told.map(|(_, outcome)| outcome.clone());
             RehearsalFacts {
                 act,
-                outcome: outcome.unwrap_or(Fact::Known(Rehearsed::Taken(vec![]))),
+                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
             }
         };
         RehearsedAct::ALL.into_iter().map(tell).collect()

@@ -4,7 +4,7 @@
 //! A webhook or a policy that rewrites a template would be met after OMS was stopped: what comes back is none of the
 //! templates that the operator knows, so it takes it for somebody else's write and turns back.
 use crate::api::CheckName;
-use crate::facts::{Fact, FieldChange, RehearsalFacts, Rehearsed, RehearsedAct, TargetFacts};
+use crate::facts::{FieldChange, RehearsalFacts, Rehearsed, RehearsedAct, TargetFacts};
 use crate::upgrade::context::Context;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::targets::{name_target, require_deployment};
@@ -45,8 +45,8 @@ pub(crate) fn check_stored(cx: &Context<'_>) -> Vec<Found> {
 fn judge_target(facts: &TargetFacts) -> Vec<(String, Verdict)> {
     let name = &facts.name;
     let unread = facts.rehearsals.iter().find_map(|one| match &one.outcome {
-        Fact::Unknown(reason) => Some((one.act, reason)),
-        Fact::Known(_) => None,
+        Rehearsed::Unseen(reason) => Some((one.act, reason)),
+        Rehearsed::Taken(_) | Rehearsed::Refused(_) => None,
     });
     if let Some((act, reason)) = unread {
         let verdict = Verdict::unread(format!(
@@ -82,7 +82,7 @@ fn judge_refusals(facts: &TargetFacts) -> Vec<(String, Verdict)> {
     let name = &facts.name;
     let mut told: BTreeMap<&str, Vec<RehearsedAct>> = BTreeMap::new();
     for one in &facts.rehearsals {
-        if let Fact::Known(Rehearsed::Refused(words)) = &one.outcome {
+        if let Rehearsed::Refused(words) = &one.outcome {
             told.entry(words).or_default().push(one.act);
         }
     }
@@ -111,7 +111,7 @@ type Changes<'a> = BTreeMap<&'a str, Vec<(RehearsedAct, &'a FieldChange)>>;
 fn collect_changes(facts: &TargetFacts) -> Changes<'_> {
     let mut changes = Changes::new();
     for RehearsalFacts { act, outcome } in &facts.rehearsals {
-        if let Fact::Known(Rehearsed::Taken(all)) = outcome {
+        if let Rehearsed::Taken(all) = outcome {
             for change in all {
                 changes
                     .entry(&change.path)
