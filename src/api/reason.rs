@@ -82,6 +82,10 @@ pub enum Reason {
     OldImageRuns,
     /// A Deployment has more than one pod.
     SeveralPods,
+    /// A pod of a Deployment was told to end and does not.
+    PodStays,
+    /// Kubernetes cannot make the pod of a Deployment, or take it away: somebody refuses it.
+    PodRefused,
     /// The pod of a Deployment cannot be scheduled.
     Unschedulable,
     /// The container of a Deployment does not run; the message has Kubernetes' reason.
@@ -162,6 +166,8 @@ pub enum Reason {
     NameTaken,
     /// The pod of a Job does not start.
     JobPodNotRunning,
+    /// The pod of a Job is on a node that does not answer, or was deleted and does not end.
+    JobPodLost,
     /// A Job was deleted before it reported.
     JobVanished,
     /// A Job ended without a report.
@@ -192,14 +198,15 @@ name_variants!(
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     OtherImageSeen, TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
-    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
+    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
+    Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
-    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobVanished,
+    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
     JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
     ContentUnproven;
     Agent

@@ -13,6 +13,7 @@ use crate::upgrade::other_image::note_other_image;
 use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::parts::replanning::note_plan_wanted;
+use crate::upgrade::parts::targets::name_lost_target;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
@@ -90,6 +91,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
     let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
+    let wanted = wanted.map_err(|next| name_lost_target(cx, next));
     let wanted = wanted.map_err(|next| hold_for_record(cx, agreement, next));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {

@@ -97,6 +97,10 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobEnd {
     Running,
+    /// It runs on a node that does not answer.
+    Lost,
+    /// Its pod does not begin; made at this time, Unix seconds.
+    NotBegun(i64),
     Killed,
     Ok,
     Bad(Reason),
@@ -137,6 +141,8 @@ pub struct Trouble {
     pub fatal_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
+    /// OMS writes its heart beats in a time zone east of that of the MetaDB.
+    pub beats_ahead: bool,
     /// `config.yaml` names its nodes otherwise than OMS does in its host table.
     pub named_nodes: bool,
     /// `config.yaml` names no nodes.
@@ -162,6 +168,14 @@ pub struct World {
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
+    /// The pod of a Job that was deleted is still there, on a node that does not answer.
+    pub pod_stays: bool,
+    /// Pods of targets that are told to end do not.
+    pub keeps_pods: bool,
+    /// Why nobody may make a pod of a target, in the words of the API server.
+    pub refuses_pods: Option<&'static str>,
+    /// Containers of others that run on in the pods of Jobs.
+    pub helpers: Vec<String>,
     pub claim_gone: bool,
     /// No Secret holds the account of the MetaDB.
     pub account_gone: bool,
@@ -254,6 +268,10 @@ impl World {
             progress: None,
             refused: None,
             ineffective: None,
+            pod_stays: false,
+            keeps_pods: false,
+            refuses_pods: None,
+            helpers: vec![],
             claim_gone: false,
             account_gone: false,
             digest: None,

@@ -320,7 +320,7 @@ impl World {
         world
     }
 
-    fn happen(&mut self, event: &Event) {
+    pub fn happen(&mut self, event: &Event) {
         match event {
             Event::Controller(target) => self.run_deployment_controller(target),
             Event::Pod(pod) => self.step_pod(pod),
@@ -380,7 +380,8 @@ impl World {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
             Event::RecordLost(target) => self.edit("deployments", target, |object| {
-                if let Some(all) = object["metadata"]["annotations"].as_object_mut() {
+                let all = object.pointer_mut("/metadata/annotations");
+                if let Some(all) = all.and_then(Value::as_object_mut) {
                     all.remove(ORIGINALS_ANNOTATION);
                 }
             }),
@@ -417,7 +418,7 @@ impl World {
     }
 
     /// Somebody else writes a target, and owns from then on what he changed.
-    fn write_as(&mut self, target: &str, manager: &str, change: impl FnOnce(&mut Value)) {
+    pub fn write_as(&mut self, target: &str, manager: &str, change: impl FnOnce(&mut Value)) {
         let now = self.now();
         self.edit("deployments", target, |object| {
             let before = object.clone();

@@ -8,6 +8,7 @@ mod canonical;
 mod cluster;
 mod conformance;
 mod events;
+mod exits;
 mod explore;
 mod fixpoints;
 mod gate;
@@ -17,6 +18,7 @@ mod invariants;
 mod judging;
 mod manifests;
 mod metadb;
+mod mishaps;
 mod oms;
 mod ownership;
 mod pauses;
@@ -26,6 +28,7 @@ mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
+mod silences;
 mod store;
 mod strangers;
 mod transitions;
@@ -43,12 +46,6 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
-}
-
-#[tokio::test]
-async fn the_double_keeps_a_record_like_a_server() {
-    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
-    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.
@@ -438,33 +435,5 @@ fn sample_of_late_requests() {
             "Aborted Settling",
             "RolledBack Settling",
         ],
-    );
-}
-
-#[test]
-fn sample_of_mishaps() {
-    let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]
-        .into_iter()
-        .chain(AFTER_THE_LINE)
-        .collect();
-    let mut starts = walk_through(World::new(1, Setup::default()), &steps);
-    let rollback = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    starts.extend(walk_through(
-        World::new(1, setup(rollback)),
-        &["Comparing", "Restoring", "StartingOld"],
-    ));
-    for world in &mut starts {
-        world.mishaps = 1;
-    }
-    explore(
-        "mishaps",
-        starts,
-        Limits {
-            worlds: Some(1000),
-            every_fault: false,
-        },
     );
 }

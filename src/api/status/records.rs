@@ -76,11 +76,13 @@ pub enum ActionName {
     Abort,
     /// Bring back the old version and its data.
     RollBack,
+    /// Let go of it as it stands: only people can bring back what is gone.
+    Release,
 }
 
 name_variants!(
     ActionName:
-    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack,
+    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack, Release,
 );
 
 /// What the present step waits for.

@@ -1,6 +1,6 @@
 //! The targets as a step sees them, and telling when somebody else writes them. Pure.
 use crate::api::{
-    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, StoppedTarget, TargetOriginal,
+    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step, StoppedTarget, TargetOriginal,
 };
 use crate::facts::{DeploymentFacts, PodFacts, TargetFacts};
 use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
@@ -60,6 +60,28 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
         pods,
         original,
     })
+}
+
+/// Where a step cannot see something because a target is gone, that is what people are told: the MetaDB's account is
+/// read from its mounts.
+pub(crate) fn name_lost_target(cx: &Context<'_>, next: Next) -> Next {
+    let unseen = match &next {
+        Next::Wait { problem, .. } => problem.is_some(),
+        Next::Stall(_) => true,
+        Next::Do(_) | Next::Fail(_) | Next::Settled { .. } => false,
+    };
+    let begun = cx.status.started_time.is_some() && cx.status.step != Some(Step::Settling);
+    if !unseen || !begun || cx.originals().is_none() {
+        return next;
+    }
+    match read_targets(cx) {
+        Err(Next::Fail(lost))
+            if matches!(lost.reason, Reason::TargetVanished | Reason::TargetReplaced) =>
+        {
+            Next::Fail(lost)
+        }
+        _ => next,
+    }
 }
 
 /// The Deployment, once it is known whether there is one.

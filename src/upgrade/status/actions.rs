@@ -3,6 +3,7 @@
 //! The commands are derived from the state alone, so that the same state always says the same.
 use crate::api::{
     Acceptance, Action, ActionName, Direction, Gate, NextAction, OmsUpgradeStatus, Phase,
+    RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall,
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
@@ -48,7 +49,8 @@ pub(crate) fn list_actions(
             json!({"approval": {"planHash": hash}}),
         );
     }
-    if draft.stall.is_some() && !phase.is_final() {
+    let loss = draft.stall.as_ref().map_or(Loss::None, judge_loss);
+    if draft.stall.is_some() && !phase.is_final() && loss != Loss::OfTarget {
         let request = draft.internal.requests.name_retry();
         let text =
             "begin the step again, once what the message of the condition Ready names is fixed";
@@ -83,8 +85,38 @@ pub(crate) fn list_actions(
             ),
         }
     }
-    add_way_back(draft, phase, &mut add);
+    if loss != Loss::OfTarget {
+        add_way_back(draft, phase, &mut add);
+    }
+    if loss != Loss::None {
+        let (namespace, name) = (&cx.object.namespace, &cx.object.name);
+        actions.push(NextAction {
+            name: ActionName::Release,
+            description: "let go of it as it stands, once OMS was brought back by hand; nothing is brought back by the operator any more".into(),
+            command: format!(
+                "kubectl annotate omsup -n {namespace} {name} {RELEASE_ANNOTATION}={RELEASE_VALUE} && kubectl delete omsup -n {namespace} {name}"
+            ),
+        });
+    }
     actions
+}
+
+/// What is gone that only people can bring back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Loss {
+    None,
+    /// The record of the originals: it can be put back from elsewhere.
+    OfRecord,
+    /// The Deployment that was upgraded: another one of its name is not the same.
+    OfTarget,
+}
+
+fn judge_loss(stall: &Stall) -> Loss {
+    match Reason::parse(&stall.reason) {
+        Some(Reason::TargetVanished | Reason::TargetReplaced) => Loss::OfTarget,
+        Some(Reason::OriginalsLost) => Loss::OfRecord,
+        _ => Loss::None,
+    }
 }
 
 fn goes_forward(draft: &OmsUpgradeStatus, phase: Phase) -> bool {

@@ -4,13 +4,13 @@
 //! starts components: then they are listed, with what a person can do.
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{CopyNeed, Fact, Needs};
-use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{
-    await_console, build_restoring_patch, find_goal, require_goal, write_row,
+    await_console, build_restoring_patch, describe_ha_trouble, find_goal, read_config,
+    require_goal, write_row,
 };
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
 use crate::upgrade::parts::standing::require_standing;
@@ -170,6 +170,10 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             open.join(", ")
         ),
     };
+    let what = match describe_ha_trouble(cx) {
+        Some(trouble) => format!("{what}; {trouble}"),
+        None => what,
+    };
     let stall = cx.status.stall.as_ref();
     let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
     if !asked && !is_time_up(cx, draft, unseen.is_some()) {
@@ -242,7 +246,7 @@ fn put_keys_back(cx: &Context<'_>) -> Result<(), Next> {
         return Ok(());
     }
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
-    let Some(config) = row.text().and_then(|text| HaConfig::parse(text).ok()) else {
+    let Some(config) = read_config(cx, row)? else {
         return Ok(());
     };
     let patch = build_restoring_patch(cx, &config);

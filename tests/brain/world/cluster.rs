@@ -2,6 +2,29 @@
 use super::*;
 
 impl World {
+    pub fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
+    }
+
+    /// What is not said otherwise is stored as it is sent.
+    pub fn rehearse(&self) -> Vec<RehearsalFacts> {
+        let tell = |act: RehearsedAct| {
+            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
+            let outcome = told.map(|(_, outcome)| outcome.clone());
+            RehearsalFacts {
+                act,
+                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
+            }
+        };
+        RehearsedAct::ALL.into_iter().map(tell).collect()
+    }
+
     /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
         self.checkpoint = self.read_checkpoint();
@@ -88,7 +111,7 @@ impl World {
         if self.nodes[index]
             .pod
             .as_ref()
-            .is_some_and(|pod| pod.leaving)
+            .is_some_and(|pod| pod.leaving && !self.keeps_pods)
         {
             let pod = self.nodes[index].pod.take().unwrap();
             if let Some(text) = pod.console_text.filter(|_| trouble.write_back && pod.up) {
@@ -98,6 +121,7 @@ impl World {
         let init = (self.nodes[index].init_pod, self.nodes[index].init.clone());
         match &mut self.nodes[index].pod {
             Some(pod) if wanted == 0 || !paused && pod.template != template => pod.leaving = true,
+            None if wanted > 0 && self.refuses_pods.is_some() => {}
             None if wanted > 0 => self.start_pod(index),
             None => {}
             Some(pod) if !pod.running => {
@@ -141,6 +165,11 @@ impl World {
         let node = &mut self.nodes[index];
         let pods = i32::from(node.pod.is_some());
         node.object["status"]["replicas"] = json!(pods);
+        node.object["status"]["conditions"] = match self.refuses_pods {
+            Some(words) if pods == 0 && wanted > 0 => json!([{"type": "ReplicaFailure",
+                "status": "True", "reason": "FailedCreate", "message": words}]),
+            _ => json!([]),
+        };
         if node.init == InitState::Running {
             let alive = node
                 .pod

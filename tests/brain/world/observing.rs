@@ -46,15 +46,24 @@ impl World {
                     kind: OwnKind::Job,
                     name: format!("{role:?}"),
                     uid: format!("job-{attempt}"),
-                    active: *end == JobEnd::Running,
+                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
+                    trouble: None,
                 });
             let secret = self.secret.then(|| OwnObject {
                 kind: OwnKind::Secret,
                 name: "credentials".into(),
                 uid: "secret".into(),
                 active: false,
+                trouble: None,
             });
-            observed.leftovers = Fact::Known(own.chain(secret).collect());
+            let stays = self.pod_stays.then(|| OwnObject {
+                kind: OwnKind::Pod,
+                name: "lost-pod".into(),
+                uid: "lost-pod".into(),
+                active: true,
+                trouble: Some(lost()),
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -138,7 +147,15 @@ impl World {
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
-            age_seconds: if self.trouble.beats_off { 28_801 } else { 1 },
+            age_seconds: match self.trouble {
+                Trouble {
+                    beats_off: true, ..
+                } => 28_801,
+                Trouble {
+                    beats_ahead: true, ..
+                } => -28_799,
+                _ => 1,
+            },
             written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
@@ -180,16 +197,6 @@ impl World {
         };
         observed.progress = self.observe_progress(key);
         observed
-    }
-
-    fn list_sessions(&self) -> Vec<ForeignSession> {
-        let up = self.nodes.iter().any(|node| node.pod.is_some());
-        let own = self.oms_comes_from.filter(|_| up).into_iter();
-        let mut all: Vec<ForeignSession> = own
-            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
-            .collect();
-        all.extend(self.strangers.iter().cloned());
-        all
     }
 
     fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
@@ -242,6 +249,7 @@ impl World {
                     false => Fact::default(),
                     true => Fact::Unknown("replicasets is forbidden".into()),
                 },
+                stay: (pod.leaving && self.keeps_pods).then(|| STAYS.into()),
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
@@ -304,19 +312,6 @@ impl World {
         }
     }
 
-    /// What is not said otherwise is stored as it is sent.
-    fn rehearse(&self) -> Vec<RehearsalFacts> {
-        let tell = |act: RehearsedAct| {
-            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
-            let outcome = told.map(|(_, outcome)| outcome.clone());
-            RehearsalFacts {
-                act,
-                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
-            }
-        };
-        RehearsedAct::ALL.into_iter().map(tell).collect()
-    }
-
     fn observe_job(&self, role: JobRole) -> JobState {
         let recorded = self
             .status
@@ -339,12 +334,33 @@ impl World {
                 return JobState::Running {
                     uid,
                     progress: self.progress.clone(),
-                    problem: None,
+                    trouble: None,
+                    made: EPOCH + self.clock,
+                };
+            }
+            JobEnd::Lost => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(lost()),
+                    made: EPOCH,
+                };
+            }
+            JobEnd::NotBegun(made) => {
+                return JobState::Running {
+                    uid,
+                    progress: None,
+                    trouble: Some(PodTrouble {
+                        kind: PodTroubleKind::NotBegun,
+                        message: "0/3 nodes are available".into(),
+                    }),
+                    made: *made,
                 };
             }
             JobEnd::Killed => {
                 return JobState::Ended {
                     uid,
+                    helpers: vec![],
                     report: None,
                     why: "Evicted".into(),
                 };
@@ -389,9 +405,21 @@ impl World {
         };
         JobState::Ended {
             uid,
+            helpers: self.helpers.clone(),
             report: Some(Box::new(report)),
             why: String::new(),
         }
+    }
+}
+
+/// What is seen of a pod of a target that does not end.
+const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
+
+/// What is seen of a pod whose node is gone.
+fn lost() -> PodTrouble {
+    PodTrouble {
+        kind: PodTroubleKind::Lost,
+        message: "pod lost-pod on node n1: its node does not answer".into(),
     }
 }
 
@@ -410,6 +438,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
         node: Some("node1".into()),
         ip: Some("10.1.0.1".into()),
         terminating: pod.leaving,
+        stay: None,
         created: EPOCH,
         unschedulable: None,
         template: Fact::default(),

@@ -96,7 +96,9 @@ impl World {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
                 let fresh = self.jobs.get(&role).is_none_or(|(old, end)| {
-                    *end == JobEnd::Gone || *old < attempt && *end != JobEnd::Running
+                    *end == JobEnd::Gone
+                        || *old < attempt
+                            && !matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_))
                 });
                 assert!(
                     fresh,
@@ -137,6 +139,7 @@ impl World {
             }
             Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
             Effect::DeleteOwn(own) => {
+                assert_eq!(own.kind, OwnKind::Job, "the pod of a Job is deleted");
                 let role = self
                     .jobs
                     .iter()
