@@ -182,6 +182,8 @@ pub enum Reason {
     BackupStale,
     /// A rollback finds the claim with the backup gone or being deleted.
     BackupMissing,
+    /// Another upgrade ended on the databases after this one.
+    NewerUpgrade,
     /// The claim cannot be read before a rollback.
     ClaimUnseen,
     /// The databases are not proven to suit the old image.
@@ -197,7 +199,8 @@ name_variants!(
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
-    OtherImageSeen, TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
+    OtherImageSeen,
+    TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
@@ -207,7 +210,8 @@ name_variants!(
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
-    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
+    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing,
+    NewerUpgrade, ClaimUnseen,
     ContentUnproven;
     Agent
 );

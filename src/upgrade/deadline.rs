@@ -214,8 +214,8 @@ pub(crate) fn is_over_by_itself(reason: &str, next: &Next) -> bool {
     if reason == Reason::JobPodNotRunning.as_str() {
         return matches!(next, Next::Wait { problem: None, .. });
     }
-    let set_back =
-        reason == Reason::HaChanged.as_str() && matches!(next, Next::Do(_) | Next::Wait { .. });
+    let set_back = Reason::parse(reason) == Some(Reason::HaChanged)
+        && matches!(next, Next::Do(_) | Next::Wait { .. });
     let sees = !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason));
     sees && (is_blind(reason) || set_back)
 }

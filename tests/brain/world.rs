@@ -2,6 +2,7 @@
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
 mod ends;
+mod jobs;
 mod observing;
 mod operator;
 

@@ -56,35 +56,15 @@ pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
 /// What the row says; nothing where this installation never had one. An update of a row that is gone changes nothing
 /// and tells nobody, and one that is made anew lacks what was in it.
 pub(crate) fn read_config(cx: &Context<'_>, row: &HaRow) -> Result<Option<HaConfig>, Next> {
-    if *row == HaRow::NoRow && has_had_row(cx) {
-        return Err(Next::fail(Reason::HaMissing, ROW_GONE));
+    let originals = cx.originals();
+    if *row == HaRow::NoRow && originals.is_some_and(|one| one.ha.config.is_some()) {
+        return Err(Next::fail(
+            Reason::HaMissing,
+            "the row ha.config of oms_normal_config is gone, although it was there when the upgrade began, so HA cannot be switched; \
+             put it back, its text is in status.internal.originals.ha.config",
+        ));
     }
     row.text().map(parse_config).transpose()
-}
-
-fn has_had_row(cx: &Context<'_>) -> bool {
-    cx.originals()
-        .is_some_and(|originals| originals.ha.config.is_some())
-}
-
-const ROW_GONE: &str = "the row ha.config of oms_normal_config is gone, although it was there when the upgrade began, \
-    so HA cannot be switched; \
-    put it back, its text is in status.internal.originals.ha.config";
-
-/// Why HA starts no component although it shall be on, as far as the row tells.
-pub(crate) fn describe_ha_trouble(cx: &Context<'_>) -> Option<&'static str> {
-    let row = cx.observed.metadb.ha.known().filter(|_| find_goal(cx))?;
-    match row.text().map(HaConfig::parse) {
-        None if has_had_row(cx) => Some(ROW_GONE),
-        None => Some("there is no row ha.config, so HA starts nothing"),
-        Some(Err(_)) => Some(
-            "ha.config is not a JSON object, so HA starts nothing; correct it in the console under System Management > System Parameters",
-        ),
-        Some(Ok(config)) if !config.read_setting().enable => Some(
-            "ha.config reads enable=false although HA was switched on: somebody switched it off",
-        ),
-        Some(Ok(_)) => None,
-    }
 }
 
 /// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached
@@ -192,7 +172,8 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
 pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     let goal = find_goal(cx);
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
-    let enabled = read_config(cx, row)?.is_some_and(|config| config.read_setting().enable);
+    let config = read_config(cx, row)?;
+    let enabled = config.is_some_and(|config| config.read_setting().enable);
     let value = format!("enable={enabled}");
     if enabled == goal || is_accepted(cx, AcceptReason::HaChanged, &value) {
         return Ok(());

@@ -9,8 +9,7 @@ use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{
-    await_console, build_restoring_patch, describe_ha_trouble, find_goal, read_config,
-    require_goal, write_row,
+    await_console, build_restoring_patch, find_goal, read_config, require_goal, write_row,
 };
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
 use crate::upgrade::parts::standing::require_standing;
@@ -169,10 +168,6 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             open.len(),
             open.join(", ")
         ),
-    };
-    let what = match describe_ha_trouble(cx) {
-        Some(trouble) => format!("{what}; {trouble}"),
-        None => what,
     };
     let stall = cx.status.stall.as_ref();
     let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
