@@ -24,6 +24,7 @@ mod sessions;
 mod sizes;
 mod standing;
 mod started_by_others;
+mod stored;
 mod strangers;
 mod target_pods;
 mod traces;

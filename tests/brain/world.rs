@@ -212,6 +212,8 @@ pub struct World {
     pub own_table: bool,
     /// The schema cannot be read.
     pub schema_unseen: bool,
+    /// What dry runs come to.
+    pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
@@ -297,6 +299,7 @@ impl World {
             lock: None,
             own_table: false,
             schema_unseen: false,
+            rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],
             secret: false,

@@ -77,6 +77,7 @@ fn heal(stalled: &World) -> World {
     world.asks = Asks::default();
     (world.mishaps, world.delays) = (0, 0);
     world.ghosts.clear();
+    world.undo_strangers();
     for event in world.list_events() {
         if matches!(event, Event::Resumed(_)) {
             world = world.after(&event);

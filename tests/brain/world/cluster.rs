@@ -2,6 +2,29 @@
 use super::*;
 
 impl World {
+    pub fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
+    }
+
+    /// What is not said otherwise is stored as it is sent.
+    pub fn rehearse(&self) -> Vec<RehearsalFacts> {
+        let tell = |act: RehearsedAct| {
+            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
+            let outcome = told.map(|(_, outcome)| outcome.clone());
+            RehearsalFacts {
+                act,
+                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
+            }
+        };
+        RehearsedAct::ALL.into_iter().map(tell).collect()
+    }
+
     /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
         self.checkpoint = self.read_checkpoint();

@@ -207,16 +207,6 @@ impl World {
         observed
     }
 
-    fn list_sessions(&self) -> Vec<ForeignSession> {
-        let up = self.nodes.iter().any(|node| node.pod.is_some());
-        let own = self.oms_comes_from.filter(|_| up).into_iter();
-        let mut all: Vec<ForeignSession> = own
-            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
-            .collect();
-        all.extend(self.strangers.iter().cloned());
-        all
-    }
-
     fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
         if self.trouble.unwatched {
             return Fact::Unknown("OMS answered HTTP 404".into());
@@ -323,6 +313,10 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            rehearsals: match needs.rehearsal && !node.gone {
+                true => self.rehearse(),
+                false => vec![],
+            },
         }
     }
 }
