@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 pub(super) mod control;
 mod ha;
+mod init;
 
 pub use control::*;
 pub use ha::*;
+pub use init::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
@@ -85,6 +87,10 @@ pub struct OmsUpgradeSpec {
     /// How high availability (HA) is switched off and on again.
     #[serde(default)]
     pub ha: Ha,
+
+    /// How the end of `docker_init.sh` is known.
+    #[serde(default)]
+    pub init: Init,
 
     /// Preflight checks that are attested or skipped. Those not listed must pass.
     #[schemars(length(max = 16))]

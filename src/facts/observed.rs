@@ -96,6 +96,8 @@ pub struct TargetFacts {
     pub programs: Fact<Vec<Program>>,
     /// The run of `docker_init.sh` of the recorded attempt.
     pub init: Fact<InitState>,
+    /// What its log says so far; empty where it was not read.
+    pub init_log: InitLog,
     /// `/oms/health`.
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
@@ -188,11 +190,18 @@ pub enum InitState {
     Ended {
         /// Exit status.
         code: i32,
-        /// The end of its log, where the exit status leaves it to a person to judge.
-        last_lines: Vec<String>,
     },
     /// It was started, has no exit status, and its process is gone.
     Vanished,
+}
+
+/// What the log of a run of `docker_init.sh` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitLog {
+    /// Number of the last step that it announced.
+    pub step: Option<i32>,
+    /// Its end, without lines that may hold a secret; none once a completion text is in it.
+    pub last_lines: Vec<String>,
 }
 
 /// The claim of the backup.

@@ -7,6 +7,7 @@ mod gates;
 mod growth;
 mod ha;
 mod health;
+mod init_words;
 mod interleavings;
 mod kubectl;
 mod looks;

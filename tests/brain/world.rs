@@ -82,6 +82,7 @@ pub struct Node {
     pub pod: Option<Pod>,
     pub pulled: bool,
     pub init: InitState,
+    pub init_log: InitLog,
     pub init_attempt: i32,
     pub init_pod: u32,
 }
@@ -127,6 +128,8 @@ pub struct Trouble {
     pub without_program: Option<&'static str>,
     /// A program of this name has given up for good.
     pub fatal_program: Option<&'static str>,
+    /// A program of this name is in the middle of its start.
+    pub starting_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
     /// OMS writes its heart beats in a time zone east of that of the MetaDB.
@@ -302,6 +305,7 @@ impl World {
                 pod: None,
                 pulled: false,
                 init: InitState::NotStarted,
+                init_log: InitLog::default(),
                 init_attempt: 0,
                 init_pod: 0,
             });

@@ -5,7 +5,7 @@ use crate::api::InitRecord;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::{ExecPlace, Ports};
 use crate::controller::subject::Subject;
-use crate::facts::{Fact, InitState, Needs, Program};
+use crate::facts::{Fact, InitLog, InitState, Needs, Program};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
@@ -20,6 +20,7 @@ use futures::future::BoxFuture;
 pub(super) struct ContainerReading {
     pub programs: Fact<Vec<Program>>,
     pub init: Fact<InitState>,
+    pub init_log: InitLog,
     pub cgroup_v1: Fact<bool>,
     pub health: Fact<Health>,
 }
@@ -62,9 +63,14 @@ async fn read_container(
         look_if(needs.cgroup, read_cgroup(ports, &place)),
         look_if(needs.health, super::console::read_health(ports, pod)),
     );
+    let (init, init_log) = match init {
+        Fact::Known((state, log)) => (Fact::Known(state), log),
+        Fact::Unknown(reason) => (Fact::Unknown(reason), InitLog::default()),
+    };
     ContainerReading {
         programs,
         init,
+        init_log,
         cgroup_v1,
         health,
     }
@@ -82,6 +88,7 @@ fn say_nothing_runs(target: &str, needs: Needs) -> ContainerReading {
     ContainerReading {
         programs: say(needs.programs, &reason),
         init: say(needs.init, &reason),
+        init_log: InitLog::default(),
         cgroup_v1: say(needs.cgroup, &reason),
         health: say(needs.health, &reason),
     }
@@ -116,26 +123,30 @@ async fn read_init(
     subject: &Subject<'_>,
     place: &ExecPlace,
     record: Option<&InitRecord>,
-) -> Result<InitState, CallError> {
+) -> Result<(InitState, InitLog), CallError> {
     let attempt = record
         .and_then(|record| init_attempt(subject.owner.uid, &record.target, record.attempt))
         .ok_or_else(|| CallError::Bug("no run of docker_init.sh is recorded".into()))?;
-    let argv = InitCommand::default().read_argv(&attempt);
+    let texts = &subject.upgrade.spec.init.completion_texts;
+    let command = InitCommand::default().with_completion_texts(texts);
+    let argv = command.read_argv(&attempt);
     let answer = ports.exec(CallSite::ExecInitRead, place, argv).await?;
     let seen = parse_init_record(&answer)?;
-    Ok(match seen.state {
+    let state = match seen.state {
         container::InitState::NotStarted => InitState::NotStarted,
         container::InitState::Starting | container::InitState::Running => InitState::Running,
         // The text is the proof, also when the process was killed before it could say how it ended.
         container::InitState::Exited { .. } | container::InitState::Vanished if seen.completed => {
             InitState::Completed
         }
-        container::InitState::Exited { code } => InitState::Ended {
-            code,
-            last_lines: seen.last_lines,
-        },
+        container::InitState::Exited { code } => InitState::Ended { code },
         container::InitState::Vanished => InitState::Vanished,
-    })
+    };
+    let log = InitLog {
+        step: seen.step.and_then(|step| i32::try_from(step).ok()),
+        last_lines: seen.last_lines,
+    };
+    Ok((state, log))
 }
 
 async fn read_cgroup(ports: &Ports, place: &ExecPlace) -> Result<bool, CallError> {

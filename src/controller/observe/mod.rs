@@ -92,6 +92,7 @@ fn complete_target(
     let facts = TargetFacts {
         programs: reading.programs,
         init: reading.init,
+        init_log: reading.init_log,
         cgroup_v1: reading.cgroup_v1,
         health: reading.health,
         ..facts
