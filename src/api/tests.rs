@@ -117,6 +117,7 @@ fn list_changes() -> Vec<(&'static str, Value)> {
         ("metadb", json!({"source": "Container"})),
         ("console", json!({"credentialsSecretRef": {"name": "c"}})),
         ("ha", json!({"goal": "Restore"})),
+        ("projects", json!({"maxLagSeconds": 900})),
         ("init", json!({"completionTexts": ["all steps are done"]})),
         ("window", json!({"start": "22:00", "duration": "2h"})),
     ]

@@ -11,7 +11,7 @@ use crate::oms::metadb::{
     UpgradeRecord,
 };
 use crate::oms::open_api::Health;
-use crate::oms::project::{ProjectProgress, ProjectRow};
+use crate::oms::project::{ProjectKey, ProjectProgress, ProjectRow};
 use crate::protocol::report::{Progress as AgentProgress, Report};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -80,7 +80,23 @@ pub struct Observed {
     /// What was read from the MetaDB.
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
-    pub progress: Fact<Vec<ProjectProgress>>,
+    pub progress: Fact<ProgressReport>,
+}
+
+/// What the open API tells of the projects that were asked for; `Unknown` where it tells of none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProgressReport {
+    pub seen: Vec<ProjectProgress>,
+    /// Those of which it told nothing.
+    pub unread: Vec<UnreadProject>,
+}
+
+/// A project whose progress could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadProject {
+    pub key: ProjectKey,
+    /// In words.
+    pub reason: String,
 }
 
 /// What was seen of one target.

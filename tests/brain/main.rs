@@ -18,6 +18,7 @@ mod pauses;
 #[path = "../golden/pin.rs"]
 mod pin;
 mod plans;
+mod projects;
 mod recovery_keys;
 mod rivals;
 mod sessions;

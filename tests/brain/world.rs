@@ -118,6 +118,8 @@ pub struct Trouble {
     pub unwatched: bool,
     /// Another project is paused.
     pub paused_beside: bool,
+    /// The console tells nothing of one project.
+    pub project_unread: bool,
     /// There is no project.
     pub no_project: bool,
     /// The new name leads to the old image.
@@ -146,6 +148,8 @@ pub struct Trouble {
 pub struct World {
     pub clock: i64,
     pub spec: OmsUpgradeSpec,
+    /// Projects of which the console tells besides.
+    pub others: Vec<ProjectProgress>,
     pub status: OmsUpgradeStatus,
     pub finalizer: bool,
     pub deleting: bool,
@@ -271,6 +275,7 @@ impl World {
             kept: None,
             coverage: ServerCoverage::AllServers,
             strangers: vec![],
+            others: vec![],
             oms_comes_from: None,
             lock: None,
             own_table: false,

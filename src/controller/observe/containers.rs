@@ -1,4 +1,5 @@
 //! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
+use super::console::{ConsoleAccess, find_access, read_health};
 use super::on_demand::look_if;
 use super::targets::TargetView;
 use crate::api::InitRecord;
@@ -32,9 +33,13 @@ pub(super) async fn read_containers(
     needs: Needs,
     targets: &[TargetView],
 ) -> Vec<ContainerReading> {
+    let access = match needs.health {
+        true => find_access(ports, subject).await,
+        false => Err(CallError::Bug("the console is not asked".into())),
+    };
     let looks: Vec<BoxFuture<'_, ContainerReading>> = targets
         .iter()
-        .map(|view| read_container(ports, subject, needs, view).boxed())
+        .map(|view| read_container(ports, subject, needs, &access, view).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
@@ -43,6 +48,7 @@ async fn read_container(
     ports: &Ports,
     subject: &Subject<'_>,
     needs: Needs,
+    access: &Result<ConsoleAccess, CallError>,
     view: &TargetView,
 ) -> ContainerReading {
     let Some((place, pod)) = view.find_place() else {
@@ -61,7 +67,7 @@ async fn read_container(
             read_init(ports, subject, &place, record)
         ),
         look_if(needs.cgroup, read_cgroup(ports, &place)),
-        look_if(needs.health, super::console::read_health(ports, pod)),
+        look_if(needs.health, read_health(ports, access, pod)),
     );
     let (init, init_log) = match init {
         Fact::Known((state, log)) => (Fact::Known(state), log),

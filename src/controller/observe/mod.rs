@@ -27,7 +27,7 @@ use observation::TargetHandle;
 use on_demand::look_if;
 use targets::{TargetView, Template, observe_target};
 
-pub(super) use console::find_endpoint;
+pub(super) use console::find_access;
 pub(super) use observation::Observation;
 
 /// Looks at everything that the present step needs.

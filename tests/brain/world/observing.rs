@@ -200,7 +200,7 @@ impl World {
         all
     }
 
-    fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
+    fn observe_progress(&self, key: ProjectKey) -> Fact<ProgressReport> {
         if self.trouble.unwatched {
             return Fact::Unknown("OMS answered HTTP 404".into());
         }
@@ -228,7 +228,18 @@ impl World {
         if self.trouble.paused_beside {
             all.push(paused);
         }
-        Fact::Known(all)
+        let unread = self.trouble.project_unread.then(|| UnreadProject {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_9".into(),
+            },
+            reason: "OMS answered HTTP 500".into(),
+        });
+        all.extend(self.others.iter().cloned());
+        Fact::Known(ProgressReport {
+            seen: all,
+            unread: unread.into_iter().collect(),
+        })
     }
 
     /// On an upgrade start nobody starts it; in a version that cannot run on the schema it ends at once, and supervisord
