@@ -7,6 +7,7 @@ mod gates;
 mod growth;
 mod ha;
 mod health;
+mod init_words;
 mod interleavings;
 mod job_pods;
 mod kubectl;
@@ -18,6 +19,7 @@ mod pauses;
 #[path = "../golden/pin.rs"]
 mod pin;
 mod plans;
+mod projects;
 mod recovery_keys;
 mod rivals;
 mod sessions;

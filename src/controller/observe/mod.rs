@@ -29,7 +29,7 @@ use observation::TargetHandle;
 use on_demand::look_if;
 use targets::{TargetView, Template, observe_target};
 
-pub(super) use console::find_endpoint;
+pub(super) use console::find_access;
 pub(super) use observation::Observation;
 
 /// Looks at everything that the present step needs.
@@ -105,6 +105,7 @@ fn complete_target(
     let facts = TargetFacts {
         programs: reading.programs,
         init: reading.init,
+        init_log: reading.init_log,
         cgroup_v1: reading.cgroup_v1,
         health: reading.health,
         ..facts

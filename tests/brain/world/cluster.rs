@@ -179,25 +179,34 @@ impl World {
                 node.init = InitState::Vanished;
             } else if trouble.init_kills {
                 node.init = InitState::Vanished;
+                node.init_log = build_init_log("waiting for table lock");
                 node.pod.as_mut().unwrap().restarts += 1;
             } else if trouble.init_fails {
-                node.init = InitState::Ended {
-                    code: 1,
-                    last_lines: vec![],
-                };
+                node.init = InitState::Ended { code: 1 };
+                node.init_log = build_init_log("ERROR 1060 (42S21): Duplicate column name");
             } else if trouble.init_lies || trouble.init_silent {
-                node.init = InitState::Ended {
-                    code: 0,
-                    last_lines: vec!["[步骤 5/5] 完成".into(), "bye".into()],
-                };
+                node.init = InitState::Ended { code: 0 };
+                node.init_log = build_init_log("bye");
                 if !trouble.init_lies {
                     self.schema = Schema::New;
                 }
             } else {
                 node.init = InitState::Completed;
+                node.init_log = InitLog::default();
                 self.schema = Schema::New;
             }
             self.writes += 1;
         }
+    }
+}
+
+/// As many lines of a log as the container shows at most, and what it came to.
+fn build_init_log(end: &str) -> InitLog {
+    let mut last_lines = vec!["正在初始化元信息库".repeat(4); 8];
+    last_lines.push("【步骤五】初始化 OMS 资源标签和资源组".into());
+    last_lines.push(end.into());
+    InitLog {
+        step: Some(5),
+        last_lines,
     }
 }

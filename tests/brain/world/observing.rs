@@ -207,7 +207,7 @@ impl World {
         observed
     }
 
-    fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
+    fn observe_progress(&self, key: ProjectKey) -> Fact<ProgressReport> {
         if self.trouble.unwatched {
             return Fact::Unknown("OMS answered HTTP 404".into());
         }
@@ -235,7 +235,39 @@ impl World {
         if self.trouble.paused_beside {
             all.push(paused);
         }
-        Fact::Known(all)
+        let unread = self.trouble.project_unread.then(|| UnreadProject {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_9".into(),
+            },
+            reason: "OMS answered HTTP 500".into(),
+        });
+        all.extend(self.others.iter().cloned());
+        Fact::Known(ProgressReport {
+            seen: all,
+            unread: unread.into_iter().collect(),
+        })
+    }
+
+    /// On an upgrade start nobody starts it; in a version that cannot run on the schema it ends at once, and supervisord
+    /// does not try it again.
+    fn tell_console(&self, node: &Node, pod: &Pod) -> ProgramState {
+        let trouble = self.trouble;
+        let helped = node.init_pod == pod.number
+            && matches!(
+                node.init,
+                InitState::Completed | InitState::Ended { code: 0 }
+            );
+        let needs_help = trouble.programs_need_init && !helped;
+        match pod.kind {
+            _ if pod.up => ProgramState::Running,
+            TemplateKind::Upgrade => ProgramState::Stopped,
+            TemplateKind::Final if self.schema != Schema::New => ProgramState::Fatal,
+            TemplateKind::Final if trouble.console_dead || needs_help => ProgramState::Fatal,
+            // It came up too slowly once, and is tried again.
+            TemplateKind::Final => ProgramState::Backoff,
+            _ => ProgramState::Starting,
+        }
     }
 
     fn observe_node(&self, node: &Node, needs: &Needs) -> TargetFacts {
@@ -261,10 +293,6 @@ impl World {
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
-        let state = |up: bool| match up {
-            true => ProgramState::Running,
-            false => ProgramState::Starting,
-        };
         let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
             [
                 "nginx",
@@ -278,7 +306,11 @@ impl World {
                 state: match program {
                     "oms_console" if pod.console_stopped => ProgramState::Stopped,
                     program if self.trouble.fatal_program == Some(program) => ProgramState::Fatal,
-                    program => state(pod.up || program != "oms_console"),
+                    program if self.trouble.starting_program == Some(program) => {
+                        ProgramState::Starting
+                    }
+                    "oms_console" => self.tell_console(node, pod),
+                    _ => ProgramState::Running,
                 },
                 pid: (program != "oms_console" || pod.up && !pod.console_stopped)
                     .then_some(pod.console_pid),
@@ -310,6 +342,10 @@ impl World {
             init: match record {
                 Some(run) if run.attempt == node.init_attempt => Fact::Known(node.init.clone()),
                 _ => Fact::Known(InitState::NotStarted),
+            },
+            init_log: match record {
+                Some(run) if run.attempt == node.init_attempt => node.init_log.clone(),
+                _ => InitLog::default(),
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
