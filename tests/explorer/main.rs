@@ -28,7 +28,9 @@ mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
+mod silences;
 mod store;
+mod strangers;
 mod transitions;
 mod walk;
 mod world;
@@ -44,12 +46,6 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
-}
-
-#[tokio::test]
-async fn the_double_keeps_a_record_like_a_server() {
-    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
-    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.
@@ -383,37 +379,6 @@ fn sample_of_a_lost_node() {
             worlds: Some(400),
             every_fault: false,
         },
-    );
-}
-
-#[test]
-fn sample_of_a_start_by_others() {
-    // The backup is stale: no start of the new version, back to the backup.
-    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
-    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(&findings, &["RolledBack Settling"]);
-    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
-    let rollback = setup(Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    });
-    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
-    back.asks.retry = true;
-    let findings = explore("start by others on the way back", vec![back], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(
-        &findings,
-        &[
-            "RolledBack Settling",
-            "RollingBack StartingOld stalled TargetContended",
-        ],
-    );
-    assert!(
-        findings
-            .ends
-            .keys()
-            .any(|end| end.starts_with("RolledBack"))
     );
 }
 

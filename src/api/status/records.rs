@@ -366,6 +366,8 @@ pub enum ContentProof {
     Equal,
     /// Restored from the backup and compared.
     Restored,
+    /// A person took upon himself that they suit it.
+    Accepted,
 }
 
 /// One database of the backup.

@@ -2,14 +2,15 @@
 //!
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
-use crate::api::{Direction, HaDriver, HaGoal, Reason};
+use crate::api::{AcceptReason, Acceptance, Direction, HaDriver, HaGoal, Reason};
 use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::{Effect, IntentKind};
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::set_ha;
+use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 
 /// HA reads off, and no console holds another value.
@@ -55,35 +56,15 @@ pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
 /// What the row says; nothing where this installation never had one. An update of a row that is gone changes nothing
 /// and tells nobody, and one that is made anew lacks what was in it.
 pub(crate) fn read_config(cx: &Context<'_>, row: &HaRow) -> Result<Option<HaConfig>, Next> {
-    if *row == HaRow::NoRow && has_had_row(cx) {
-        return Err(Next::fail(Reason::HaMissing, ROW_GONE));
+    let originals = cx.originals();
+    if *row == HaRow::NoRow && originals.is_some_and(|one| one.ha.config.is_some()) {
+        return Err(Next::fail(
+            Reason::HaMissing,
+            "the row ha.config of oms_normal_config is gone, although it was there when the upgrade began, so HA cannot be switched; \
+             put it back, its text is in status.internal.originals.ha.config",
+        ));
     }
     row.text().map(parse_config).transpose()
-}
-
-fn has_had_row(cx: &Context<'_>) -> bool {
-    cx.originals()
-        .is_some_and(|originals| originals.ha.config.is_some())
-}
-
-const ROW_GONE: &str = "the row ha.config of oms_normal_config is gone, although it was there when the upgrade began, \
-    so HA cannot be switched; \
-    put it back, its text is in status.internal.originals.ha.config";
-
-/// Why HA starts no component although it shall be on, as far as the row tells.
-pub(crate) fn describe_ha_trouble(cx: &Context<'_>) -> Option<&'static str> {
-    let row = cx.observed.metadb.ha.known().filter(|_| find_goal(cx))?;
-    match row.text().map(HaConfig::parse) {
-        None if has_had_row(cx) => Some(ROW_GONE),
-        None => Some("there is no row ha.config, so HA starts nothing"),
-        Some(Err(_)) => Some(
-            "ha.config is not a JSON object, so HA starts nothing; correct it in the console under System Management > System Parameters",
-        ),
-        Some(Ok(config)) if !config.read_setting().enable => Some(
-            "ha.config reads enable=false although HA was switched on: somebody switched it off",
-        ),
-        Some(Ok(_)) => None,
-    }
 }
 
 /// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached
@@ -185,6 +166,30 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
     cx.originals()
         .and_then(|originals| HaConfig::parse(originals.ha.config.as_deref()?).ok())
         .unwrap_or_else(HaConfig::empty)
+}
+
+/// HA still reads as its goal says, or as a person lets it be. A row that is gone means off.
+pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
+    let goal = find_goal(cx);
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
+    let config = read_config(cx, row)?;
+    let enabled = config.is_some_and(|config| config.read_setting().enable);
+    let value = format!("enable={enabled}");
+    if enabled == goal || is_accepted(cx, AcceptReason::HaChanged, &value) {
+        return Ok(());
+    }
+    let accept = Acceptance {
+        reason: AcceptReason::HaChanged,
+        value,
+    };
+    let message = format!(
+        "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
+         row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
+         Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself; or, where it shall stay so, take it upon you: {}",
+        describe_acceptance(&accept)
+    );
+    let failure = Failure::with_advice(Reason::HaChanged, message);
+    Err(Next::Fail(failure.with_acceptance(vec![accept])))
 }
 
 /// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.

@@ -108,6 +108,29 @@ pub(crate) fn describe_contention(target: &Target<'_>) -> Next {
     )
 }
 
+/// Something else was started by somebody else while the verdict was still to fall.
+pub(crate) fn describe_departure(cx: &Context<'_>, target: &Target<'_>) -> Next {
+    let (name, replicas) = (&target.original.name, target.original.replicas);
+    let namespace = &cx.object.namespace;
+    let instead = match goes_forward(cx) {
+        true => ", or ask for action: RollBack",
+        false => "",
+    };
+    blame(
+        target,
+        |who| {
+            format!(
+                "{who} changed image, replicas or template of Deployment {name} after it was up and before the upgrade has ended: what runs is not what \
+                 was started and may write to the databases; nothing is overwritten and no verdict falls"
+            )
+        },
+        &format!(
+            ", put back what stood there (kubectl rollout undo deployment {name} -n {namespace}; kubectl scale deployment {name} -n {namespace} \
+             --replicas={replicas}) and write a new spec.retryRequest{instead}"
+        ),
+    )
+}
+
 /// What was read of the databases is not trusted any more.
 pub(crate) fn describe_start_by_others(target: &Target<'_>) -> Next {
     let name = &target.original.name;
