@@ -1,6 +1,5 @@
 //! Where an account lies. No I/O.
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Secret with an account of the MetaDB.

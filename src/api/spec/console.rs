@@ -51,7 +51,7 @@ pub enum ConsoleScheme {
     /// Plain HTTP.
     #[default]
     Http,
-    /// HTTPS.
+    /// HTTPS, as with `oms_server.crt` mounted.
     Https,
 }
 
