@@ -1,8 +1,8 @@
 //! TLS towards the console: whose certificate is trusted. No I/O.
 //!
-//! The certificates of OMS are files that a person made and mounted (deployment guide: `oms_server.crt`, `oms_server.key`),
-//! often one that signs itself. A verifier that wants an authority takes no such certificate for a server's own, so it is
-//! trusted by itself where it is the very one that was given.
+//! The certificates of OMS are files that a person made and mounted (deployment guide: `oms_server.crt`,
+//! `oms_server.key`), often one that signs itself. A verifier that wants an authority takes no such certificate for a
+//! server's own, so it is trusted by itself where it is the very one that was given.
 use super::open_api::CertificateCheck;
 use std::sync::Arc;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;

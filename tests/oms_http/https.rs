@@ -94,7 +94,7 @@ async fn a_certificate_is_trusted_by_its_authority_by_itself_or_not_at_all() {
             "own.pem",
             given("authority.pem"),
             None,
-            Some("neither in spec.console.tls.ca"),
+            Some("cannot be held against"),
         ),
         (
             "server.pem",

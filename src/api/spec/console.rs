@@ -1,5 +1,6 @@
 //! How the console of OMS is reached. No I/O.
-use super::{SecretCredentials, SecretKeyRef};
+use super::account::SecretCredentials;
+use super::ha::SecretKeyRef;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,10 @@ use serde::{Deserialize, Serialize};
 /// How to reach the OMS console, and how to log in to its open API. The address is that of the pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("(self.scheme == 'Https') == has(self.tls)", "console.tls: needed with scheme Https, and only there"))]
+#[x_kube(validation = (
+    "(self.scheme == 'Https') == has(self.tls)",
+    "console.tls: needed with scheme Https, and only there"
+))]
 pub struct Console {
     /// What the console speaks. With certificates mounted it speaks HTTPS only.
     #[serde(default)]
@@ -47,17 +51,20 @@ pub enum ConsoleScheme {
     /// Plain HTTP.
     #[default]
     Http,
-    /// HTTPS.
+    /// HTTPS, as with `oms_server.crt` mounted.
     Https,
 }
 
 /// Whose certificate is trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)", "console.tls: give ca, or insecureSkipVerify: true, not both"))]
+#[x_kube(validation = (
+    "has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)",
+    "console.tls: give ca, or insecureSkipVerify: true, not both"
+))]
 pub struct ConsoleTls {
-    /// Certificates in PEM: of the authority that signed the console's, or the console's own (`oms_server.crt`), which is
-    /// then trusted as it is, whatever name and time stand in it.
+    /// Certificates in PEM: of the authority that signed the console's, or the console's own (`oms_server.crt`), which
+    /// is then trusted as it is, whatever name and time stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<CaSource>,
     /// Name that the certificate must have, where it is not made for the address of the pod.
@@ -72,7 +79,10 @@ pub struct ConsoleTls {
 /// Where certificates lie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.secretKeyRef) != has(self.configMapKeyRef)", "console.tls.ca: give secretKeyRef or configMapKeyRef, not both"))]
+#[x_kube(validation = (
+    "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+    "console.tls.ca: give secretKeyRef or configMapKeyRef, not both"
+))]
 pub struct CaSource {
     /// A key of a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,9 +90,9 @@ fn help_with_init(
     Ok(())
 }
 
-/// supervisord starts a program that is FATAL no more, so nothing is left to wait for once `docker_init.sh`, which restarts
-/// all of them, has run once more in this very pod. Two looks must show it: the first one may have read the programs
-/// before the script had restarted them.
+/// supervisord starts a program that is FATAL no more, so nothing is left to wait for once `docker_init.sh`, which
+/// restarts all of them, has run once more in this very pod. Two looks must show it: the first one may have read the
+/// programs before the script had restarted them.
 fn give_up_on_fatal(cx: &Context<'_>, targets: &[Target<'_>]) -> Result<(), Next> {
     for target in targets {
         let name = &target.original.name;

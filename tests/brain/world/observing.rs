@@ -249,8 +249,8 @@ impl World {
         })
     }
 
-    /// On an upgrade start nobody starts it; in a version that cannot run on the schema it ends at once, and supervisord
-    /// does not try it again.
+    /// On an upgrade start nobody starts it; in a version that cannot run on the schema it ends at once, and
+    /// supervisord does not try it again.
     fn tell_console(&self, node: &Node, pod: &Pod) -> ProgramState {
         let trouble = self.trouble;
         let helped = node.init_pod == pod.number

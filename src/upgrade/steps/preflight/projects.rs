@@ -3,8 +3,8 @@ use crate::api::CheckName;
 use crate::facts::Fact;
 use crate::oms::metadb::{ConnectorReport, DbType};
 use crate::oms::project::{
-    ProjectKey, ProjectProgress, ProjectStatus, Switchover, compute_lag_seconds, find_live_link,
-    judge_switchover,
+    ProjectKey, ProjectKind, ProjectProgress, ProjectStatus, Switchover, compute_lag_seconds,
+    find_live_link, judge_switchover,
 };
 use crate::oms::version::{OmsVersion, parse_image_version};
 use crate::upgrade::context::Context;
@@ -80,10 +80,10 @@ fn bound(mut seen: Vec<Seen>) -> Vec<Seen> {
     seen
 }
 
-/// Progress of the projects that may move data, and a verdict on each of which it could not be read.
-fn read_progress<'a>(
-    cx: &'a Context<'_>,
-) -> Result<(Vec<&'a ProjectProgress>, Vec<Seen>), Vec<Seen>> {
+/// Projects that may move data, with their progress; and a verdict on each of which it could not be read.
+type Read<'a> = (Vec<&'a ProjectProgress>, Vec<(&'a ProjectKey, Verdict)>);
+
+fn read_progress<'a>(cx: &'a Context<'_>) -> Result<Read<'a>, Vec<Seen>> {
     if let Fact::Unknown(reason) = &cx.observed.metadb.projects {
         let text = format!("the projects cannot be listed: {reason}");
         return Err(vec![(EVERY.to_owned(), Verdict::unread(text))]);
@@ -101,10 +101,7 @@ fn read_progress<'a>(
                 !project.status.is_over() && project.status != ProjectStatus::Init
             };
             let unread = report.unread.iter();
-            let unread = unread.map(|one| {
-                let verdict = unseen(&one.key.to_string(), &one.reason);
-                (one.key.id.clone(), verdict)
-            });
+            let unread = unread.map(|one| (&one.key, unseen(&one.key.to_string(), &one.reason)));
             Ok((report.seen.iter().filter(moves).collect(), unread.collect()))
         }
     }
@@ -119,13 +116,17 @@ fn or_passed(seen: Vec<Seen>, passed: impl Into<String>) -> Vec<Seen> {
 }
 
 fn judge_sync(cx: &Context<'_>) -> Vec<Seen> {
-    let (progress, mut seen) = match read_progress(cx) {
+    let (progress, unread) = match read_progress(cx) {
         Ok(read) => read,
         Err(mut seen) => {
             seen.extend(warn_of_standing(cx, &[]));
             return seen;
         }
     };
+    let unread = unread.into_iter();
+    let mut seen: Vec<Seen> = unread
+        .map(|(key, verdict)| (key.id.clone(), verdict))
+        .collect();
     let limit = u64::try_from(cx.spec.projects.max_lag_seconds).unwrap_or_default();
     let mut running = 0;
     let mut copies = Vec::new();
@@ -266,8 +267,11 @@ fn judge_switchovers(cx: &Context<'_>) -> Vec<Seen> {
         };
         Some((project.key.id.clone(), verdict))
     };
-    let of_migrations = unread.into_iter();
-    let seen = progress.iter().filter_map(judge).chain(of_migrations);
+    let migrations = unread
+        .into_iter()
+        .filter(|(key, _)| key.kind == ProjectKind::Migration);
+    let unread = migrations.map(|(key, verdict)| (key.id.clone(), verdict));
+    let seen = progress.iter().filter_map(judge).chain(unread);
     or_passed(seen.collect(), "no forward switchover is pending")
 }
 
