@@ -84,11 +84,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "a fact of the operator's own memory",
     ),
     (
-        "nobools",
-        "spec.console.tls.insecureSkipVerify",
-        "the name by which people know it from Prometheus and other operators; there is no third way to trust nobody",
-    ),
-    (
         "nophase",
         "status.phase",
         "one word for kubectl get; whoever decides by program has the conditions, which are kept",
