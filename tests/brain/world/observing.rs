@@ -63,7 +63,15 @@ impl World {
                 active: true,
                 trouble: Some(lost()),
             });
-            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
+            let orphans = self.orphans.iter().map(|role| OwnObject {
+                kind: OwnKind::Pod,
+                name: format!("orphan-{role:?}"),
+                uid: "orphan".into(),
+                active: true,
+                trouble: Some(orphaned()),
+            });
+            observed.leftovers =
+                Fact::Known(own.chain(secret).chain(stays).chain(orphans).collect());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -410,6 +418,14 @@ impl World {
 
 /// What is seen of a pod of a target that does not end.
 const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
+
+/// What is seen of a pod that its Job left behind.
+fn orphaned() -> PodTrouble {
+    PodTrouble {
+        kind: PodTroubleKind::Lost,
+        message: "pod orphan on node n1: its Job was deleted without it".into(),
+    }
+}
 
 /// What is seen of a pod whose node is gone.
 fn lost() -> PodTrouble {
