@@ -63,8 +63,8 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
     })
 }
 
-/// A pod whose Job is gone and which nobody has told to end: it works on by itself. `jobs` are the uids of the Jobs that
-/// there are. Nothing for a moment after its making: two lists are not of one moment.
+/// A pod whose Job is gone and which nobody has told to end: it works on by itself. `jobs` are the uids of the Jobs
+/// that there are. Nothing for a moment after its making: two lists are not of one moment.
 pub fn find_orphan(pod: &Pod, jobs: &[String], now: i64) -> Option<PodTrouble> {
     let labels = pod.metadata.labels.as_ref();
     let job = labels.and_then(|labels| labels.get(JOB_UID_LABEL))?;

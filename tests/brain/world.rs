@@ -4,6 +4,7 @@ mod cluster;
 mod ends;
 mod observing;
 mod operator;
+mod own;
 
 pub use observing::session;
 

@@ -38,40 +38,7 @@ impl World {
             observed.job = Fact::Known(self.observe_job(role));
         }
         if needs.leftovers {
-            let own = self
-                .jobs
-                .iter()
-                .filter(|(_, (_, end))| *end != JobEnd::Gone)
-                .map(|(role, (attempt, end))| OwnObject {
-                    kind: OwnKind::Job,
-                    name: format!("{role:?}"),
-                    uid: format!("job-{attempt}"),
-                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
-                    trouble: None,
-                });
-            let secret = self.secret.then(|| OwnObject {
-                kind: OwnKind::Secret,
-                name: "credentials".into(),
-                uid: "secret".into(),
-                active: false,
-                trouble: None,
-            });
-            let stays = self.pod_stays.then(|| OwnObject {
-                kind: OwnKind::Pod,
-                name: "lost-pod".into(),
-                uid: "lost-pod".into(),
-                active: true,
-                trouble: Some(lost()),
-            });
-            let orphans = self.orphans.iter().map(|role| OwnObject {
-                kind: OwnKind::Pod,
-                name: format!("orphan-{role:?}"),
-                uid: "orphan".into(),
-                active: true,
-                trouble: Some(orphaned()),
-            });
-            observed.leftovers =
-                Fact::Known(own.chain(secret).chain(stays).chain(orphans).collect());
+            observed.leftovers = Fact::Known(self.list_own());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -419,16 +386,8 @@ impl World {
 /// What is seen of a pod of a target that does not end.
 const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
 
-/// What is seen of a pod that its Job left behind.
-fn orphaned() -> PodTrouble {
-    PodTrouble {
-        kind: PodTroubleKind::Lost,
-        message: "pod orphan on node n1: its Job was deleted without it".into(),
-    }
-}
-
 /// What is seen of a pod whose node is gone.
-fn lost() -> PodTrouble {
+pub(super) fn lost() -> PodTrouble {
     PodTrouble {
         kind: PodTroubleKind::Lost,
         message: "pod lost-pod on node n1: its node does not answer".into(),
