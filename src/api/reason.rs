@@ -58,6 +58,8 @@ pub enum Reason {
     EffectRefused,
     /// Somebody else changed a target, or started it after it had been stopped.
     TargetContended,
+    /// Somebody else started another image while OMS was stopped, and no verified backup tells what it did.
+    OtherImageSeen,
     /// Somebody paused a Deployment, and something is held by that.
     TargetPaused,
     /// Somebody paused a Deployment, and nothing is held by that yet.
@@ -118,6 +120,8 @@ pub enum Reason {
     HaEnabledAgain,
     /// There is no table for HA's parameter.
     HaMissing,
+    /// HA was brought to its goal and does not read so any more.
+    HaChanged,
     /// Whether `oms_console` runs cannot be seen.
     ConsoleUnseen,
     /// `oms_console` starts again, so that it reads `ha.config`.
@@ -178,6 +182,8 @@ pub enum Reason {
     BackupStale,
     /// A rollback finds the claim with the backup gone or being deleted.
     BackupMissing,
+    /// Another upgrade ended on the databases after this one.
+    NewerUpgrade,
     /// The claim cannot be read before a rollback.
     ClaimUnseen,
     /// The databases are not proven to suit the old image.
@@ -193,17 +199,19 @@ name_variants!(
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
+    OtherImageSeen,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
-    ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
+    HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
-    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
+    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing,
+    NewerUpgrade, ClaimUnseen,
     ContentUnproven;
     Agent
 );

@@ -1,7 +1,7 @@
 //! What was seen of the world in one reconcile. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
-use super::AccountSource;
+use super::{AccountSource, RehearsalFacts};
 use crate::api::JobRole;
 use crate::metadb::SchemaFingerprint;
 use crate::oms::container::ProgramState;
@@ -100,6 +100,8 @@ pub struct TargetFacts {
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
     pub cgroup_v1: Fact<bool>,
+    /// Its writes, as they were rehearsed; empty where none was, or none could be built.
+    pub rehearsals: Vec<RehearsalFacts>,
 }
 
 impl TargetFacts {
@@ -413,6 +415,8 @@ pub struct Needs {
     pub cgroup: bool,
     /// Other upgrades of the namespace.
     pub rivals: bool,
+    /// What the API server would make of the writes of the targets.
+    pub rehearsal: bool,
 }
 
 impl Needs {
@@ -442,6 +446,7 @@ impl Needs {
             fingerprint,
             cgroup: _,
             rivals: _,
+            rehearsal: _,
         } = self;
         let asked = [
             identity,

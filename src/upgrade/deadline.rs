@@ -208,12 +208,16 @@ fn describe_lateness(cx: &Context<'_>, step: Step, limit: i64, next: &Next) -> F
     }
 }
 
-/// Whether a stall over something unseen is over: it is seen; or over a Job that had not begun: it works, or has ended.
-pub(crate) fn is_seen_again(reason: &str, next: &Next) -> bool {
+/// Whether a stall is over by itself: what was unseen is seen, HA reads as it should, or a Job that had not begun works
+/// or has ended.
+pub(crate) fn is_over_by_itself(reason: &str, next: &Next) -> bool {
     if reason == Reason::JobPodNotRunning.as_str() {
         return matches!(next, Next::Wait { problem: None, .. });
     }
-    is_blind(reason) && !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason))
+    let set_back = Reason::parse(reason) == Some(Reason::HaChanged)
+        && matches!(next, Next::Do(_) | Next::Wait { .. });
+    let sees = !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason));
+    sees && (is_blind(reason) || set_back)
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.

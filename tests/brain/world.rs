@@ -2,6 +2,7 @@
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
 mod ends;
+mod jobs;
 mod observing;
 mod operator;
 mod own;
@@ -63,6 +64,12 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// The image that its template names.
+    pub fn image(&self) -> &str {
+        let image = &self.template["spec"]["containers"][0]["image"];
+        image.as_str().unwrap()
+    }
+
     /// Whether the console, by what it holds, starts components.
     fn console_sees_ha(&self) -> bool {
         self.console_text.as_deref().is_some_and(reads_enabled)
@@ -81,6 +88,8 @@ pub struct Node {
     /// Templates of its ReplicaSets, the newest last.
     pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
+    /// Its Deployment was deleted.
+    pub gone: bool,
     pub pulled: bool,
     pub init: InitState,
     pub init_attempt: i32,
@@ -134,6 +143,8 @@ pub struct Trouble {
     pub fatal_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
+    /// OMS writes its heart beats in a time zone east of that of the MetaDB.
+    pub beats_ahead: bool,
     /// `config.yaml` names its nodes otherwise than OMS does in its host table.
     pub named_nodes: bool,
     /// `config.yaml` names no nodes.
@@ -206,6 +217,8 @@ pub struct World {
     pub own_table: bool,
     /// The schema cannot be read.
     pub schema_unseen: bool,
+    /// What dry runs come to.
+    pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
@@ -293,6 +306,7 @@ impl World {
             lock: None,
             own_table: false,
             schema_unseen: false,
+            rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],
             secret: false,
@@ -321,6 +335,7 @@ impl World {
                 before: object["spec"]["template"].to_string(),
                 object,
                 pod: None,
+                gone: false,
                 pulled: false,
                 init: InitState::NotStarted,
                 init_attempt: 0,

@@ -9,6 +9,7 @@ mod canonical;
 mod cluster;
 mod conformance;
 mod events;
+mod exits;
 mod explore;
 mod fixpoints;
 mod gate;
@@ -18,6 +19,7 @@ mod invariants;
 mod judging;
 mod manifests;
 mod metadb;
+mod mishaps;
 mod oms;
 mod ownership;
 mod pauses;
@@ -29,6 +31,7 @@ mod replay;
 mod runner;
 mod silences;
 mod store;
+mod strangers;
 mod transitions;
 mod walk;
 mod world;
@@ -380,37 +383,6 @@ fn sample_of_a_lost_node() {
     );
 }
 
-#[test]
-fn sample_of_a_start_by_others() {
-    // The backup is stale: no start of the new version, back to the backup.
-    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
-    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(&findings, &["RolledBack Settling"]);
-    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
-    let rollback = setup(Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    });
-    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
-    back.asks.retry = true;
-    let findings = explore("start by others on the way back", vec![back], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(
-        &findings,
-        &[
-            "RolledBack Settling",
-            "RollingBack StartingOld stalled TargetContended",
-        ],
-    );
-    assert!(
-        findings
-            .ends
-            .keys()
-            .any(|end| end.starts_with("RolledBack"))
-    );
-}
-
 /// What people asked for goes away with a revert in git and comes back with the next one: it was asked for once.
 #[test]
 fn sample_of_requests_that_git_takes_back_and_brings_again() {
@@ -464,33 +436,5 @@ fn sample_of_late_requests() {
             "Aborted Settling",
             "RolledBack Settling",
         ],
-    );
-}
-
-#[test]
-fn sample_of_mishaps() {
-    let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]
-        .into_iter()
-        .chain(AFTER_THE_LINE)
-        .collect();
-    let mut starts = walk_through(World::new(1, Setup::default()), &steps);
-    let rollback = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    starts.extend(walk_through(
-        World::new(1, setup(rollback)),
-        &["Comparing", "Restoring", "StartingOld"],
-    ));
-    for world in &mut starts {
-        world.mishaps = 1;
-    }
-    explore(
-        "mishaps",
-        starts,
-        Limits {
-            worlds: Some(1000),
-            every_fault: false,
-        },
     );
 }

@@ -2,6 +2,29 @@
 use super::*;
 
 impl World {
+    pub fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
+    }
+
+    /// What is not said otherwise is stored as it is sent.
+    pub fn rehearse(&self) -> Vec<RehearsalFacts> {
+        let tell = |act: RehearsedAct| {
+            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
+            let outcome = told.map(|(_, outcome)| outcome.clone());
+            RehearsalFacts {
+                act,
+                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
+            }
+        };
+        RehearsedAct::ALL.into_iter().map(tell).collect()
+    }
+
     /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
         self.checkpoint = self.read_checkpoint();
@@ -108,8 +131,12 @@ impl World {
                 let unpullable = trouble.unpullable && pod.kind != TemplateKind::Old;
                 if !unpullable {
                     pod.running = true;
-                    if pod.kind == TemplateKind::Old {
+                    if pod.image() == OLD {
                         assert_eq!(schema, Schema::Old, "the old image runs on a new schema");
+                    } else if pod.kind == TemplateKind::Final && schema == Schema::Old {
+                        // Nobody knows what it does to them; at best nothing.
+                        self.schema = Schema::Half;
+                        self.writes += 1;
                     }
                     self.nodes[index].pulled = true;
                 }
@@ -128,8 +155,8 @@ impl World {
                             && !trouble.console_dead
                             && (!trouble.programs_need_init || helped)
                     }
-                    // The strangers of this world change no image.
-                    TemplateKind::Foreign => schema == Schema::Old,
+                    TemplateKind::Foreign if pod.image() == OLD => schema == Schema::Old,
+                    TemplateKind::Foreign => schema == Schema::New,
                 };
                 if pod.up {
                     pod.console_text = Some(text);

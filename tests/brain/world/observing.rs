@@ -1,5 +1,6 @@
 //! The world as the operator sees it.
 use super::*;
+use oms_operator::metadb::record::RecordFact;
 
 impl World {
     pub fn observe(&self) -> Observed {
@@ -122,7 +123,15 @@ impl World {
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
-            age_seconds: if self.trouble.beats_off { 28_801 } else { 1 },
+            age_seconds: match self.trouble {
+                Trouble {
+                    beats_off: true, ..
+                } => 28_801,
+                Trouble {
+                    beats_ahead: true, ..
+                } => -28_799,
+                _ => 1,
+            },
             written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
@@ -154,6 +163,12 @@ impl World {
                 .filter(|row| row.uid == self.uid)
                 .cloned()
                 .collect(),
+            newest_verdict: self
+                .record
+                .iter()
+                .filter(|row| matches!(row.fact, RecordFact::Verdict { .. }))
+                .max_by_key(|row| row.ordinal)
+                .cloned(),
             ..UpgradeRecord::default()
         });
         let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
@@ -164,16 +179,6 @@ impl World {
         };
         observed.progress = self.observe_progress(key);
         observed
-    }
-
-    fn list_sessions(&self) -> Vec<ForeignSession> {
-        let up = self.nodes.iter().any(|node| node.pod.is_some());
-        let own = self.oms_comes_from.filter(|_| up).into_iter();
-        let mut all: Vec<ForeignSession> = own
-            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
-            .collect();
-        all.extend(self.strangers.iter().cloned());
-        all
     }
 
     fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
@@ -266,6 +271,8 @@ impl World {
             name,
             deployment: if self.targets_unseen {
                 Fact::Unknown("deployments is forbidden".into())
+            } else if node.gone {
+                Fact::Known(None)
             } else {
                 Fact::Known(Some(deployment))
             },
@@ -280,105 +287,10 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
-        }
-    }
-
-    fn observe_job(&self, role: JobRole) -> JobState {
-        let recorded = self
-            .status
-            .internal
-            .jobs
-            .iter()
-            .find(|job| job.role == role)
-            .map_or(1, |job| job.attempt);
-        let Some((attempt, end)) = self
-            .jobs
-            .get(&role)
-            .filter(|(attempt, _)| *attempt == recorded)
-        else {
-            return JobState::Absent;
-        };
-        let uid = format!("job-{attempt}");
-        let (outcome, reason) = match end {
-            JobEnd::Gone => return JobState::Absent,
-            JobEnd::Running => {
-                return JobState::Running {
-                    uid,
-                    progress: self.progress.clone(),
-                    trouble: None,
-                    made: EPOCH + self.clock,
-                };
-            }
-            JobEnd::Lost => {
-                return JobState::Running {
-                    uid,
-                    progress: None,
-                    trouble: Some(lost()),
-                    made: EPOCH,
-                };
-            }
-            JobEnd::NotBegun(made) => {
-                return JobState::Running {
-                    uid,
-                    progress: None,
-                    trouble: Some(PodTrouble {
-                        kind: PodTroubleKind::NotBegun,
-                        message: "0/3 nodes are available".into(),
-                    }),
-                    made: *made,
-                };
-            }
-            JobEnd::Killed => {
-                return JobState::Ended {
-                    uid,
-                    helpers: vec![],
-                    report: None,
-                    why: "Evicted".into(),
-                };
-            }
-            JobEnd::Ok => (Outcome::Succeeded, Reason::Completed),
-            JobEnd::Bad(reason) => (Outcome::Failed, *reason),
-        };
-        let equal = self.dump == Some((self.schema, self.writes));
-        let result = match role {
-            JobRole::Probe => CommandResult::Probe(Box::new(self.probe.clone())),
-            JobRole::Dump => CommandResult::Dump(DumpReport {
-                directory: "/backup/x/attempt-1".into(),
-                ..DumpReport::default()
-            }),
-            JobRole::Verify => CommandResult::Verify(VerifyReport {
-                files: 3,
-                rows: 1,
-                stored_bytes: 1,
-                scratch_restore: Trial::Works,
-            }),
-            JobRole::Compare if equal => CommandResult::Compare(CompareReport::Equal),
-            JobRole::Compare => CommandResult::Compare(CompareReport::Different {
-                summary: "x".into(),
-                objects: 1,
-            }),
-            JobRole::Restore => CommandResult::Restore(RestoreReport {
-                safety_copies: self.copies.iter().map(|name| build_copy(name)).collect(),
-                ..RestoreReport::default()
-            }),
-            JobRole::DropCopies => CommandResult::DropSafetyCopies(DropReport::default()),
-        };
-        let report = Report {
-            command: format!("{role:?}"),
-            upgrade_uid: UID.into(),
-            attempt: *attempt,
-            outcome,
-            reason,
-            message: "as asked".into(),
-            manifest_digest: Some("ab".repeat(32)),
-            seconds: 1,
-            result: Some(result),
-        };
-        JobState::Ended {
-            uid,
-            helpers: self.helpers.clone(),
-            report: Some(Box::new(report)),
-            why: String::new(),
+            rehearsals: match needs.rehearsal && !node.gone {
+                true => self.rehearse(),
+                false => vec![],
+            },
         }
     }
 }
@@ -386,15 +298,7 @@ impl World {
 /// What is seen of a pod of a target that does not end.
 const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
 
-/// What is seen of a pod whose node is gone.
-pub(super) fn lost() -> PodTrouble {
-    PodTrouble {
-        kind: PodTroubleKind::Lost,
-        message: "pod lost-pod on node n1: its node does not answer".into(),
-    }
-}
-
-fn build_copy(database: &str) -> SafetyCopy {
+pub(super) fn build_copy(database: &str) -> SafetyCopy {
     SafetyCopy {
         database: database.to_owned(),
         tables: Some(1),
@@ -422,14 +326,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
                 String::new()
             },
             image_id: if pod.running {
-                format!(
-                    "{:?}",
-                    if pod.kind == TemplateKind::Old || trouble.retagged {
-                        OLD
-                    } else {
-                        NEW
-                    }
-                )
+                format!("{:?}", if trouble.retagged { OLD } else { pod.image() })
             } else {
                 String::new()
             },

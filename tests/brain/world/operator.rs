@@ -336,6 +336,34 @@ impl World {
         self.store(index, object);
     }
 
+    /// A stranger names another image (`kubectl set image`).
+    pub fn set_image(&mut self, index: usize, image: &str) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+        self.own(&before, &mut object, "kubectl-set");
+        self.store(index, object);
+    }
+
+    /// A stranger restarts a target (`kubectl rollout restart`).
+    pub fn restart(&mut self, index: usize) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"]["metadata"] =
+            json!({"annotations": {"kubectl.kubernetes.io/restartedAt": self.now().0.to_string()}});
+        self.own(&before, &mut object, "kubectl-rollout");
+        self.store(index, object);
+    }
+
+    /// A stranger takes back the last change of a template (`kubectl rollout undo`).
+    pub fn write_back(&mut self, index: usize, template: serde_json::Value) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"] = template;
+        self.own(&before, &mut object, "kubectl-rollout");
+        self.store(index, object);
+    }
+
     /// The record on a target.
     pub fn read_record(&self, index: usize) -> Option<String> {
         let annotations = &self.nodes[index].object["metadata"]["annotations"];

@@ -1,5 +1,5 @@
 //! Objects of the operator's own, as it sees them.
-use super::observing::lost;
+use super::jobs::lost;
 use super::*;
 
 impl World {
