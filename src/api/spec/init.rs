@@ -13,10 +13,10 @@ pub struct Init {
     /// switched on.
     #[schemars(
         length(max = 4),
-        inner(length(min = 8, max = 120), regex(pattern = r"^\S([^\r\n]*\S){7}$"))
+        inner(length(min = 8, max = 120), regex(pattern = r"^\S[^\r\n]*\S$"))
     )]
-    #[x_kube(validation = ("self.all(text, size(bytes(text)) <= 120)",
-        "init.completionTexts: 120 bytes at most each"))]
+    #[x_kube(validation = ("self.all(text, size(bytes(text)) <= 120 && text.matches('([^ ] *){8}'))",
+        "init.completionTexts: 8 characters at least, blanks aside, and 120 bytes at most each"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub completion_texts: Vec<String>,
 }
