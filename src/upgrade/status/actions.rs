@@ -5,6 +5,7 @@ use crate::api::{
     Acceptance, Action, ActionName, Direction, Gate, NextAction, OmsUpgradeStatus, Phase,
     RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall, Step,
 };
+use crate::protocol::report::Reason as AgentReason;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::findings::is_passed;
@@ -124,7 +125,8 @@ fn judge_loss(stall: &Stall, step: Option<Step>) -> Loss {
             | Reason::SchemaChanged
             | Reason::OtherImageSeen
             | Reason::BackupMissing
-            | Reason::ManifestMismatch,
+            | Reason::ManifestMismatch
+            | Reason::Agent(AgentReason::ChecksumMismatch),
         ) => Loss::OfRecord,
         _ if step == Some(Step::FindingBackup) => Loss::OfRecord,
         _ => Loss::None,
