@@ -1,9 +1,10 @@
-//! Accounts that Secrets hold: of the MetaDB and of the console. Reads Secrets; keeps nothing.
+//! Accounts and files that Secrets and ConfigMaps hold: of the MetaDB and of the console. Reads them; keeps nothing.
 use super::calls::{CallError, CallSite};
 use super::ports::Ports;
 use crate::api::SecretCredentials;
+use crate::facts::{ConfigSource, HolderKind};
 use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
 use zeroize::Zeroizing;
 
@@ -20,6 +21,30 @@ pub(super) async fn read_secret(
 pub(super) fn read_text(secret: &Secret, key: &str) -> Option<Zeroizing<String>> {
     let bytes = secret.data.as_ref()?.get(key)?;
     String::from_utf8(bytes.0.clone()).ok().map(Zeroizing::new)
+}
+
+/// A key of a Secret or ConfigMap as text. Where it is missing the message ends with the advice.
+pub(super) async fn read_source(
+    ports: &Ports,
+    namespace: &str,
+    source: &ConfigSource,
+    advice: &str,
+) -> Result<Zeroizing<String>, CallError> {
+    let ConfigSource { kind, name, key } = source;
+    let text = match kind {
+        HolderKind::Secret => read_text(&read_secret(ports, namespace, name).await?, key),
+        HolderKind::ConfigMap => {
+            let api: Api<ConfigMap> = Api::namespaced(ports.client.clone(), namespace);
+            let read = ports.kube(CallSite::GetConfigMap, api.get(name)).await?;
+            let text = read.data.and_then(|mut data| data.remove(key));
+            text.map(Zeroizing::new)
+        }
+    };
+    text.ok_or_else(|| {
+        CallError::Missing(format!(
+            "{kind:?} {name} has no readable key {key}; {advice}"
+        ))
+    })
 }
 
 /// The account that a spec names.

@@ -4,6 +4,7 @@
 //! that of a rollback; where there is none, the step asks a person.
 use crate::api::{Cause, Direction, OmsUpgradeStatus, Step};
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::last_look::is_schema_changed;
 use crate::upgrade::parts::other_image::is_backup_verified;
 use crate::upgrade::parts::targets::{read_targets, was_left_alone};
 use crate::upgrade::transition::turn_back;
@@ -19,7 +20,8 @@ pub(crate) fn note_changed_schema(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
     };
     let left_alone = read_targets(cx)
         .is_ok_and(|targets| targets.iter().all(|target| was_left_alone(cx, target)));
-    if draft.stall.is_some() || !is_backup_verified(draft) || !left_alone || !is_changed(cx) {
+    if draft.stall.is_some() || !is_backup_verified(draft) || !left_alone || !is_schema_changed(cx)
+    {
         return false;
     }
     let cause = Cause {
@@ -32,12 +34,4 @@ pub(crate) fn note_changed_schema(cx: &Context<'_>, draft: &mut OmsUpgradeStatus
     };
     turn_back(cx, draft, Direction::RollBack, cause);
     true
-}
-
-fn is_changed(cx: &Context<'_>) -> bool {
-    let known = cx.status.internal.fingerprint.as_ref();
-    let found = cx.observed.metadb.fingerprint.known();
-    known
-        .zip(found)
-        .is_some_and(|(known, found)| *known != String::from(found.clone()))
 }

@@ -5,8 +5,7 @@
 //! how to get back; where there are none, nothing is done.
 use crate::api::{
     Action, Cause, Direction, Internal, JobRecord, JobRole, OmsUpgradeStatus, Originals,
-    PlanStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Requests, RollbackPolicy, Stall, Step,
-    TargetOriginal, Waiting,
+    PlanStatus, Reason, Requests, RollbackPolicy, Stall, Step, TargetOriginal, Waiting,
 };
 use crate::facts::{DeploymentFacts, Fact, OriginalsCopy};
 use crate::objects::deployment::{capture_original, find_container_name};
@@ -14,6 +13,7 @@ use crate::objects::names::originals_name;
 use crate::objects::originals::read_template_text;
 use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::target_record::{TargetRecord, find_record, read_copied_record};
@@ -104,7 +104,8 @@ fn describe_loss(meaning: &str) -> Stall {
         message: format!(
             "what the operator remembers of this upgrade (status.internal) is lost, as happens where the definition of OmsUpgrade in the cluster is \
              older than the operator: {meaning}; apply the definition of this version, then bring OMS to a version that runs by hand (docs/backup.md, \
-             restore by hand), let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it"
+             restore by hand), {release}",
+            release = describe_release()
         ),
         accept: Vec::new(),
     }

@@ -6,9 +6,14 @@ use oms_operator::api::{RollbackPolicy, find_condition};
 
 /// OMS is stopped, the backup is verified, and the step is held before the line.
 fn hold_at_a_verified_backup() -> World {
+    reach_a_verified_backup(Step::VerifyingBackup, true)
+}
+
+/// OMS is stopped and the backup is verified, a second after a step was begun, or paused.
+fn reach_a_verified_backup(step: Step, paused: bool) -> World {
     let mut world = World::new(1, true, Trouble::default());
-    run_until(&mut world, Step::VerifyingBackup);
-    world.spec.paused = true;
+    run_until(&mut world, step);
+    world.spec.paused = paused;
     while world
         .status
         .backup
@@ -42,24 +47,8 @@ fn the_new_image_of_a_stranger_before_the_line_is_rolled_back() {
         (Step::VerifyingBackup, true),
         (Step::StartingNew, false),
     ] {
-        let mut world = World::new(1, true, Trouble::default());
-        run_until(&mut world, step);
-        world.spec.paused = paused;
-        while world
-            .status
-            .backup
-            .as_ref()
-            .is_none_or(|backup| !backup.verified)
-        {
-            world.run_pass();
-            world.run_cluster();
-        }
-        world.clock += 1;
-        world.set_image(0, NEW);
-        world.scale(0, 1);
-        // It is up before the operator looks.
-        world.run_cluster();
-        world.run_cluster();
+        let mut world = reach_a_verified_backup(step, paused);
+        start_new_image(&mut world);
         run(&mut world);
         expect(&world, Phase::RolledBack);
         let cause = world.status.cause.clone().unwrap();

@@ -1,11 +1,13 @@
 //! The consoles: health, and how far each project is.
 use super::targets::TargetView;
 use crate::api::{CaSource, ConsoleScheme, ProjectRecord};
-use crate::controller::accounts::{read_account, read_secret, read_text};
+use crate::controller::accounts::{read_account, read_source};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
-use crate::facts::{Fact, MetaDbFacts, Needs, PodFacts, ProgressReport, UnreadProject};
+use crate::facts::{
+    ConfigSource, Fact, HolderKind, MetaDbFacts, Needs, PodFacts, ProgressReport, UnreadProject,
+};
 use crate::metadb::secret::Credentials;
 use crate::oms::open_api::{
     CertificateCheck, Endpoint, Health, OpenApi, OpenApiError, Scheme, Trust,
@@ -13,8 +15,6 @@ use crate::oms::open_api::{
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, ProjectStatus};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::Api;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -58,8 +58,14 @@ pub(in crate::controller) async fn find_access(
             Scheme::Https(Trust {
                 check: match ca {
                     Some(ca) => {
-                        let pem = read_certificates(ports, subject.owner.namespace, ca).await?;
-                        CertificateCheck::Pem(pem.into())
+                        let source = find_source(ca).ok_or_else(|| {
+                            let text =
+                                "spec.console.tls.ca names no Secret and no ConfigMap; name one";
+                            CallError::Missing(text.into())
+                        })?;
+                        let namespace = subject.owner.namespace;
+                        let pem = read_source(ports, namespace, &source, "add it").await?;
+                        CertificateCheck::Pem(pem.as_str().into())
                     }
                     None if unsafely => CertificateCheck::Nothing,
                     // The definition does not let it come to that.
@@ -76,46 +82,33 @@ pub(in crate::controller) async fn find_access(
     Ok(ConsoleAccess { port, scheme })
 }
 
-async fn read_certificates(
-    ports: &Ports,
-    namespace: &str,
-    ca: &CaSource,
-) -> Result<String, CallError> {
-    let (kind, name, key, text) = match (&ca.secret_key_ref, &ca.config_map_key_ref) {
-        (Some(wanted), _) => {
-            let secret = read_secret(ports, namespace, &wanted.name).await?;
-            let text = read_text(&secret, &wanted.key).map(|text| text.to_string());
-            ("Secret", &wanted.name, &wanted.key, text)
-        }
-        (None, Some(wanted)) => {
-            let api: Api<ConfigMap> = Api::namespaced(ports.client.clone(), namespace);
-            let read = ports.kube(CallSite::GetConfigMap, api.get(&wanted.name));
-            let text = read
-                .await?
-                .data
-                .and_then(|mut data| data.remove(&wanted.key));
-            ("ConfigMap", &wanted.name, &wanted.key, text)
-        }
-        (None, None) => {
-            let text = "spec.console.tls.ca names no Secret and no ConfigMap; name one";
-            return Err(CallError::Missing(text.into()));
-        }
+/// Where the certificates lie.
+fn find_source(ca: &CaSource) -> Option<ConfigSource> {
+    let (kind, name, key) = match (&ca.secret_key_ref, &ca.config_map_key_ref) {
+        (Some(wanted), _) => (HolderKind::Secret, &wanted.name, &wanted.key),
+        (None, Some(wanted)) => (HolderKind::ConfigMap, &wanted.name, &wanted.key),
+        (None, None) => return None,
     };
-    text.ok_or_else(|| {
-        CallError::Missing(format!("{kind} {name} has no readable key {key}; add it"))
+    Some(ConfigSource {
+        kind,
+        name: name.clone(),
+        key: key.clone(),
     })
+}
+
+fn require_access(access: &Fact<ConsoleAccess>) -> Result<&ConsoleAccess, CallError> {
+    access
+        .as_result()
+        .map_err(|why| CallError::Missing(why.to_string()))
 }
 
 /// `/oms/health` of one node.
 pub(super) async fn read_health(
     ports: &Ports,
-    access: &Result<ConsoleAccess, CallError>,
+    access: &Fact<ConsoleAccess>,
     pod: &PodFacts,
 ) -> Result<Health, CallError> {
-    let access = access
-        .as_ref()
-        .map_err(|error| CallError::Missing(error.to_string()))?;
-    let endpoint = access
+    let endpoint = require_access(access)?
         .find_endpoint(pod, None)
         .ok_or_else(|| CallError::Missing(format!("pod {} has no address", pod.name)))?;
     let site = CallSite::ConsoleHealth;
@@ -129,6 +122,7 @@ pub(super) async fn observe_progress(
     ports: &Ports,
     subject: &Subject<'_>,
     needs: Needs,
+    access: &Fact<ConsoleAccess>,
     targets: &[TargetView],
     metadb: &MetaDbFacts,
 ) -> Fact<ProgressReport> {
@@ -155,7 +149,7 @@ pub(super) async fn observe_progress(
             Fact::Unknown(reason) => return Fact::Unknown(reason.clone()),
         }
     };
-    Fact::from_result(read_all(ports, subject, targets, keys).await)
+    Fact::from_result(read_all(ports, subject, access, targets, keys).await)
 }
 
 fn read_key(project: &ProjectRecord) -> ProjectKey {
@@ -170,6 +164,7 @@ fn read_key(project: &ProjectRecord) -> ProjectKey {
 async fn read_all(
     ports: &Ports,
     subject: &Subject<'_>,
+    access: &Fact<ConsoleAccess>,
     targets: &[TargetView],
     mut keys: Vec<ProjectKey>,
 ) -> Result<ProgressReport, CallError> {
@@ -182,8 +177,8 @@ async fn read_all(
             Some(wanted) => Some(read_account(ports, subject.owner.namespace, wanted).await?),
             None => None,
         };
-    let access = find_access(ports, subject).await?;
-    let mut first = CallError::Missing("no container of a target runs".into());
+    let access = require_access(access)?;
+    let mut last = CallError::Missing("no container of a target runs".into());
     let mut lost: Vec<UnreadProject> = Vec::new();
     for pod in targets.iter().filter_map(|view| view.facts.find_running()) {
         let Some(endpoint) = access.find_endpoint(pod, None) else {
@@ -207,7 +202,7 @@ async fn read_all(
                         true => lost.push(unread),
                         false => report.unread.push(unread),
                     }
-                    first = error;
+                    last = error;
                 }
             }
         }
@@ -218,7 +213,7 @@ async fn read_all(
     }
     report.unread.append(&mut lost);
     if report.seen.is_empty() {
-        return Err(first);
+        return Err(last);
     }
     Ok(report)
 }

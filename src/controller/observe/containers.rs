@@ -1,5 +1,5 @@
 //! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
-use super::console::{ConsoleAccess, find_access, read_health};
+use super::console::{ConsoleAccess, read_health};
 use super::on_demand::look_if;
 use super::targets::TargetView;
 use crate::api::InitRecord;
@@ -31,15 +31,12 @@ pub(super) async fn read_containers(
     ports: &Ports,
     subject: &Subject<'_>,
     needs: Needs,
+    access: &Fact<ConsoleAccess>,
     targets: &[TargetView],
 ) -> Vec<ContainerReading> {
-    let access = match needs.health {
-        true => find_access(ports, subject).await,
-        false => Err(CallError::Bug("the console is not asked".into())),
-    };
     let looks: Vec<BoxFuture<'_, ContainerReading>> = targets
         .iter()
-        .map(|view| read_container(ports, subject, needs, &access, view).boxed())
+        .map(|view| read_container(ports, subject, needs, access, view).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
@@ -48,7 +45,7 @@ async fn read_container(
     ports: &Ports,
     subject: &Subject<'_>,
     needs: Needs,
-    access: &Result<ConsoleAccess, CallError>,
+    access: &Fact<ConsoleAccess>,
     view: &TargetView,
 ) -> ContainerReading {
     let Some((place, pod)) = view.find_place() else {

@@ -5,11 +5,13 @@
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
 use super::targets::TargetView;
 use crate::api::{MetaDbSource, SecretCredentials};
-use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
+use crate::controller::accounts::{
+    read_account, read_secret, read_source, read_text, take_account,
+};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
-use crate::facts::{AccountSource, ConfigSource, HolderKind};
+use crate::facts::{AccountSource, ConfigSource};
 use crate::metadb::secret::Credentials;
 use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
 use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
@@ -18,10 +20,7 @@ use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{ConfigError, NodeConfig, merge_configs, parse_config};
 use crate::oms::installation::{Address, Databases, Installation};
 use crate::oms::metadb::MetaDb;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::Api;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The installation and a client of its MetaDB.
 #[derive(Clone)]
@@ -171,7 +170,8 @@ async fn read_files(
     for (target, source) in sources {
         let Some(source) = source else { continue };
         if !seen.iter().any(|(known, _, _)| known == source) {
-            let text = read_key(ports, namespace, source).await?;
+            let text =
+                read_source(ports, namespace, source, "config.yaml is expected there").await?;
             let (config, credentials) =
                 parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))?;
             seen.push((source.clone(), config, credentials));
@@ -184,33 +184,6 @@ async fn read_files(
         account: seen.into_iter().next().map(|(_, _, account)| account),
         configs,
     })
-}
-
-async fn read_key(
-    ports: &Ports,
-    namespace: &str,
-    source: &ConfigSource,
-) -> Result<Zeroizing<String>, CallError> {
-    let missing = || {
-        CallError::Missing(format!(
-            "{:?} {} has no readable key {}; config.yaml is expected there",
-            source.kind, source.name, source.key
-        ))
-    };
-    match source.kind {
-        HolderKind::Secret => {
-            let secret = read_secret(ports, namespace, &source.name).await?;
-            read_text(&secret, &source.key).ok_or_else(missing)
-        }
-        HolderKind::ConfigMap => {
-            let api: Api<ConfigMap> = Api::namespaced(ports.client.clone(), namespace);
-            let map = ports
-                .kube(CallSite::GetConfigMap, api.get(&source.name))
-                .await?;
-            let text = map.data.and_then(|mut data| data.remove(&source.key));
-            text.map(Zeroizing::new).ok_or_else(missing)
-        }
-    }
 }
 
 async fn read_own_secret(

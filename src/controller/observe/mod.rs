@@ -19,7 +19,7 @@ mod targets;
 use super::calls::CallError;
 use super::ports::Ports;
 use super::subject::Subject;
-use crate::facts::{Fact, MetaDbFacts, Needs, Observed, TargetFacts};
+use crate::facts::{Fact, MetaDbFacts, Needs, Observed, RehearsalFacts, TargetFacts};
 use crate::upgrade::find_needs;
 use containers::ContainerReading;
 use futures::FutureExt;
@@ -43,29 +43,25 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
         .map(|target| observe_target(ports, subject, target).boxed())
         .collect();
     let views = futures::future::join_all(looks).await;
+    // Its certificates are read once for all that asks a console.
+    let asks_console = needs.health || needs.progress;
+    let access = look_if(asks_console, find_access(ports, subject)).await;
     // Each on the heap: together they would be one frame, too large for a thread's stack.
     let (around, (installation, metadb), readings, templates, rehearsals) = futures::join!(
         observe_around(ports, subject, needs, &views).boxed(),
         observe_installation(ports, subject, needs, &views).boxed(),
-        containers::read_containers(ports, subject, needs, &views).boxed(),
+        containers::read_containers(ports, subject, needs, &access, &views).boxed(),
         targets::read_all_templates(ports, needs, &views).boxed(),
         rehearsal::rehearse_all(ports, subject, needs, &views).boxed()
     );
-    let progress = console::observe_progress(ports, subject, needs, &views, &metadb).await;
+    let progress = console::observe_progress(ports, subject, needs, &access, &views, &metadb).await;
     let (targets, handles) = views
         .into_iter()
         .zip(readings)
         .zip(templates)
         .zip(rehearsals)
         .map(|(((view, reading), templates), rehearsals)| {
-            let (facts, handle) = complete_target(view, reading, templates);
-            (
-                TargetFacts {
-                    rehearsals,
-                    ..facts
-                },
-                handle,
-            )
+            complete_target(view, reading, templates, rehearsals)
         })
         .unzip();
     let observed = Observed {
@@ -96,6 +92,7 @@ fn complete_target(
     view: TargetView,
     reading: ContainerReading,
     templates: Vec<Template>,
+    rehearsals: Vec<RehearsalFacts>,
 ) -> (TargetFacts, TargetHandle) {
     let mut facts = view.facts;
     if let Fact::Known(pods) = &mut facts.pods {
@@ -107,6 +104,7 @@ fn complete_target(
         programs: reading.programs,
         init: reading.init,
         init_log: reading.init_log,
+        rehearsals,
         cgroup_v1: reading.cgroup_v1,
         health: reading.health,
         ..facts

@@ -1,7 +1,14 @@
 //! Whether an upgrade is given up as it stands. Pure.
-use crate::api::{Cause, OmsUpgradeStatus, Reason, Step};
+use crate::api::{Cause, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step};
 use crate::facts::Fact;
 use crate::upgrade::context::Context;
+
+/// What a person does who gives an upgrade up as it stands, in words for the end of a message.
+pub(crate) fn describe_release() -> String {
+    format!(
+        "let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it"
+    )
+}
 
 /// Whether nothing may be called any more that needs the namespace.
 pub(crate) fn is_abandoned(cx: &Context<'_>) -> bool {

@@ -60,13 +60,22 @@ pub(crate) fn look_once_more(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     Ok(Step::BackingUp)
 }
 
+/// The schema is seen to be another than the one that OMS was stopped with.
+pub(crate) fn is_schema_changed(cx: &Context<'_>) -> bool {
+    let known = cx.status.internal.fingerprint.as_ref();
+    let found = cx.observed.metadb.fingerprint.known();
+    known
+        .zip(found)
+        .is_some_and(|(known, found)| *known != String::from(found.clone()))
+}
+
 /// A dump of a schema that a new version has altered already is no backup of the old one.
 pub(crate) fn require_same_schema(cx: &Context<'_>) -> Result<(), Next> {
-    let Some(known) = &cx.status.internal.fingerprint else {
+    if cx.status.internal.fingerprint.is_none() {
         return Ok(());
-    };
-    let found = require_known(&cx.observed.metadb.fingerprint, 2, Reason::MetaDbUnseen)?;
-    if *known == String::from(found.clone()) {
+    }
+    require_known(&cx.observed.metadb.fingerprint, 2, Reason::MetaDbUnseen)?;
+    if !is_schema_changed(cx) {
         return Ok(());
     }
     Err(Next::Stall(Failure::with_advice(

@@ -2,10 +2,7 @@
 //!
 //! The status has their hashes. A text counts only with the recorded hash, wherever it comes from; so it does not
 //! matter in which order the places are asked.
-use crate::api::{
-    ORIGINALS_ANNOTATION, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason,
-    TargetOriginal,
-};
+use crate::api::{ORIGINALS_ANNOTATION, OmsUpgradeStatus, Reason, TargetOriginal};
 use crate::facts::{Fact, OriginalsCopy, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::{TemplateKind, classify_template, list_candidates};
 use crate::objects::names::originals_name;
@@ -14,6 +11,7 @@ use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
+use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::targets::{Target, describe_contention, read_targets};
 use crate::upgrade::target_record::{build_target_record, find_record, read_copied_record};
 use serde_json::Value;
@@ -305,7 +303,8 @@ fn describe_missing(cx: &Context<'_>, name: &str) -> Next {
             format!(
                 "{missing}, nor in Secret {secret}, so nothing is made of it; Deployment and databases are not touched any more, the backup stays; \
                  bring back the annotation or the Secret from a backup of the cluster, then write a new spec.retryRequest; or bring OMS back by hand \
-                 (docs/backup.md, restore by hand), let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it"
+                 (docs/backup.md, restore by hand), {release}",
+                release = describe_release()
             ),
         )),
     }

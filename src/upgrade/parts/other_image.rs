@@ -1,10 +1,8 @@
 //! What follows from another image that somebody started while OMS was stopped for the backup. Pure.
-use crate::api::{
-    AcceptReason, Acceptance, OmsUpgradeStatus, OtherImage, RELEASE_ANNOTATION, RELEASE_VALUE,
-    Reason,
-};
+use crate::api::{AcceptReason, Acceptance, OmsUpgradeStatus, OtherImage, Reason};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 
 /// Whether there is a backup that the databases can be compared with, and restored from.
@@ -46,9 +44,10 @@ pub(crate) fn require_accepted_image(cx: &Context<'_>, seen: &OtherImage) -> Res
         "somebody else started {image} in Deployment {target} while OMS was stopped, and there is no backup that the databases could be compared with and \
          restored from without losing what was written since: what that image made of them is not known, so the old version is not started and what runs \
          is left as it is; look at the databases; where they suit the old version, take it upon you, and what runs is stopped and the old version started: \
-         {}; else bring OMS by hand to the version that suits them (status.internal.originals has the original, docs/backup.md the restore), then let go of \
-         this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retryRequest does not help",
-        describe_acceptance(&accept)
+         {}; else bring OMS by hand to the version that suits them (status.internal.originals has the original, docs/backup.md the restore), then \
+         {release}; spec.retryRequest does not help",
+        describe_acceptance(&accept),
+        release = describe_release()
     );
     let failure = Failure::with_advice(Reason::OtherImageSeen, message);
     Err(Next::Stall(failure.with_acceptance(vec![accept])))

@@ -1,11 +1,10 @@
 //! The targets as a step sees them, and telling when somebody else writes them. Pure.
-use crate::api::{
-    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step, StoppedTarget, TargetOriginal,
-};
+use crate::api::{Direction, Reason, Step, StoppedTarget, TargetOriginal};
 use crate::facts::{DeploymentFacts, PodFacts, TargetFacts};
 use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::abandonment::describe_release;
 
 /// A target with everything that a step needs of it.
 pub(crate) struct Target<'a> {
@@ -28,7 +27,8 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
             Reason::TargetVanished,
             format!(
                 "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
-                 bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retryRequest does not help"
+                 bring OMS back by hand (docs/backup.md, restore by hand), then {release}; spec.retryRequest does not help",
+                release = describe_release()
             ),
         )
     })?;
@@ -50,7 +50,8 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
             Reason::TargetReplaced,
             format!(
                 "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
-                 bring OMS back by hand (status.internal.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retryRequest does not help"
+                 bring OMS back by hand (status.internal.originals has the original, docs/backup.md the restore), then {release}; spec.retryRequest does not help",
+                release = describe_release()
             ),
         )));
     }

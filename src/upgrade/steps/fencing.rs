@@ -2,15 +2,14 @@
 //!
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since,
 //! a "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
-use crate::api::{
-    Direction, FENCE_ANNOTATION, Phase, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step,
-};
+use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::patch_target;
+use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::lock::secure_lock;
@@ -112,8 +111,9 @@ fn ensure_newest(cx: &Context<'_>) -> Result<(), Next> {
         format!(
             "another upgrade (uid {}) ended on these databases after this one, and the backup of this one would take away what was done since; \
              OMS was not stopped for this rollback, and no data was changed; roll that one back instead (kubectl get omsup -A shows uids with -o yaml), \
-             or let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it",
-            newest.uid
+             or {release}",
+            newest.uid,
+            release = describe_release()
         ),
     )))
 }

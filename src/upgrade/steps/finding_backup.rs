@@ -1,14 +1,13 @@
 //! Rollback: the backup is still where it was put, before anything is stopped for it. Pure.
 //!
 //! A claim that was emptied, or made anew under its name, is there as well: only what lies on it tells.
-use crate::api::{
-    JobRole, OmsUpgradeStatus, Phase, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step,
-};
+use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::protocol::sentence::drop_full_stop;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
@@ -55,8 +54,9 @@ fn blame_claim(cx: &Context<'_>, failure: Failure) -> Failure {
         format!(
             "the backup could not be found on PersistentVolumeClaim {claim}, so nothing was stopped for this rollback, and nothing of OMS, HA or the databases was changed: \
              {}; bring the backup back (directory {directory} below the claim, which the agent has at /backup), then write a new spec.retryRequest, which looks again; \
-             where it is lost for good, let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it, and what runs stays",
-            drop_full_stop(&failure.message)
+             where it is lost for good, {release}, and what runs stays",
+            drop_full_stop(&failure.message),
+            release = describe_release()
         ),
     )
 }
