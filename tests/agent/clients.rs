@@ -8,7 +8,7 @@ use oms_operator::protocol::report::Reason;
 use serde_json::json;
 
 /// A dump by such a client is a backup, and comes back both ways.
-fn accepted(kind: Kind, script: &str, mark: &str) {
+pub fn accepted(kind: Kind, script: &str, mark: &str) {
     let world = World::small(kind);
     let old = world.text();
     let dump = with_client(&world, script);

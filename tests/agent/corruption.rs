@@ -93,7 +93,7 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn physical_damage(kind: Kind) {
+pub fn physical_damage(kind: Kind) {
     let backup = Backup::make(kind);
     backup.verify(&backup.digest).succeeded();
     let file = backup.file();
@@ -191,7 +191,7 @@ fn without_lines(text: &str, belongs: impl Fn(&str) -> bool) -> String {
         .collect()
 }
 
-fn logical_damage(kind: Kind) {
+pub fn logical_damage(kind: Kind) {
     let backup = Backup::make(kind);
     let known = [
         Reason::ContentDiffers,

@@ -1,4 +1,4 @@
-//! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+//! The agent against real servers: seekdb (OceanBase's engine), MariaDB and MySQL, each test with a server of its own.
 mod clients;
 mod corruption;
 #[path = "../engines/mod.rs"]
@@ -6,6 +6,7 @@ mod engines;
 mod faults;
 mod kills;
 mod lost;
+mod more_engines;
 mod outside;
 mod roundtrip;
 mod secrets;

@@ -250,7 +250,12 @@ fn sigterm_ends_the_client_and_leaves_a_report() {
 
 #[test]
 fn sigterm_takes_the_scratch_databases_along() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    sigterm_takes_the_scratch_databases_along_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn sigterm_takes_the_scratch_databases_along_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         // Enough to be caught in the middle of loading it.
         for _ in 0..15 {

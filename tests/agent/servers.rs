@@ -125,7 +125,7 @@ fn a_trial_that_breaks_off_is_no_finding() {
 
 /// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while
 /// OMS's old version can still be started.
-fn long_rows(kind: Kind) {
+pub fn long_rows(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(
         "CREATE TABLE oms_rm.large (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO oms_rm.large VALUES (1, REPEAT('x', 700000));",
@@ -173,7 +173,7 @@ fn long_rows_on_seekdb() {
 }
 
 /// A node is lost in the middle of a load: its sessions and its lock stay open, and the next attempt gets past them.
-fn lost_node(kind: Kind) {
+pub fn lost_node(kind: Kind) {
     let world = World::small(kind);
     let old = world.text();
     let digest = world.dump(1);
