@@ -80,7 +80,7 @@ pub struct TableShape {
     pub name: String,
     /// The columns that hold data, in their order; generated ones are left out.
     pub columns: Vec<String>,
-    /// sha256 of the text of SHOW CREATE TABLE without its AUTO_INCREMENT counter.
+    /// sha256 of the text of SHOW CREATE TABLE without its AUTO_INCREMENT counter and without what says nothing.
     pub create_sha256: String,
     /// The counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]

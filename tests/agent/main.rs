@@ -1,6 +1,7 @@
 //! The agent against real servers: seekdb (OceanBase's engine), MariaDB and MySQL, each test with a server of its own.
 mod clients;
 mod corruption;
+mod definitions;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod faults;

@@ -169,6 +169,11 @@ fn there_and_back_on_mariadb_11() {
     there_and_back(Kind::MariaDb11);
 }
 
+#[test]
+fn there_and_back_on_mysql() {
+    there_and_back(Kind::MySql);
+}
+
 pub fn drop_and_load(kind: Kind) {
     let world = World::nasty(kind);
     let before = world.text();

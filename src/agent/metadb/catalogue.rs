@@ -6,6 +6,7 @@ use crate::agent::failure::{Failure, server_code};
 use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
 use crate::agent::sql::names::literal;
 use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
+use crate::agent::sql::spelling::normalize_spelling;
 use crate::metadb::{Meaning, judge_code, quote_name};
 use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
@@ -120,7 +121,7 @@ pub fn describe_table(
     original: &dyn Fn(&str) -> Option<String>,
 ) -> TableShape {
     let (text, auto_increment) = split_auto_increment(create);
-    let text = rename_references(text.as_bytes(), original);
+    let text = rename_references(normalize_spelling(&text).as_bytes(), original);
     TableShape {
         name: name.to_owned(),
         columns,
