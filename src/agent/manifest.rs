@@ -2,6 +2,7 @@
 
 use super::digest::{ContentRecord, sha256_hex};
 use super::failure::Failure;
+use super::metadb::faithful::SpecialColumn;
 use crate::protocol::report::{Engine, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +72,10 @@ pub struct TableRecord {
     /// What it holds.
     #[serde(flatten)]
     pub content: ContentRecord,
+    /// The same sum with the exact values of its FLOAT columns behind the others of a row, for which a dump has six
+    /// digits; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_digest: Option<String>,
 }
 
 /// What a table looks like.
@@ -85,6 +90,9 @@ pub struct TableShape {
     /// The counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_increment: Option<u64>,
+    /// Columns whose values a dump may not carry. Of a live table only.
+    #[serde(skip)]
+    pub special: Vec<SpecialColumn>,
 }
 
 /// What a view looks like.

@@ -14,4 +14,5 @@ mod secrets;
 mod servers;
 mod settings;
 mod sight;
+mod values;
 mod views;

@@ -4,7 +4,7 @@
 use crate::engines::Kind;
 use crate::engines::proxy::Strike;
 use crate::{
-    corruption, faults, kills, outside, roundtrip, secrets, servers, settings, sight, views,
+    corruption, faults, kills, outside, roundtrip, secrets, servers, settings, sight, values, views,
 };
 
 const BOTH: [Kind; 2] = [Kind::MariaDb11, Kind::MySql];
@@ -39,6 +39,7 @@ on_both! {
     a_limit_is_refused_by_name: settings::a_limit_is_refused_by_name;
     autocommit_off: settings::autocommit_off;
     what_cannot_be_seen_is_refused: sight::what_cannot_be_seen_is_refused;
+    a_float_is_compared_exactly: values::a_float_is_compared_exactly;
     long_rows: servers::long_rows;
     lost_node: servers::lost_node;
     views_across: views::there_and_back;
@@ -58,6 +59,11 @@ on_both! {
     drop_and_load_killed: |kind| kills::kill_restores(kind, "DropAndLoad", Strike::KillAfter, 0);
     dumps_killed: |kind| kills::dumps_killed_anywhere_on(&[(kind, Strike::KillAfter)]);
     verifications_killed: kills::verifications_killed_anywhere_on;
+}
+
+#[test]
+fn values_that_no_dump_carries_are_refused_on_mariadb_11() {
+    values::values_that_no_dump_carries_are_refused(Kind::MariaDb11);
 }
 
 #[test]

@@ -4,8 +4,11 @@ use super::verify::LOAD_RATE;
 use crate::agent::client::find_client;
 use crate::agent::failure::{Failure, answer};
 use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
-use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
+use crate::agent::metadb::catalogue::{
+    describe_database, estimate_size, list_databases, list_programs,
+};
 use crate::agent::metadb::connection::MetaDbServer;
+use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
@@ -13,7 +16,9 @@ use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
 use crate::metadb::LOCK_DATABASE;
 use crate::metadb::quote_name;
-use crate::protocol::report::{CommandResult, Privilege, PrivilegeState, ProbeReport, Trial};
+use crate::protocol::report::{
+    CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
+};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -42,6 +47,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     let mut heartbeat_sequence_rows = 0;
     for database in &present {
         unsupported_objects.extend(list_unsupported(&mut connection, database).await?);
+        unsupported_objects.extend(probe_values(&mut connection, database).await?);
         heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await?;
     }
     let scratch = if run.request.probe.try_scratch {
@@ -110,6 +116,19 @@ async fn list_unsupported(connection: &mut Conn, database: &str) -> Result<Vec<S
         others.map(|(name, kind)| format!("{} {database}.{name}", kind.to_ascii_lowercase())),
     );
     Ok(found)
+}
+
+/// What a dump would not carry as it is. Where the account may not read, that is told as a missing privilege.
+async fn probe_values(connection: &mut Conn, database: &str) -> Result<Vec<String>, Failure> {
+    let looked = async {
+        let shape = describe_database(connection, database, &|_| None).await?;
+        list_unfaithful(connection, &shape).await
+    };
+    match looked.await {
+        Ok(found) => Ok(found),
+        Err(failure) if failure.reason == Reason::ConnectionLost => Err(failure),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 fn summarize(report: &ProbeReport) -> String {

@@ -1,5 +1,6 @@
 //! Lists what the databases consist of. Reads only.
 
+use super::faithful::{ColumnFacts, SpecialColumn};
 use super::sessions::text_of;
 use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, server_code};
@@ -76,12 +77,11 @@ pub async fn describe_database(
                 let text = show_create(connection, &sql, "Create Table")
                     .await
                     .map_err(|e| failed(&e))?;
-                shape.tables.push(describe_table(
-                    &object,
-                    columns.remove(&object).unwrap_or_default(),
-                    &text,
-                    original,
-                ));
+                let Columns { names, special } = columns.remove(&object).unwrap_or_default();
+                shape.tables.push(TableShape {
+                    special,
+                    ..describe_table(&object, names, &text, original)
+                });
             }
             "VIEW" => {
                 let sql = format!(
@@ -127,6 +127,7 @@ pub fn describe_table(
         columns,
         create_sha256: sha256_hex(&text),
         auto_increment,
+        special: Vec::new(),
     }
 }
 
@@ -145,24 +146,40 @@ pub async fn show_create(
         .unwrap_or_default())
 }
 
+/// The columns of a table that hold data.
+#[derive(Default)]
+struct Columns {
+    names: Vec<String>,
+    special: Vec<SpecialColumn>,
+}
+
 /// The columns that hold data, per table. Generated ones are left out: dump clients do not write them.
 async fn read_columns(
     connection: &mut Conn,
     schema: &str,
-) -> Result<BTreeMap<String, Vec<String>>, mysql_async::Error> {
-    let rows: Vec<(String, String, Option<String>)> = connection
+) -> Result<BTreeMap<String, Columns>, mysql_async::Error> {
+    type Text = Option<String>;
+    let rows: Vec<(String, String, Text, String, String, Text, Text)> = connection
         .query(format!(
-            "SELECT TABLE_NAME, COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} \
-             ORDER BY TABLE_NAME, ORDINAL_POSITION"
+            "SELECT TABLE_NAME, COLUMN_NAME, EXTRA, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLUMN_DEFAULT \
+             FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
         ))
         .await?;
-    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (table, column, extra) in rows {
+    let mut columns: BTreeMap<String, Columns> = BTreeMap::new();
+    for (table, name, extra, data_type, column_type, character_set, default) in rows {
         let extra = extra.unwrap_or_default().to_ascii_uppercase();
         let is_generated = extra.contains("GENERATED") && !extra.contains("DEFAULT_GENERATED");
         let list = columns.entry(table).or_default();
         if !is_generated {
-            list.push(column);
+            let facts = ColumnFacts {
+                name,
+                data_type,
+                column_type,
+                character_set,
+                default,
+            };
+            list.special.extend(SpecialColumn::judge(&facts));
+            list.names.push(facts.name);
         }
     }
     Ok(columns)
