@@ -213,10 +213,14 @@ pub fn autocommit_off(kind: Kind) {
         let world = World::small(kind);
         let old = world.text();
         if init {
-            world.server.sql(
+            let privilege = match kind {
+                Kind::MySql => "CONNECTION_ADMIN",
+                _ => "CONNECTION ADMIN",
+            };
+            world.server.sql(&format!(
                 "CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT ALL ON *.* TO lim@'%'; \
-                 REVOKE SUPER, CONNECTION ADMIN ON *.* FROM lim@'%'; SET GLOBAL init_connect = 'SET autocommit = 0';",
-            );
+                 REVOKE SUPER, {privilege} ON *.* FROM lim@'%'; SET GLOBAL init_connect = 'SET autocommit = 0';",
+            ));
             world.set_account("lim", "x");
         } else {
             world.server.sql("SET GLOBAL autocommit = 0");

@@ -52,6 +52,11 @@ pub struct Server {
 impl Server {
     /// Starts a fresh server. `root` has no password.
     pub fn start(kind: Kind) -> Self {
+        Self::start_with(kind, &[])
+    }
+
+    /// The same with options of the server.
+    pub fn start_with(kind: Kind, options: &[&str]) -> Self {
         provide_programs(kind);
         // Another program may take the port before the server does; then another one is tried.
         let mut said = String::new();
@@ -60,8 +65,10 @@ impl Server {
             let port = free_port();
             let mut child = match kind {
                 Kind::Seekdb => start_seekdb(directory.path(), port),
-                Kind::MariaDb | Kind::MariaDb11 => start_mariadb(kind, directory.path(), port),
-                Kind::MySql => start_mysql(directory.path(), port),
+                Kind::MariaDb | Kind::MariaDb11 => {
+                    start_mariadb(kind, directory.path(), port, options)
+                }
+                Kind::MySql => start_mysql(directory.path(), port, options),
             };
             if wait_until_ready(&mut child, port) {
                 return Self {
@@ -324,7 +331,7 @@ fn start_seekdb(directory: &Path, port: u16) -> Child {
     command.spawn().unwrap()
 }
 
-fn start_mariadb(kind: Kind, directory: &Path, port: u16) -> Child {
+fn start_mariadb(kind: Kind, directory: &Path, port: u16, options: &[&str]) -> Child {
     let data = directory.join("data");
     copy_template(kind, &data);
     let mut command = match kind {
@@ -347,11 +354,12 @@ fn start_mariadb(kind: Kind, directory: &Path, port: u16) -> Child {
         "--skip-name-resolve",
     ]);
     common_arguments(&mut command, directory, port);
+    command.args(options);
     output_files(&mut command, directory);
     command.spawn().unwrap()
 }
 
-fn start_mysql(directory: &Path, port: u16) -> Child {
+fn start_mysql(directory: &Path, port: u16, options: &[&str]) -> Child {
     let data = directory.join("data");
     copy_template(Kind::MySql, &data);
     let mut command = guarded(&mysql_root().join("sbin/mysqld"));
@@ -365,6 +373,7 @@ fn start_mysql(directory: &Path, port: u16) -> Child {
         "--skip-log-bin",
     ]);
     common_arguments(&mut command, directory, port);
+    command.args(options);
     output_files(&mut command, directory);
     command.spawn().unwrap()
 }

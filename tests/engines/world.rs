@@ -102,7 +102,12 @@ impl World {
 
     /// A server with a small schema in it: few statements, all kinds of objects.
     pub fn small(kind: Kind) -> Self {
-        let world = Self::empty(kind);
+        Self::small_on(Server::start(kind))
+    }
+
+    /// The same on a server that was started with options.
+    pub fn small_on(server: Server) -> Self {
+        let world = Self::on(server);
         world.server.sql(
             "CREATE DATABASE oms_rm DEFAULT CHARACTER SET utf8mb4; CREATE DATABASE oms_cm DEFAULT CHARACTER SET utf8mb4; \
              CREATE DATABASE oms_cm_hb DEFAULT CHARACTER SET utf8mb4; \
@@ -119,7 +124,11 @@ impl World {
 
     /// A server with the account and the operator's lock, without databases.
     pub fn empty(kind: Kind) -> Self {
-        let server = Server::start(kind);
+        Self::on(Server::start(kind))
+    }
+
+    /// The same on a server that was started with options.
+    pub fn on(server: Server) -> Self {
         make_account(&server);
         server.sql(
             "CREATE DATABASE oms_operator_lock CHARACTER SET utf8mb4; \
