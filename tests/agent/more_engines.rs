@@ -4,7 +4,8 @@
 use crate::engines::Kind;
 use crate::engines::proxy::Strike;
 use crate::{
-    corruption, faults, kills, outside, roundtrip, secrets, servers, settings, sight, values, views,
+    corruption, definitions, faults, kills, outside, roundtrip, secrets, servers, settings, sight,
+    values, views,
 };
 
 const BOTH: [Kind; 2] = [Kind::MariaDb11, Kind::MySql];
@@ -40,6 +41,7 @@ on_both! {
     autocommit_off: settings::autocommit_off;
     what_cannot_be_seen_is_refused: sight::what_cannot_be_seen_is_refused;
     a_float_is_compared_exactly: values::a_float_is_compared_exactly;
+    broken_views_are_named: definitions::broken_views_are_named;
     long_rows: servers::long_rows;
     lost_node: servers::lost_node;
     views_across: views::there_and_back;

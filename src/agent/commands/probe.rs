@@ -10,6 +10,7 @@ use crate::agent::metadb::catalogue::{
 use crate::agent::metadb::connection::MetaDbServer;
 use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
+use crate::agent::rehearsal::rehearse;
 use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
@@ -56,6 +57,11 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     } else {
         Scratch::not_tried("it is switched off")
     };
+    if scratch.created == Trial::Works {
+        let suffix = run.request.attempt.to_string();
+        let refused = rehearse(&metadb, &mut connection, &present, &suffix).await?;
+        unsupported_objects.extend(refused);
+    }
     let grants = read_grants(&mut connection).await?;
     let mut privileges = judge_privileges(
         run,
