@@ -136,7 +136,7 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
     let account = read_account(&request.credentials)?;
     let deadline = request.deadline_seconds;
     let (fatal, failures) = mpsc::unbounded_channel();
-    let run = Run::new(request, account, fatal);
+    let mut run = Run::new(request, account, fatal);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -147,6 +147,7 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
             )
         })?;
     let outcome = runtime.block_on(async {
+        run.take_server_spelling().await;
         let outcome = race(command, &run, deadline, failures).await;
         if outcome.as_ref().is_err_and(is_early_end)
             && let Some(kind) = find_scratch(command)

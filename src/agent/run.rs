@@ -10,9 +10,14 @@ use crate::metadb::secret::Credentials;
 use crate::protocol::report::{CommandResult, Reason};
 use crate::protocol::request::{InvalidRequest, Lock, Request};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long the server is asked for the spelling of names.
+const ASKING_LIMIT: Duration = Duration::from_secs(30);
 
 /// Everything a command works with.
 pub struct Run {
@@ -65,6 +70,30 @@ impl Run {
         let mut metadb = MetaDbServer::discover(&self.request.metadb, &self.account).await?;
         metadb.oms_addresses.clone_from(&self.request.oms_addresses);
         Ok(metadb)
+    }
+
+    /// Servers that fold names (`lower_case_table_names = 1`, OceanBase's default) list them in small letters, and names
+    /// that are made from others are compared with the lists. So names are spelt as the server spells them, from the
+    /// first step on. Where that cannot be asked, the command itself meets the reason and says it.
+    pub async fn take_server_spelling(&mut self) {
+        let small = |name: &String| name.to_lowercase();
+        let folded: Vec<String> = self.request.databases.iter().map(small).collect();
+        if folded == self.request.databases {
+            return;
+        }
+        let asking = async {
+            let metadb = self.discover().await.ok()?;
+            let mut connection = metadb.connect().await.ok()?;
+            let folds: Option<u8> = connection
+                .query_first("SELECT @@lower_case_table_names")
+                .await
+                .ok()?;
+            let _ = connection.disconnect().await;
+            folds
+        };
+        if let Ok(Some(1)) = tokio::time::timeout(ASKING_LIMIT, asking).await {
+            self.request.databases = folded;
+        }
     }
 
     /// Directory of the upgrade on the claim.

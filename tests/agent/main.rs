@@ -14,5 +14,6 @@ mod secrets;
 mod servers;
 mod settings;
 mod sight;
+mod spelling;
 mod values;
 mod views;

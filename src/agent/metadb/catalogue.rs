@@ -245,6 +245,10 @@ pub async fn estimate_size(
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<(u64, u64), Failure> {
+    // An empty list is no list in SQL.
+    if databases.is_empty() {
+        return Ok((0, 0));
+    }
     let list = databases
         .iter()
         .map(|name| literal(name))
