@@ -18,8 +18,8 @@ impl Backup {
     fn make(kind: Kind) -> Self {
         let world = World::nasty(kind);
         world.server.sql(
-            "USE oms_rm; CREATE TABLE oms_rm.filler (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(64)); \
-             INSERT INTO oms_rm.filler (t) SELECT MD5(COLUMN_NAME) FROM information_schema.COLUMNS LIMIT 900; COMMIT;",
+            "CREATE TABLE oms_rm.filler (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(64)); \
+             INSERT INTO oms_rm.filler (t) SELECT LEFT(HEX(COLUMN_NAME), 64) FROM information_schema.COLUMNS LIMIT 900; COMMIT;",
         );
         let digest = world.dump(1);
         let directory = world.directory().join("attempt-1");

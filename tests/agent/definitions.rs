@@ -102,6 +102,14 @@ pub fn broken_views_are_named(kind: Kind) {
              CREATE DEFINER = 'left_the_team'@'%' SQL SECURITY DEFINER VIEW oms_rm.of_theirs AS SELECT id AS id FROM oms_rm.parent; \
              DROP USER 'left_the_team'@'%';",
         );
+        // MySQL tells nobody the columns of such a view, and no client dumps it.
+        if kind == Kind::MySql {
+            is_named(
+                &world,
+                &["view oms_rm.of_theirs"],
+                "DROP VIEW oms_rm.of_theirs",
+            );
+        }
         assert_eq!(probe(&world), Vec::<String>::new());
     }
     comes_back(&world);
