@@ -2,7 +2,7 @@
 
 use super::digest::{ContentRecord, sha256_hex};
 use super::failure::Failure;
-use super::metadb::faithful::SpecialColumn;
+use super::special::SpecialColumn;
 use crate::protocol::report::{Engine, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -16,10 +16,11 @@ mod main;
 pub mod manifest;
 mod metadb;
 mod meter;
-pub mod rehearsal;
-mod restore;
+mod rehearsal;
+pub mod restore;
 mod run;
 mod scratch;
+pub mod special;
 pub mod sql;
 pub mod volume;
 

@@ -1,5 +1,5 @@
-//! Makes every table and view anew in scratch databases, without rows: what the server would refuse at a verification or
-//! at a rollback, or would make otherwise, is named while OMS still runs. Writes to scratch databases, nothing else.
+//! Makes every table and view anew in scratch databases, without rows: what the server would refuse at a verification
+//! or at a rollback, or would make otherwise, is named while OMS still runs. Writes to scratch databases, nothing else.
 
 use super::creation::{Place, Refused, try_tables, try_views};
 use super::failure::Failure;

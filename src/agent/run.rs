@@ -72,9 +72,9 @@ impl Run {
         Ok(metadb)
     }
 
-    /// Servers that fold names (`lower_case_table_names = 1`, OceanBase's default) list them in small letters, and names
-    /// that are made from others are compared with the lists. So names are spelt as the server spells them, from the
-    /// first step on. Where that cannot be asked, the command itself meets the reason and says it.
+    /// Servers that fold names (`lower_case_table_names = 1`, OceanBase's default) list them in small letters, and
+    /// names that are made from others are compared with the lists. So names are spelt as the server spells them, from
+    /// the first step on. Where that cannot be asked, the command itself meets the reason and says it.
     pub async fn take_server_spelling(&mut self) {
         let small = |name: &String| name.to_lowercase();
         let folded: Vec<String> = self.request.databases.iter().map(small).collect();

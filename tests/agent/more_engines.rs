@@ -1,5 +1,5 @@
-//! What other files of this program try on seekdb and on Debian's own MariaDB, on MariaDB 11.8 and MySQL 9.7. Left out of
-//! `make test`, which takes a sample of these two.
+//! What other files of this program try on seekdb and on Debian's own MariaDB, on MariaDB 11.8 and MySQL 9.7. Left out
+//! of `make test`, which takes a sample of these two.
 
 use crate::engines::Kind;
 use crate::engines::proxy::Strike;
@@ -40,6 +40,7 @@ on_both! {
     a_limit_is_refused_by_name: settings::a_limit_is_refused_by_name;
     autocommit_off: settings::autocommit_off;
     what_cannot_be_seen_is_refused: sight::what_cannot_be_seen_is_refused;
+    a_negative_zero_is_a_zero: values::a_negative_zero_is_a_zero;
     a_float_is_compared_exactly: values::a_float_is_compared_exactly;
     broken_views_are_named: definitions::broken_views_are_named;
     long_rows: servers::long_rows;

@@ -5,8 +5,8 @@ use crate::engines::{Kind, Server};
 use oms_operator::protocol::report::{CommandResult, CompareReport};
 use serde_json::{Value, json};
 
-/// A server that keeps names in small letters, which is OceanBase's default, and an installation whose configuration has
-/// large ones.
+/// A server that keeps names in small letters, which is OceanBase's default, and an installation whose configuration
+/// has large ones.
 fn upper_case(kind: Kind) {
     let options: &[&str] = match kind {
         Kind::Seekdb => &[],

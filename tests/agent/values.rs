@@ -114,8 +114,8 @@ fn values_that_no_dump_carries_are_refused_on_mysql() {
     values_that_no_dump_carries_are_refused(Kind::MySql);
 }
 
-/// A FLOAT comes back with the digits that servers print. That it holds others is a difference all the same, and nothing
-/// is called different that nobody touched.
+/// A FLOAT comes back with the digits that servers print. That it holds others is a difference all the same, and
+/// nothing is called different that nobody touched.
 pub fn a_float_is_compared_exactly(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(
@@ -170,4 +170,40 @@ fn a_float_is_compared_exactly_on_mariadb() {
 #[test]
 fn a_float_is_compared_exactly_on_seekdb() {
     a_float_is_compared_exactly(Kind::Seekdb);
+}
+
+/// A zero with a sign comes back as a zero, which SQL calls equal: no reason to refuse a backup.
+pub fn a_negative_zero_is_a_zero(kind: Kind) {
+    let world = World::small(kind);
+    world.server.sql(
+        "CREATE TABLE oms_rm.z (id INT PRIMARY KEY, d DOUBLE, f FLOAT, g DOUBLE(10,3), t VARCHAR(9)); \
+         INSERT INTO oms_rm.z VALUES (1, -0e0, -0e0, -0e0, '-0'), (2, -1e-300, 0, 1, '0')",
+    );
+    let digest = world.dump(1);
+    world.run("verify", &world.trusting(1, &digest)).succeeded();
+    world.server.sql("UPDATE oms_rm.z SET d = 5, t = '0'");
+    world
+        .run("restore", &world.trusting(1, &digest))
+        .succeeded();
+    assert_eq!(
+        world
+            .server
+            .sql("SELECT d = 0, f = 0, g = 0, t FROM oms_rm.z ORDER BY id"),
+        "1\t1\t1\t-0\n0\t1\t0\t0\n"
+    );
+}
+
+#[test]
+fn a_negative_zero_is_a_zero_on_mysql() {
+    a_negative_zero_is_a_zero(Kind::MySql);
+}
+
+#[test]
+fn a_negative_zero_is_a_zero_on_seekdb() {
+    a_negative_zero_is_a_zero(Kind::Seekdb);
+}
+
+#[test]
+fn a_negative_zero_is_a_zero_on_mariadb() {
+    a_negative_zero_is_a_zero(Kind::MariaDb);
 }

@@ -274,8 +274,8 @@ fn wait_until_ready(child: &mut Child, port: u16) -> bool {
     false
 }
 
-/// Tables of MariaDB and MySQL in memory where there is room for them: hundreds of tables are made and dropped, each with an
-/// fsync. seekdb keeps a log of gigabytes and goes to the disk.
+/// Tables of MariaDB and MySQL in memory where there is room for them: hundreds of tables are made and dropped, each
+/// with an fsync. seekdb keeps a log of gigabytes and goes to the disk.
 fn temporary_directory(kind: Kind) -> tempfile::TempDir {
     let mut builder = tempfile::Builder::new();
     builder.prefix("oms-agent-db-");

@@ -92,7 +92,12 @@ impl World {
     /// A server with the nasty schema in it.
     pub fn nasty(kind: Kind) -> Self {
         let world = Self::empty(kind);
-        let text = include_str!("nasty.sql")
+        let charsets = match kind {
+            Kind::Seekdb => "",
+            _ => include_str!("nasty-charsets.sql"),
+        };
+        let text = [include_str!("nasty.sql"), charsets]
+            .concat()
             .replace("{rm}", DATABASES[0])
             .replace("{cm}", DATABASES[1])
             .replace("{hb}", DATABASES[2]);

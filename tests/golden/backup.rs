@@ -46,8 +46,10 @@ fn manifest() -> Manifest {
                     columns: vec!["id".into(), "name".into()],
                     create_sha256: sha256_hex(b"CREATE TABLE"),
                     auto_increment: Some(3),
+                    special: vec![],
                 },
                 content: digest.to_record(),
+                exact_digest: Some(sha256_hex(b"digits")),
             }],
             views: vec![ViewShape {
                 name: "a_view".into(),

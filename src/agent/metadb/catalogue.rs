@@ -1,10 +1,10 @@
 //! Lists what the databases consist of. Reads only.
 
-use super::faithful::{ColumnFacts, SpecialColumn};
 use super::sessions::text_of;
 use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
+use crate::agent::special::{ColumnFacts, SpecialColumn};
 use crate::agent::sql::names::literal;
 use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
 use crate::agent::sql::spelling::normalize_spelling;

@@ -1,12 +1,13 @@
 //! Reads tables and computes the digests of their content. Reads only.
 
-use super::faithful::Special;
-use crate::agent::digest::{ContentDigest, ContentRecord, RowHash};
+use crate::agent::digest::{ContentDigest, ContentRecord, RowHash, without_sign_of_zero};
 use crate::agent::failure::Failure;
 use crate::agent::manifest::{DatabaseShape, TableShape};
 use crate::agent::meter::Meter;
+use crate::agent::special::Special;
 use crate::metadb::quote_name;
 use crate::protocol::report::Reason;
+use mysql_async::consts::ColumnType;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use std::collections::BTreeMap;
@@ -112,7 +113,12 @@ fn hash_row(row: &Row, values: usize) -> Option<(RowHash, u64)> {
             Value::NULL => hash.add(None),
             Value::Bytes(value) => {
                 bytes += value.len() as u64;
-                hash.add(Some(value));
+                hash.add(Some(match row.columns_ref().get(index)?.column_type() {
+                    ColumnType::MYSQL_TYPE_FLOAT | ColumnType::MYSQL_TYPE_DOUBLE => {
+                        without_sign_of_zero(value)
+                    }
+                    _ => value,
+                }));
             }
             _ => return None,
         }

@@ -1,9 +1,9 @@
 //! Takes out of a definition what servers write in one table and leave out in another that is the same. No I/O.
 //!
-//! MySQL 8 and newer remember of a column whether its collation was written down when it was made. Only then SHOW CREATE
-//! TABLE names the character set too, so a table that took its collation from its database is shown otherwise after it
-//! was made anew from its own text. MariaDB and MySQL remark which storage format times of old tables have; new tables
-//! have the new format, with the same values.
+//! MySQL 8 and newer remember of a column whether its collation was written down when it was made. Only then SHOW
+//! CREATE TABLE names the character set too, so a table that took its collation from its database is shown otherwise
+//! after it was made anew from its own text. MariaDB and MySQL remark which storage format times of old tables have;
+//! new tables have the new format, with the same values.
 
 use super::tokens::{Token, first_token};
 
