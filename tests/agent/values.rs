@@ -81,7 +81,8 @@ pub fn values_that_no_dump_carries_are_refused(kind: Kind) {
         world.server.sql(put);
         let compare = world.run("compare", &world.trusting(attempt, &digest));
         assert!(
-            matches!(compare.result(), CommandResult::Compare(CompareReport::Different { summary, .. }) if summary.contains(name)),
+            matches!(compare.result(), CommandResult::Compare(CompareReport::Different { summary, .. })
+                if summary.contains(name)),
             "{name}: {:?}",
             compare.result()
         );
