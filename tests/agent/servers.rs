@@ -214,3 +214,48 @@ fn sequences_are_told_by_the_probe() {
         .failed(Reason::UnsupportedObjects);
     assert_no_backup(&world);
 }
+
+/// MySQL asks for more where the definer is an account of the system, and says for what once the first is granted: the
+/// report follows it, statement by statement.
+#[test]
+fn definers_of_the_system_ask_for_their_privilege_on_mysql() {
+    let world = World::small(Kind::MySql);
+    world.server.sql(
+        "CREATE USER mighty@'%' IDENTIFIED BY 'x'; GRANT SYSTEM_USER ON *.* TO mighty@'%'; GRANT ALL ON oms_rm.* TO mighty@'%'; \
+         CREATE DEFINER = mighty@'%' VIEW oms_rm.of_mighty AS SELECT id AS id FROM oms_rm.parent; \
+         CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT ALL ON `oms%`.* TO lim@'%';",
+    );
+    world.set_account("lim", "x");
+    let lacking = |found: &ProbeReport| -> Vec<String> {
+        let missing = found
+            .privileges
+            .iter()
+            .filter(|p| p.state != PrivilegeState::Present);
+        missing.filter_map(|p| p.grant.clone()).collect()
+    };
+    let mut said = Vec::new();
+    for attempt in 1..=4 {
+        let found = probe(&world, attempt);
+        let statements = lacking(&found);
+        assert!(
+            statements.iter().all(|one| !said.contains(one)),
+            "{said:?}, then {statements:?}"
+        );
+        if statements.is_empty() {
+            break;
+        }
+        grant(&world, &found);
+        said.extend(statements);
+    }
+    assert!(
+        said.iter().any(|one| one.contains("SYSTEM_USER")),
+        "{said:?}"
+    );
+    let old = world.text();
+    let digest = world.dump(9);
+    world.server.sql("DROP VIEW oms_rm.of_mighty");
+    world
+        .run("restore", &world.trusting(9, &digest))
+        .succeeded();
+    assert_eq!(world.text(), old);
+}

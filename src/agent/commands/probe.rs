@@ -12,7 +12,7 @@ use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::rehearsal::rehearse;
 use crate::agent::run::{Done, Run};
-use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
+use crate::agent::scratch::{Definer, Naming, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
 use crate::metadb::LOCK_DATABASE;
@@ -310,20 +310,26 @@ async fn judge_privileges(
 fn judge_definers(
     metadb: &MetaDbServer,
     grants: &Grants,
-    definers: &[(Definer, Option<bool>)],
+    definers: &[(Definer, Naming)],
 ) -> Vec<Privilege> {
     let privilege = definer_privilege(metadb.engine, &metadb.version);
-    let judge = |permitted: &Option<bool>| match permitted {
-        Some(true) => PrivilegeState::Present,
-        Some(false) => PrivilegeState::Missing,
-        None if grants.state("*", &["SUPER"]) == PrivilegeState::Present => PrivilegeState::Present,
-        None => grants.state("*", &[privilege]),
+    let judge = |naming: Naming| match naming {
+        Naming::Permitted => PrivilegeState::Present,
+        Naming::Refused(_) => PrivilegeState::Missing,
+        Naming::Unknown if grants.state("*", &["SUPER"]) == PrivilegeState::Present => {
+            PrivilegeState::Present
+        }
+        Naming::Unknown => grants.state("*", &[privilege]),
     };
     definers
         .iter()
-        .map(|(definer, permitted)| {
-            let state = judge(permitted);
-            let statement = grant_statement(&[privilege], "*.*", &metadb.grantee);
+        .map(|(definer, naming)| {
+            let state = judge(*naming);
+            let wanted = match naming {
+                Naming::Refused(Some(named)) => named,
+                _ => privilege,
+            };
+            let statement = grant_statement(&[wanted], "*.*", &metadb.grantee);
             Privilege {
                 purpose: format!(
                     "restore view {} with its definer {}",
