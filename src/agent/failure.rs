@@ -44,6 +44,16 @@ impl Failure {
                 let what = format!("While {doing} the MetaDB answered {}", words(server));
                 Self::new(reason, what).and(advise(server.code, reason))
             }
+            // MySQL asks users whom it does not know in a way that it picks at random.
+            mysql_async::Error::Driver(mysql_async::DriverError::UnknownAuthPlugin { name }) => {
+                Self::new(
+                    Reason::AccessDenied,
+                    format!(
+                        "While {doing} the MetaDB asked for a login by {name}, which is not supported. Nothing was changed. Check \
+                         that the user exists, and let it log in by caching_sha2_password or mysql_native_password"
+                    ),
+                )
+            }
             other => Self::new(
                 Reason::ConnectionLost,
                 format!("While {doing} the connection to the MetaDB failed: {other}"),
