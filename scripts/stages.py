@@ -71,7 +71,8 @@ STAGES = [
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
           "tests/chart/run && tests/demo/check"),
     # With everything compiled before the crate's lane is the shorter one, on a fresh machine the other.
-    Stage("cluster", "the test cluster", 40, "tests/cluster/test.sh", lane="any", budget=200),
+    Stage("cluster", "the test cluster; who may approve and operate; what kubectl shows", 40,
+          "tests/cluster/test.sh && tests/kubectl/run", lane="any", budget=300),
     Stage("standin", "the OMS stand-in: rules, bad days, the right procedure", 30,
           "tests/standin/standinctl build && tests/standin/tests/run", lane="cluster", budget=300),
     Stage("end-to-end", "upgrades and ways back on a real cluster", 45,

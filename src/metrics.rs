@@ -1,6 +1,8 @@
 //! Metrics, in the OpenMetrics text format. What concerns an upgrade is read off its object at each
 //! scrape, so that it survives a restart and vanishes with the object.
-use crate::api::{OmsUpgrade, condition_is_true, condition_types, find_condition};
+use crate::api::{
+    OmsUpgrade, OmsUpgradeStatus, Reason, condition_is_true, condition_types, find_condition,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -66,7 +68,7 @@ impl Metrics {
             leading.clone(),
         );
         // Alerts wait for an increase, and a series that comes with its first pass has none.
-        for outcome in ["panic", "unreadable"] {
+        for outcome in ["panic", "unreadable", "status_cut"] {
             drop(passes.get_or_create(&label_outcome(outcome)));
         }
         Self {
@@ -135,9 +137,12 @@ struct ObjectMetrics {
     resumable_hours: Numbers,
     backup_bytes: Numbers,
     backup_verified: Numbers,
+    copy_bytes: Numbers,
+    copies_kept_until_time: Numbers,
     contended: Numbers,
     open_projects: Numbers,
     unreadable: Numbers,
+    status_cut: Numbers,
 }
 
 impl ObjectMetrics {
@@ -193,6 +198,14 @@ impl ObjectMetrics {
                 "backup_last_verified_timestamp_seconds",
                 "When the backup was last proven",
             ),
+            copy_bytes: add(
+                "safety_copy_bytes",
+                "Bytes of a database with tables that a restore replaced, where they are known",
+            ),
+            copies_kept_until_time: add(
+                "safety_copies_kept_until_timestamp_seconds",
+                "When the operator drops the tables that a restore replaced",
+            ),
             contended: add(
                 "upgrade_target_contended",
                 "1 while somebody else writes the Deployments",
@@ -205,7 +218,25 @@ impl ObjectMetrics {
                 "upgrade_unreadable",
                 "1 for each OmsUpgrade that cannot be read, so that nobody works on it",
             ),
+            status_cut: add(
+                "upgrade_status_cut",
+                "1 for each OmsUpgrade whose status the API server does not store whole, so that nothing is done for it",
+            ),
             registry,
+        }
+    }
+
+    fn read_copies(&self, status: &OmsUpgradeStatus, named: &Labels) {
+        for copy in status.leftovers.iter().filter(|one| one.is_kept_copy()) {
+            if let Some(bytes) = copy.bytes {
+                let mut labels = named.clone();
+                labels.push(("database", copy.name.clone()));
+                self.copy_bytes.get_or_create(&labels).set(bytes as f64);
+            }
+            if let Some(end) = &copy.kept_until_time {
+                let end = end.0.as_second() as f64;
+                self.copies_kept_until_time.get_or_create(named).set(end);
+            }
         }
     }
 
@@ -262,12 +293,20 @@ impl ObjectMetrics {
             let labels = with(vec![("step", format!("{step:?}"))]);
             set(&self.step_seconds, labels, age(since.0));
         }
+        let mut before = None;
         for passed in &status.history {
+            let began = passed.started_time.as_ref().or(before);
+            before = Some(&passed.finished_time);
+            // The first one that is kept may have begun with the end of one that is not.
+            let Some(began) = began else { continue };
             let labels = with(vec![
                 ("step", format!("{:?}", passed.step)),
-                ("direction", format!("{:?}", passed.direction)),
+                (
+                    "direction",
+                    format!("{:?}", passed.direction.unwrap_or_default()),
+                ),
             ]);
-            let took = seconds(passed.started_time.0, passed.finished_time.0);
+            let took = seconds(began.0, passed.finished_time.0);
             set(&self.step_duration, labels, took);
         }
         if let (Some(began), Some(ended)) = (&status.started_time, &status.finished_time) {
@@ -323,6 +362,11 @@ impl ObjectMetrics {
                 set(&self.backup_verified, named.clone(), at);
             }
         }
+        let ready = find_condition(&status.conditions, condition_types::READY);
+        if ready.is_some_and(|ready| ready.reason == Reason::StatusCut) {
+            set(&self.status_cut, named.clone(), 1.0);
+        }
+        self.read_copies(status, &named);
         let contended = is_true(condition_types::TARGET_CONTENDED);
         set(&self.contended, named, f64::from(u8::from(contended)));
     }
@@ -341,7 +385,7 @@ mod tests {
     #[test]
     fn passes_that_alerts_wait_for_are_there_from_the_start() {
         let text = Metrics::new().render();
-        for outcome in ["panic", "unreadable"] {
+        for outcome in ["panic", "unreadable", "status_cut"] {
             let line = format!("oms_operator_passes_total{{outcome=\"{outcome}\"}} 0");
             assert!(text.contains(&line), "{line} is missing in\n{text}");
         }

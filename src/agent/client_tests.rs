@@ -40,6 +40,20 @@ fn flags_of_one_family_never_reach_another() {
     }
 }
 
+/// Seen with mariadb-dump 10.11: without it a server that asked for `mysql_clear_password`, or sent a key for
+/// `caching_sha2_password`, got the password.
+#[test]
+fn a_client_that_loads_whatever_it_is_asked_for_finds_nothing_to_load() {
+    let plugins = OsString::from(NO_PLUGINS);
+    assert!(arguments(Family::MariaDb, "d").contains(&plugins));
+    let [_, folder] = [0, 1].map(|at| NO_PLUGINS.split('=').nth(at).unwrap());
+    assert!(std::fs::read_dir(folder).is_err() && std::fs::create_dir(folder).is_err());
+    for family in [Family::MySql5, Family::MySql8] {
+        let text = format!("{:?}", arguments(family, "d"));
+        assert!(!text.contains("cleartext") && !text.contains("server-public-key"));
+    }
+}
+
 #[test]
 fn option_values_are_quoted() {
     assert_eq!(option_value(r#" p#'"\;"#), r#"" p#'\"\\;""#);

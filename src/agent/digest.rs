@@ -1,5 +1,6 @@
 //! Digest of the content of a table, independent of the order of its rows. No I/O.
 
+use crate::protocol::hex::write_hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -57,15 +58,10 @@ impl ContentDigest {
 
     /// What the manifest records.
     pub fn to_record(self) -> ContentRecord {
-        let hex = self
-            .sum
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sum: Vec<u8> = self.sum.into_iter().flat_map(u64::to_le_bytes).collect();
         ContentRecord {
             rows: self.rows,
-            content_digest: hex,
+            content_digest: write_hex(&sum),
         }
     }
 }
@@ -82,19 +78,10 @@ pub struct ContentRecord {
     pub content_digest: String,
 }
 
-/// Lower-case hex of a sha256.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// sha256 of `bytes` in hex.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::hex::hash_bytes;
 
     fn row(values: &[Option<&[u8]>]) -> RowHash {
         let mut hash = RowHash::default();
@@ -149,7 +136,7 @@ mod tests {
         let once = digest(&[&[Some(b"a")]]);
         assert_eq!(
             once.content_digest,
-            sha256_hex(&[1, 1, 0, 0, 0, 0, 0, 0, 0, b'a'])
+            hash_bytes(&[1, 1, 0, 0, 0, 0, 0, 0, 0, b'a'])
         );
         assert_eq!(once.rows, 1);
     }

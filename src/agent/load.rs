@@ -159,24 +159,29 @@ pub async fn drop_beside(
             .iter()
             .any(|live| kind.suffix_of(live, name).is_some())
     }) {
-        let doing = format!("dropping database {name}");
-        let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
-        // Tables of one leftover may refer to tables of another.
-        connection
-            .query_drop("SET SESSION foreign_key_checks = 0")
-            .await
-            .map_err(|e| failed(&e))?;
-        connection
-            .query_drop(format!("DROP DATABASE IF EXISTS {}", quote_name(&name)))
-            .await
-            .map_err(|e| failed(&e))?;
-        connection
-            .query_drop("SET SESSION foreign_key_checks = 1")
-            .await
-            .map_err(|e| failed(&e))?;
+        drop_database(connection, &name).await?;
         dropped.push(name);
     }
     Ok(dropped)
+}
+
+/// Drops one database that lies beside a live one.
+///
+/// # Errors
+/// Of the server.
+pub async fn drop_database(connection: &mut Conn, name: &str) -> Result<(), Failure> {
+    // Tables of one leftover may refer to tables of another.
+    for sql in [
+        "SET SESSION foreign_key_checks = 0",
+        &format!("DROP DATABASE IF EXISTS {}", quote_name(name)),
+        "SET SESSION foreign_key_checks = 1",
+    ] {
+        connection
+            .query_drop(sql)
+            .await
+            .map_err(|e| Failure::from_sql(&format!("dropping database {name}"), &e))?;
+    }
+    Ok(())
 }
 
 /// Makes fresh databases beside the live ones, with the tables of the backup and without rows.

@@ -1,8 +1,9 @@
 //! What a backup consists of, and how live databases are compared with it. No I/O.
 
-use super::digest::{ContentRecord, sha256_hex};
+use super::digest::ContentRecord;
 use super::failure::Failure;
 use super::special::SpecialColumn;
+use crate::protocol::hex::hash_bytes;
 use crate::protocol::report::{Engine, Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -147,7 +148,7 @@ impl Manifest {
                 format!("{what}. The backup is not used and the databases were not touched"),
             )
         };
-        let digest = sha256_hex(bytes);
+        let digest = hash_bytes(bytes);
         if digest != expected_digest {
             return Err(mismatch(format!(
                 "{FILE_NAME} on the claim has sha256 {digest}, expected is {expected_digest}"

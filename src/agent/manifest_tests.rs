@@ -114,7 +114,7 @@ fn only_the_expected_manifest_is_read() {
         databases: vec![record],
     };
     let mut bytes = manifest.to_bytes().unwrap();
-    let digest = sha256_hex(&bytes);
+    let digest = hash_bytes(&bytes);
     assert_eq!(Manifest::from_trusted(&bytes, &digest).unwrap(), manifest);
     bytes[30] ^= 1;
     assert_eq!(
@@ -123,7 +123,7 @@ fn only_the_expected_manifest_is_read() {
     );
     let other = br#"{"formatVersion":2,"upgradeUid":"u","attempt":1,"engine":"MySQL","serverVersion":"","clientVersion":"","databases":[]}"#;
     assert!(
-        Manifest::from_trusted(other, &sha256_hex(other))
+        Manifest::from_trusted(other, &hash_bytes(other))
             .unwrap_err()
             .message
             .contains("format version 2")

@@ -188,7 +188,8 @@ impl Run {
     }
 }
 
-fn missing_field(field: &'static str) -> Failure {
+/// A field that a command cannot do without.
+pub fn missing_field(field: &'static str) -> Failure {
     let invalid = InvalidRequest::Field {
         field,
         problem: "is required by this command".into(),

@@ -66,7 +66,7 @@ pub struct Check {
     #[serde(default)]
     pub policy: CheckPolicy,
     /// Why the check is attested or skipped. Shown in the status.
-    #[schemars(length(max = 512))]
+    #[schemars(length(min = 1, max = 512))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -84,16 +84,31 @@ pub enum CheckOutcome {
     Attested,
     /// The user asked not to look.
     Skipped,
+    /// Not made, because something else is missing; `evidence` names it. It follows from another finding.
+    Unknown,
 }
 
-/// Result of one preflight check.
+/// Result of one preflight check of one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResult {
     /// Name of the check.
     pub name: String,
+    /// What was looked at: a Deployment, the claim, a database, a project, a privilege, a setting.
+    pub subject: String,
     /// Verdict.
     pub outcome: CheckOutcome,
-    /// What was seen and, when it failed, the way out.
-    pub message: String,
+    /// What was seen; where it is attested or skipped, the reason that the user gave.
+    #[serde(default)]
+    pub evidence: String,
+    /// What to do. Absent when the check passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_out: Option<String>,
+}
+
+impl CheckResult {
+    /// Whether the upgrade may start as far as this check is concerned.
+    pub fn is_good(&self) -> bool {
+        !matches!(self.outcome, CheckOutcome::Failed | CheckOutcome::Unknown)
+    }
 }

@@ -10,7 +10,9 @@ pub mod condition_types {
     pub const RECONCILING: &str = "Reconciling";
     /// kstatus: the operator cannot go on by itself.
     pub const STALLED: &str = "Stalled";
-    /// True at every end, so that `kubectl wait` never hangs.
+    /// A plan waits for a person.
+    pub const PLANNED: &str = "Planned";
+    /// True at every end, and only there: succeeded, aborted, rolled back, or given up.
     pub const FINISHED: &str = "Finished";
     /// All required checks passed.
     pub const PREFLIGHT_PASSED: &str = "PreflightPassed";

@@ -50,6 +50,7 @@ fn build_rule(field: &str) -> ValidationRule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spec::control::STEERING;
     use super::*;
 
     fn list_messages(root: &JSONSchemaProps) -> Vec<String> {
@@ -84,7 +85,8 @@ mod tests {
     fn what_is_listed_as_mutable_exists() {
         let crd = serde_json::to_value(super::super::build_crd()).unwrap();
         let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
-        for field in MUTABLE.iter().chain(MUTABLE_UNTIL_ROLLBACK) {
+        let lists = [MUTABLE, MUTABLE_UNTIL_ROLLBACK, STEERING];
+        for field in lists.into_iter().flatten() {
             assert!(spec["properties"].get(field).is_some(), "{field}");
         }
     }

@@ -21,15 +21,16 @@ pub use conditions::{
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    AcceptReason, Action, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource, OmsUpgrade,
-    OmsUpgradeSpec, PullBackMethod, RollbackPolicy, SecretCredentials, Target, Timeouts,
-    Verification,
+    AcceptReason, Acceptance, Action, Gate, HaApi, HaDriver, HaGoal, HttpMethod, MetaDbSource,
+    OmsUpgrade, OmsUpgradeSpec, PullBackMethod, RollbackPolicy, STEERING, SecretCredentials,
+    Target, Timeouts, Verification, Weekday, Window,
 };
 pub use status::{
-    BackupStatus, Cause, ContentProof, DatabaseSummary, Direction, Estimates, HaOriginal,
-    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
-    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
-    ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
+    Estimates, HaOriginal, HaState, InitRecord, InstallationStatus, Intent, Internal, JobRecord,
+    JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent,
+    Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
+    StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.
@@ -87,6 +88,7 @@ pub fn build_crd()
                 "spec" => schema::shape(part, false),
                 "status" => {
                     schema::shape(part, true);
+                    schema::bound_conditions(part);
                     part.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
                 }
                 _ => {}

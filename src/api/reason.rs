@@ -18,7 +18,11 @@ pub enum Reason {
     Released,
     /// The event at the very end: nothing is left to clean up.
     Settled,
-    /// A preflight check failed; the message begins with its name.
+    /// The time of the safety copies was over, and they are gone.
+    SafetyCopiesDropped,
+    /// The time of the safety copies is over, and they could not be dropped; it is tried again.
+    SafetyCopiesNotDropped,
+    /// The plan has findings; the message begins with the first of them.
     CheckFailed,
     /// Which other upgrades want the same Deployments was not read yet.
     RivalsUnseen,
@@ -28,6 +32,12 @@ pub enum Reason {
     ProjectsUnseen,
     /// The pod that pulls the new image cannot be read.
     PrePullUnseen,
+    /// A gate waits for the approval of the plan.
+    ApprovalNeeded,
+    /// The gate before the new version was not opened in time.
+    ApprovalTimeout,
+    /// The maintenance window is closed, or too short for what is left to do.
+    WindowClosed,
     /// Another upgrade wrote its record on a Deployment after the checks.
     TargetClaimed,
     /// The Deployment has no readable pod template.
@@ -38,10 +48,10 @@ pub enum Reason {
     MetaDbLocked,
     /// A step was not done within its time limit; the message says what was seen last.
     Timeout,
-    /// The time of a step was over before an effect is known to have been tried; it began anew, once.
-    TriedAnew,
     /// The object holds what this operator cannot read.
     Unreadable,
+    /// The API server stored less of the status than was written: its definition of `OmsUpgrade` is an older one.
+    StatusCut,
     /// The operator met a fault of its own while it worked on this object.
     OperatorFault,
     /// What has to be done next is refused by the cluster, by the MetaDB or by the console.
@@ -82,6 +92,8 @@ pub enum Reason {
     ImageDiffers,
     /// The MetaDB does not answer.
     MetaDbUnseen,
+    /// The lock row in the MetaDB is of a later time than the status.
+    StatusOlder,
     /// The lock row in the MetaDB is gone or another upgrade's.
     LockLost,
     /// All pods are gone and yet somebody is connected to the databases of OMS.
@@ -152,6 +164,8 @@ pub enum Reason {
     ReportIncomplete,
     /// A Job looked at another manifest than the one that was recorded.
     ManifestMismatch,
+    /// OMS wrote to the databases after the dump was begun.
+    BackupStale,
     /// A rollback finds the claim with the backup gone or being deleted.
     BackupMissing,
     /// The claim cannot be read before a rollback.
@@ -164,18 +178,20 @@ pub enum Reason {
 
 name_variants!(
     Reason:
-    AbortRequested, RollBackRequested, StatusLost, Released, Settled, CheckFailed, RivalsUnseen,
-    FactsUnseen, ProjectsUnseen, PrePullUnseen, TargetClaimed, TargetUnreadable, ContainerUnknown,
-    MetaDbLocked, Timeout, TriedAnew, Unreadable, OperatorFault, EffectRefused, TargetContended,
+    AbortRequested, RollBackRequested, StatusLost, Released, Settled, SafetyCopiesDropped,
+    SafetyCopiesNotDropped, CheckFailed, RivalsUnseen,
+    FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
+    WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
+    MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, LockLost, SessionsLeft,
+    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobVanished,
-    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupMissing, ClaimUnseen,
+    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
     ContentUnproven;
     Agent
 );
@@ -247,13 +263,19 @@ pub enum ConditionReason {
     PartlyWatched,
     /// The upgrade was given up as it stood.
     Released,
+    /// The plan has findings, and waits until they are fixed and a new plan is asked for.
+    Findings,
+    /// The plan has no findings, and waits for the word to begin.
+    Ready,
+    /// No plan waits.
+    NotWaiting,
 }
 
 name_variants!(
     ConditionReason:
     Passed, Row, Over, Restored, Verified, NotYetVerified, Completed, Accepted, Running,
     Unconfirmed, Pending, Done, Asked, NotAsked, TargetContended, Quiet, Advancing, NoProjects,
-    NothingWatched, PartlyWatched, Released,
+    NothingWatched, PartlyWatched, Released, Findings, Ready, NotWaiting,
 );
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
     PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
 };
-use super::status::{ContentProof, Direction, JobRole, Phase, Step};
+use super::status::{
+    ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -20,10 +22,16 @@ use std::collections::BTreeMap;
 /// A word of an enum, and what it means.
 type Meaning = (String, String);
 
+/// Type of a condition in `metav1.Condition`.
+const CONDITION_TYPE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
+/// Reason of a condition in `metav1.Condition`.
+const CONDITION_REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+
 /// Gives the schema of `spec` or `status` its final shape.
 pub(super) fn shape(schema: &mut JSONSchemaProps, is_open: bool) {
     let meanings = list_meanings();
     walk(schema, &|one| {
+        one.description = one.description.take().map(|text| join_lines(&text));
         explain_words(one, &meanings);
         if is_open {
             one.enum_ = None;
@@ -34,6 +42,45 @@ pub(super) fn shape(schema: &mut JSONSchemaProps, is_open: bool) {
             one.x_kubernetes_list_type = Some("atomic".into());
         }
     });
+}
+
+/// Gives conditions what the API of Kubernetes asks of them: the derive knows the types of `metav1.Condition`, not its
+/// bounds. Everything that the operator writes keeps within them.
+pub(super) fn bound_conditions(status: &mut JSONSchemaProps) {
+    let conditions = status
+        .properties
+        .as_mut()
+        .and_then(|fields| fields.get_mut("conditions"));
+    let Some(JSONSchemaPropsOrArray::Schema(items)) =
+        conditions.and_then(|list| list.items.as_mut())
+    else {
+        return;
+    };
+    for (name, field) in items.properties.iter_mut().flat_map(BTreeMap::iter_mut) {
+        match name.as_str() {
+            "type" => {
+                field.max_length = Some(316);
+                field.pattern = Some(CONDITION_TYPE.into());
+            }
+            "status" => {
+                let words = ["True", "False", "Unknown"];
+                field.enum_ = Some(words.map(|word| JSON(word.into())).into());
+            }
+            "observedGeneration" => field.minimum = Some(0.0),
+            "reason" => {
+                (field.min_length, field.max_length) = (Some(1), Some(1024));
+                field.pattern = Some(CONDITION_REASON.into());
+            }
+            "message" => field.max_length = Some(32_768),
+            _ => {}
+        }
+    }
+}
+
+/// Each paragraph as one line: kubectl breaks lines by itself, and keeps those of the sources as well.
+fn join_lines(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|one| one.replace('\n', " "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 fn walk(schema: &mut JSONSchemaProps, change: &impl Fn(&mut JSONSchemaProps)) {
@@ -93,7 +140,10 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<Phase>(),
         read_meanings::<Step>(),
         read_meanings::<JobRole>(),
+        read_meanings::<LeftoverKind>(),
         read_meanings::<ContentProof>(),
+        read_meanings::<HaState>(),
+        read_meanings::<ActionName>(),
     ]
 }
 
@@ -159,6 +209,10 @@ mod tests {
                 assert!(schema.get("nullable").is_none(), "{path}");
                 let is_item = path.ends_with(']');
                 assert!(is_item || schema["description"].is_string(), "{path}");
+                // kubectl would show every line of a comment as a line.
+                let text = schema["description"].as_str().unwrap_or_default();
+                assert!(!text.replace("\n\n", "").contains('\n'), "{path}: {text}");
+                assert!(!text.contains("::"), "{path} speaks of the sources: {text}");
                 if schema["items"].is_object() {
                     let kind = schema["x-kubernetes-list-type"].as_str();
                     assert!(kind.is_some(), "{path}");

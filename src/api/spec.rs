@@ -12,7 +12,8 @@ pub use ha::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
-/// Once the operation has started, only what steers it may change: see `spec::control::MUTABLE`.
+/// Once the operation has started, only what steers it may change: `action`, `paused`, `planRequest`, `retryRequest`,
+/// `accept`, `timeouts` and `cleanup`, and until a rollback began `approval` and `rollback`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",
@@ -24,23 +25,31 @@ pub use ha::*;
     category = "oms",
     derive = "PartialEq",
     doc = "Upgrades an OceanBase Migration Service (OMS) installation; brings it back when that fails or is asked for.",
-    printcolumn(name = "From", type_ = "string", json_path = ".status.sourceVersion"),
-    printcolumn(name = "To", type_ = "string", json_path = ".status.targetVersion"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Step", type_ = "string", json_path = ".status.stepSummary"),
     printcolumn(
         name = "Progress",
         type_ = "string",
         json_path = ".status.progress.summary"
     ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].status"
-    ),
+    printcolumn(name = "ETA", type_ = "string", json_path = ".status.progress.eta"),
+    printcolumn(name = "HA", type_ = "string", json_path = ".status.ha"),
     printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "From",
+        type_ = "string",
+        json_path = ".status.sourceVersion",
+        priority = 1
+    ),
+    printcolumn(
+        name = "To",
+        type_ = "string",
+        json_path = ".status.targetVersion",
+        priority = 1
     ),
     printcolumn(
         name = "Message",
@@ -50,6 +59,10 @@ pub use ha::*;
     )
 )]
 #[cfg_attr(test, kube(cel))]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each column names its type and its path"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct OmsUpgradeSpec {
     /// The Deployments that run OMS: one per OMS node, all nodes of the installation.
@@ -139,10 +152,10 @@ pub enum Action {
     /// Upgrade.
     #[default]
     Run,
-    /// Give up: before the new version is started everything goes back as it was; afterwards this
-    /// is a rollback.
+    /// Give up: before the new version is started everything goes back as it was; afterwards this is a rollback, and
+    /// after success nothing.
     Abort,
-    /// Bring back data and image, also after success.
+    /// Bring back data and image, also after success. Before the new version is started this is an abort.
     RollBack,
 }
 

@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod internal;
+mod leftovers;
 mod machine;
 mod records;
 
-pub use internal::{Internal, Requests};
-pub use machine::{Direction, Phase, Step};
+pub use internal::{Internal, Looks, Requests};
+pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
+pub use machine::{Direction, HaState, Phase, Step};
 pub use records::*;
 
 /// Status of an `OmsUpgrade`. Everything that matters is here: the operator can be killed anywhere.
@@ -23,6 +25,17 @@ pub struct OmsUpgradeStatus {
     /// Where the upgrade stands, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// How far the upgrade is on the way that it goes, in one line: `5 of 13: dumping the databases`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_summary: Option<String>,
+    /// What you can do now, what helps first. Nothing where nothing is to be done any more.
+    #[schemars(length(max = 6))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_actions: Vec<NextAction>,
+    /// What HA is at. Not there where nobody has looked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ha: Option<HaState>,
     /// Where the upgrade stands, in the operator's own terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
@@ -68,7 +81,7 @@ pub struct OmsUpgradeStatus {
     #[serde(default)]
     pub settled: bool,
 
-    /// Why the direction changed, or why preflight failed.
+    /// Why the direction changed, or why the upgrade was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Why the operator cannot go on by itself.
@@ -90,12 +103,17 @@ pub struct OmsUpgradeStatus {
     /// The backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
+    /// What an upgrade that is over has left behind, and until when.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "place".into(), "name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
     /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next
     /// upgrade of this MetaDB puts them back, or a person.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_keys: Vec<KeptKey>,
     /// Projects whose checkpoint does not advance, with what a person can do.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "project".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_projects: Vec<OpenComponent>,
     /// Phases passed, oldest first, the last forty.

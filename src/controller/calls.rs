@@ -28,6 +28,7 @@ pub enum CallSite {
     ListOwnJobs,
     ListOwnPods,
     GetOwnSecret,
+    GetOriginalsCopy,
     GetPrePullPod,
     CreatePrePullPod,
     GetSecret,
@@ -36,6 +37,7 @@ pub enum CallSite {
     DeleteJob,
     DeletePod,
     DeleteSecret,
+    PatchSecret,
     ExecConfig,
     ExecPrograms,
     ExecCgroup,
@@ -60,6 +62,10 @@ pub enum CallSite {
     MetaDbAcquireLock,
     MetaDbRaiseLock,
     MetaDbReleaseLock,
+    MetaDbReadRecord,
+    MetaDbAppendRecord,
+    MetaDbInstallationId,
+    MetaDbFingerprint,
     ConsoleProgress,
     ConsoleHealth,
     ConsoleWriteHa,
@@ -69,13 +75,14 @@ name_variants!(
     CallSite:
     GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
     PatchDeployment, GetReplicaSet, ListTargetPods, GetClaim, GetJob, CreateJob, ListJobPods,
-    ReadJobLog, ListOwnJobs, ListOwnPods, GetOwnSecret, GetPrePullPod, CreatePrePullPod, GetSecret,
-    GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, ExecConfig, ExecPrograms,
+    ReadJobLog, ListOwnJobs, ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
+    GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, PatchSecret, ExecConfig, ExecPrograms,
     ExecCgroup, ExecInitRead, ExecInitStart, ExecRestartConsole, ExecStopConsole, ExecStartConsole,
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,
     MetaDbWriteKeptKeys, MetaDbProjects, MetaDbConnectors, MetaDbHosts, MetaDbHeartBeats,
     MetaDbReadQueryTimeout, MetaDbSetQueryTimeout, MetaDbReadLock, MetaDbAcquireLock,
-    MetaDbRaiseLock, MetaDbReleaseLock, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
+    MetaDbRaiseLock, MetaDbReleaseLock, MetaDbReadRecord, MetaDbAppendRecord,
+    MetaDbInstallationId, MetaDbFingerprint, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
 );
 
 /// What a call may do outside.
@@ -110,6 +117,7 @@ impl CallSite {
             Self::ListOwnJobs => (Read, 10),
             Self::ListOwnPods => (Read, 10),
             Self::GetOwnSecret => (Read, 10),
+            Self::GetOriginalsCopy => (Read, 10),
             Self::GetPrePullPod => (Read, 10),
             Self::CreatePrePullPod => (Write, 10),
             Self::GetSecret => (Read, 10),
@@ -118,6 +126,7 @@ impl CallSite {
             Self::DeleteJob => (Write, 10),
             Self::DeletePod => (Write, 10),
             Self::DeleteSecret => (Write, 10),
+            Self::PatchSecret => (Write, 10),
             Self::ExecConfig => (Read, 10),
             Self::ExecPrograms => (Read, 15),
             Self::ExecCgroup => (Read, 10),
@@ -142,6 +151,10 @@ impl CallSite {
             Self::MetaDbAcquireLock => (Write, 15),
             Self::MetaDbRaiseLock => (Write, 10),
             Self::MetaDbReleaseLock => (Write, 15),
+            Self::MetaDbReadRecord => (Read, 10),
+            Self::MetaDbAppendRecord => (Write, 10),
+            Self::MetaDbInstallationId => (Read, 10),
+            Self::MetaDbFingerprint => (Read, 15),
             Self::ConsoleProgress => (Read, 10),
             Self::ConsoleHealth => (Read, 10),
             Self::ConsoleWriteHa => (Write, 10),
@@ -206,6 +219,15 @@ pub enum CallError {
     /// ours has to stand.
     #[error("{0}")]
     Unbuildable(String),
+    /// The API server stored less of the status than was written.
+    #[error(
+        "{} cannot be stored: the definition of OmsUpgrade in this cluster does not fit this operator; nothing was begun",
+        fields.join(", ")
+    )]
+    StatusCut {
+        /// Paths of what is missing, the first ones.
+        fields: Vec<String>,
+    },
     /// A fault of the operator itself: something that an earlier look or decision has excluded.
     #[error("{0}; nothing was done; this is a fault of the operator")]
     Bug(String),
@@ -238,6 +260,7 @@ impl CallError {
             Self::TimedOut { .. }
             | Self::NotLeading { .. }
             | Self::Exec { .. }
+            | Self::StatusCut { .. }
             | Self::Panicked => false,
             Self::Kube { .. } => self
                 .kube_status()

@@ -17,6 +17,8 @@ pub(super) struct Server {
     pub upgrades: Mutex<BTreeMap<String, Value>>,
     pub asked: Mutex<Vec<String>>,
     pub events: Mutex<Vec<Value>>,
+    /// Pointers to fields that its definition does not have.
+    pub unknown: Mutex<Vec<&'static str>>,
 }
 
 impl Server {
@@ -35,8 +37,11 @@ impl Server {
         self.upgrades.lock().unwrap()[name].clone()
     }
 
-    fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        self.asked.lock().unwrap().push(format!("{method} {path}"));
+    fn answer(&self, method: &str, uri: &http::Uri, body: Value) -> (u16, Value) {
+        let path = uri.path();
+        let is_tried = uri.query().is_some_and(|query| query.contains("dryRun"));
+        let asked = if is_tried { "TRY" } else { method };
+        self.asked.lock().unwrap().push(format!("{asked} {path}"));
         let mut upgrades = self.upgrades.lock().unwrap();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
@@ -45,8 +50,18 @@ impl Server {
             }
             ("PUT", [.., "omsupgrades", name, "status"]) => {
                 let stored = upgrades.get_mut(*name).unwrap();
-                stored["status"] = body["status"].clone();
-                (200, stored.clone())
+                let mut next = stored.clone();
+                next["status"] = body["status"].clone();
+                for field in self.unknown.lock().unwrap().iter() {
+                    let (parent, name) = field.rsplit_once('/').unwrap();
+                    if let Some(parent) = next.pointer_mut(parent).and_then(Value::as_object_mut) {
+                        parent.remove(name);
+                    }
+                }
+                if !is_tried {
+                    *stored = next.clone();
+                }
+                (200, next)
             }
             ("PATCH", [.., "omsupgrades", name]) => {
                 let stored = upgrades.get_mut(*name).unwrap();
@@ -74,7 +89,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
             let (parts, body) = request.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            let (code, body) = server.answer(parts.method.as_str(), parts.uri.path(), body);
+            let (code, body) = server.answer(parts.method.as_str(), &parts.uri, body);
             let body = Body::from(serde_json::to_vec(&body).unwrap());
             http::Response::builder().status(code).body(body)
         }

@@ -11,6 +11,7 @@ mod claims;
 mod double;
 mod exec;
 mod faults;
+mod lanes;
 mod observe;
 mod pacing;
 mod perform;

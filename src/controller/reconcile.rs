@@ -86,12 +86,13 @@ fn describe_reconcile(subject: &Subject<'_>) -> tracing::Span {
 }
 
 async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome, CallError> {
-    let observation = observe(ports, subject).await;
+    // Each part on the heap: a future inside a future makes one frame of all of them, too large for a thread's stack.
+    let observation = Box::pin(observe(ports, subject)).await;
     let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
     match decision {
         Decision::Record { status, notes } => {
-            let written = record(ports, subject, *status, &notes).await?;
+            let written = Box::pin(record(ports, subject, *status, &notes)).await?;
             // Where it is settled now, nothing is left to look for.
             Ok(written
                 .and_then(|written| decide_from_cache(&written, ports.now()))
@@ -104,7 +105,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
                 None => intent.effect,
             };
             tracing::info!(effect = what, "performing");
-            if let Err(error) = perform(ports, subject, &observation, effect).await {
+            if let Err(error) = Box::pin(perform(ports, subject, &observation, effect)).await {
                 if error.is_refusal() {
                     tell_refusal(ports, subject, &what, &error).await;
                 }
@@ -113,6 +114,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
             Ok(Outcome::Performed(what))
         }
         Decision::Wait { poll } => Ok(Outcome::Within(Duration::from_secs(poll))),
+        Decision::Sleep { seconds } => Ok(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Ok(Outcome::AwaitChange),
     }
 }
@@ -139,6 +141,7 @@ pub fn decide_from_cache(upgrade: &OmsUpgrade, now: Time) -> Option<Outcome> {
     }
     let subject = Subject::read(upgrade).ok()?;
     match ask(&subject, &Observed::default(), now, decide) {
+        Decision::Sleep { seconds } => Some(Outcome::Within(Duration::from_secs(seconds))),
         Decision::Rest => Some(Outcome::AwaitChange),
         _ => None,
     }
@@ -179,6 +182,7 @@ fn describe(decision: &Decision) -> &'static str {
         Decision::Record { .. } => "record",
         Decision::Perform(_) => "perform",
         Decision::Wait { .. } => "wait",
+        Decision::Sleep { .. } => "sleep",
         Decision::Rest => "rest",
     }
 }
@@ -213,6 +217,35 @@ mod tests {
             }
         }
         status
+    }
+
+    /// A rollback that ended at 600 s and has left a copy.
+    fn roll_back() -> OmsUpgrade {
+        upgrade(settle(json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "RollBack", "settled": true, "internal": {"epoch": 2},
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+            "leftovers": [{"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "oms_rm__omsnew_1"}],
+        })))
+    }
+
+    #[test]
+    fn a_settled_object_sleeps_until_its_copies_are_due_and_needs_no_call() {
+        let mut object = roll_back();
+        let ask = |object: &OmsUpgrade, second| {
+            decide_from_cache(object, Time(Timestamp::from_second(second).unwrap()))
+        };
+        let within = |seconds| Some(Outcome::Within(Duration::from_secs(seconds)));
+        let due = 600 + 168 * 3600;
+        assert_eq!(
+            ask(&object, 1000),
+            within(3600),
+            "not for longer than an hour"
+        );
+        assert_eq!(ask(&object, due - 7), within(7));
+        assert_eq!(ask(&object, due), None);
+        // Another time is written down, which takes a call.
+        object.spec.cleanup = serde_json::from_value(json!({"safetyCopies": "1h"})).unwrap();
+        assert_eq!(ask(&object, 1000), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use super::cached::CachedUpgrade;
 use super::calls::CallError;
 use super::claims::Claims;
 use super::faults::{isolate, tell_fault, tell_unreadable};
+use super::lanes::Lanes;
 use super::pacing::Pacing;
 use super::ports::Ports;
 use super::reconcile::{Key, Outcome, decide_from_cache, reconcile};
@@ -23,8 +24,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Objects worked on at the same time.
-const AT_ONCE: u16 = 8;
+/// No limit: that of the lanes holds.
+const AT_ONCE: u16 = 0;
 /// Events that come together are one reconcile.
 const DEBOUNCE: Duration = Duration::from_millis(2);
 /// Reconciles in a row before other objects get their turn.
@@ -38,6 +39,7 @@ struct Shared {
     ports: Ports,
     metrics: Arc<Metrics>,
     pacing: Pacing,
+    lanes: Lanes,
 }
 
 /// Runs one controller per namespace until `stop` is called; comes back when all have ended.
@@ -49,15 +51,16 @@ pub async fn run_controllers<F>(
 ) where
     F: Future<Output = ()> + Send + Sync + 'static,
 {
-    let shared = Arc::new(Shared {
-        ports,
-        metrics,
-        pacing: Pacing::default(),
-    });
     let controllers: Vec<BoxFuture<'_, ()>> = namespaces
         .iter()
         .map(|namespace| {
-            let run = run_controller(shared.clone(), namespace.clone(), stop());
+            let shared = Arc::new(Shared {
+                ports: ports.clone(),
+                metrics: metrics.clone(),
+                pacing: Pacing::default(),
+                lanes: Lanes::default(),
+            });
+            let run = run_controller(shared, namespace.clone(), stop());
             Box::pin(run) as BoxFuture<'_, ()>
         })
         .collect();
@@ -175,7 +178,10 @@ async fn work(cached: Arc<CachedUpgrade>, shared: Arc<Shared>) -> Result<Action,
     let key = name_object(&cached)?;
     let worked = isolate(reconcile_cached(&cached, &shared, &key)).await;
     match &worked {
-        Ok(action) if *action == Action::await_change() => shared.pacing.forget(&key),
+        Ok(action) if *action == Action::await_change() => {
+            shared.pacing.forget(&key);
+            shared.lanes.forget(&key);
+        }
         Ok(_) => {}
         Err(CallError::Panicked) => {
             shared.metrics.count_reconcile(Duration::ZERO, "panic");
@@ -196,10 +202,11 @@ async fn reconcile_cached(
         tell_unreadable(&shared.ports, key).await?;
         return Ok(Action::await_change());
     };
-    if decide_from_cache(upgrade, shared.ports.now()).is_some() {
-        return Ok(Action::await_change());
+    match decide_from_cache(upgrade, shared.ports.now()) {
+        Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
+        Some(_) => Ok(Action::await_change()),
+        None => shared.lanes.run(key, reconcile_in_a_row(shared, key)).await,
     }
-    reconcile_in_a_row(shared, key).await
 }
 
 fn name_object(cached: &CachedUpgrade) -> Result<Key, CallError> {
@@ -215,7 +222,11 @@ async fn reconcile_in_a_row(shared: &Shared, key: &Key) -> Result<Action, CallEr
     for _ in 0..IN_A_ROW {
         let began = Instant::now();
         let outcome = reconcile(&shared.ports, key).await;
-        let word = if outcome.is_ok() { "ok" } else { "error" };
+        let word = match &outcome {
+            Ok(_) => "ok",
+            Err(CallError::StatusCut { .. }) => "status_cut",
+            Err(_) => "error",
+        };
         shared.metrics.count_reconcile(began.elapsed(), word);
         match outcome? {
             Outcome::Recorded => shared.pacing.note_progress(key),
@@ -274,6 +285,7 @@ mod tests {
             ports: build_ports(server, clock),
             metrics: Arc::new(Metrics::new()),
             pacing: Pacing::default(),
+            lanes: Lanes::default(),
         })
     }
 
@@ -349,6 +361,35 @@ mod tests {
         assert_eq!((writes, server.events.lock().unwrap().len()), (1, 1));
         work_on(&shared, &server, "healthy").await.unwrap();
         assert_eq!(server.get("healthy")["status"]["step"], "Preflight");
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_starts_wakes_a_settled_object_when_its_copies_are_due() {
+        struct At(i64);
+        impl Clock for At {
+            fn now(&self) -> Timestamp {
+                Timestamp::from_second(self.0).unwrap()
+            }
+        }
+        let mut object = object("up", json!({}));
+        object["status"] = json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "RollBack", "settled": true, "internal": {"epoch": 2},
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+            "leftovers": [{"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "oms_rm__omsnew_1"}],
+        });
+        let server = Server::with(&[object]);
+        let due = 600 + 168 * 3600;
+        // The first look completes the status, as the operator that went would have done.
+        let first = share(&server, Arc::new(At(due - 9)));
+        work_on(&first, &server, "up").await.unwrap();
+        server.asked.lock().unwrap().clear();
+        let second = share(&server, Arc::new(At(due - 9)));
+        let action = work_on(&second, &server, "up").await.unwrap();
+        assert_eq!(action, Action::requeue(Duration::from_secs(9)));
+        assert_eq!(*server.asked.lock().unwrap(), Vec::<String>::new());
+        let third = share(&server, Arc::new(At(due)));
+        work_on(&third, &server, "up").await.ok();
+        assert_eq!(server.get("up")["status"]["settled"], false);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::oms::open_api::Health;
 use crate::oms::project::{ProjectProgress, ProjectRow};
 use crate::protocol::report::{Progress as AgentProgress, Report};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Something that was looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,8 @@ pub struct Observed {
     pub job: Fact<JobState>,
     /// Our own Jobs, pods and Secrets that still exist.
     pub leftovers: Fact<Vec<OwnObject>>,
+    /// The Secret with the second copy of the originals; `Known(None)` when there is none of ours.
+    pub originals_copy: Fact<Option<OriginalsCopy>>,
     /// The installation as `config.yaml` (or the spec) tells it.
     pub installation: Fact<Installation>,
     /// Where Jobs find the account of the MetaDB.
@@ -249,6 +252,18 @@ pub enum JobState {
     Foreign,
 }
 
+/// The Secret with the second copy of the originals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginalsCopy {
+    pub name: String,
+    pub uid: String,
+    pub resource_version: String,
+    /// It belongs to the `OmsUpgrade` and goes with it.
+    pub owned: bool,
+    /// The record of each target, by its name.
+    pub records: BTreeMap<String, String>,
+}
+
 /// An object that we made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OwnObject {
@@ -271,6 +286,9 @@ pub enum OwnKind {
     PrePull,
     /// Secret (credentials read from the container).
     Secret,
+    /// Secret with the second copy of the originals. It is not among the own objects that are listed: it is seen, and
+    /// deleted, by itself.
+    OriginalsCopy,
 }
 
 impl OwnKind {
@@ -279,7 +297,7 @@ impl OwnKind {
         match self {
             Self::Job => "Job",
             Self::Pod | Self::PrePull => "Pod",
-            Self::Secret => "Secret",
+            Self::Secret | Self::OriginalsCopy => "Secret",
         }
     }
 }
@@ -306,6 +324,18 @@ pub struct MetaDbFacts {
     pub lock: Fact<Option<LockRow>>,
 }
 
+/// When the second copy of the originals is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyNeed {
+    /// Nothing is made of the originals.
+    #[default]
+    Never,
+    /// Only where the record on a target, or the target itself, does not have the text that was recorded.
+    WhereMissing,
+    /// Whether it is there, and what it holds, is what the step is about.
+    Always,
+}
+
 /// What a reconcile has to look at, beyond the targets' Deployments and pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -316,6 +346,8 @@ pub struct Needs {
     pub job: Option<JobRole>,
     /// Own objects.
     pub leftovers: bool,
+    /// The second copy of the originals.
+    pub originals: CopyNeed,
     /// `config.yaml`.
     pub installation: bool,
     /// Server identity.
@@ -357,6 +389,7 @@ impl Needs {
             prepulls: _,
             job,
             leftovers: _,
+            originals: _,
             installation,
             identity,
             ha,

@@ -1,8 +1,9 @@
 //! Our own table on the MetaDB: who may work there. Names, rows and widths; no statement but the one for people.
 //!
-//! The operator makes the table, keeps its claim in row 1 and drops it in the end. The other rows are the
-//! agent's: the lock that keeps agents apart, and the record of a restore. No table of the agent's own, so that
-//! nothing outlives the operator's clean-up. Programs of different versions meet here: nothing of it may change.
+//! The operator makes the table, keeps its claim in row 1 and takes the row out in the end. The other rows are the
+//! agent's: the lock that keeps agents apart, and the record of a restore. Beside it lie the record of upgrades
+//! ([`super::record`]) and the id of the installation, which stay. Programs of different versions meet here: nothing of
+//! it may change.
 
 /// Database that holds the lock; also visible proof to people that an upgrade is under way.
 pub const LOCK_DATABASE: &str = "oms_operator_lock";
@@ -12,6 +13,12 @@ pub const LOCK_TABLE: &str = "upgrade_lock";
 
 /// The same with its database, as SQL; neither name needs quotes.
 pub const TABLE: &str = "oms_operator_lock.upgrade_lock";
+
+/// Table, in the same database, with the record of upgrades: what happened, in rows that are only ever added.
+pub const RECORD_TABLE: &str = "upgrade_record";
+
+/// Table, in the same database, with the one row that holds the id of the installation.
+pub const INSTALLATION_TABLE: &str = "installation";
 
 /// Table, in the same database, with the recovery keys that were left in `ha.config`.
 pub const KEPT_TABLE: &str = "kept_recovery_keys";

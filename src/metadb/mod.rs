@@ -1,24 +1,31 @@
 //! What operator and agent both know of the server that holds the MetaDB, each thing once: which product it is, what
-//! its error numbers mean, how names are quoted, how our own table there is laid out, how sessions are listed, and
-//! what a session of ours sets for itself.
+//! its error numbers mean, how names are quoted, how our own tables there are laid out, what the record of upgrades
+//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself.
 //!
-//! Knowledge, not conduct: nothing here opens a connection or waits. The operator's short calls
-//! ([`crate::oms::mysql`]) and the agent's long sessions stay apart, and no time limit of the one reaches the other.
-//! Only [`pins`] talks at all, over a connection that it is given.
+//! Knowledge, not conduct: the operator's short calls ([`crate::oms::mysql`]) and the agent's long sessions stay apart,
+//! and no limit of the one reaches the other. Two talk to the server: [`wire`], through which each connection goes, so
+//! that a server cannot say what harms the driver, and [`pins`], over a connection that it is given.
 mod codes;
 mod elsewhere;
 mod engine;
+mod fingerprint;
 pub mod lock_table;
 mod options;
 pub mod pins;
 mod quoting;
+pub mod record;
 pub mod secret;
 mod sessions;
+mod wire;
 
 pub use codes::{Meaning, judge_code, quotes_values};
 pub use elsewhere::{is_elsewhere, read_address};
 pub use engine::{Engine, name_engine};
-pub use lock_table::{KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, describe_removal};
+pub use fingerprint::{SchemaFingerprint, SchemaItem, hash_schema};
+pub use lock_table::{
+    INSTALLATION_TABLE, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE, describe_removal,
+};
 pub use options::build_options;
 pub use quoting::{quote_name, quote_table};
 pub use sessions::{SessionList, cut_port, name_database};
+pub use wire::{Refusal, Wire, WireError, WireLimits, open_wire};

@@ -17,7 +17,7 @@ const GRACE: u64 = 20;
 /// Seconds that a Job may run.
 pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
     let limit = match role {
-        JobRole::Probe => timeouts.preflight,
+        JobRole::Probe | JobRole::DropCopies => timeouts.preflight,
         JobRole::Dump | JobRole::Compare => timeouts.backup,
         JobRole::Verify => timeouts.verify,
         JobRole::Restore => timeouts.restore,
@@ -57,7 +57,7 @@ pub fn build_request(
             .collect(),
         directory: backup_directory(owner.uid, owner.name),
         expected_manifest_digest: match role {
-            JobRole::Probe | JobRole::Dump => None,
+            JobRole::Probe | JobRole::Dump | JobRole::DropCopies => None,
             JobRole::Verify | JobRole::Compare | JobRole::Restore => status
                 .backup
                 .as_ref()
@@ -73,9 +73,19 @@ pub fn build_request(
             mode,
             budget_seconds: SCRATCH_BUDGET,
         },
+        safety_copies: match role {
+            JobRole::DropCopies => list_kept_copies(status),
+            _ => vec![],
+        },
         probe: ProbeOptions::default(),
         deadline_seconds: Some(deadline.saturating_sub(GRACE).max(deadline / 2)),
     }
+}
+
+/// The databases of replaced tables that are recorded and not dropped yet.
+fn list_kept_copies(status: &OmsUpgradeStatus) -> Vec<String> {
+    let kept = status.leftovers.iter().filter(|one| one.is_kept_copy());
+    kept.map(|copy| copy.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -138,6 +148,7 @@ mod tests {
             JobRole::Verify,
             JobRole::Compare,
             JobRole::Restore,
+            JobRole::DropCopies,
         ] {
             let request = build_request(owner, &spec(), &status, &installation, &account, role, 2);
             let text = serde_json::to_string(&request).unwrap();

@@ -5,7 +5,11 @@
 //! told from "we did".
 use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, Target, TargetOriginal};
 use crate::facts::DeploymentFacts;
+use crate::objects::originals::{
+    OriginalTexts, is_status_entry, read_owners_text, read_template_text,
+};
 use crate::objects::target_change::TargetChange;
+use crate::protocol::hex::hash_text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
@@ -160,7 +164,7 @@ pub fn read_replicas_owned_time(object: &Value) -> Option<Time> {
     serde_json::from_value(own.get("time")?.clone()).ok()
 }
 
-/// Captures the original of a target.
+/// Captures the original of a target: what is small of it, and the hashes of its texts.
 pub fn capture_original(
     facts: &DeploymentFacts,
     name: &str,
@@ -178,21 +182,19 @@ pub fn capture_original(
         replicas: read_replicas(&facts.object),
         image,
         image_id,
-        template: facts.object.pointer("/spec/template")?.to_string(),
-        managed_fields: facts
-            .object
-            .pointer("/metadata/managedFields")
-            .map_or_else(|| "[]".into(), Value::to_string),
+        template_hash: hash_text(&read_template_text(&facts.object)?),
+        managed_fields_hash: hash_text(&read_owners_text(&facts.object)),
     })
 }
 
-/// Builds one of the three templates from the original.
+/// Builds one of the three templates from the text of the original one.
 pub fn build_template(
     original: &TargetOriginal,
+    text: &str,
     new_image: &str,
     kind: &TemplateKind,
 ) -> Option<Value> {
-    let mut template: Value = serde_json::from_str(&original.template).ok()?;
+    let mut template: Value = serde_json::from_str(text).ok()?;
     if *kind == TemplateKind::Old {
         return Some(template);
     }
@@ -218,10 +220,11 @@ pub fn build_template(
     Some(template)
 }
 
-/// Tells which template a target has.
+/// Tells which template a target has. `text` is the original one.
 pub fn classify_template(
     object: &Value,
     original: &TargetOriginal,
+    text: &str,
     new_image: &str,
 ) -> TemplateKind {
     let Some(template) = object.pointer("/spec/template") else {
@@ -232,11 +235,42 @@ pub fn classify_template(
         TemplateKind::Upgrade,
         TemplateKind::Final,
     ] {
-        if build_template(original, new_image, &kind).as_ref() == Some(template) {
+        if build_template(original, text, new_image, &kind).as_ref() == Some(template) {
             return kind;
         }
     }
     TemplateKind::Foreign
+}
+
+/// What a live Deployment's template was, as far as it can be told from the template itself: as it stands, and with the
+/// original image and without what the operator adds. None is right unless it has the recorded hash.
+pub fn list_candidates(object: &Value, original: &TargetOriginal) -> Vec<String> {
+    let Some(template) = object.pointer("/spec/template") else {
+        return vec![];
+    };
+    let mut candidates = vec![template.to_string()];
+    let mut before = template.clone();
+    let containers = before.pointer_mut("/spec/containers");
+    let mut containers = containers
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    let name = Some(original.container.as_str());
+    let Some(container) = containers
+        .find(|one| one.get("name").and_then(Value::as_str) == name)
+        .and_then(Value::as_object_mut)
+    else {
+        return candidates;
+    };
+    container.insert("image".into(), json!(original.image));
+    if let Some(environment) = container.get_mut("env").and_then(Value::as_array_mut) {
+        environment.retain(|one| one.get("name").and_then(Value::as_str) != Some(UPGRADE_VARIABLE));
+        if environment.is_empty() {
+            container.remove("env");
+        }
+    }
+    candidates.push(before.to_string());
+    candidates
 }
 
 /// Whether nothing of ours is left on the Deployment: no annotation and no managed field.
@@ -257,10 +291,11 @@ pub fn is_given_back(object: &Value) -> bool {
 /// Builds the JSON patch for a change. Every patch tests the resourceVersion it was decided on, and
 /// the fence when there is one, so that a late write of an earlier actor is refused.
 ///
-/// `record` is the text of the originals annotation, `epoch` the fence.
+/// `texts` are the originals, proven by their hashes; `record` is the text of their annotation, `epoch` the fence.
 pub fn build_patch(
     facts: &DeploymentFacts,
     original: &TargetOriginal,
+    texts: &OriginalTexts,
     new_image: &str,
     change: &TargetChange,
     record: &str,
@@ -270,7 +305,10 @@ pub fn build_patch(
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": facts.resource_version}),
     ];
     if let TargetChange::GiveBack = change {
-        operations.extend(build_give_back(&facts.object, original));
+        operations.extend(build_give_back(
+            &facts.object,
+            texts.managed_fields.as_deref(),
+        ));
         return Some(Value::Array(operations));
     }
     if facts.object.pointer("/metadata/annotations").is_none() {
@@ -289,7 +327,7 @@ pub fn build_patch(
         TargetChange::StartOld(_) => (Some(TemplateKind::Old), Some(original.replicas)),
     };
     if let Some(kind) = template {
-        let value = build_template(original, new_image, &kind)?;
+        let value = build_template(original, &texts.template, new_image, &kind)?;
         operations.push(json!({"op": "replace", "path": "/spec/template", "value": value}));
     }
     if let Some(replicas) = replicas {
@@ -299,15 +337,18 @@ pub fn build_patch(
 }
 
 /// Removes our annotations and puts the recorded owners of the fields back. Entries of managers that
-/// were not there before, and of the status, stay as they are now.
-fn build_give_back(object: &Value, original: &TargetOriginal) -> Vec<Value> {
+/// were not there before, and of the status, stay as they are now. Where the owners are lost only our own entry goes:
+/// a field that belongs to nobody is taken by the next apply of whoever sets it, without a conflict.
+fn build_give_back(object: &Value, owners: Option<&str>) -> Vec<Value> {
     let mut operations = Vec::new();
     for name in [ORIGINALS_ANNOTATION, FENCE_ANNOTATION] {
         if read_annotation(object, name).is_some() {
             operations.push(json!({"op": "remove", "path": annotation_path(name)}));
         }
     }
-    let recorded: Vec<Value> = serde_json::from_str(&original.managed_fields).unwrap_or_default();
+    let recorded: Vec<Value> = owners
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     let live = object
         .pointer("/metadata/managedFields")
         .and_then(Value::as_array)
@@ -330,10 +371,6 @@ fn build_give_back(object: &Value, original: &TargetOriginal) -> Vec<Value> {
     );
     operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}));
     operations
-}
-
-fn is_status_entry(entry: &Value) -> bool {
-    entry.get("subresource").and_then(Value::as_str) == Some("status")
 }
 
 fn same_manager(one: &Value, other: &Value) -> bool {
@@ -385,4 +422,46 @@ pub fn read_selector(object: &Value) -> Option<String> {
         });
     }
     (!parts.is_empty()).then(|| parts.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn original(template: &Value) -> TargetOriginal {
+        TargetOriginal {
+            container: "oms".into(),
+            image: "oms:3".into(),
+            template_hash: hash_text(&template.to_string()),
+            ..TargetOriginal::default()
+        }
+    }
+
+    fn template(environment: Option<&str>, probe: bool) -> Value {
+        let mut container = json!({"name": "oms", "image": "oms:3"});
+        if let Some(value) = environment {
+            container["env"] = json!([{"name": "A", "value": value}]);
+        }
+        if probe {
+            container["livenessProbe"] = json!({"tcpSocket": {"port": 8089}});
+        }
+        json!({"spec": {"containers": [{"name": "side", "image": "side:1"}, container]}})
+    }
+
+    proptest! {
+        /// Whatever the operator itself makes of a template leads back, save where it has taken something out.
+        #[test]
+        fn a_template_is_told_from_its_successors(environment in proptest::option::of("[a-z]{0,5}"), probe: bool) {
+            let before = template(environment.as_deref(), probe);
+            let original = original(&before);
+            let text = before.to_string();
+            for kind in [TemplateKind::Old, TemplateKind::Final, TemplateKind::Upgrade] {
+                let live = build_template(&original, &text, "oms:4", &kind).unwrap();
+                let found = list_candidates(&json!({"spec": {"template": live}}), &original);
+                let right = found.iter().any(|one| hash_text(one) == original.template_hash);
+                prop_assert_eq!(right, kind != TemplateKind::Upgrade || !probe);
+            }
+        }
+    }
 }

@@ -105,6 +105,25 @@ fn build_pod_annotations(owner: Owner<'_>) -> BTreeMap<String, String> {
 }
 
 fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: String) -> PodSpec {
+    let mut mounts = vec![
+        mount("credentials", CREDENTIALS_MOUNT, true),
+        mount("tmp", "/tmp", false),
+    ];
+    let mut volumes = vec![
+        order.account.build_volume("credentials"),
+        Volume {
+            name: "tmp".into(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity("64Mi".into())),
+                ..EmptyDirVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+    ];
+    if uses_claim(order.role) {
+        mounts.insert(0, mount("backup", BACKUP_MOUNT, false));
+        volumes.insert(0, build_claim_volume(order));
+    }
     PodSpec {
         containers: vec![Container {
             name: AGENT_CONTAINER.into(),
@@ -119,32 +138,10 @@ fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: Str
             resources: Some(settings.resources.clone().unwrap_or_else(default_resources)),
             security_context: Some(build_security_context()),
             termination_message_policy: Some("File".into()),
-            volume_mounts: Some(vec![
-                mount("backup", BACKUP_MOUNT, false),
-                mount("credentials", CREDENTIALS_MOUNT, true),
-                mount("tmp", "/tmp", false),
-            ]),
+            volume_mounts: Some(mounts),
             ..Container::default()
         }],
-        volumes: Some(vec![
-            Volume {
-                name: "backup".into(),
-                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                    claim_name: order.claim.clone(),
-                    read_only: None,
-                }),
-                ..Volume::default()
-            },
-            order.account.build_volume("credentials"),
-            Volume {
-                name: "tmp".into(),
-                empty_dir: Some(EmptyDirVolumeSource {
-                    size_limit: Some(Quantity("64Mi".into())),
-                    ..EmptyDirVolumeSource::default()
-                }),
-                ..Volume::default()
-            },
-        ]),
+        volumes: Some(volumes),
         image_pull_secrets: Some(settings.image_pull_secrets.clone()).filter(|all| !all.is_empty()),
         node_selector: Some(settings.node_selector.clone()).filter(|all| !all.is_empty()),
         tolerations: Some(settings.tolerations.clone()).filter(|all| !all.is_empty()),
@@ -154,6 +151,22 @@ fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: Str
         enable_service_links: Some(false),
         security_context: Some(build_pod_security()),
         ..PodSpec::default()
+    }
+}
+
+/// Safety copies are dropped long after the end: a person may have removed the claim by then.
+fn uses_claim(role: JobRole) -> bool {
+    role != JobRole::DropCopies
+}
+
+fn build_claim_volume(order: &JobOrder) -> Volume {
+    Volume {
+        name: "backup".into(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: order.claim.clone(),
+            read_only: None,
+        }),
+        ..Volume::default()
     }
 }
 
@@ -239,6 +252,7 @@ mod tests {
             lock: None,
             restore_method: Default::default(),
             scratch_restore: Default::default(),
+            safety_copies: vec![],
             probe: ProbeOptions::default(),
             deadline_seconds: None,
         };

@@ -8,6 +8,7 @@ pub mod event;
 pub mod jobs;
 pub mod labels;
 pub mod names;
+pub mod originals;
 pub mod pods;
 pub mod prepull;
 pub mod replica_set;

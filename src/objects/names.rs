@@ -5,7 +5,7 @@
 //! one. The name of the `OmsUpgrade` itself may have 253 characters and stands in an annotation.
 use crate::api::JobRole;
 use crate::oms::container::AttemptId;
-use sha2::{Digest, Sha256};
+use crate::protocol::hex::hash_text;
 
 /// Where the claim is mounted in the Jobs.
 pub const BACKUP_MOUNT: &str = "/backup";
@@ -14,8 +14,7 @@ const NAME_IN_DIRECTORY: usize = 60;
 
 /// Hexadecimal digits of a hash over some text.
 fn shorten(text: &str, digits: usize) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = hash_text(text);
     hex.truncate(digits);
     hex
 }
@@ -33,6 +32,7 @@ pub fn role_word(role: JobRole) -> &'static str {
         JobRole::Verify => "verify",
         JobRole::Compare => "compare",
         JobRole::Restore => "restore",
+        JobRole::DropCopies => "drop-safety-copies",
     }
 }
 
@@ -50,6 +50,11 @@ pub fn prepull_name(uid: &str, target: &str, image: &str) -> String {
 /// Name of the Secret with the account that was read from a container.
 pub fn credentials_name(uid: &str) -> String {
     format!("oms-{}-credentials", shorten_uid(uid))
+}
+
+/// Name of the Secret with the second copy of the originals.
+pub fn originals_name(uid: &str) -> String {
+    format!("oms-{}-originals", shorten_uid(uid))
 }
 
 /// Name of the event about one transition: the same transition never gives two events.
@@ -89,12 +94,13 @@ mod tests {
     /// A Job's pods get eleven characters more, and a name may have 63.
     const LONGEST_NAME: usize = 52;
 
-    const ROLES: [JobRole; 5] = [
+    const ROLES: [JobRole; 6] = [
         JobRole::Probe,
         JobRole::Dump,
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ];
 
     fn is_dns_label(name: &str) -> bool {
@@ -114,6 +120,7 @@ mod tests {
             }
             prop_assert!(is_dns_label(&prepull_name(&uid, &target, &uid)));
             prop_assert!(is_dns_label(&credentials_name(&uid)));
+            prop_assert!(is_dns_label(&originals_name(&uid)));
             prop_assert!(is_dns_label(&event_name(&uid, "12345", &target)));
             prop_assert!(init_attempt(&uid, &target, attempt).is_some());
             let directory = backup_directory(&uid, &target);
@@ -137,6 +144,7 @@ mod tests {
                 }
             }
             assert!(seen.insert(credentials_name(uid)));
+            assert!(seen.insert(originals_name(uid)));
         }
     }
 

@@ -6,6 +6,7 @@
 //! never content, because the content holds passwords.
 use std::collections::BTreeMap;
 
+use crate::protocol::hex::write_hex;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -188,10 +189,7 @@ fn compute_fingerprint(text: &str) -> String {
         hash.update(line.as_bytes());
         hash.update(b"\n");
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    write_hex(&hash.finalize())
 }
 
 /// Joins the files of all targets, given as (target name, file), into one installation.

@@ -369,8 +369,8 @@ pub enum CompareReport {
 pub struct RestoreReport {
     /// How the live tables were replaced.
     pub method: RestoreMethodUsed,
-    /// Databases that hold the replaced tables, until they are dropped.
-    pub safety_copies: Vec<String>,
+    /// Databases that hold the replaced tables, of every attempt of this upgrade, until they are dropped.
+    pub safety_copies: Vec<SafetyCopy>,
     /// Tables restored.
     pub tables: u64,
     /// Views recreated.
@@ -380,6 +380,20 @@ pub struct RestoreReport {
     /// Attempt whose swap was finished by this one, when that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_attempt: Option<i32>,
+}
+
+/// One database of replaced tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SafetyCopy {
+    /// Name of the database.
+    pub database: String,
+    /// How many were replaced; an attempt that died may have moved a part of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<u64>,
+    /// Bytes by the server's own estimate; missing where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// How `restore` came to its end.
@@ -398,8 +412,11 @@ pub enum RestoreMethodUsed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DropReport {
-    /// Databases that were dropped.
+    /// Databases that were dropped. What was asked for and stands nowhere here was gone already.
     pub dropped: Vec<String>,
+    /// Databases that bear the name of a copy and are none of this upgrade. They were left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
 }
 
 #[cfg(test)]

@@ -25,6 +25,13 @@ impl Report {
             (0, Some(CommandResult::Probe(probe))) => probe
                 .privileges
                 .retain(|p| p.state != PrivilegeState::Present),
+            // The names are what the operator drops them by.
+            (0, Some(CommandResult::Restore(restore))) => {
+                for copy in &mut restore.safety_copies {
+                    copy.tables = None;
+                    copy.bytes = None;
+                }
+            }
             (1, Some(CommandResult::Probe(probe))) => {
                 shorten_list(&mut probe.unsupported_objects, 5);
                 probe.privileges.truncate(6);
@@ -34,9 +41,16 @@ impl Report {
                 shorten(summary, 1024)
             }
             (1, Some(CommandResult::Restore(restore))) => {
-                shorten_list(&mut restore.safety_copies, 10)
+                let left_off = restore.safety_copies.len().saturating_sub(30);
+                if left_off > 0 {
+                    restore.safety_copies.truncate(30);
+                    mention_left_off(&mut self.message, left_off);
+                }
             }
-            (1, Some(CommandResult::DropSafetyCopies(drop))) => shorten_list(&mut drop.dropped, 10),
+            (1, Some(CommandResult::DropSafetyCopies(drop))) => {
+                shorten_list(&mut drop.dropped, 10);
+                drop.foreign.truncate(30);
+            }
             (1, Some(CommandResult::Dump(dump))) => dump.databases.truncate(10),
             (2, _) => shorten(&mut self.message, 1500),
             (3, _) => self.result = None,
@@ -47,6 +61,12 @@ impl Report {
             _ => {}
         }
     }
+}
+
+fn mention_left_off(message: &mut String, left_off: usize) {
+    message.push_str(&format!(
+        ". {left_off} more databases named *__omsnew_* hold replaced tables; the log of this Job names them, and a person drops them"
+    ));
 }
 
 /// Cuts `text` to at most `limit` bytes at a character boundary and says so.

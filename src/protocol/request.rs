@@ -46,6 +46,10 @@ pub struct Request {
     /// Whether `verify` restores the dump into scratch databases.
     #[serde(default)]
     pub scratch_restore: ScratchRestore,
+    /// The databases that `drop-safety-copies` drops: these and no others, and only where they are copies of this
+    /// upgrade.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safety_copies: Vec<String>,
     /// What `probe` tries.
     #[serde(default)]
     pub probe: ProbeOptions,
@@ -247,10 +251,8 @@ impl Request {
             {
                 return bad("databases", &format!("{name} is named twice"));
             }
-            if RESERVED
-                .iter()
-                .any(|reserved| name.eq_ignore_ascii_case(reserved))
-                || name.contains("__oms")
+            if RESERVED.iter().any(|reserved| may_be(name, reserved))
+                || name.to_ascii_lowercase().contains("__oms")
             {
                 return bad(
                     "databases",
@@ -286,9 +288,48 @@ const RESERVED: [&str; 6] = [
     "oms_operator_lock",
 ];
 
+/// Whether a server may take a name for this one. OceanBase's engine folds case and accents (on seekdb 1.4.0
+/// `öms_operator_lock` opens `oms_operator_lock`), MySQL folds some letters outside of ASCII into it, and blanks at the
+/// end may count for nothing. None of them adds or drops a letter, so each that is not ASCII may stand for any one.
+fn may_be(name: &str, reserved: &str) -> bool {
+    let name = name.trim_end();
+    name.chars().count() == reserved.len()
+        && name
+            .chars()
+            .zip(reserved.chars())
+            .all(|(one, other)| !one.is_ascii() || one.eq_ignore_ascii_case(&other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_database_is_refused_however_it_is_spelled() {
+        for name in [
+            "oms_operator_lock",
+            "OMS_Operator_Lock",
+            "\u{f6}ms_operator_lock",
+            "oms_operator_loc\u{212a}",
+            "oms_operator_lock ",
+            "a__OMSnew_1",
+        ] {
+            let mut request = sample();
+            request["databases"] = serde_json::json!(["oms_rm", name]);
+            let refused = Request::parse(&request.to_string());
+            assert!(refused.is_err(), "{name}");
+        }
+        for name in [
+            "oms_operator_locks",
+            "\u{540d}",
+            "\u{f6}ms_rm",
+            "my_operator_lock",
+        ] {
+            let mut request = sample();
+            request["databases"] = serde_json::json!([name]);
+            assert!(Request::parse(&request.to_string()).is_ok(), "{name}");
+        }
+    }
 
     fn sample() -> serde_json::Value {
         serde_json::json!({

@@ -13,13 +13,17 @@ use std::time::{Duration, Instant};
 
 /// How long a lease is good for without being renewed.
 const DURATION: Duration = Duration::from_secs(30);
-/// After this long without a renewal the holder gives up and ends. The difference to [`DURATION`] is
-/// longer than any single write may take, a restart of the console aside, which does no harm.
+/// After this long without a renewal no write is begun any more, and the holder ends, also while it is ending anyway:
+/// its calls are cut before another one may begin.
 const RENEW_DEADLINE: Duration = Duration::from_secs(12);
 /// Pause between tries.
 const RETRY: Duration = Duration::from_secs(2);
 /// Time limit of one call.
 const CALL_LIMIT: Duration = Duration::from_secs(4);
+/// What passes at most until the holder notices: a call that gave the lease and answered late, a pause, and a call
+/// without an answer.
+const NOTICE: u64 = CALL_LIMIT.as_secs() + RETRY.as_secs() + CALL_LIMIT.as_secs();
+const _: () = assert!(RENEW_DEADLINE.as_secs() + NOTICE < DURATION.as_secs());
 
 /// Until when this process holds the lease.
 #[derive(Clone, Debug, Default)]

@@ -142,18 +142,48 @@ async fn work(
     }
     tracing::info!("ending; reconciles under way get time to finish");
     let _ = stop.send(true);
-    if tokio::time::timeout(SHUTDOWN_LIMIT, controllers)
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "a reconcile did not end in time; the next operator goes on from the status"
-        );
+    match drain(controllers, keep(&mut elector), SHUTDOWN_LIMIT).await {
+        Drained::Finished => {}
+        Drained::Cut => {
+            tracing::warn!(
+                "a reconcile did not end in time; the next operator goes on from the status"
+            );
+        }
+        Drained::Lost => return Err("the lease is lost; another operator may be at work".into()),
     }
     if let Some(elector) = &mut elector {
         elector.release().await;
     }
     Ok(())
+}
+
+/// How the work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drained {
+    /// By itself.
+    Finished,
+    /// Its time was over.
+    Cut,
+    /// Another may be at work.
+    Lost,
+}
+
+/// Lets reconciles under way finish. The lease is kept as long: what they call goes on for up to the whole limit, and
+/// with what had passed since the last renewal that is longer than a lease is good for. Whatever comes back, nothing is
+/// under way any more, so the lease may be given up.
+async fn drain(
+    controllers: impl Future<Output = ()>,
+    keep: impl Future<Output = ()>,
+    limit: Duration,
+) -> Drained {
+    tokio::select! {
+        biased;
+        () = keep => Drained::Lost,
+        ended = tokio::time::timeout(limit, controllers) => match ended {
+            Ok(()) => Drained::Finished,
+            Err(_) => Drained::Cut,
+        },
+    }
 }
 
 async fn keep(elector: &mut Option<Elector>) {
@@ -207,6 +237,48 @@ fn name_process(now: std::time::SystemTime) -> String {
 mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
+
+    /// Tells when what it stands in is dropped.
+    struct Dropped<'a>(&'a std::cell::Cell<bool>);
+
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lease_is_renewed_as_long_as_a_reconcile_goes_on() {
+        let renewed = tokio::sync::Notify::new();
+        let keep = async {
+            renewed.notify_one();
+            std::future::pending().await
+        };
+        let reconcile = async { renewed.notified().await };
+        let drained = drain(reconcile, keep, Duration::from_secs(20)).await;
+        assert_eq!(drained, Drained::Finished);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_under_way_when_the_lease_is_lost_or_the_time_is_over() {
+        for (lost, limit, expected) in [
+            (true, Duration::from_secs(20), Drained::Lost),
+            (false, Duration::ZERO, Drained::Cut),
+        ] {
+            let dropped = std::cell::Cell::new(false);
+            let reconcile = async {
+                let _call = Dropped(&dropped);
+                std::future::pending().await
+            };
+            let keep = async {
+                if !lost {
+                    std::future::pending::<()>().await;
+                }
+            };
+            assert_eq!(drain(reconcile, keep, limit).await, expected);
+            assert!(dropped.get() || lost, "the call goes on");
+        }
+    }
 
     #[test]
     fn processes_have_names_of_their_own() {

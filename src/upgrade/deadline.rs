@@ -1,84 +1,170 @@
 //! The deadline of a step: waiting, and an effect that does not take, come to an end. Pure.
-use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting};
+//!
+//! Time alone fails nothing. Past the limit a step fails on what several looks saw wanting (`src/upgrade/lateness.rs`);
+//! what was not seen is no failure, and time in which nobody looked does not count.
+use crate::api::{Direction, OmsUpgradeStatus, Reason, Step, Waiting};
 use crate::objects::deployment::is_paused;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::{Effect, IntentKind};
+use crate::upgrade::lateness::{Look, is_blind, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::parts::gates::is_gate_closed;
 use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
     is_seen_down,
 };
 use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
+use crate::upgrade::parts::start::PULL_PATIENCE;
+use crate::upgrade::steps::def::OnFailure;
 use crate::upgrade::steps::find_def;
 
-/// Turns waiting beyond the step's deadline into a failure that says what was waited for. For an effect of which it is
-/// not known that it was refused the time begins anew once: the operator or the API server may have been away for
-/// longer than the step may last.
+/// Turns waiting beyond the step's deadline into a failure that says what was waited for, or into a question to a
+/// person where it could not be seen.
 pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, next: Next) -> Next {
-    if is_patient(cx, &next) {
+    if cx.status.stall.is_some() || bounds_itself(cx, &next) {
         return next;
     }
-    let known = cx.status.waiting.as_ref();
-    let refused = known.filter(|waiting| waiting.reason == Reason::EffectRefused);
-    let seen = match &next {
-        Next::Wait { problem, .. } => problem.as_ref(),
-        _ => None,
-    };
-    let problem = match &next {
-        Next::Wait { .. } => seen.map(|waiting| waiting.message.as_str()),
-        // Done again and again it would never end.
-        Next::Do(effect) if is_wanted_again(cx, effect) || is_console_stop(effect) => refused
-            .map(|waiting| waiting.message.as_str())
-            .or_else(|| describe_unheeded(effect)),
+    let look = match &next {
+        Next::Wait { problem, .. } => Look::of_wait(problem.as_ref()),
+        // Done again and again it would never end. One that is new says that the step has gone on.
+        Next::Do(effect) if is_wanted_again(cx, effect) || is_console_stop(effect) => {
+            Look::Wants(effect.kind().as_str())
+        }
         _ => return next,
     };
-    let Some(step) = cx.status.step else {
+    let (Some(step), Some(since)) = (cx.status.step, &cx.status.step_started_time) else {
         return next;
     };
-    let (Some(limit), Some(since)) = (
-        find_def(step)
-            .limit
-            .map(|limit| limit.read_seconds(cx.spec)),
-        &cx.status.step_started_time,
-    ) else {
+    let Some(limit) = find_limit(cx, step, &next) else {
         return next;
     };
-    let last = step == Step::StartingFinal;
-    let end = seen.filter(|waiting| last && is_end_awaited(waiting));
-    let limit = match last && (end.is_some() || is_init_running(cx, None)) {
+    let lasted = seconds_between(since, &cx.now);
+    if lasted < limit {
+        draft.internal.overdue = None;
+        return next;
+    }
+    if was_nobody_there(draft, lasted - limit) || is_init_over(cx, &next) {
+        draft.step_started_time = Some(cx.now.clone());
+        draft.internal.overdue = None;
+        return next;
+    }
+    let blind = matches!(look, Look::Blind(_));
+    let patience = match blind && turns_back_unproven(cx, step) {
+        true => limit,
+        false => 0,
+    };
+    if !is_late(cx, draft, &look, patience) {
+        return next;
+    }
+    match &next {
+        Next::Wait {
+            problem: Some(waiting),
+            ..
+        } if step == Step::StartingFinal && is_end_awaited(waiting) => {
+            ask_about_the_end(cx, waiting, limit)
+        }
+        Next::Wait {
+            problem: Some(waiting),
+            ..
+        } if blind && asks_when_blind(cx, step) => ask_about_the_unseen(cx, step, waiting),
+        _ => Next::Fail(describe_lateness(cx, step, limit, &next)),
+    }
+}
+
+/// What has a time of its own.
+fn bounds_itself(cx: &Context<'_>, next: &Next) -> bool {
+    let by_reason = |waiting: &Waiting| {
+        is_gate_closed(waiting)
+            || matches!(
+                Reason::parse(&waiting.reason),
+                Some(Reason::ReplicationNotYetRecovered | Reason::FactsUnseen)
+            )
+    };
+    is_patient(cx, next)
+        || matches!(next, Next::Wait { problem: Some(waiting), .. } if by_reason(waiting))
+}
+
+/// Seconds that a step has for what it wants now.
+fn find_limit(cx: &Context<'_>, step: Step, next: &Next) -> Option<i64> {
+    let limit = find_def(step).limit?.read_seconds(cx.spec);
+    let seen = find_problem(next);
+    if seen.is_some_and(|waiting| waiting.reason == Reason::ImageNotPulled) {
+        return Some(PULL_PATIENCE);
+    }
+    let end = seen.is_some_and(is_end_awaited) || is_init_running(cx, None);
+    Some(match step == Step::StartingFinal && end {
         true => limit + i64::from(cx.spec.timeouts.init.as_seconds()),
         false => limit,
+    })
+}
+
+fn find_problem(next: &Next) -> Option<&Waiting> {
+    match next {
+        Next::Wait { problem, .. } => problem.as_ref(),
+        _ => None,
+    }
+}
+
+/// Whether the time of the step went into a script that has ended now.
+fn is_init_over(cx: &Context<'_>, next: &Next) -> bool {
+    cx.status.step == Some(Step::StartingFinal)
+        && matches!(next, Next::Wait { .. })
+        && !find_problem(next).is_some_and(is_end_awaited)
+        && is_end_met(cx, find_problem(next))
+}
+
+/// Whether a failure of this step would turn the upgrade back.
+fn turns_back(cx: &Context<'_>, step: Step) -> bool {
+    cx.status.direction == Some(Direction::Forward)
+        && find_def(step).failure == OnFailure::TurnsBack
+}
+
+/// Before the line an abort is the only end that there is for what stays unseen: it has the step's time once more.
+fn turns_back_unproven(cx: &Context<'_>, step: Step) -> bool {
+    turns_back(cx, step) && cx.status.point_of_no_return_time.is_none()
+}
+
+/// Past the line nothing is rolled back for what could not be seen, and nothing given up on a way back.
+fn asks_when_blind(cx: &Context<'_>, step: Step) -> bool {
+    cx.status.started_time.is_some() && !turns_back_unproven(cx, step)
+}
+
+fn ask_about_the_unseen(cx: &Context<'_>, step: Step, waiting: &Waiting) -> Next {
+    let way_back = match cx.status.direction {
+        Some(Direction::Forward) => format!(
+            "; action: RollBack brings back the old version and its data, from the verified backup on claim {}",
+            cx.spec.backup.claim_name
+        ),
+        _ => String::new(),
     };
-    if cx.status.stall.is_some() || seconds_between(since, &cx.now) < limit {
-        return next;
-    }
-    if let Some(waiting) = end {
-        return ask_about_the_end(cx, waiting, limit);
-    }
-    if last && matches!(next, Next::Wait { .. }) && is_end_met(cx, seen) {
-        draft.step_started_time = Some(cx.now.clone());
-        return next;
-    }
-    if let Next::Do(effect) = &next
-        && refused.is_none()
-        && describe_unheeded(effect).is_none()
-        && !is_tried_anew(cx.status)
-    {
-        draft.step_started_time = Some(cx.now.clone());
-        draft.internal.tried_anew = true;
-        draft.waiting = Some(Waiting {
-            reason: Reason::TriedAnew.into(),
-            message: format!(
-                "the time of this step was over before {} had an effect; it begins anew, once",
-                effect.kind()
-            ),
-        });
-        return next;
-    }
-    let what = problem
+    Next::Stall(Failure::with_advice(
+        Reason::parse(&waiting.reason).unwrap_or(Reason::Timeout),
+        format!(
+            "{}: {}; whether it is done cannot be seen, so nothing is given up and nothing is changed; make it readable, and the upgrade goes \
+             on by itself{way_back}",
+            find_def(step).words,
+            waiting.message,
+        ),
+    ))
+}
+
+fn describe_lateness(cx: &Context<'_>, step: Step, limit: i64, next: &Next) -> Failure {
+    let known = cx.status.waiting.as_ref();
+    let refused = known.filter(|waiting| waiting.reason == Reason::EffectRefused);
+    let seen = find_problem(next);
+    let told = match next {
+        Next::Do(effect) => refused
+            .map(|waiting| waiting.message.as_str())
+            .or_else(|| describe_unheeded(effect)),
+        _ => seen.map(|waiting| waiting.message.as_str()),
+    };
+    let what = told
         .or(known.map(|waiting| waiting.message.as_str()))
         .unwrap_or_else(|| find_def(step).words);
-    let reason = match (&next, refused) {
+    if seen.is_some_and(|waiting| waiting.reason == Reason::ImageNotPulled) {
+        return Failure::new(Reason::ImageNotPulled, what);
+    }
+    let reason = match (next, refused) {
         (Next::Do(_), Some(_)) => Reason::EffectRefused,
         _ => Reason::Timeout,
     };
@@ -89,11 +175,15 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
             find_def(step).words
         ),
     );
-    Next::Fail(if seen.is_some_and(is_seen_down) {
-        blame_unconfirmed_init(cx, failure)
-    } else {
-        failure
-    })
+    match seen.is_some_and(is_seen_down) {
+        true => blame_unconfirmed_init(cx, failure),
+        false => failure,
+    }
+}
+
+/// Whether a stall over something unseen is over: it is seen.
+pub(crate) fn is_seen_again(reason: &str, next: &Next) -> bool {
+    is_blind(reason) && !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason))
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.
@@ -127,18 +217,6 @@ fn describe_unheeded(effect: &Effect) -> Option<&'static str> {
     )
 }
 
-/// Whether the time of the step has begun anew. The word says so where the mark was dropped: by an API server whose
-/// definition does not have it yet.
-fn is_tried_anew(status: &OmsUpgradeStatus) -> bool {
-    status.internal.tried_anew || says_tried_anew(status)
-}
-
-/// Whether that is what people were told last.
-pub(crate) fn says_tried_anew(status: &OmsUpgradeStatus) -> bool {
-    let told = status.waiting.as_ref();
-    told.is_some_and(|told| told.reason == Reason::TriedAnew)
-}
-
 /// Begins the time of the step anew when a pause or a fault is over: what is left could not be done before, nor be
 /// looked at. Where a pause may last, so may a moment in which it cannot be seen.
 pub(crate) fn restart_time(
@@ -157,7 +235,7 @@ pub(crate) fn restart_time(
     if over {
         draft.step_started_time = Some(cx.now.clone());
         draft.waiting = None;
-        draft.internal.tried_anew = false;
+        draft.internal.overdue = None;
     }
     over
 }
@@ -168,76 +246,7 @@ fn is_fault_over(cx: &Context<'_>) -> bool {
     told.is_some_and(|told| {
         matches!(
             Reason::parse(&told.reason),
-            Some(Reason::OperatorFault | Reason::Unreadable)
+            Some(Reason::OperatorFault | Reason::Unreadable | Reason::StatusCut)
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::{Internal, OmsUpgradeSpec};
-    use crate::facts::Observed;
-    use crate::upgrade::context::ObjectFacts;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    use serde_json::json;
-
-    /// What becomes of an effect that is wanted again after the time of the step, and what is recorded.
-    fn ask(waiting: Option<Reason>, tried_anew: bool) -> (Next, OmsUpgradeStatus, bool) {
-        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
-            "targets": [{"name": "oms"}], "image": "oms:4.0.0-ce", "backup": {"claimName": "c"}}))
-        .unwrap();
-        let time = |text: &str| Time(text.parse().unwrap());
-        let status = OmsUpgradeStatus {
-            step: Some(Step::StoppingOld),
-            step_started_time: Some(time("2026-01-01T00:00:00Z")),
-            waiting: waiting.map(|reason| Waiting {
-                reason: reason.into(),
-                message: "seen".into(),
-            }),
-            internal: Internal {
-                intent: Some(Effect::ReleaseLock.describe_intent()),
-                tried_anew,
-                ..Internal::default()
-            },
-            ..OmsUpgradeStatus::default()
-        };
-        let cx = Context {
-            now: time("2026-01-03T00:00:00Z"),
-            object: &ObjectFacts::default(),
-            spec: &spec,
-            status: &status,
-            observed: &Observed::default(),
-        };
-        let mut draft = status.clone();
-        let next = hold_at_deadline(&cx, &mut draft, Next::Do(Effect::ReleaseLock));
-        let mut later = status.clone();
-        let restarted = restart_time(&cx, &mut later, Some(&next));
-        let kept = later.internal.tried_anew;
-        (next, draft, restarted && kept)
-    }
-
-    #[test]
-    fn the_time_of_a_step_begins_anew_once() {
-        let (next, draft, _) = ask(None, false);
-        assert_eq!(next, Next::Do(Effect::ReleaseLock));
-        assert!(draft.internal.tried_anew);
-        for (reason, mark) in [
-            (Some(Reason::TriedAnew), true),
-            // An API server whose definition is older has dropped the mark; so has an older operator never written it.
-            (Some(Reason::TriedAnew), false),
-        ] {
-            let (next, _, _) = ask(reason, mark);
-            assert!(
-                matches!(&next, Next::Fail(failure) if failure.reason == Reason::Timeout),
-                "{next:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn after_a_fault_of_the_operator_it_may_begin_anew_again() {
-        let (_, _, kept) = ask(Some(Reason::OperatorFault), true);
-        assert!(!kept);
-    }
 }

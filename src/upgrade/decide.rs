@@ -3,16 +3,18 @@ use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::deadline::{
-    hold_at_deadline, is_wanted_again, restart_time, says_the_same, says_tried_anew,
+    hold_at_deadline, is_seen_again, is_wanted_again, restart_time, says_the_same,
 };
 use crate::upgrade::effect::Effect;
+use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
+use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
+use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
-use crate::upgrade::target_record::rebuild_status;
 use crate::upgrade::transition::{begin, enter, fail};
 
 /// What one reconcile does.
@@ -32,6 +34,11 @@ pub enum Decision {
         /// Seconds.
         poll: u64,
     },
+    /// Nothing is left to do for so many seconds, unless the object changes.
+    Sleep {
+        /// Until the next thing is due, or a clock that was set meanwhile has to be looked at.
+        seconds: u64,
+    },
     /// Nothing will ever be left to do, unless the object changes.
     Rest,
 }
@@ -42,8 +49,8 @@ const LOOK_AGAIN: Decision = Decision::Wait { poll: 10 };
 /// Decides what this reconcile does. Total and deterministic.
 pub fn decide(cx: &Context<'_>) -> Decision {
     let mut draft = cx.status.clone();
-    if let Some(rebuilt) = rebuild_status(cx) {
-        return record(cx, rebuilt);
+    if let Some(recovery) = recover(cx) {
+        return follow(cx, recovery);
     }
     let Some(step) = draft.step else {
         begin(cx, &mut draft);
@@ -51,6 +58,8 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     };
     if let Some(cause) = find_abandonment(cx, &draft) {
         draft.cause = Some(cause);
+        // Also where it was lost.
+        draft.internal.epoch = draft.internal.epoch.max(1);
         draft.stall = None;
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
@@ -59,7 +68,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
-    if is_preparing(&draft) && cx.status.observed_generation != Some(cx.object.generation) {
+    if is_preparing(&draft) && note_plan_wanted(cx, &mut draft) {
         draft.observed_generation = Some(cx.object.generation);
         enter(cx, &mut draft, Step::Preflight);
         return record(cx, draft);
@@ -67,6 +76,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     draft.observed_generation = Some(cx.object.generation);
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
+    let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {
         Ok(step) => return go_on(cx, draft, step),
@@ -74,6 +84,21 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         Err(next) => hold_at_deadline(cx, &mut draft, next),
     };
     apply(cx, draft, mention_pause(cx, next))
+}
+
+/// What becomes of an upgrade whose status was lost.
+fn follow(cx: &Context<'_>, recovery: Recovery) -> Decision {
+    let mut draft = cx.status.clone();
+    match recovery {
+        Recovery::Rebuilt(rebuilt) => return record(cx, *rebuilt),
+        Recovery::Unseen(waiting) => draft.waiting = Some(waiting),
+        Recovery::Asks(stall) => {
+            draft.waiting = None;
+            draft.stall = Some(stall);
+        }
+        Recovery::Rests => return Decision::Rest,
+    }
+    finish(cx, draft, LOOK_AGAIN)
 }
 
 /// What follows from an effect that was refused: people are told, once, what stands in the way.
@@ -125,6 +150,7 @@ fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision 
 fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
     let refused = stall.reason == Reason::EffectRefused;
     match next {
+        _ if is_seen_again(&stall.reason, next) => None,
         // Whoever refused it may have changed its mind: only trying tells.
         Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
             Some(Decision::Perform(effect.clone()))
@@ -145,18 +171,13 @@ fn stay_stalled(cx: &Context<'_>, waiting: Option<Waiting>, decision: Decision) 
     finish(cx, still, decision)
 }
 
-fn note_intent(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, effect: &Effect) {
+fn note_intent(draft: &mut OmsUpgradeStatus, effect: &Effect) {
     let intent = effect.describe_intent();
     if draft.internal.intent.as_ref() == Some(&intent) {
         return;
     }
     draft.internal.intent = Some(intent);
-    // Time that began anew for one effect did not for the next one.
-    let is_same = is_wanted_again(cx, effect);
-    if !(is_same && says_tried_anew(draft)) {
-        draft.waiting = None;
-    }
-    draft.internal.tried_anew &= is_same;
+    draft.waiting = None;
 }
 
 fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision {
@@ -166,18 +187,17 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
         if let Some(decision) = find_stalled_decision(cx, stall, &next) {
             return stay_stalled(cx, draft.waiting, decision);
         }
-        // It was let through. What is left of the step has as much time as if it had not stalled.
+        // It was let through, or is seen. What is left of the step has as much time as if it had not stalled.
         draft.stall = None;
         draft.step_started_time = Some(cx.now.clone());
     }
     let outcome = match next {
         Next::Do(effect) => {
-            note_intent(cx, &mut draft, &effect);
+            note_intent(&mut draft, &effect);
             Decision::Perform(effect)
         }
         Next::Wait { poll, problem } => {
             draft.waiting = problem;
-            draft.internal.tried_anew = false;
             Decision::Wait { poll }
         }
         Next::Fail(failure) => {
@@ -188,16 +208,20 @@ fn apply(cx: &Context<'_>, mut draft: OmsUpgradeStatus, next: Next) -> Decision 
             draft.stall = Some(Stall {
                 reason: failure.reason.into(),
                 message: failure.message,
+                accept: failure.accept,
             });
             draft.waiting = None;
-            draft.internal.tried_anew = false;
             LOOK_AGAIN
         }
-        Next::Settled => {
+        Next::Settled { sleep } => {
             draft.settled = true;
+            // Given back: whoever changes it from now on has changed his own.
+            if let Some(originals) = &mut draft.internal.originals {
+                originals.ob_query_timeout = None;
+            }
             draft.internal.intent = None;
             draft.waiting = None;
-            Decision::Rest
+            sleep.map_or(Decision::Rest, |seconds| Decision::Sleep { seconds })
         }
     };
     finish(cx, draft, outcome)

@@ -7,6 +7,7 @@ use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim};
 use crate::protocol::names::name_variants;
 use json_patch::Patch;
+use std::collections::BTreeMap;
 
 /// One effect. A reconcile carries out at most one, and only when its intent is the recorded one.
 ///
@@ -63,6 +64,17 @@ pub enum Effect {
         /// The change, which holds only for the version that it was decided on.
         patch: Box<Patch>,
     },
+    /// Writes the second copy of the originals: the record of each target, by its name.
+    CreateOriginalsCopy { records: BTreeMap<String, String> },
+    /// Makes the second copy belong to the object, so that it goes with it, or to nobody again.
+    PassOriginalsCopy {
+        name: String,
+        uid: String,
+        /// Version it was decided on.
+        resource_version: String,
+        /// It belongs to the object from now on.
+        owned: bool,
+    },
     /// Starts `docker_init.sh` detached, in the recorded container and in no other.
     StartInit(Box<InitRecord>),
 }
@@ -91,13 +103,16 @@ pub enum IntentKind {
     StartFinal,
     StartOld,
     GiveBack,
+    CreateOriginalsCopy,
+    PassOriginalsCopy,
     StartInit,
 }
 
 name_variants!(
     IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateJob, DeleteOwn,
     AcquireLock, RaiseLock, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole, StartConsole,
-    SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, StartInit,
+    SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
+    PassOriginalsCopy, StartInit,
 );
 
 impl IntentKind {
@@ -149,6 +164,8 @@ impl Effect {
             Self::StartConsole { .. } => IntentKind::StartConsole,
             Self::SetQueryTimeout { .. } => IntentKind::SetQueryTimeout,
             Self::PatchTarget { change, .. } => IntentKind::of_change(change),
+            Self::CreateOriginalsCopy { .. } => IntentKind::CreateOriginalsCopy,
+            Self::PassOriginalsCopy { .. } => IntentKind::PassOriginalsCopy,
             Self::StartInit(_) => IntentKind::StartInit,
         }
     }
@@ -159,6 +176,7 @@ impl Effect {
             Self::AddFinalizer
             | Self::RemoveFinalizer
             | Self::CreateCredentialsSecret
+            | Self::CreateOriginalsCopy { .. }
             | Self::AcquireLock(_)
             | Self::RaiseLock(_)
             | Self::ReleaseLock => (None, None),
@@ -177,6 +195,10 @@ impl Effect {
             Self::PatchTarget {
                 target, generation, ..
             } => (Some(target.clone()), Some(generation.to_string())),
+            Self::PassOriginalsCopy { uid, owned, .. } => {
+                let owner = if *owned { "to the object" } else { "to nobody" };
+                (Some(owner.into()), Some(uid.clone()))
+            }
             Self::StartInit(run) => (Some(format!("{}-{}", run.target, run.attempt)), None),
         };
         Intent {

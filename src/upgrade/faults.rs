@@ -1,9 +1,9 @@
 //! An object that the operator cannot work on: what its status tells people then. Pure.
-use crate::api::condition_types::{READY, RECONCILING, STALLED};
-use crate::api::{Reason, Waiting, set_condition};
+use crate::api::{Reason, Waiting};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::decide::{Decision, record};
+use crate::upgrade::standstill::{describe_standstill, tell_standstill};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -53,17 +53,14 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
             Err(_) => unknown.push(entry.clone()),
         }
     }
-    for (type_, holds) in [(READY, false), (RECONCILING, false), (STALLED, true)] {
-        set_condition(
-            &mut conditions,
-            type_,
-            holds,
-            Reason::Unreadable.as_str(),
-            &message,
-            object.generation,
-            now,
-        );
-    }
+    let generation = object.generation;
+    tell_standstill(
+        &mut conditions,
+        Reason::Unreadable,
+        &message,
+        generation,
+        now,
+    );
     let conditions = conditions
         .iter()
         .filter_map(|condition| serde_json::to_value(condition).ok())
@@ -84,14 +81,8 @@ pub fn describe_unreadable(object: &Unreadable<'_>, now: &Time) -> Option<(Value
 
 fn explain_unreadable(object: &Unreadable<'_>, status: &Map<String, Value>) -> String {
     let under_way = status.contains_key("startedTime") && !is_settled(status);
-    let meaning = if under_way {
-        let step = status.get("step").and_then(Value::as_str).unwrap_or("?");
-        format!(
-            "the upgrade stands still in step {step}, and OMS stays as it is there, stopped perhaps; no data is changed"
-        )
-    } else {
-        "nothing is done for it; OMS and its data are not touched".to_owned()
-    };
+    let step = status.get("step").and_then(Value::as_str).unwrap_or("?");
+    let meaning = describe_standstill(under_way.then_some(step));
     let way_out = if is_spec_at_fault(object) {
         format!(
             "correct the field: kubectl edit omsup -n {} {}",
@@ -124,7 +115,7 @@ pub fn decide_fault(cx: &Context<'_>) -> Decision {
     let waiting = Waiting {
         reason: Reason::OperatorFault.into(),
         message: "the operator met a fault of its own here and tries again; until it gets over it nothing goes on, and nothing is \
-                  undone; its log says where (look for \"panicked\"): report that, and run a version in which it is mended"
+                  undone; its log says where (look for \"panicked\"): report that, and run a version in which it is fixed"
             .into(),
     };
     if cx.status.waiting.as_ref() == Some(&waiting) {
@@ -149,7 +140,7 @@ pub fn decide_fault(cx: &Context<'_>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::condition_types::HA_DISABLED;
+    use crate::api::condition_types::{HA_DISABLED, READY, STALLED};
     use serde_json::json;
 
     const ERROR: &str = "spec.timeouts.backup: 9999999999999999h is too long";

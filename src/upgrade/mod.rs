@@ -3,27 +3,33 @@
 //! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
 //! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
 mod context;
+mod cut;
 mod deadline;
 mod decide;
 mod effect;
 mod faults;
+mod lateness;
+mod lost_status;
 mod needs;
 mod next;
 mod orders;
 mod parts;
 mod requests;
+mod standstill;
 mod status;
 mod steps;
 mod target_record;
 mod transition;
 
 pub use context::{Context, ObjectFacts};
+pub use cut::{describe_cut, list_cut_fields, says_cut};
 pub use decide::{Decision, decide, decide_refusal};
 pub use effect::Effect;
 #[cfg(feature = "testing")]
 pub use effect::IntentKind;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
+pub use parts::originals::lacks_record;
 pub use requests::is_release_requested;
 #[cfg(feature = "testing")]
 pub use steps::def::{Limit, OnFailure, StepDef};
@@ -31,5 +37,6 @@ pub use steps::def::{Limit, OnFailure, StepDef};
 pub use steps::preflight::check::list_check_names;
 #[cfg(feature = "testing")]
 pub use steps::{find_def, list_defs};
+pub use target_record::read_recorded_template;
 #[cfg(feature = "testing")]
 pub use target_record::{TargetRecord, build_target_record};

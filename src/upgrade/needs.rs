@@ -1,15 +1,21 @@
 //! What a reconcile has to look at: a step asks only for what it decides on. Pure.
 use crate::api::OmsUpgradeStatus;
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
+use crate::upgrade::lost_status::is_lost;
 use crate::upgrade::steps::find_def;
 
 /// What the present step needs to see.
 pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
-    let Some(def) = status.step.map(find_def) else {
-        return Needs::default();
+    let lost = Needs {
+        originals: CopyNeed::Always,
+        ..Needs::default()
     };
+    let Some(def) = status.step.map(find_def).filter(|_| !is_lost(status)) else {
+        return lost;
+    };
+    let looks = (def.looks)(status);
     Needs {
-        job: def.job,
-        ..(def.looks)(status)
+        job: def.job.or(looks.job),
+        ..looks
     }
 }

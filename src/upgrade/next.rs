@@ -1,5 +1,5 @@
 //! What a step wants next, and why it cannot go on. Pure.
-use crate::api::{Reason, Waiting};
+use crate::api::{Acceptance, Reason, Waiting};
 use crate::facts::Fact;
 use crate::upgrade::effect::Effect;
 
@@ -20,7 +20,10 @@ pub(crate) enum Next {
     /// The operator needs a person.
     Stall(Failure),
     /// Everything is as it should be; nothing is left to do.
-    Settled,
+    Settled {
+        /// Until after so many seconds.
+        sleep: Option<u64>,
+    },
 }
 
 /// Why a step cannot be done.
@@ -30,6 +33,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The message says what a person can do. Otherwise the usual ways on are added to it.
     pub(crate) advises: bool,
+    /// What a person can take upon himself instead.
+    pub(crate) accept: Vec<Acceptance>,
 }
 
 impl Failure {
@@ -39,6 +44,7 @@ impl Failure {
             reason,
             message: message.into(),
             advises: false,
+            accept: Vec::new(),
         }
     }
 
@@ -48,6 +54,11 @@ impl Failure {
             advises: true,
             ..Self::new(reason, message)
         }
+    }
+
+    /// A failure that a person can take upon himself.
+    pub(crate) fn with_acceptance(self, accept: Vec<Acceptance>) -> Self {
+        Self { accept, ..self }
     }
 }
 

@@ -5,18 +5,29 @@ use crate::objects::agent_request::{build_request, find_deadline};
 use crate::objects::deployment::{build_patch, read_generation};
 use crate::objects::jobs::JobOrder;
 use crate::objects::labels::Owner;
+use crate::objects::originals::OriginalTexts;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
+use crate::upgrade::parts::originals::{find_owners, find_texts};
 use crate::upgrade::target_record::build_target_record;
 use json_patch::Patch;
 
 /// Writes a target: one patch that tests the version it was decided on.
 pub(crate) fn patch_target(cx: &Context<'_>, target: &str, change: TargetChange) -> Next {
-    match build_target_patch(cx, target, &change) {
+    let texts = match change {
+        // Nothing is left to be started: lost texts are nobody's trouble any more.
+        TargetChange::GiveBack => give_back_texts(cx, target),
+        _ => find_texts(cx, target),
+    };
+    let texts = match texts {
+        Ok(texts) => texts,
+        Err(next) => return next,
+    };
+    match build_target_patch(cx, target, &change, texts) {
         Some((generation, patch)) => Next::Do(Effect::PatchTarget {
             target: target.into(),
             change,
@@ -26,28 +37,42 @@ pub(crate) fn patch_target(cx: &Context<'_>, target: &str, change: TargetChange)
         None => Next::Stall(Failure::with_advice(
             Reason::OriginalsLost,
             format!(
-                "what status.internal.originals holds of Deployment {target} cannot be read any more, so nothing is made of it; \
-                 Deployment and databases are not touched; put it back as it was, then write a new spec.retryRequest"
+                "no template of Deployment {target} can be made of what was recorded of it, so nothing is written; \
+                 Deployment and databases are not touched; put the record back as it was, then write a new spec.retryRequest"
             ),
         )),
     }
+}
+
+/// Only the owners of the fields are needed.
+fn give_back_texts(cx: &Context<'_>, target: &str) -> Result<OriginalTexts, Next> {
+    let managed_fields = match cx.original(target) {
+        Some(original) => find_owners(cx, original)?,
+        None => None,
+    };
+    Ok(OriginalTexts {
+        template: String::new(),
+        managed_fields,
+    })
 }
 
 fn build_target_patch(
     cx: &Context<'_>,
     target: &str,
     change: &TargetChange,
+    texts: OriginalTexts,
 ) -> Option<(i64, Patch)> {
     let (status, object) = (cx.status, cx.object);
     let mut all = cx.observed.targets.iter();
     let facts = all.find(|facts| facts.name == target)?;
     let deployment = facts.deployment.known()?.as_ref()?;
     let original = cx.original(target)?;
-    let record = build_target_record(&object.name, &object.uid, status, target)?;
+    let record = build_target_record(&object.name, &object.uid, status, target, texts.clone())?;
     let image = &cx.spec.image;
     let operations = build_patch(
         deployment,
         original,
+        &texts,
         image,
         change,
         &record,
@@ -114,12 +139,12 @@ mod tests {
     use crate::facts::Fact;
     use crate::facts::{DeploymentFacts, Observed, TargetFacts};
     use crate::objects::target_change::OldStartProof;
+    use crate::protocol::hex::hash_text;
     use crate::upgrade::ObjectFacts;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
-    const TEMPLATE: &str =
-        r#"{"spec": {"containers": [{"name": "oms", "image": "oms:3.3.1-ce"}]}}"#;
+    const TEMPLATE: &str = r#"{"spec":{"containers":[{"image":"oms:3.3.1-ce","name":"oms"}]}}"#;
 
     fn ask(template: &str, observed: &Observed, question: impl Fn(&Context<'_>) -> Next) -> Next {
         let spec: OmsUpgradeSpec = serde_json::from_value(json!({
@@ -134,7 +159,7 @@ mod tests {
                         name: "oms".into(),
                         container: "oms".into(),
                         replicas: 1,
-                        template: template.into(),
+                        template_hash: hash_text(template),
                         ..TargetOriginal::default()
                     }],
                     ..Originals::default()
@@ -160,10 +185,12 @@ mod tests {
                 deployment: Fact::Known(Some(DeploymentFacts {
                     uid: "d".into(),
                     resource_version: "42".into(),
-                    object: json!({"metadata": {"generation": 7, "annotations": {}}}),
+                    object: json!({"metadata": {"generation": 7, "annotations": {}},
+                        "spec": {"template": serde_json::from_str::<serde_json::Value>(TEMPLATE).unwrap()}}),
                 })),
                 ..TargetFacts::default()
             }],
+            originals_copy: Fact::Known(None),
             ..Observed::default()
         };
         ask(template, &observed, |cx| {
@@ -188,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_any_more_is_a_persons_and_no_write() {
-        let Next::Stall(failure) = start_old("{") else {
+    fn an_original_that_no_place_has_is_a_persons_and_no_write() {
+        let Next::Stall(failure) = start_old("another template") else {
             panic!("something is done with half an original")
         };
         assert_eq!(failure.reason, Reason::OriginalsLost);

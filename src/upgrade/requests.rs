@@ -162,6 +162,7 @@ pub(crate) fn is_held_between_phases(
     let here = draft.step.unwrap_or(Step::Pending);
     cx.spec.paused
         && direction == Direction::Forward
-        && next != Step::Settling
-        && find_phase(here, direction, false) != find_phase(next, direction, false)
+        // A plan that waits begins nothing.
+        && !matches!(next, Step::Planned | Step::Settling)
+        && find_phase(here, direction) != find_phase(next, direction)
 }

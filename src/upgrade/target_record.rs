@@ -1,21 +1,20 @@
-//! The record on the targets, and a status rebuilt from it when the status was lost. Pure.
+//! The record on the targets, and its second copy. Pure.
 //!
-//! Status is dropped by some restores of a cluster. Then the annotation on the targets, written
-//! together with every change of them, says how far the upgrade got and how to get back.
+//! Status is dropped by some restores of a cluster. Then the annotation on the targets, written together with every
+//! change of them, says how far the upgrade got and how to get back.
 use crate::api::{
-    BackupStatus, Cause, Direction, HaOriginal, InstallationStatus, Intent, Internal, JobRecord,
-    JobRole, ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals, Reason, Requests, Step,
+    BackupStatus, HaOriginal, InstallationStatus, Intent, ORIGINALS_ANNOTATION, OmsUpgradeStatus,
     TargetOriginal,
 };
-use crate::facts::Fact;
-use crate::objects::deployment::{find_container_name, read_annotation};
-use crate::upgrade::context::Context;
+use crate::facts::OriginalsCopy;
+use crate::objects::deployment::read_annotation;
+use crate::objects::originals::OriginalTexts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
-/// What an annotation on a target remembers.
+/// What an annotation on a target, and a key of the Secret with the second copy, remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRecord {
@@ -44,16 +43,34 @@ pub struct TargetRecord {
     /// `ob_query_timeout` before it was raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+    /// How a restore brings the content in: the probe that found it out is not made again on a way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_method: Option<String>,
     /// The target.
     pub original: TargetOriginal,
+    /// What it was, word for word.
+    pub texts: OriginalTexts,
 }
 
-/// Builds the text of a target's annotation from the status.
+impl TargetRecord {
+    /// Whether its texts are those whose hashes it tells.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.texts.is_of(&self.original)
+    }
+}
+
+/// How a restore brings the content in, as far as the plan knows.
+pub(crate) fn read_restore_method(status: &OmsUpgradeStatus) -> Option<String> {
+    status.plan.as_ref()?.restore_method.clone()
+}
+
+/// Builds the text of a target's annotation from the status and the texts of the original.
 pub fn build_target_record(
     upgrade: &str,
     uid: &str,
     status: &OmsUpgradeStatus,
     target: &str,
+    texts: OriginalTexts,
 ) -> Option<String> {
     let originals = status.internal.originals.as_ref()?;
     let record = TargetRecord {
@@ -68,7 +85,9 @@ pub fn build_target_record(
         backup: status.backup.clone(),
         ha: originals.ha.clone(),
         ob_query_timeout: originals.ob_query_timeout,
+        restore_method: read_restore_method(status),
         original: originals.find_target(target)?.clone(),
+        texts,
     };
     serde_json::to_string(&record).ok()
 }
@@ -78,82 +97,34 @@ pub(crate) fn read_target_record(deployment: &Value) -> Option<TargetRecord> {
     serde_json::from_str(read_annotation(deployment, ORIGINALS_ANNOTATION)?).ok()
 }
 
-/// A status for an object that has none although its targets carry our record: the way back.
-pub(crate) fn rebuild_status(cx: &Context<'_>) -> Option<OmsUpgradeStatus> {
-    if cx.status.step.is_some() {
-        return None;
-    }
-    let records: Vec<TargetRecord> = cx
-        .observed
-        .targets
-        .iter()
-        .filter_map(|facts| match &facts.deployment {
-            Fact::Known(Some(deployment)) => read_target_record(&deployment.object),
-            _ => None,
-        })
-        // Another object of the same name knows nothing of what was done to OMS since the record was written.
-        .filter(|record| record.uid == cx.object.uid)
-        .collect();
-    let newest = records
-        .iter()
-        .max_by_key(|record| (record.past_no_return, record.epoch))?
-        .clone();
-    let past = newest.past_no_return;
-    let mut targets: Vec<TargetOriginal> =
-        records.into_iter().map(|record| record.original).collect();
-    // Targets that were not written yet are still as they were.
-    for (target, facts) in cx.spec.targets.iter().zip(&cx.observed.targets) {
-        if targets.iter().any(|original| original.name == target.name) {
-            continue;
-        }
-        let deployment = facts.deployment.known()?.as_ref()?;
-        let container = find_container_name(target, &deployment.object)?;
-        targets.push(crate::objects::deployment::capture_original(
-            deployment,
-            &target.name,
-            &container,
-            None,
-        )?);
-    }
-    let direction = if past {
-        Direction::RollBack
-    } else {
-        Direction::Abort
-    };
-    let epoch = newest.epoch + 1;
-    // Job names of the lost life are never used again.
-    let attempt = i32::try_from(epoch).unwrap_or(1).saturating_mul(10);
-    let roles = [
-        JobRole::Probe,
-        JobRole::Dump,
-        JobRole::Verify,
-        JobRole::Compare,
-        JobRole::Restore,
-    ];
-    let mut requests = Requests::default();
-    requests.honour_retry(cx.spec.retry_request.as_deref());
-    requests.honour_plan(cx.spec.plan_request.as_deref());
-    Some(OmsUpgradeStatus {
-        observed_generation: Some(cx.object.generation),
-        direction: Some(direction),
-        step: Some(Step::StoppingJobs),
-        started_time: newest.started_time.or_else(|| Some(cx.now.clone())),
-        step_started_time: Some(cx.now.clone()),
-        point_of_no_return_time: past.then(|| cx.now.clone()),
-        old_stopped_time: newest.old_stopped_time,
-        cause: Some(Cause {
-            reason: Reason::StatusLost.into(),
-            message: "the status of this object was lost while its upgrade was under way; it was rebuilt from the record on the Deployments, and everything goes back as it was".into(),
-        }),
-        installation: newest.installation,
-        backup: newest.backup,
-        internal: Internal {
-            epoch,
-            requests,
-            originals: Some(Originals { targets, ha: newest.ha, ob_query_timeout: newest.ob_query_timeout }),
-            jobs: roles.into_iter().map(|role| JobRecord { role, attempt, first_attempt: attempt, uid: None }).collect(),
-            ..Internal::default()
-        },
-        ..OmsUpgradeStatus::default()
-    })
+/// The record of an upgrade on a target. Another object of the same name knows nothing of what was done to OMS since
+/// the record was written.
+pub(crate) fn find_record(deployment: &Value, uid: &str) -> Option<TargetRecord> {
+    read_target_record(deployment).filter(|record| record.uid == uid)
+}
+
+/// The record of another upgrade on a target: what it has begun is its own to end.
+pub(crate) fn find_anothers_record(deployment: &Value, uid: &str) -> Option<TargetRecord> {
+    read_target_record(deployment).filter(|record| record.uid != uid)
+}
+
+/// The record of a target in the second copy.
+pub(crate) fn read_copied_record(
+    copy: &OriginalsCopy,
+    uid: &str,
+    target: &str,
+) -> Option<TargetRecord> {
+    let record: TargetRecord = serde_json::from_str(copy.records.get(target)?).ok()?;
+    (record.uid == uid && record.original.name == target).then_some(record)
+}
+
+/// The original template, where the record on a target has the one that was recorded.
+pub fn read_recorded_template(
+    deployment: &Value,
+    uid: &str,
+    original: &TargetOriginal,
+) -> Option<Value> {
+    let texts = find_record(deployment, uid)?.texts;
+    let right = texts.is_of(original);
+    right.then(|| serde_json::from_str(&texts.template).ok())?
 }

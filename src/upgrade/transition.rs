@@ -3,9 +3,12 @@
 use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy, Stall, Step};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::job::begin_anew;
+use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::status::words::add_way_on;
 use crate::upgrade::steps::def::OnFailure;
 use crate::upgrade::steps::find_def;
+use crate::upgrade::steps::preflight::tell_failure;
 
 /// Steps kept in `status.history`.
 const HISTORY: usize = 40;
@@ -16,8 +19,8 @@ pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     // What an object is made with asks for nothing: nothing was there to be tried again.
     let requests = &mut draft.internal.requests;
     requests.honour_retry(cx.spec.retry_request.as_deref());
-    requests.honour_plan(cx.spec.plan_request.as_deref());
     draft.internal.epoch = 1;
+    note_plan_wanted(cx, draft);
     draft.step = Some(Step::Pending);
     draft.step_started_time = Some(cx.now.clone());
     if cx.object.deleting {
@@ -29,10 +32,12 @@ pub(crate) fn begin(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
 /// Enters a step: closes the record of the former one and clears what belonged to it.
 pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) {
     if let (Some(from), Some(since)) = (draft.step, draft.step_started_time.clone()) {
+        let before = draft.history.last().map(|record| &record.finished_time);
+        let started_time = (before != Some(&since)).then_some(since);
         draft.history.push(PhaseRecord {
             step: from,
-            direction: draft.direction.unwrap_or_default(),
-            started_time: since,
+            direction: draft.direction.filter(|way| *way != Direction::Forward),
+            started_time,
             finished_time: cx.now.clone(),
         });
         let surplus = draft.history.len().saturating_sub(HISTORY);
@@ -42,15 +47,10 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
     draft.step_started_time = Some(cx.now.clone());
     draft.internal.intent = None;
     draft.waiting = None;
-    draft.internal.tried_anew = false;
+    draft.internal.overdue = None;
     draft.progress = None;
-    if let Some(role) = find_def(step).job
-        && let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role)
-    {
-        // A former time in this step left its Job behind: names are never used twice.
-        job.attempt += 1;
-        job.first_attempt = job.attempt;
-        job.uid = None;
+    if let Some(role) = find_def(step).job {
+        begin_anew(draft, role);
     }
     match step {
         Step::StartingNew if draft.point_of_no_return_time.is_none() => {
@@ -63,25 +63,29 @@ pub(crate) fn enter(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, step: Step) 
 
 /// Where a failure leads depends on what has been done so far.
 pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
+    let step = draft.step.unwrap_or(Step::Pending);
+    let forward = draft.direction.unwrap_or_default() == Direction::Forward;
+    let way = find_def(step).failure;
+    if forward && way == OnFailure::Waits {
+        tell_failure(cx, draft, failure);
+        enter(cx, draft, Step::Planned);
+        return;
+    }
     let cause = Cause {
         reason: failure.reason.into(),
         message: failure.message.clone(),
     };
     let stall = Stall {
         reason: failure.reason.into(),
+        accept: failure.accept.clone(),
         message: add_way_on(cx, draft, failure),
     };
-    if draft.direction.unwrap_or_default() != Direction::Forward {
+    if !forward {
         draft.stall = Some(stall);
         return;
     }
-    let step = draft.step.unwrap_or(Step::Pending);
-    match find_def(step).failure {
-        OnFailure::Ends => {
-            draft.cause = Some(cause);
-            enter(cx, draft, Step::Settling);
-        }
-        OnFailure::Stalls => draft.stall = Some(stall),
+    match way {
+        OnFailure::Waits | OnFailure::Stalls => draft.stall = Some(stall),
         OnFailure::TurnsBack if draft.point_of_no_return_time.is_none() => {
             turn_back(cx, draft, Direction::Abort, cause);
         }

@@ -169,7 +169,9 @@ fn somebody_elses_lock_stops_everything_that_changes() {
     ] {
         world.server.sql(change);
         for command in ["dump", "verify", "restore", "drop-safety-copies"] {
-            let ended = world.run(command, &world.trusting(2, &digest));
+            let mut request = world.trusting(2, &digest);
+            request["safetyCopies"] = json!(["oms_rm__omsnew_1"]);
+            let ended = world.run(command, &request);
             assert!(
                 ended.failed(Reason::LockLost).message.contains(words),
                 "{command}: {}",

@@ -267,6 +267,7 @@ fn a_half_done_swap_is_finished_by_its_own_upgrade_only() {
     assert!(proxy.has_struck());
     let mut other = world.trusting(1, &digest);
     other["upgradeUid"] = json!("another-upgrade");
+    other["safetyCopies"] = json!(["oms_rm__omsnew_2"]);
     for command in ["restore", "drop-safety-copies"] {
         let ended = world.run(command, &other);
         assert!(

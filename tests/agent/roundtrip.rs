@@ -3,7 +3,7 @@
 use crate::engines::world::{DATABASES, PASSWORD, USER, World};
 use crate::engines::{Kind, Server};
 use oms_operator::protocol::report::{
-    CommandResult, CompareReport, Engine, PrivilegeState, Reason, RestoreMethodUsed, Trial,
+    CommandResult, CompareReport, Engine, PrivilegeState, Reason, Report, RestoreMethodUsed, Trial,
 };
 use serde_json::json;
 use std::process::{Command, Stdio};
@@ -107,10 +107,21 @@ pub fn there_and_back(kind: Kind) {
     );
 
     // What was replaced is all there, under the names that the report gives.
-    assert_eq!(
-        report.safety_copies,
-        DATABASES.map(|d| format!("{d}__omsnew_1"))
-    );
+    let copies = DATABASES.map(|d| format!("{d}__omsnew_1"));
+    let told: Vec<&str> = report
+        .safety_copies
+        .iter()
+        .map(|copy| copy.database.as_str())
+        .collect();
+    assert_eq!(told, copies);
+    for copy in &report.safety_copies {
+        let counted = world.server.sql(&format!(
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{}' AND TABLE_NAME <> 'oms_operator_safety_copy'",
+            copy.database
+        ));
+        assert_eq!(format!("{}\n", copy.tables.unwrap()), counted);
+        assert_ne!(copy.bytes, Some(0), "unknown is not zero");
+    }
     assert_eq!(
         world
             .server
@@ -131,11 +142,24 @@ pub fn there_and_back(kind: Kind) {
         (report.method, report.resumed_attempt),
         (RestoreMethodUsed::AlreadyRestored, Some(1))
     );
-    world
-        .run("drop-safety-copies", &world.request(3))
-        .succeeded();
+    assert_eq!(report.safety_copies.len(), copies.len());
+    let mut request = world.request(3);
+    request["safetyCopies"] = json!(copies);
+    let dropped = world.run("drop-safety-copies", &request);
+    assert_eq!(list_dropped(dropped.succeeded()), (copies.to_vec(), vec![]));
     assert_eq!(world.beside(), Vec::<String>::new());
     assert_eq!(world.text(), before);
+    // Asked once more, as after a lost report, nothing is left.
+    let again = world.run("drop-safety-copies", &request);
+    assert_eq!(list_dropped(again.succeeded()), (vec![], vec![]));
+}
+
+/// What a report says was dropped, and what was left because it is not the upgrade's.
+fn list_dropped(report: &Report) -> (Vec<String>, Vec<String>) {
+    match report.result.clone().unwrap() {
+        CommandResult::DropSafetyCopies(done) => (done.dropped, done.foreign),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn change_everything(server: &Server) {
@@ -273,14 +297,42 @@ fn safety_copies_of_an_earlier_upgrade_stay() {
         world.run("restore", &request).succeeded();
         assert_eq!(world.text(), before);
     }
-    for copy in ["oms_rm__omsnew_1", "oms_rm__omsnew_1_2"] {
-        assert_eq!(
-            world
-                .server
-                .sql(&format!("SELECT id FROM {copy}.of_new_version")),
-            "1\n"
-        );
+    let holds = |copy: &str| {
+        let sql = format!("SELECT id FROM {copy}.of_new_version");
+        world.server.try_sql(&sql).is_ok_and(|text| text == "1\n")
+    };
+    assert!(holds("oms_rm__omsnew_1") && holds("oms_rm__omsnew_1_2"));
+
+    // The first one drops what is its own, whatever it is asked to drop.
+    let before = world.text();
+    world
+        .server
+        .sql("CREATE DATABASE oms_rm__omsnew_9; CREATE TABLE oms_rm__omsnew_9.t (id INT)");
+    let mut request = world.request(2);
+    request["upgradeUid"] = json!("first");
+    for live in [
+        "oms_rm",
+        "oms_rm__omsrestore_1",
+        "oms_operator_lock",
+        "mysql",
+    ] {
+        request["safetyCopies"] = json!(["oms_rm__omsnew_1", live]);
+        world
+            .run("drop-safety-copies", &request)
+            .failed(Reason::InvalidRequest);
     }
+    assert!(holds("oms_rm__omsnew_1"), "something was dropped");
+    request["safetyCopies"] = json!(["oms_rm__omsnew_1", "oms_rm__omsnew_1_2", "oms_rm__omsnew_9"]);
+    let done = world.run("drop-safety-copies", &request);
+    let foreign = ["oms_rm__omsnew_1_2", "oms_rm__omsnew_9"].map(str::to_owned);
+    assert_eq!(
+        list_dropped(done.succeeded()),
+        (vec!["oms_rm__omsnew_1".to_owned()], foreign.to_vec())
+    );
+    let left = world.beside();
+    assert!(!left.contains(&"oms_rm__omsnew_1".to_owned()));
+    assert!(left.contains(&"oms_rm__omsnew_9".to_owned()) && holds("oms_rm__omsnew_1_2"));
+    assert_eq!(world.text(), before);
 }
 
 #[test]

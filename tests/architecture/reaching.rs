@@ -16,6 +16,7 @@ const DOORS: [(&str, &[&str]); 11] = [
         &[
             "src/agent/",
             "src/controller/",
+            "src/metadb/wire/",
             "src/oms/http",
             "src/oms/mysql/",
             "src/runtime/",
@@ -34,8 +35,11 @@ const DOORS: [(&str, &[&str]); 11] = [
         &["src/agent/", "src/runtime/", "src/main.rs"],
     ),
     ("std::env", &["src/agent/", "src/runtime/", "src/main.rs"]),
-    ("TcpStream", &["src/oms/http", "src/runtime/"]),
-    ("TcpListener", &["src/runtime/"]),
+    (
+        "TcpStream",
+        &["src/metadb/wire/", "src/oms/http", "src/runtime/"],
+    ),
+    ("TcpListener", &["src/metadb/wire/", "src/runtime/"]),
     ("rustix", &["src/agent/"]),
 ];
 

@@ -47,10 +47,7 @@ fn a_first_look_after_a_fault_or_a_correction_fails_nothing() {
             world.replica_sets_unseen = true;
             while world.run_pass() | world.run_cluster() {}
             if stalled {
-                world.spec.rollback.policy = oms_operator::api::RollbackPolicy::OnRequest;
-                world.clock += LONG;
-                while world.run_pass() {}
-                assert!(world.status.stall.is_some());
+                wait_for_a_stall(&mut world);
             }
             away(&mut world);
             while world.run_pass() {}
@@ -63,10 +60,7 @@ fn a_first_look_after_a_fault_or_a_correction_fails_nothing() {
                 "it is over: {told:?}"
             );
             if !stalled {
-                world.clock += LONG;
-                world.run_pass();
-                assert_eq!(world.status.direction, Some(Direction::RollBack));
-                continue;
+                wait_for_a_stall(&mut world);
             }
             world.replica_sets_unseen = false;
             run(&mut world);

@@ -123,7 +123,7 @@ fn the_next_upgrade_withdraws_them() {
         let told = checks.iter().find(|check| check.name == "HaReadable");
         assert!(
             told.is_some_and(|check| check.outcome == CheckOutcome::Warning
-                && check.message.contains("left by oms/up")),
+                && check.evidence.contains("left by oms/up")),
             "{told:?}"
         );
     }

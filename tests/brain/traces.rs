@@ -54,7 +54,7 @@ impl Trace {
                 let changed = describe_change(&before, &self.world);
                 self.say("effect", &format!("{done}: {changed}"));
             }
-            Decision::Wait { .. } | Decision::Rest => {}
+            Decision::Wait { .. } | Decision::Sleep { .. } | Decision::Rest => {}
         }
         moved
     }
@@ -175,14 +175,17 @@ fn describe_intent(intent: &Intent) -> String {
 
 /// Fields of the status that changed, those aside that have lines of their own or only say when.
 fn list_changed_fields(before: &OmsUpgradeStatus, now: &OmsUpgradeStatus) -> Vec<String> {
-    const TOLD: [&str; 7] = [
+    // Told by a line of their own, or derived from what is.
+    const TOLD: [&str; 9] = [
         "conditions",
         "direction",
         "history",
         "intent",
+        "nextActions",
         "phase",
         "step",
         "stepStartedTime",
+        "stepSummary",
     ];
     let read = |status: &OmsUpgradeStatus| {
         let mut status = serde_json::to_value(status).unwrap();
@@ -236,6 +239,7 @@ fn describe_world(world: &World) -> BTreeMap<String, String> {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ] {
         let job = world.jobs.get(&role);
         let text = job.map_or("none".into(), |(attempt, end)| format!("{attempt} {end:?}"));

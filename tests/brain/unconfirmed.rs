@@ -298,8 +298,7 @@ fn a_second_run_that_takes_long_turns_nothing_back() {
         look(&mut down);
         assert_eq!(down.status.stall, None);
 
-        world.clock += 2000;
-        look(&mut world);
+        wait_for_a_stall(&mut world);
         let stall = world.status.stall.clone().unwrap();
         assert_eq!(stall.reason, "InitStillRuns");
         for words in ["oms-1 is up", "spec.retryRequest", "action: RollBack"] {
@@ -372,8 +371,10 @@ fn a_run_that_never_began_is_no_question() {
     look_blindly(&mut world);
     assert_eq!(world.status.stall, None);
     assert_eq!(world.status.waiting.as_ref().unwrap().reason, "InitUnseen");
-    world.clock += 100_000;
-    look_blindly(&mut world);
+    while world.status.stall.is_none() {
+        world.clock += 40;
+        look_blindly(&mut world);
+    }
     assert_eq!(world.status.stall.as_ref().unwrap().reason, "InitUnseen");
     run(&mut world);
     look(&mut world);

@@ -31,6 +31,10 @@ fn every_way_that_a_step_names_is_taken() {
         aborted.ask(Action::Abort);
         taken.extend(finish(aborted, Phase::Aborted));
     }
+    let mut written = World::new(1, true, Trouble::default());
+    run_until(&mut written, Step::VerifyingBackup);
+    written.writes += 1;
+    taken.extend(finish(written, Phase::Succeeded));
     let different = Trouble {
         init_fails: true,
         ..Trouble::default()

@@ -25,8 +25,8 @@ use oms_operator::oms::project::{
     ProjectKey, ProjectKind, ProjectProgress, ProjectRow, ProjectStatus,
 };
 use oms_operator::protocol::report::{
-    CommandResult, CompareReport, DumpReport, Engine as AgentEngine, Outcome, ProbeReport, Reason,
-    Report, RestoreReport, Trial, VerifyReport,
+    CommandResult, CompareReport, DropReport, DumpReport, Engine as AgentEngine, Outcome,
+    ProbeReport, Reason, Report, RestoreReport, SafetyCopy, Trial, VerifyReport,
 };
 use oms_operator::upgrade::*;
 use serde_json::{Value, json};
@@ -75,6 +75,8 @@ fn reads_enabled(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub object: Value,
+    /// Its template before the upgrade, as text.
+    pub before: String,
     /// Templates of its ReplicaSets, the newest last.
     pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
@@ -133,13 +135,25 @@ pub struct World {
     pub release: bool,
     pub generation: i64,
     pub uid: String,
+    pub name: &'static str,
+    /// What a Job that runs says of its progress.
+    pub progress: Option<oms_operator::protocol::report::Progress>,
     /// The effect that a webhook refuses.
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
     pub claim_gone: bool,
+    /// No Secret holds the account of the MetaDB.
+    pub account_gone: bool,
+    /// The image as it was pulled for the upgrade.
+    pub digest: Option<String>,
+    pub metadb_host: String,
+    /// What the probe finds.
+    pub probe: ProbeReport,
     /// ReplicaSets cannot be read.
     pub replica_sets_unseen: bool,
+    /// Nodes on which `docker_init.sh` has to run.
+    pub init_targets: usize,
     /// Deployments cannot be read.
     pub targets_unseen: bool,
     /// The project was released by a person.
@@ -159,6 +173,14 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// Databases of replaced tables.
+    pub copies: Vec<String>,
+    /// The Secret with the account that was read from the container.
+    pub secret: bool,
+    /// The Secret with the second copy of the originals.
+    pub copy: Option<OriginalsCopy>,
+    /// It cannot be read.
+    pub copy_unseen: bool,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
@@ -198,10 +220,17 @@ impl World {
             release: false,
             generation: 1,
             uid: UID.into(),
+            name: "up",
+            progress: None,
             refused: None,
             ineffective: None,
             claim_gone: false,
+            account_gone: false,
+            digest: None,
+            metadb_host: "metadb".into(),
+            probe: observing::probe(),
             replica_sets_unseen: false,
+            init_targets: 1,
             targets_unseen: false,
             project_released: false,
             nodes: vec![],
@@ -219,6 +248,10 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            copies: vec![],
+            secret: false,
+            copy: None,
+            copy_unseen: false,
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
@@ -238,6 +271,7 @@ impl World {
             });
             world.nodes.push(Node {
                 replica_sets: vec![object["spec"]["template"].clone()],
+                before: object["spec"]["template"].to_string(),
                 object,
                 pod: None,
                 pulled: false,
@@ -259,6 +293,16 @@ impl World {
     pub fn ask_retry(&mut self) {
         let asked = self.status.internal.requests.retries.len();
         self.spec.retry_request = Some(format!("retry {asked}"));
+    }
+
+    /// OMS has been running another image all along.
+    pub fn run_image(&mut self, image: &str) {
+        for node in &mut self.nodes {
+            node.object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+            let template = node.object["spec"]["template"].clone();
+            node.pod.as_mut().unwrap().template = template.clone();
+            node.replica_sets = vec![template];
+        }
     }
 
     pub fn now(&self) -> Time {
@@ -285,7 +329,7 @@ impl World {
             .as_ref()
             .and_then(|o| o.targets.iter().find(|t| t.name == name))
         {
-            Some(original) => classify_template(&object, original, NEW),
+            Some(original) => classify_template(&object, original, &self.nodes[index].before, NEW),
             None => TemplateKind::Old,
         }
     }

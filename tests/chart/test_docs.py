@@ -43,6 +43,16 @@ class Rights(unittest.TestCase):
                 told |= {(group, resource, verb) for verb in cells[1].replace(",", " ").split()}
         self.assertEqual(told, rights)
 
+    def test_the_table_of_roles_for_people_is_what_they_hold(self):
+        [roles] = helm.read("charts", "oms-operator", "files", "user-rules.yaml")
+        held = {name: {verb for rule in rules for verb in rule["verbs"]} for name, rules in roles.items()}
+        told = {}
+        for line in read("docs", "rbac.md").splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if line.startswith("| `") and len(cells) == 4:
+                told[cells[0].strip("`")] = set(cells[1].replace(",", " ").split())
+        self.assertEqual(told, held)
+
 
 class Links(unittest.TestCase):
     def test_links_to_files_lead_somewhere(self):

@@ -85,12 +85,19 @@ def print_tables(before, after):
           f"{len(before.keys() - after.keys())} gone")
 
 
+def read_time(text):
+    """A moment as the API writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def print_steps(upgrade):
     """Each step with its time."""
     print("  Steps:")
+    ended = None
     for record in upgrade["status"].get("history", []):
-        began, ended = (datetime.fromisoformat(record[key].replace("Z", "+00:00"))
-                        for key in ("startedTime", "finishedTime"))
+        # Without a begin of its own a step began with the end of the one before.
+        began = read_time(record["startedTime"]) if "startedTime" in record else ended
+        ended = read_time(record["finishedTime"])
         print(f"    {(ended - began).total_seconds():5.0f} s  {record['step']}")
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 # Conditions that say the same as the step's own line.
-QUIET = {"Ready", "Reconciling", "Finished"}
+QUIET = {"Ready", "Reconciling", "Planned", "Finished"}
 DEADLINE = 45 * 60
 
 

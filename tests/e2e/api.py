@@ -194,6 +194,16 @@ class Watch:
         statuses = [json.dumps(item.get("status"), sort_keys=True) for item in self.states]
         return sum(1 for old, new in zip(statuses, statuses[1:]) if old != new)
 
+    def list_progress(self):
+        """What was written down of Jobs' progress, in turn, with the step; None where there was none."""
+        found = []
+        for item in self.states:
+            status = item.get("status", {})
+            entry = (status.get("step"), status.get("progress"))
+            if not found or found[-1] != entry:
+                found.append(entry)
+        return found
+
 
 def condition(item, kind):
     """A condition of an object, {} when it is not there."""

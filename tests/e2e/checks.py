@@ -4,6 +4,7 @@ Nothing here believes the operator's status. Reads only, but for the apply by th
 """
 
 import copy
+import datetime
 import glob
 import hashlib
 import json
@@ -12,7 +13,7 @@ import subprocess
 
 import installation
 import report
-from lab import OWN_DATABASES
+from lab import LOCK_DATABASE, OWN_DATABASES
 from processes import poll
 
 # What docker_init.sh changes in rows that were there before; everything else keeps its old columns.
@@ -133,10 +134,15 @@ def check_nothing_left(lab, upgrade, before, after):
     """No Job, pod, Secret, finalizer, lock or scratch database of ours."""
     uid = upgrade.uid
     left = lab.get("jobs,pods,secrets", "-l", f"oms.oceanbase.com/upgrade-uid={uid}")["items"]
+    # After a success the second copy of the originals stays, and goes with the object.
+    left = [item for item in left if not any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", []))]
     assert not left, "left behind: " + ", ".join(f"{item['kind']}/{item['metadata']['name']}" for item in left)
-    found = sorted(name for name in after.schemas - before.schemas
+    found = sorted(name for name in after.schemas - before.schemas - {LOCK_DATABASE}
                    if any(part in name for part in OWN_DATABASES) or "__omsnew_" not in name)
     assert not found, f"databases left behind: {found}"
+    if LOCK_DATABASE in after.schemas:
+        rows = lab.sql(f"SELECT id, holder FROM {LOCK_DATABASE}.upgrade_lock WHERE holder = '{uid}'")
+        assert not rows, f"rows of the lock left behind: {rows}"
     assert after.timeout == before.timeout, f"ob_query_timeout: {before.timeout} → {after.timeout}"
     item = lab.api.get(upgrade.path)
     if item is not None:
@@ -179,6 +185,11 @@ def check_quiet(lab, upgrade):
               and call["responseStatus"]["code"] < 300]
     changes = upgrade.watch.count_status_changes()
     assert len(writes) <= changes, f"{len(writes)} status writes made {changes} changes"
+    told = upgrade.watch.list_progress()
+    hasty = [f"{new['summary']} at {new['observedTime']}, {old['summary']} at {old['observedTime']}"
+             for (step, old), (later, new) in zip(told, told[1:])
+             if step == later and old and new and 0 <= seconds_between(old["observedTime"], new["observedTime"]) < 10]
+    assert not hasty, f"progress was written down more often than every ten seconds: {hasty[:5]}"
     if writes and upgrade.settled_once():
         end = writes[-1]["stageTimestamp"]
         late = [f"{call['verb']} {call['requestURI']}" for call in calls if call["requestReceivedTimestamp"] > end
@@ -189,6 +200,12 @@ def check_quiet(lab, upgrade):
                  and call.get("objectRef", {}).get("resource") == "omsupgrades"]
         assert not late and len(again) <= 2, f"calls after it was settled: {late[:5]}, {len(again)} reads of the object"
     return len(writes), changes
+
+
+def seconds_between(first, second):
+    """Between two times as the API server writes them."""
+    begin, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (first, second))
+    return (end - begin).total_seconds()
 
 
 def check_owner_can_apply(lab, manifest, image, command):

@@ -22,8 +22,10 @@ from processes import poll  # noqa: E402
 
 RELEASE = "oms.oceanbase.com/release=i-accept-the-current-state"
 OPERATOR = "system:serviceaccount:oms-operator:oms-operator"
+# Where lock and record of the product lie. It stays; the lock does not.
+LOCK_DATABASE = "oms_operator_lock"
 # Databases of the product itself; none may be left but safety copies of a restore, which are kept on purpose.
-OWN_DATABASES = ("oms_operator_lock", "__omsrestore_", "__omsverify_", "__omsprobe_")
+OWN_DATABASES = ("__omsrestore_", "__omsverify_", "__omsprobe_")
 
 
 class Lab(installation.Demo):
@@ -136,7 +138,7 @@ class Lab(installation.Demo):
                 empty(volume["spec"]["hostPath"]["path"])
         if self.try_kubectl("exec", "oms-standin-eye", "--", "true")[0] == 0:
             for row in self.sql("SELECT schema_name AS name FROM information_schema.schemata"):
-                if "__oms" in row["name"] or row["name"] == "oms_operator_lock":
+                if "__oms" in row["name"] or row["name"] == LOCK_DATABASE:
                     self.sql(f"DROP DATABASE `{row['name']}`")
 
     def remove_upgrades(self):

@@ -66,7 +66,7 @@ class Upgrade:
             status = item.get("status", {})
             if status.get("step") == step and status.get("direction") == direction:
                 return True
-            assert not (self.is_over(item) and item is self.watch.last()), \
+            assert not (item is self.watch.last() and (self.is_over(item) or self.has_findings(item))), \
                 f"waited for {direction}/{step}, but it ended: {describe(item)}"
             return False
         return self.watch.wait(f"{direction}/{step}", check, seconds, after)
@@ -78,7 +78,8 @@ class Upgrade:
             if status.get("phase") == phase and status.get("settled"):
                 return True
             newest = item is self.watch.last()
-            assert not (newest and self.is_over(item)), f"waited for {phase}, but it ended: {describe(item)}"
+            assert not (newest and (self.is_over(item) or self.has_findings(item))), \
+                f"waited for {phase}, but it ended: {describe(item)}"
             seen = status.get("observedGeneration") == item["metadata"]["generation"]
             assert not (newest and seen and status.get("stall")), f"waited for {phase}, but it stalls: {describe(item)}"
             return False
@@ -92,6 +93,25 @@ class Upgrade:
         status = item.get("status", {})
         return (status.get("settled") and status.get("phase") in FINAL
                 and status.get("observedGeneration") == item["metadata"]["generation"])
+
+    @staticmethod
+    def has_findings(item):
+        """Whether the plan of the newest spec waits with findings."""
+        status = item.get("status", {})
+        return (status.get("phase") == "Planned" and is_true(item, "Stalled")
+                and status.get("observedGeneration") == item["metadata"]["generation"])
+
+    def wait_findings(self, seconds=300, after=0):
+        """Until its plan waits with findings; nothing was begun."""
+        def check(item):
+            newest = item is self.watch.last()
+            begun = item.get("status", {}).get("startedTime")
+            assert not (newest and (begun or self.is_over(item))), f"waited for findings, but it went on: {describe(item)}"
+            return self.has_findings(item)
+        item = self.watch.wait("a plan with findings", check, seconds, after)
+        assert is_true(item, "Planned") and not is_true(item, "Finished"), describe(item)
+        assert not is_true(item, "PreflightPassed") and not is_true(item, "Ready"), describe(item)
+        return item
 
     def wait_stalled(self, reason, seconds=180, after=0):
         """Until it is stalled for a reason."""

@@ -2,8 +2,8 @@
 //! any moment, and its report is the only proof of what it did.
 use super::world::{Artefact, Schema, World};
 use oms_operator::protocol::report::{
-    CommandResult, CompareReport, DumpReport, Engine, Outcome, OutputLine, ProbeReport, Progress,
-    Reason, Report, RestoreReport, Trial, VerifyReport,
+    CommandResult, CompareReport, DropReport, DumpReport, Engine, Outcome, OutputLine, ProbeReport,
+    Progress, Reason, Report, RestoreReport, Trial, VerifyReport,
 };
 use oms_operator::protocol::request::Request;
 use serde_json::{Value, json};
@@ -250,6 +250,18 @@ impl World {
                 Ok((
                     Some(digest_of(found)),
                     CommandResult::Restore(RestoreReport::default()),
+                ))
+            }
+            "drop-safety-copies" => {
+                if request.safety_copies != ["rm__omsnew_1"] {
+                    self.break_rule(format!("{:?} are dropped", request.safety_copies));
+                }
+                Ok((
+                    None,
+                    CommandResult::DropSafetyCopies(DropReport {
+                        dropped: request.safety_copies.clone(),
+                        foreign: vec![],
+                    }),
                 ))
             }
             _ => Err(Reason::InvalidRequest),

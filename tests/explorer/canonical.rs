@@ -1,7 +1,9 @@
 //! When two worlds are the same: names and numbers given out are renamed by order of appearance,
 //! moments count only as far as a decision depends on them, words for people do not count.
+use super::events::LIMIT;
 use super::world::World;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::deployment::read_replicas_owned_time;
 use serde_json::Value;
@@ -10,12 +12,14 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys that nothing is decided on, or that say the same as others.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 19] = [
     "resourceVersion",
     "creationTimestamp",
     "message",
     "conditions",
     "history",
+    "stepSummary",
+    "nextActions",
     "checks",
     "steps",
     "lastTransitionTime",
@@ -27,6 +31,7 @@ const SILENT: [&str; 16] = [
     "checkpoint",
     "resumedAt",
     "estimates",
+    "lastHeartBeat",
 ];
 
 impl World {
@@ -47,9 +52,11 @@ impl World {
             match place.resource {
                 // Written and never read by the operator.
                 "events" | "namespaces" | "persistentvolumeclaims" | "configmaps" => continue,
-                // What it holds never changes; that it exists may.
+                // What it holds never changes; that it exists may, and whose it is.
                 "secrets" => {
-                    let _ = write!(text, "secrets/{}={}", place.name, object["metadata"]["uid"]);
+                    let metadata = &object["metadata"];
+                    let owner = &metadata["ownerReferences"][0]["uid"];
+                    let _ = write!(text, "secrets/{}={}{owner}", place.name, metadata["uid"]);
                     continue;
                 }
                 // Named after its template, which is all that is in it.
@@ -93,6 +100,7 @@ impl World {
             self.inits, self.stopped, self.resumed, self.new_ran, self.trouble, self.accepted
         );
         let _ = write!(text, "{}{:?}{}", self.delays, self.late_job, self.spoilt);
+        let _ = write!(text, "{}{}", self.late_copy, self.copy_lost);
         if let Some(ask) = &self.delayed {
             let _ = write!(
                 text,
@@ -105,9 +113,17 @@ impl World {
         }
         let age = match self.step_age() {
             ..20 => 0,
-            20..50_000 => 1,
-            _ => 2,
+            20..LIMIT => 1,
+            // Some steps may last twice as long, or are given their time once more.
+            age => 1 + (age / LIMIT).min(4),
         };
+        for kind in ["wanting", "unseen"] {
+            let last = self.status_text(&format!("/internal/overdue/{kind}/lastTime"));
+            let last = last.parse::<Timestamp>().map(|last| last.as_second());
+            let _ = write!(text, "{}", last.is_ok_and(|last| self.clock - last >= 30));
+        }
+        let beaten = self.status_text("/internal/lastHeartBeat") == self.read_heart_beat();
+        let _ = write!(text, "{beaten}");
         let _ = write!(text, "age{age}{}", self.compare_checkpoints());
         rename(&text, self)
     }

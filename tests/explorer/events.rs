@@ -2,9 +2,17 @@
 use super::agent::End;
 use super::cluster::PodKind;
 use super::ownership::record_manager;
-use super::world::{UPGRADE, Version, World};
+use super::world::{Git, UPGRADE, Version, World};
+use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
+
+/// Seconds that each step may last in these worlds.
+pub const LIMIT: i64 = 3600;
+/// Seconds after which every deadline is over.
+const AGES_END: i64 = 4 * LIMIT;
+/// What a person writes to have a step tried again.
+const RETRY: &str = "again";
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -22,8 +30,12 @@ pub enum Event {
     GhostsEnd,
     /// A little time passes: short patience is over.
     Tick,
-    /// Much time passes: every deadline is over.
+    /// Much time passes, and nothing else: the next deadline is just over. The operator has looked all the time.
     Late,
+    /// A little time passes after a deadline: the next look counts.
+    Look,
+    /// Much time passes in which nobody looks: every deadline was over long ago.
+    Away,
     /// The container of a pod is killed and started again.
     ContainerRestarts(String),
     /// Somebody deletes a pod.
@@ -38,6 +50,10 @@ pub enum Event {
     Reverted(String),
     /// Somebody annotates a target.
     Annotated(String),
+    /// Somebody takes the record off a target.
+    RecordLost(String),
+    /// Somebody deletes the Secret with the second copy of the originals.
+    CopyLost,
     /// Somebody pauses a target.
     Paused(String),
     /// A paused target is resumed by whom the status asks for it.
@@ -64,6 +80,8 @@ impl Event {
                 | Self::JobDeleted(_)
                 | Self::Reverted(_)
                 | Self::Annotated(_)
+                | Self::RecordLost(_)
+                | Self::CopyLost
                 | Self::Paused(_)
                 | Self::LockLost
         )
@@ -87,7 +105,11 @@ impl World {
         };
         let action = upgrade["spec"]["action"].as_str().unwrap_or_default();
         let direction = self.status_text("/direction");
-        action != "RollBack" || direction != "Forward"
+        let honoured = self.status("/internal/requests/retries");
+        let honoured = honoured.and_then(Value::as_array).into_iter().flatten();
+        let retry = &upgrade["spec"]["retryRequest"];
+        let retried = retry.is_null() || honoured.into_iter().any(|one| one == retry);
+        (action != "RollBack" || direction != "Forward") && retried
     }
 
     /// Everything that may happen now, time apart.
@@ -136,6 +158,17 @@ impl World {
         }
         self.list_asks(&mut events);
         events
+    }
+
+    fn has_record(&self, target: &str) -> bool {
+        self.get("deployments", target)
+            .is_some_and(|one| one["metadata"]["annotations"][ORIGINALS_ANNOTATION].is_string())
+    }
+
+    /// The Secret with the second copy of the originals.
+    pub fn find_copy(&self) -> Option<String> {
+        let mut secrets = self.list("secrets").into_iter();
+        secrets.find(|name| name.ends_with("-originals"))
     }
 
     fn is_paused(&self, target: &str) -> bool {
@@ -197,7 +230,13 @@ impl World {
             if !self.is_paused(&target) {
                 events.push(Event::Paused(target.clone()));
             }
+            if self.has_record(&target) {
+                events.push(Event::RecordLost(target.clone()));
+            }
             events.push(Event::Annotated(target));
+        }
+        if self.find_copy().is_some() {
+            events.push(Event::CopyLost);
         }
         if self.db.lock.is_some() {
             events.push(Event::LockLost);
@@ -222,15 +261,35 @@ impl World {
         if asks.retry && self.status("/stall").is_some_and(Value::is_object) {
             events.push(Event::Ask("Retry"));
         }
+        let asked =
+            upgrade["spec"]["action"] != "Run" || upgrade["spec"]["retryRequest"].is_string();
+        match asks.git {
+            Git::Revert if asked => events.push(Event::Ask("Revert")),
+            Git::Reapply => events.push(Event::Ask("Reapply")),
+            Git::Revert | Git::Nothing => {}
+        }
     }
 
-    /// Time can pass: a little once per step, then much.
+    /// Time can pass: a little once per step, then up to the next deadline, then from look to look.
     pub fn list_times(&self) -> Option<Event> {
         match self.step_age() {
             ..20 => Some(Event::Tick),
-            20..50_000 => Some(Event::Late),
+            20..AGES_END if self.counts_looks() => Some(Event::Look),
+            20..AGES_END => Some(Event::Late),
             _ => None,
         }
+    }
+
+    /// Whether looks past a deadline are counted that are not enough yet.
+    fn counts_looks(&self) -> bool {
+        let count = |kind: &str| self.status(&format!("/internal/overdue/{kind}/count"));
+        let few = |kind: &str| {
+            count(kind)
+                .and_then(Value::as_i64)
+                .is_some_and(|count| count < 3)
+        };
+        let seen = count("wanting").is_some() && count("unseen").is_none();
+        if seen { few("wanting") } else { few("unseen") }
     }
 
     /// The world after an event.
@@ -263,7 +322,12 @@ impl World {
                 self.write_content();
             }
             Event::Tick => self.clock += 100,
-            Event::Late => self.clock += 100_000,
+            Event::Late => {
+                let age = self.step_age();
+                self.clock += LIMIT - age % LIMIT + 1;
+            }
+            Event::Look => self.clock += 40,
+            Event::Away => self.clock += 100_000,
             Event::ContainerRestarts(pod) => self.restart_container(pod),
             Event::PodDeleted(pod) => self.delete_object("pods", pod, None),
             Event::NodeLost(pod) => {
@@ -291,6 +355,17 @@ impl World {
             Event::Annotated(target) => self.edit("deployments", target, |object| {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
+            Event::RecordLost(target) => self.edit("deployments", target, |object| {
+                if let Some(all) = object["metadata"]["annotations"].as_object_mut() {
+                    all.remove(ORIGINALS_ANNOTATION);
+                }
+            }),
+            Event::CopyLost => {
+                self.copy_lost = true;
+                if let Some(copy) = self.find_copy() {
+                    self.delete_object("secrets", &copy, None);
+                }
+            }
             Event::LockLost => self.db.lock = None,
             Event::Arrives => self.deliver(),
             Event::Ask(what) => self.ask(what),
@@ -312,13 +387,26 @@ impl World {
                 self.asks = super::world::Asks::default();
                 self.delete_object("omsupgrades", UPGRADE, Some("Background"));
             }
+            "Revert" => {
+                self.asks.git = Git::Reapply;
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["action"] = json!("Run");
+                    one["spec"].as_object_mut().unwrap().remove("retryRequest");
+                });
+            }
+            "Reapply" => {
+                self.asks.git = Git::Nothing;
+                self.edit("omsupgrades", UPGRADE, |one| {
+                    one["spec"]["retryRequest"] = json!(RETRY);
+                });
+            }
             "Retry" => {
                 self.asks.retry = false;
                 let asks = self.status_text("/stall/reason") == "InitUnconfirmed";
                 self.accepted |= asks;
                 let message = self.status_text("/stall/message").to_owned();
                 self.edit("omsupgrades", UPGRADE, |one| {
-                    one["spec"]["retryRequest"] = json!("again");
+                    one["spec"]["retryRequest"] = json!(RETRY);
                     if asks {
                         let values = message.split("value: \"").skip(1);
                         let values = values.filter_map(|rest| rest.split('"').next());
@@ -331,6 +419,7 @@ impl World {
             action => {
                 self.asks = super::world::Asks {
                     retry: self.asks.retry,
+                    git: self.asks.git,
                     ..Default::default()
                 };
                 self.edit("omsupgrades", UPGRADE, |one| {

@@ -7,7 +7,7 @@ use super::events::Event;
 use super::gate::{Fault, Matrix, list_faults};
 use super::judging::{
     describe_class, describe_place, describe_situation, is_delayable, is_end, is_expected_error,
-    is_first_of_class, judge_rest,
+    is_first_of_class, is_turn_needed, judge_rest, turns_back_by_time,
 };
 use super::replay::{Choice, describe_command};
 use super::runner::{Outcome, Runner};
@@ -64,6 +64,8 @@ pub struct Explorer {
     nodes: Vec<Node>,
     known: HashMap<u128, usize>,
     frontier: VecDeque<(usize, World)>,
+    /// Whether a turn back was needed in a world.
+    needed: HashMap<u128, bool>,
     pub findings: Findings,
 }
 
@@ -78,6 +80,7 @@ impl Explorer {
             nodes: vec![],
             known: HashMap::new(),
             frontier: VecDeque::new(),
+            needed: HashMap::new(),
             findings: Findings::default(),
         }
     }
@@ -194,10 +197,33 @@ impl Explorer {
         self.frontier.pop_back()
     }
 
+    /// A pass that changes only what no name tells of, a message above all, leads to a world of the same name: what
+    /// follows is asked of that one.
+    fn settle_words(&mut self, world: &World) -> (World, Outcome) {
+        const MOST: usize = 5;
+        let mut world = world.clone();
+        let mut clean = self.run(&world, None);
+        for _ in 0..MOST {
+            let name = world.fingerprint();
+            let told = |step: &World| step.fingerprint() != name;
+            let silent = !clean.steps.is_empty()
+                && clean.world.broken.is_empty()
+                && !clean.steps.iter().any(|(_, step)| told(step))
+                && !told(&clean.world);
+            if !silent {
+                break;
+            }
+            world = clean.world.clone();
+            clean = self.run(&world, None);
+        }
+        (world, clean)
+    }
+
     fn expand(&mut self, number: usize, world: &World) {
         self.nodes[number].expanded = true;
         let mut next = Vec::new();
-        let clean = self.run(world, None);
+        let (world, clean) = self.settle_words(world);
+        let world = &world;
         let moved = !clean.steps.is_empty();
         if let Some(error) = &clean.error
             && self.findings.broken.len() < MOST_TOLD
@@ -251,27 +277,37 @@ impl Explorer {
                 next.push(id);
             }
         }
-        // Time passes by itself when nothing else moves, and by bad luck before.
+        // Time passes by itself when nothing else moves, and by bad luck at any moment, without a look.
         if let Some(event) = world.list_times()
             && !is_end(world)
-            && (idle || world.mishaps > 0 && world.status("/step").is_some())
+            && idle
         {
+            let id = self.add(world.after(&event), parent, Choice::Time, || {
+                format!("{event:?}")
+            });
+            next.push(id);
+        }
+        if world.mishaps > 0 && !is_end(world) && world.status("/step").is_some() {
             let mut after = world.clone();
-            if !idle {
-                after.mishaps -= 1;
-            }
-            let choice = if idle { Choice::Time } else { Choice::Early };
-            let id = self.add(after.after(&event), parent, choice, || format!("{event:?}"));
-            if idle {
-                next.push(id);
-            }
+            after.mishaps -= 1;
+            self.add(after.after(&Event::Away), parent, Choice::Early, || {
+                "nobody looks".into()
+            });
         }
         next.retain(|id| *id != usize::MAX && *id != number);
         self.nodes[number].next = next;
     }
 
     fn run(&mut self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
-        let outcome = self.runner.run(world, plan);
+        let mut outcome = self.runner.run(world, plan);
+        if turns_back_by_time(world, &outcome.world) {
+            let needed = self.needed.entry(world.fingerprint());
+            if !*needed.or_insert_with(|| is_turn_needed(&self.runner, world)) {
+                outcome.world.break_rule(
+                    "it turns back although the new version becomes healthy when it is left alone",
+                );
+            }
+        }
         self.findings.runs += 1;
         self.findings.calls += outcome.calls.len() as u64;
         outcome

@@ -26,6 +26,7 @@ fn fixpoint_of_success_abort_rollback_and_deletion() {
             roll_back: true,
             delete: true,
             retry: true,
+            git: super::world::Git::Nothing,
         };
         let findings = explore("requests", vec![world], FIXPOINT);
         assert!(findings.complete);

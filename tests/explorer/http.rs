@@ -97,6 +97,8 @@ impl World {
         if reply.code == 201 && find_site(&ask) == Some(CallSite::CreateJob) {
             self.late_job = reply.body["metadata"]["name"].as_str().map(str::to_owned);
         }
+        // It may come when nobody looks for it any more.
+        self.late_copy |= reply.code == 201 && find_site(&ask) == Some(CallSite::CreateSecret);
     }
 
     /// What would become of the delayed request now: a code, or nothing.
@@ -204,9 +206,13 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             ("GET", "secrets", Some(name), None) if name.ends_with("-credentials") => {
                 CallSite::GetOwnSecret
             }
+            ("GET", "secrets", Some(name), None) if name.ends_with("-originals") => {
+                CallSite::GetOriginalsCopy
+            }
             ("GET", "secrets", Some(_), None) => CallSite::GetSecret,
             ("POST", "secrets", None, None) => CallSite::CreateSecret,
             ("DELETE", "secrets", Some(_), None) => CallSite::DeleteSecret,
+            ("PATCH", "secrets", Some(_), None) => CallSite::PatchSecret,
             ("GET", "configmaps", Some(_), None) => CallSite::GetConfigMap,
             _ => return None,
         },

@@ -50,7 +50,8 @@ impl World {
         if running > 1 {
             self.break_rule("two Jobs run at the same time");
         }
-        if command == "probe" {
+        // The one needs no lock, the other works on what is no database of OMS any more.
+        if matches!(command, "probe" | "drop-safety-copies") {
             return;
         }
         if !self.running_versions().is_empty() && !self.stranger {
@@ -144,6 +145,13 @@ impl World {
                 if !tests {
                     self.break_rule("a Deployment is written without a test of its version");
                 }
+                let forward = self.status_text("/direction") == "Forward";
+                let stops = self.status_text("/internal/intent/effect") == "Stop";
+                if forward && stops && self.find_copy().is_none() && !self.copy_lost {
+                    self.break_rule(
+                        "I16: a target is stopped while there is no second copy of the originals",
+                    );
+                }
             }
             CallSite::CreateJob => {
                 let labels = ask.body["metadata"]["labels"].clone();
@@ -153,7 +161,7 @@ impl World {
                 let attempt = labels["oms.oceanbase.com/attempt"]
                     .as_str()
                     .unwrap_or_default();
-                let mut capital = role.to_owned();
+                let mut capital = role.replace("drop-safety-copies", "dropCopies");
                 if let Some(first) = capital.get_mut(..1) {
                     first.make_ascii_uppercase();
                 }
@@ -173,7 +181,19 @@ impl World {
                 }
             }
             CallSite::CreatePrePullPod => self.check_intent(&["CreatePrePull"], None),
-            CallSite::CreateSecret => self.check_intent(&["CreateCredentialsSecret"], None),
+            CallSite::CreateSecret => {
+                let of_originals =
+                    ask.body["metadata"]["labels"]["oms.oceanbase.com/role"] == "originals";
+                let effect = match of_originals {
+                    true => "CreateOriginalsCopy",
+                    false => "CreateCredentialsSecret",
+                };
+                self.check_intent(&[effect], None);
+                if ask.body.pointer("/metadata/ownerReferences").is_some() {
+                    self.break_rule("a Secret has an owner: a foreground deletion would kill it behind the finalizer");
+                }
+            }
+            CallSite::PatchSecret => self.check_intent(&["PassOriginalsCopy"], None),
             CallSite::PatchFinalizer => {
                 self.check_intent(&["AddFinalizer", "RemoveFinalizer"], None)
             }
@@ -325,6 +345,25 @@ impl World {
             wrong.push("Jobs are left".into());
         }
         let phase = self.status_text("/phase").to_owned();
+        let copy = self
+            .find_copy()
+            .and_then(|name| self.get("secrets", &name).cloned());
+        let owner = copy.map(|copy| copy["metadata"]["ownerReferences"][0]["uid"].clone());
+        let uid = self.upgrade().map(|one| one["metadata"]["uid"].clone());
+        match owner {
+            Some(owner) if phase == "Succeeded" && Some(&owner) != uid.as_ref() => {
+                wrong.push("I16: the second copy of the originals outlives the object".into());
+            }
+            Some(_) if phase != "Succeeded" && !self.late_copy => {
+                wrong.push(format!(
+                    "I16: {phase}, and the second copy of the originals is left"
+                ));
+            }
+            None if phase == "Succeeded" && !self.copy_lost => {
+                wrong.push("I16: a rollback would find no second copy of the originals".into());
+            }
+            _ => {}
+        }
         let (image, schema) = if phase == "Succeeded" {
             (NEW_IMAGE, Schema::New)
         } else {

@@ -1,7 +1,8 @@
 //! What an exploration asks of a world: whether it is an end, whether rest costs nothing, and what its place is called.
 use super::access::is_write;
+use super::events::{Event, LIMIT};
 use super::gate::{Fault, Port, port_of};
-use super::runner::Outcome;
+use super::runner::{Outcome, Runner};
 use super::world::World;
 use oms_operator::controller::CallSite;
 use std::collections::BTreeSet;
@@ -48,6 +49,41 @@ pub fn is_end(world: &World) -> bool {
                 || world.status_text("/step") == "Planned"
         }
     }
+}
+
+/// Whether an upgrade turned back between two worlds because of a time limit.
+pub fn turns_back_by_time(before: &World, after: &World) -> bool {
+    let by_time = ["Timeout", "EffectRefused", "ImageNotPulled"];
+    before.status_text("/direction") == "Forward"
+        && after.status_text("/direction") != "Forward"
+        && by_time.contains(&after.status_text("/cause/reason"))
+}
+
+/// Whether a version that is left alone for as long as a step may last, with every look answered, stays ill. A turn
+/// back from one that becomes healthy breaks a promise.
+pub fn is_turn_needed(runner: &Runner, world: &World) -> bool {
+    let mut world = world.clone();
+    (world.mishaps, world.delays) = (0, 0);
+    world.restart_step();
+    for _ in 0..400 {
+        world = runner.run(&world, None).world;
+        let healthy = ["EnablingHa", "Recovering", "Settling"];
+        if world.status_text("/direction") != "Forward"
+            || !world.status_text("/stall/reason").is_empty()
+        {
+            return true;
+        }
+        if healthy.contains(&world.status_text("/step")) {
+            return false;
+        }
+        let progress = world.list_events().into_iter().find(Event::is_progress);
+        match progress {
+            Some(event) => world = world.after(&event),
+            None if world.step_age() < LIMIT - 100 => world = world.after(&Event::Tick),
+            None => return true,
+        }
+    }
+    true
 }
 
 pub type Class = (String, CallSite, Fault);

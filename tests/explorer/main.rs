@@ -20,6 +20,9 @@ mod metadb;
 mod oms;
 mod ownership;
 mod pauses;
+mod plans;
+mod record;
+mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
@@ -39,6 +42,12 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
+}
+
+#[tokio::test]
+async fn the_double_keeps_a_record_like_a_server() {
+    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
+    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.
@@ -92,7 +101,11 @@ fn sample_of_requests_with_two_targets() {
     let start = walk_until(stopped, "StartingNew");
     walk_seeing(start, "Initializing", |world| worlds.push(world.clone()));
     asked.extend(ask(&worlds, "RollBack"));
-    let findings = explore("requests with two targets", asked, SAMPLE);
+    let limits = Limits {
+        worlds: Some(3000),
+        every_fault: false,
+    };
+    let findings = explore("requests with two targets", asked, limits);
     assert!(findings.complete);
     ends_only_in(
         &findings,
@@ -290,6 +303,36 @@ fn sample_of_rollback_on_request() {
     );
 }
 
+/// What a restore replaced is dropped long after the end: whatever fails then, everything is given back again.
+#[test]
+fn sample_of_dropping_safety_copies() {
+    let fails = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let mut settled = walk_until_settled(World::new(1, setup(fails)));
+    assert_eq!(settled.status_text("/phase"), "RolledBack");
+    settled.edit("omsupgrades", world::UPGRADE, |upgrade| {
+        upgrade["status"]["leftovers"] = serde_json::json!([
+            {"kind": "SafetyCopy", "place": "MetaDB db:2881", "name": "rm__omsnew_1"}
+        ]);
+    });
+    settled.clock += 169 * 3600;
+    let mut begun = runner::Runner::default().run(&settled, None).world;
+    assert!(!begun.is_settled(), "nothing is due");
+    let quiet = explore("safety copies", vec![begun.clone()], SAMPLE);
+    assert!(quiet.complete);
+    ends_only_in(&quiet, &["RolledBack Settling"]);
+    begun.mishaps = 1;
+    begun.asks.delete = true;
+    let limits = Limits {
+        worlds: Some(400),
+        every_fault: false,
+    };
+    let findings = explore("safety copies and mishaps", vec![begun], limits);
+    ends_only_in(&findings, &["RolledBack Settling", "gone"]);
+}
+
 #[test]
 fn sample_of_a_lost_node() {
     // Its pod is taken out of the API, its container runs on: only its sessions tell.
@@ -337,6 +380,33 @@ fn sample_of_a_start_by_others() {
             .ends
             .keys()
             .any(|end| end.starts_with("RolledBack"))
+    );
+}
+
+/// What people asked for goes away with a revert in git and comes back with the next one: it was asked for once.
+#[test]
+fn sample_of_requests_that_git_takes_back_and_brings_again() {
+    let rollback = setup(Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    });
+    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
+    back.asks.retry = true;
+    let mut stop = walk_until(World::new(1, Setup::default()), "StoppingOld");
+    stop.asks.abort = true;
+    let mut starts = vec![back, stop];
+    for world in &mut starts {
+        world.asks.git = world::Git::Revert;
+    }
+    let findings = explore("requests and git", starts, SAMPLE);
+    ends_only_in(
+        &findings,
+        &[
+            "Succeeded Settling",
+            "Aborted Settling AbortRequested",
+            "RolledBack Settling",
+            "RollingBack StartingOld stalled TargetContended",
+        ],
     );
 }
 

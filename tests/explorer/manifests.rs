@@ -8,6 +8,19 @@ pub fn build_spec(names: &[String], setup: Setup) -> Value {
         .map(|name| json!({"kind": "Deployment", "name": name}))
         .collect();
     let mut spec = json!({"targets": targets, "image": NEW_IMAGE, "backup": {"claimName": "oms-backup"}, "action": "Run", "paused": false});
+    let limits = [
+        "preflight",
+        "ha",
+        "stop",
+        "backup",
+        "verify",
+        "start",
+        "init",
+        "health",
+        "recovery",
+        "restore",
+    ];
+    spec["timeouts"] = limits.map(|limit| (limit, "1h")).into_iter().collect();
     if setup.config == ConfigFrom::Container {
         spec["metadb"] = json!({"source": "Container"});
     }

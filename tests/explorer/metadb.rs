@@ -1,10 +1,12 @@
 //! The MetaDB under the operator's port.
 use super::gate::{Fault, Gate};
+use super::record;
 use super::world::{Version, World};
 use futures::future::BoxFuture;
 use oms_operator::controller::CallSite;
-use oms_operator::metadb::Engine;
+use oms_operator::metadb::record::InstallationId;
 use oms_operator::metadb::secret::Credentials;
+use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::installation::{Address, Databases};
 use oms_operator::oms::metadb::*;
@@ -255,6 +257,7 @@ impl MetaDb for SqlDouble {
                     task_type: "supervisor".into(),
                     host_ip: ip,
                     age_seconds: if is_up(world, &target) { 1 } else { 500 },
+                    written: world.read_heart_beat(),
                 });
             Ok(beats.collect())
         })
@@ -299,6 +302,7 @@ impl MetaDb for SqlDouble {
             world.check_intent(&["AcquireLock"], None);
             if world.db.lock.is_none() {
                 world.db.lock = Some((claim.holder.clone(), claim.epoch));
+                record::prepare(world, &claim.holder);
                 world.touched = true;
             }
             Ok(read_lock(world).map_or(LockOutcome::Free, |row| judge(row, claim)))
@@ -331,6 +335,31 @@ impl MetaDb for SqlDouble {
                 None => {}
             }
             Ok(LockOutcome::Free)
+        })
+    }
+
+    fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord> {
+        self.ask(CallSite::MetaDbReadRecord, move |world| {
+            Ok(record::read(world, uid))
+        })
+    }
+
+    fn append_record<'a>(&'a self, claim: &'a RecordClaim) -> MetaDbResult<'a, RecordOutcome> {
+        self.ask(CallSite::MetaDbAppendRecord, move |world| {
+            let lock = read_lock(world);
+            record::append(world, claim, lock)
+        })
+    }
+
+    fn read_installation_id(&self) -> MetaDbResult<'_, Option<InstallationId>> {
+        self.ask(CallSite::MetaDbInstallationId, |world| {
+            Ok(world.db.installation.clone())
+        })
+    }
+
+    fn read_fingerprint(&self) -> MetaDbResult<'_, SchemaFingerprint> {
+        self.ask(CallSite::MetaDbFingerprint, |world| {
+            Ok(record::fingerprint(world))
         })
     }
 }

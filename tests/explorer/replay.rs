@@ -2,6 +2,7 @@
 //!
 //! `start.9f… pass pass.2 fault.12.LostAfter event.3 time`: each word is one choice of the explorer. `EXPLORER_REPLAY`
 //! takes such a text; the exploration that begins where it begins goes this way only, and tells each place.
+use super::events::Event;
 use super::explore::{Explorer, Limits};
 use super::gate::Fault;
 use super::judging::describe_place;
@@ -103,7 +104,7 @@ impl Choice {
             Self::Early => {
                 let mut world = world.clone();
                 world.mishaps -= 1;
-                return world.after(&world.list_times().expect("no time can pass"));
+                return world.after(&Event::Away);
             }
             Self::Pass { until } => (None, until),
             Self::Fault { call, fault, until } => (Some((call, fault)), until),

@@ -16,6 +16,10 @@ impl World {
         let Ok(after) = read(after) else {
             return self.break_rule("a status is recorded that cannot be read");
         };
+        let honoured = &after.internal.requests.retries;
+        if (1..honoured.len()).any(|at| honoured[..at].contains(&honoured[at])) {
+            self.break_rule("a request counts twice");
+        }
         if before.step != after.step && !is_told(&before, &after) {
             let [from, to] =
                 [before.step, after.step].map(|step| step.map_or("nowhere".into(), name));
@@ -79,19 +83,16 @@ fn is_retry(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus, from: Step, to:
     asked && rollback && ways.clone().any(|(why, step)| stalled(why) && *step == to)
 }
 
-/// Given up as it stands, or failed before anything was touched.
+/// Given up as it stands; or it could not be done, nothing was touched, and the plan waits.
 fn is_end(after: &OmsUpgradeStatus, from: Step, to: Step) -> bool {
-    let released = |reason: &str| reason == "Released";
-    let fails =
-        after.direction == Some(Direction::Forward) && find_def(from).failure == OnFailure::Ends;
-    to == Step::Settling
-        && after
-            .cause
-            .as_ref()
-            .is_some_and(|cause| fails || released(&cause.reason))
+    let waits =
+        after.direction == Some(Direction::Forward) && find_def(from).failure == OnFailure::Waits;
+    let released = after.cause.as_ref();
+    let released = released.is_some_and(|cause| cause.reason == "Released");
+    to == Step::Settling && released || to == Step::Planned && waits
 }
 
-/// The spec was edited, and nothing was touched yet.
+/// What the plan depends on was edited or a new plan was asked for, and nothing was touched yet.
 fn is_begun_anew(
     before: &OmsUpgradeStatus,
     after: &OmsUpgradeStatus,
@@ -101,7 +102,8 @@ fn is_begun_anew(
     to == Step::Preflight
         && matches!(from, Step::Planned | Step::Locking)
         && before.started_time.is_none()
-        && before.observed_generation != after.observed_generation
+        && (before.internal.planned_spec != after.internal.planned_spec
+            || before.internal.requests.plans != after.internal.requests.plans)
 }
 
 #[test]

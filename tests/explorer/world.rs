@@ -4,7 +4,8 @@ use super::manifests::{build_config, build_config_secret, build_deployment, buil
 use super::store::Ask;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::controller::CallSite;
-use oms_operator::oms::metadb::KeptKeys;
+use oms_operator::metadb::record::InstallationId;
+use oms_operator::oms::metadb::{KeptKeys, RecordRow};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Database {
     pub ha: Option<String>,
     pub kept: Option<KeptKeys>,
     pub lock: Option<(String, i64)>,
+    pub record: Vec<RecordRow>,
+    pub installation: Option<InstallationId>,
     pub query_timeout: u64,
 }
 
@@ -175,6 +178,19 @@ pub struct Asks {
     pub roll_back: bool,
     pub delete: bool,
     pub retry: bool,
+    /// Git goes back to the manifest of before, and comes again.
+    pub git: Git,
+}
+
+/// What a repository may still do after people asked for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Git {
+    #[default]
+    Nothing,
+    /// Writes the manifest of before, in which nobody asks for anything.
+    Revert,
+    /// Writes again what was asked for.
+    Reapply,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -207,6 +223,10 @@ pub struct World {
     pub delayed: Option<Ask>,
     /// A Job that came into being by a request that nobody waited for any more.
     pub late_job: Option<String>,
+    /// A Secret was made when the operator had gone on without it.
+    pub late_copy: bool,
+    /// Somebody deleted the second copy of the originals.
+    pub copy_lost: bool,
     /// Somebody else scaled a target up, and it is not stopped again: what follows from that alone is nobody's broken
     /// promise.
     pub stranger: bool,
@@ -248,6 +268,8 @@ impl World {
                 ha: Some(ha.into()),
                 kept: None,
                 lock: None,
+                record: vec![],
+                installation: None,
                 query_timeout: QUERY_TIMEOUT,
             },
             oms: BTreeMap::new(),
@@ -266,6 +288,8 @@ impl World {
             delays: 0,
             delayed: None,
             late_job: None,
+            late_copy: false,
+            copy_lost: false,
             stranger: false,
             stopped: false,
             resumed: false,
@@ -415,8 +439,22 @@ impl World {
         }
     }
 
+    /// As if the present step had just begun.
+    pub fn restart_step(&mut self) {
+        let now = self.now();
+        self.edit("omsupgrades", UPGRADE, |one| {
+            one["status"]["stepStartedTime"] = now.into();
+            one["status"]["internal"]["overdue"] = Value::Null;
+        });
+    }
+
     pub fn ha_enabled(&self) -> bool {
         reads_enabled(self.db.ha.as_deref())
+    }
+
+    /// The newest heart beat: whatever OMS writes, it has beaten before.
+    pub fn read_heart_beat(&self) -> String {
+        format!("{:08}", self.db.content)
     }
 
     /// OMS writes to its databases.

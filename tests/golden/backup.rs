@@ -1,9 +1,10 @@
 //! What lies on the claim: backups are kept for years and are read by every version that follows.
 use super::{UID, find_loss, pin, read_stored};
-use oms_operator::agent::digest::{ContentDigest, RowHash, sha256_hex};
+use oms_operator::agent::digest::{ContentDigest, RowHash};
 use oms_operator::agent::manifest::*;
 use oms_operator::agent::sql::names::Beside;
 use oms_operator::agent::volume::attempt::{directory_of, file_name_of};
+use oms_operator::protocol::hex::hash_bytes;
 use oms_operator::protocol::report::Engine;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -38,22 +39,22 @@ fn manifest() -> Manifest {
                 name: file_name_of("oms_rm"),
                 raw_bytes: 4000,
                 stored_bytes: 500,
-                sha256: sha256_hex(b"a dump"),
+                sha256: hash_bytes(b"a dump"),
             },
             tables: vec![TableRecord {
                 shape: TableShape {
                     name: "oms_project".into(),
                     columns: vec!["id".into(), "name".into()],
-                    create_sha256: sha256_hex(b"CREATE TABLE"),
+                    create_sha256: hash_bytes(b"CREATE TABLE"),
                     auto_increment: Some(3),
                     special: vec![],
                 },
                 content: digest.to_record(),
-                exact_digest: Some(sha256_hex(b"digits")),
+                exact_digest: Some(hash_bytes(b"digits")),
             }],
             views: vec![ViewShape {
                 name: "a_view".into(),
-                definition_sha256: sha256_hex(b"CREATE VIEW"),
+                definition_sha256: hash_bytes(b"CREATE VIEW"),
             }],
         }],
     }
@@ -65,7 +66,7 @@ fn the_manifest_beside_a_backup() {
     let path = "tests/golden/files/manifest.json";
     pin::check(path, &String::from_utf8(bytes).unwrap(), MANIFEST);
     let stored = read_stored(path);
-    let read = Manifest::from_trusted(stored.as_bytes(), &sha256_hex(stored.as_bytes()))
+    let read = Manifest::from_trusted(stored.as_bytes(), &hash_bytes(stored.as_bytes()))
         .unwrap_or_else(|failure| panic!("the stored manifest is refused: {}", failure.message));
     let value: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(find_loss(&value, &json!(read), "manifest"), None);

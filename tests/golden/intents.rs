@@ -67,6 +67,21 @@ fn list_effects() -> Vec<Effect> {
         Effect::SetQueryTimeout {
             microseconds: 3_600_000_000,
         },
+        Effect::CreateOriginalsCopy {
+            records: Default::default(),
+        },
+        Effect::PassOriginalsCopy {
+            name: "oms-f86381adde-originals".into(),
+            uid: UID.into(),
+            resource_version: "42".into(),
+            owned: true,
+        },
+        Effect::PassOriginalsCopy {
+            name: "oms-f86381adde-originals".into(),
+            uid: UID.into(),
+            resource_version: "43".into(),
+            owned: false,
+        },
         Effect::StartInit(Box::new(InitRecord {
             target: target(),
             pod_uid: "pod".into(),
@@ -83,10 +98,16 @@ fn list_effects() -> Vec<Effect> {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ] {
         effects.push(Effect::CreateJob(Box::new(order(role, 3))));
     }
-    for kind in [OwnKind::Job, OwnKind::Pod, OwnKind::Secret] {
+    for kind in [
+        OwnKind::Job,
+        OwnKind::Pod,
+        OwnKind::Secret,
+        OwnKind::OriginalsCopy,
+    ] {
         effects.push(Effect::DeleteOwn(OwnObject {
             kind,
             name: "oms-f86381adde-dump-2".into(),

@@ -3,7 +3,8 @@
 use super::pin;
 use super::source::read_sources;
 use oms_operator::agent::restore::record::Step;
-use oms_operator::metadb::{LOCK_DATABASE, LOCK_TABLE};
+use oms_operator::metadb::record::{InstallationId, RecordFact, RecordedOutcome, TargetImage};
+use oms_operator::metadb::{LOCK_DATABASE, LOCK_TABLE, SchemaFingerprint};
 use oms_operator::oms::container::{
     AttemptId, ExecAnswer, InitCommand, InitState, parse_init_record,
 };
@@ -12,6 +13,8 @@ use std::collections::BTreeSet;
 const LOCK: &str = "Operator and agent of different versions meet in this table, and so do two operators. A column that changes locks out \
     every upgrade that is under way; `create table if not exists` does not change a table that is there. Statements that come are free as long as \
     they go well on a table of the version before.";
+const RECORD: &str = "The next operator reads what this one has written, and refuses what it does not know. A word or a field that goes \
+    stalls every upgrade whose record holds it.";
 const INIT: &str = "The next operator reads what this one has started. Where it does not find this folder, or reads it in another way, it \
     starts docker_init.sh a second time beside the first.";
 
@@ -63,6 +66,53 @@ fn statements_on_the_lock() {
         text.push_str(&format!("{statement}\n"));
     }
     pin::check("tests/golden/files/lock.txt", &text, LOCK);
+}
+
+#[test]
+fn facts_of_the_record() {
+    let fingerprint = || SchemaFingerprint::try_from("0f".repeat(32)).unwrap();
+    let facts = [
+        RecordFact::Locked {
+            ha: Some("{\"enable\":true}".into()),
+            images: vec![TargetImage {
+                target: "oms".into(),
+                image: "oms:3.3.1".into(),
+                image_id: Some("sha256:1".into()),
+            }],
+            installation: InstallationId::from_bytes([15; 16]),
+        },
+        RecordFact::Stopped {
+            fingerprint: fingerprint(),
+        },
+        RecordFact::BackupVerified {
+            manifest_digest: "ab".repeat(32),
+        },
+        RecordFact::Line {},
+        RecordFact::NewImageSeen {
+            target: "oms".into(),
+            image_id: "sha256:2".into(),
+        },
+        RecordFact::RestoreBegun { attempt: 1 },
+        RecordFact::Swapped { attempt: 1 },
+        RecordFact::Verdict {
+            outcome: RecordedOutcome::RolledBack,
+            fingerprint: Some(fingerprint()),
+        },
+    ];
+    let mut text = String::new();
+    for fact in facts {
+        let columns = fact.to_columns().unwrap();
+        text.push_str(&format!("{} {}\n", columns.fact, columns.detail));
+    }
+    for outcome in [
+        RecordedOutcome::Succeeded,
+        RecordedOutcome::Aborted,
+        RecordedOutcome::RolledBack,
+        RecordedOutcome::Failed,
+    ] {
+        text.push_str(&format!("{}\n", serde_json::to_string(&outcome).unwrap()));
+    }
+    pin::check("tests/golden/files/record.txt", &text, RECORD);
 }
 
 #[test]

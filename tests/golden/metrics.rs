@@ -17,7 +17,11 @@ fn names_and_labels_of_metrics() {
     metrics.add_source(Box::new(|show| {
         let mut upgrade = OmsUpgrade::new("to-4-0-0", spec());
         upgrade.metadata.namespace = Some("oms".into());
-        upgrade.status = Some(samples::read_status());
+        let mut status = samples::read_status();
+        for left in &mut status.leftovers {
+            left.dropped_time = None;
+        }
+        upgrade.status = Some(status);
         show(Ok(&upgrade));
         upgrade.metadata.name = Some("newer".into());
         show(Err(&upgrade.metadata));

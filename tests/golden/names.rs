@@ -58,6 +58,7 @@ fn write_names(text: &mut String, target: &str, upgrade: &str) {
         JobRole::Verify,
         JobRole::Compare,
         JobRole::Restore,
+        JobRole::DropCopies,
     ] {
         text.push_str(&format!("Job {role:?}, 2: {}\n", job_name(UID, role, 2)));
     }

@@ -11,10 +11,13 @@ use oms_operator::objects::event::Note;
 use oms_operator::objects::event::build_event;
 use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
 use oms_operator::objects::labels::Owner;
+use oms_operator::objects::originals::{OriginalTexts, build_originals_copy, build_owner_patch};
 use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::installation::{Address, Databases, Installation};
+use oms_operator::protocol::hex::hash_text;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 pub const OWNER: Owner<'_> = Owner {
     namespace: "oms",
@@ -23,12 +26,13 @@ pub const OWNER: Owner<'_> = Owner {
 };
 const OLD: &str = "registry.example.com/oms:feature_3.3.1-ce";
 const NEW: &str = "registry.example.com/oms:feature_4.0.0-ce";
-pub const ROLES: [JobRole; 5] = [
+pub const ROLES: [JobRole; 6] = [
     JobRole::Probe,
     JobRole::Dump,
     JobRole::Verify,
     JobRole::Compare,
     JobRole::Restore,
+    JobRole::DropCopies,
 ];
 
 const OBJECTS: &str = "An object that is there already is found by name and labels and is not made anew: labels, annotations and names \
@@ -144,6 +148,8 @@ fn other_objects() {
     let objects = json!({
         "pre-pull pod": build_prepull_pod(OWNER, "oms-1", NEW, &site),
         "secret": build_credentials_secret(OWNER, &account, &[]).unwrap(),
+        "second copy of the originals": build_originals_copy(OWNER, &BTreeMap::from([("oms-1".into(), "(record)".into())])),
+        "its owner": build_owner_patch(OWNER, "5e1f", "42", true),
         "event": build_event(OWNER, "12345", &note, "pod-1", &now),
     });
     let path = "tests/golden/files/objects.json";
@@ -167,9 +173,16 @@ pub fn original() -> TargetOriginal {
         replicas: 1,
         image: OLD.into(),
         image_id: Some("registry.example.com/oms@sha256:00".into()),
+        template_hash: hash_text(&texts().template),
+        managed_fields_hash: hash_text(&texts().managed_fields.unwrap()),
+    }
+}
+
+pub fn texts() -> OriginalTexts {
+    let owners = json!([{"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+    OriginalTexts {
         template: template().to_string(),
-        managed_fields: json!([{"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}])
-            .to_string(),
+        managed_fields: Some(owners.to_string()),
     }
 }
 
@@ -182,7 +195,7 @@ fn templates_and_patches_of_a_target() {
         TemplateKind::Upgrade,
         TemplateKind::Final,
     ] {
-        let template = build_template(&original, NEW, &kind).unwrap();
+        let template = build_template(&original, &texts().template, NEW, &kind).unwrap();
         found.insert(format!("template {kind:?}"), template);
     }
     let facts = DeploymentFacts {
@@ -201,7 +214,7 @@ fn templates_and_patches_of_a_target() {
         TargetChange::StartOld(proof),
         TargetChange::GiveBack,
     ] {
-        let patch = build_patch(&facts, &original, NEW, &change, "(record)", 3).unwrap();
+        let patch = build_patch(&facts, &original, &texts(), NEW, &change, "(record)", 3).unwrap();
         let shown = format!("{change:?}");
         // Without the proof.
         let name = shown.split('(').next().unwrap();

@@ -16,7 +16,10 @@ const REPORTS: &str = "The operator reads this from the log and from the termina
 
 #[test]
 fn requests() {
-    let status = samples::read_status();
+    let mut status = samples::read_status();
+    for left in &mut status.leftovers {
+        left.dropped_time = None;
+    }
     let mut all = Map::new();
     for role in ROLES {
         let request = build_request(
@@ -89,7 +92,11 @@ fn list_results() -> Vec<(&'static str, CommandResult)> {
     };
     let restore = RestoreReport {
         method: RestoreMethodUsed::DropAndLoad,
-        safety_copies: vec!["oms_rm__omsnew_1".into()],
+        safety_copies: vec![SafetyCopy {
+            database: "oms_rm__omsnew_1".into(),
+            tables: Some(1),
+            bytes: Some(2),
+        }],
         tables: 1,
         views: 2,
         rows: 3,
@@ -101,6 +108,7 @@ fn list_results() -> Vec<(&'static str, CommandResult)> {
     };
     let dropped = DropReport {
         dropped: vec!["oms_rm__omsnew_1".into()],
+        foreign: vec!["oms_cm__omsnew_1".into()],
     };
     vec![
         ("probe", CommandResult::Probe(Box::new(probe))),

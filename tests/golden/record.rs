@@ -1,5 +1,5 @@
 //! The record on a target: with it alone an upgrade whose status was lost finds its way back.
-use super::objects::{original, spec};
+use super::objects::{original, spec, texts};
 use super::{UID, find_loss, pin, read_stored, samples, to_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use oms_operator::api::{Direction, ORIGINALS_ANNOTATION, OmsUpgradeStatus, Originals};
@@ -19,7 +19,7 @@ fn build() -> Value {
         targets: vec![original()],
         ..originals
     });
-    let text = build_target_record("to-4-0-0", UID, &status, "oms-1").unwrap();
+    let text = build_target_record("to-4-0-0", UID, &status, "oms-1", texts()).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -56,6 +56,7 @@ fn a_stored_record_leads_back() {
             deployment: Fact::Known(Some(deployment)),
             ..TargetFacts::default()
         }],
+        originals_copy: Fact::Known(None),
         ..Observed::default()
     };
     let now: Time = serde_json::from_value(json!("2026-01-02T04:04:05Z")).unwrap();

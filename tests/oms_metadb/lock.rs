@@ -1,6 +1,6 @@
 //! The upgrade lock.
 use mysql_async::prelude::Queryable;
-use oms_operator::metadb::LOCK_DATABASE;
+use oms_operator::metadb::{LOCK_DATABASE, LOCK_TABLE};
 use oms_operator::oms::metadb::{LockClaim, LockOutcome};
 
 use crate::support::{ADMIN, PASSWORD, Server};
@@ -14,11 +14,10 @@ fn claim(holder: &str, epoch: i64) -> LockClaim {
     }
 }
 
-async fn database_count(server: &Server) -> u64 {
+/// Rows of the lock's table, the agents' among them.
+async fn row_count(server: &Server) -> u64 {
     let mut admin = server.admin().await;
-    let sql = format!(
-        "select count(*) from information_schema.schemata where schema_name = '{LOCK_DATABASE}'"
-    );
+    let sql = format!("select count(*) from {LOCK_DATABASE}.{LOCK_TABLE}");
     let count = admin.query_first(sql).await.unwrap().unwrap();
     admin.disconnect().await.unwrap();
     count
@@ -74,7 +73,7 @@ pub async fn one_of_many_gets_it(server: &Server) {
         metadb.release_lock(&row.holder).await.unwrap(),
         LockOutcome::Free
     );
-    assert_eq!(database_count(server).await, 0);
+    assert_eq!(row_count(server).await, 0);
     assert_eq!(
         metadb.release_lock(&row.holder).await.unwrap(),
         LockOutcome::Free
@@ -111,24 +110,33 @@ pub async fn epochs_fence(server: &Server) {
     metadb.release_lock("a").await.unwrap();
 }
 
-pub async fn release_leaves_foreign_tables(server: &Server) {
+/// Its own row, and what its own restore has left; not what is of others.
+pub async fn release_takes_out_its_own_rows(server: &Server) {
     let metadb = server.open("none");
-    metadb.acquire_lock(&claim("a", 1)).await.unwrap();
-    server
-        .run(&[format!(
-            "create table {LOCK_DATABASE}.somebody_elses (id int)"
-        )])
-        .await;
-    assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
-    assert_eq!(database_count(server).await, 1);
-    assert_eq!(metadb.read_lock().await.unwrap(), None);
+    for (restored_by, left) in [("a", 1), ("A", 2), ("b", 2)] {
+        metadb.acquire_lock(&claim("a", 1)).await.unwrap();
+        server
+            .run(&[
+                format!("create table if not exists {LOCK_DATABASE}.somebody_elses (id int)"),
+                format!(
+                    "replace into {LOCK_DATABASE}.{LOCK_TABLE} (id, holder, epoch, note) \
+                     values (2, 'agent', 0, ''), (3, '{restored_by}', 1, 'Done 1 d')"
+                ),
+            ])
+            .await;
+        assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
+        assert_eq!(metadb.read_lock().await.unwrap(), None);
+        assert_eq!(row_count(server).await, left, "{restored_by}");
+    }
     assert!(matches!(
         metadb.acquire_lock(&claim("b", 1)).await.unwrap(),
         LockOutcome::Held(_)
     ));
-    server
-        .run(&[format!("drop table {LOCK_DATABASE}.somebody_elses")])
-        .await;
     metadb.release_lock("b").await.unwrap();
-    assert_eq!(database_count(server).await, 0);
+    server
+        .run(&[
+            format!("drop table {LOCK_DATABASE}.somebody_elses"),
+            format!("delete from {LOCK_DATABASE}.{LOCK_TABLE}"),
+        ])
+        .await;
 }

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod facts;
 mod failures;
+mod fingerprint;
 mod ha_row;
 mod kept_keys;
 mod lock;
+mod record;
+#[path = "../explorer/record_rules.rs"]
+mod record_rules;
 mod rogue;
 mod sessions;
 mod settings;
@@ -31,7 +35,19 @@ async fn check_all(kind: Kind) {
     sessions::visibility(&server).await;
     lock::one_of_many_gets_it(&server).await;
     lock::epochs_fence(&server).await;
-    lock::release_leaves_foreign_tables(&server).await;
+    lock::release_takes_out_its_own_rows(&server).await;
+    record::racing_writers_agree_on_one_id(&server).await;
+    record::tables_lock_rows(&server).await;
+    record::rules(&server).await;
+    record::one_of_many_writers_adds(&server).await;
+    record::a_fenced_writer_stays_out(&server).await;
+    record::old_verdicts_are_forgotten(&server).await;
+    record::what_is_not_ours_is_told(&server).await;
+    record::a_record_that_was_removed_is_told(&server).await;
+    record::a_read_only_server_is_not_believed(&server).await;
+    fingerprint::tells_what_a_migration_alters(&server).await;
+    fingerprint::invisible_is_not_absent(&server).await;
+    fingerprint::names_are_as_the_server_folds_them(&server).await;
     kept_keys::outlive_the_lock(&server).await;
     kept_keys::are_of_one_installation(&server).await;
     failures::login(&server).await;
@@ -78,6 +94,8 @@ fn rogue_servers_get_nothing() {
         .unwrap();
     runtime.block_on(async {
         rogue::password_in_clear_text().await;
+        rogue::password_for_a_key().await;
+        rogue::answers_without_end().await;
         rogue::file_of_this_machine().await;
     });
 }

@@ -1,4 +1,4 @@
-//! Servers that want what a client must not give: the password in clear text, and files.
+//! Servers that want what a client must not give: the password, files, more memory than it has, its life.
 use std::time::Duration;
 
 use oms_operator::oms::installation::Address;
@@ -69,11 +69,14 @@ async fn serve(plugin: &'static str, answers: Vec<Vec<u8>>) -> (u16, JoinHandle<
 }
 
 async fn ask(port: u16) -> MetaDbError {
+    ask_within(port, Duration::from_secs(20)).await
+}
+
+async fn ask_within(port: u16, limit: Duration) -> MetaDbError {
     let address = Address {
         host: "127.0.0.1".into(),
         port,
     };
-    let limit = Duration::from_secs(20);
     let metadb = MySqlOpener::default().open(
         &address,
         &credentials(ADMIN, PASSWORD),
@@ -124,4 +127,161 @@ pub async fn file_of_this_machine() {
         "it never asked anything: {error:?}"
     );
     assert!(!holds(&heard, "canary"), "the file was sent");
+}
+
+/// A server that asks for the whole password by a method that gives it to whoever holds a key, or that was never let
+/// in, gets an error for an answer and nothing else.
+pub async fn password_for_a_key() {
+    let change = |method: &str, scramble: &[u8]| {
+        packet(2, &[b"\xfe", method.as_bytes(), b"\0", scramble].concat())
+    };
+    let scramble = b"abcdefghijklmnopqrst\0";
+    let native = "mysql_native_password";
+    let sha2 = "caching_sha2_password";
+    for (name, plugin, answers) in [
+        (
+            "key",
+            sha2,
+            vec![packet(2, b"\x01\x04"), packet(4, b"\x01no key")],
+        ),
+        (
+            "empty key",
+            sha2,
+            vec![packet(2, b"\x01\x04"), packet(4, b"")],
+        ),
+        (
+            "key after a change",
+            native,
+            vec![
+                change(sha2, scramble),
+                packet(4, b"\x01\x04"),
+                packet(6, b"\x01"),
+            ],
+        ),
+        (
+            "nothing to mix in",
+            native,
+            vec![change(sha2, b""), packet(4, b"\x01\x04")],
+        ),
+        ("ed25519", native, vec![change("client_ed25519", scramble)]),
+        ("parsec", native, vec![change("parsec", scramble)]),
+        ("nothing", native, vec![packet(2, b"")]),
+        (
+            "for ever",
+            native,
+            vec![change(native, scramble), change(native, scramble)],
+        ),
+    ] {
+        let (port, talk) = serve(plugin, answers).await;
+        let error = ask(port).await;
+        let expected = match name {
+            "nothing to mix in" | "nothing" | "for ever" => {
+                !matches!(error, MetaDbError::TimedOut { .. })
+            }
+            _ => matches!(error, MetaDbError::UnsupportedLogin { .. }),
+        };
+        assert!(expected, "{name}: {error:?}");
+        let heard = talk.await.unwrap();
+        assert!(holds(&heard, ADMIN), "{name}: it never tried to log in");
+        // A password, or a question for a key, would be a packet of another length.
+        assert!(!heard.ends_with(b"\x02"), "{name}: a key was asked for");
+        assert!(!holds(&heard, PASSWORD), "{name}: the password was said");
+    }
+}
+
+/// Lets the client in, says yes to everything, and answers the question for the version with `answer`, again and again
+/// until nobody listens.
+async fn answer_with(answer: Vec<Vec<u8>>, pause: Option<Duration>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let welcome = greeting("mysql_native_password");
+        stream.write_all(&welcome).await.unwrap();
+        read_packet(&mut stream).await.unwrap();
+        let mut yes = packet(2, b"\0\0\0\x02\0\0\0");
+        loop {
+            if stream.write_all(&yes).await.is_err() {
+                return;
+            }
+            yes[3] = 1;
+            let Some(said) = read_packet(&mut stream).await else {
+                return;
+            };
+            if holds(&said, "version()") {
+                break;
+            }
+        }
+        let (last, first) = answer.split_last().unwrap();
+        let mut bytes = first.concat();
+        loop {
+            if stream.write_all(&bytes).await.is_err() {
+                return;
+            }
+            bytes.clone_from(last);
+            if let Some(pause) = pause {
+                tokio::time::interval_at(tokio::time::Instant::now() + pause, pause)
+                    .tick()
+                    .await;
+            }
+        }
+    });
+    port
+}
+
+/// A column of text.
+fn column(sequence: u8) -> Vec<u8> {
+    packet(
+        sequence,
+        b"\x03def\0\0\0\x01a\0\x0c\x21\0\xff\0\0\0\xfd\0\0\0\0\0",
+    )
+}
+
+/// As many rows as there are numbers for packets, so that the same may follow again.
+fn rows(row: &[u8]) -> Vec<u8> {
+    (0..=u8::MAX)
+        .flat_map(|number| packet(number.wrapping_add(4), row))
+        .collect()
+}
+
+/// An answer without end, or that only says that it is large, costs no more memory and time than a call may take.
+pub async fn answers_without_end() {
+    let head = vec![packet(1, b"\x01"), column(2), packet(3, b"\xfe\0\0\x02\0")];
+    let with = |row: Vec<u8>| [head.clone(), vec![row]].concat();
+    let announced = |length: [u8; 3]| [&length[..], &[4], &[b'x'; 60]].concat();
+    for (name, answer) in [
+        ("rows", with(rows(b"\x01x"))),
+        ("long rows", with(rows(&[b'x'; 20_000]))),
+        ("one row", with(announced([0xff; 3]))),
+    ] {
+        let error = ask(answer_with(answer, None).await).await;
+        let bounded = matches!(
+            &error,
+            MetaDbError::TooLarge { .. }
+                | MetaDbError::Hostile { .. }
+                | MetaDbError::ConnectionLost { .. }
+        );
+        assert!(bounded, "{name}: {error:?}");
+    }
+    for (name, first) in [
+        (
+            "columns",
+            b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f".as_slice(),
+        ),
+        ("many columns", b"\xfd\xff\xff\xff"),
+        ("no number of columns", b"\xfe"),
+        ("nothing", b""),
+        ("a file", b"\xfb/etc/hostname"),
+    ] {
+        let error = ask(answer_with(vec![packet(1, first), column(2)], None).await).await;
+        assert!(
+            matches!(error, MetaDbError::Hostile { .. }),
+            "{name}: {error:?}"
+        );
+    }
+    // Bytes that come one by one keep nobody longer than the call may last.
+    let drip = [head, vec![b"\x10".to_vec()]].concat();
+    let port = answer_with(drip, Some(Duration::from_millis(20))).await;
+    let error = ask_within(port, Duration::from_millis(500)).await;
+    assert!(matches!(error, MetaDbError::TimedOut { .. }), "{error:?}");
 }

@@ -2,10 +2,15 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
-{{/* Names of cluster-wide objects carry the namespace; where that is too long, a hash of it. */}}
-{{- define "oms-operator.clusterRoleName" -}}
-{{- $full := printf "%s-finalizer-%s" (include "oms-operator.name" .) .Release.Namespace }}
+{{/* Names of cluster-wide objects carry the namespace; where that is too long, a hash of it. Call with (list . "part"). */}}
+{{- define "oms-operator.clusterName" -}}
+{{- $root := index . 0 }}{{ $part := index . 1 }}
+{{- $full := printf "%s-%s-%s" (include "oms-operator.name" $root) $part $root.Release.Namespace }}
 {{- if le (len $full) 63 }}{{ $full }}{{ else }}{{ printf "%s-%s" ($full | trunc 52 | trimSuffix "-") (sha256sum $full | trunc 10) }}{{ end }}
+{{- end }}
+
+{{- define "oms-operator.clusterRoleName" -}}
+{{- include "oms-operator.clusterName" (list . "finalizer") }}
 {{- end }}
 
 {{- define "oms-operator.serviceAccountName" -}}

@@ -12,6 +12,7 @@ use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
+use crate::agent::restore::copies::list_copies;
 use crate::agent::restore::record::{self, RestoreRecord, Step};
 use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
@@ -129,7 +130,9 @@ impl<'r> Restore<'r> {
                 .is_empty()
                 {
                     self.clean_up().await?;
-                    return Ok(self.conclude(RestoreMethodUsed::AlreadyRestored, &record));
+                    return self
+                        .conclude(RestoreMethodUsed::AlreadyRestored, &record)
+                        .await;
                 }
                 self.start_over().await
             }
@@ -197,7 +200,7 @@ impl<'r> Restore<'r> {
         .await?;
         self.prove_and_record(record).await?;
         self.clean_up().await?;
-        Ok(self.conclude(RestoreMethodUsed::Swap, record))
+        self.conclude(RestoreMethodUsed::Swap, record).await
     }
 
     async fn drop_and_load(&mut self) -> Result<Done, Failure> {
@@ -217,7 +220,7 @@ impl<'r> Restore<'r> {
             .map_err(|failure| failure.and(ONLY_IN_BACKUP))?;
         self.prove_and_record(&record).await?;
         self.clean_up().await?;
-        Ok(self.conclude(RestoreMethodUsed::DropAndLoad, &record))
+        self.conclude(RestoreMethodUsed::DropAndLoad, &record).await
     }
 
     /// Drops the live databases and loads them from the backup, which is the only copy meanwhile.
@@ -370,16 +373,19 @@ impl<'r> Restore<'r> {
         })
     }
 
-    fn conclude(&self, method: RestoreMethodUsed, record: &RestoreRecord) -> Done {
-        let safety_copies: Vec<String> = match method {
-            RestoreMethodUsed::DropAndLoad => Vec::new(),
-            _ => self
-                .manifest
-                .databases
-                .iter()
-                .map(|database| Beside::Safety.name(&database.name, &record.suffix))
-                .collect(),
-        };
+    async fn conclude(
+        &mut self,
+        method: RestoreMethodUsed,
+        record: &RestoreRecord,
+    ) -> Result<Done, Failure> {
+        // Also those of former attempts: they may have swapped and not have told it.
+        let request = &self.run.request;
+        let safety_copies = list_copies(
+            &mut self.connection,
+            &request.databases,
+            &request.upgrade_uid,
+        )
+        .await?;
         let result = RestoreReport {
             method,
             safety_copies,
@@ -403,9 +409,9 @@ impl<'r> Restore<'r> {
             "The live databases equal the backup again: {} tables with {} rows",
             result.tables, result.rows
         );
-        Done {
+        Ok(Done {
             message,
             result: CommandResult::Restore(result),
-        }
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! Lists what the databases consist of. Reads only.
 
 use super::sessions::text_of;
-use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
 use crate::agent::special::{ColumnFacts, SpecialColumn};
@@ -9,6 +8,7 @@ use crate::agent::sql::names::literal;
 use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
 use crate::agent::sql::spelling::normalize_spelling;
 use crate::metadb::{Meaning, judge_code, quote_name};
+use crate::protocol::hex::hash_bytes;
 use crate::protocol::report::Reason;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -94,7 +94,7 @@ pub async fn describe_database(
                     .map_err(|e| failed(&e))?;
                 shape.views.push(ViewShape {
                     name: object,
-                    definition_sha256: sha256_hex(text.as_bytes()),
+                    definition_sha256: hash_bytes(text.as_bytes()),
                 });
             }
             other => shape
@@ -125,7 +125,7 @@ pub fn describe_table(
     TableShape {
         name: name.to_owned(),
         columns,
-        create_sha256: sha256_hex(&text),
+        create_sha256: hash_bytes(&text),
         auto_increment,
         special: Vec::new(),
     }

@@ -4,7 +4,9 @@ use super::given::{Given, read_given};
 use crate::agent::failure::Failure;
 use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{Engine, build_options, name_engine};
+use crate::metadb::{
+    Engine, Refusal, WireError, WireLimits, build_options, name_engine, open_wire,
+};
 use crate::protocol::report::Reason;
 use crate::protocol::request::Address;
 use mysql_async::prelude::Queryable;
@@ -17,6 +19,9 @@ use std::time::Duration;
 /// A server that does not answer a connection within this time is not there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
+/// Silence after which the server is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// How long what a lost node left is waited for: longer than the server keeps it.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_SECONDS + 30);
 
@@ -26,6 +31,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 /// The server and the account to reach it.
 pub struct MetaDbServer {
     options: OptsBuilder,
+    address: Address,
     /// Kind of server.
     pub engine: Engine,
     /// As `SELECT version()` gives it.
@@ -47,9 +53,7 @@ impl MetaDbServer {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
     pub async fn discover(address: &Address, account: &Credentials) -> Result<Self, Failure> {
-        let options = build_options(address, account)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(Duration::from_secs(30)));
+        let options = build_options(address, account);
         let mut connection = open(options.clone(), address).await?;
         let given = read_given(&mut connection)
             .await
@@ -67,6 +71,7 @@ impl MetaDbServer {
         let _ = connection.disconnect().await;
         Ok(Self {
             options,
+            address: address.clone(),
             engine,
             version,
             user,
@@ -82,14 +87,7 @@ impl MetaDbServer {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
     pub async fn connect(&self) -> Result<Conn, Failure> {
-        let mut connection = open(
-            self.options.clone(),
-            &Address {
-                host: "the MetaDB".into(),
-                port: 0,
-            },
-        )
-        .await?;
+        let mut connection = open(self.options.clone(), &self.address).await?;
         let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
         pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
         let unkept = pins::pin(&mut connection, Purpose::Work, self.engine.is_oceanbase())
@@ -170,9 +168,28 @@ pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
 }
 
 async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> {
-    match tokio::time::timeout(CONNECT_LIMIT, Conn::new(options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(Failure::from_sql("connecting", &error)),
+    let limits = WireLimits {
+        bytes: None,
+        lifetime: None,
+        keepalive: Some(KEEPALIVE),
+    };
+    match tokio::time::timeout(CONNECT_LIMIT, open_wire(options, address, limits)).await {
+        Ok(Ok((connection, _))) => Ok(connection),
+        Ok(Err(WireError::Driver(error))) => Err(Failure::from_sql("connecting", &error)),
+        Ok(Err(WireError::Refused(Refusal::Login(method)))) => Err(Failure::new(
+            Reason::AccessDenied,
+            format!(
+                "The MetaDB asks for {method}, which is not offered. Nothing was changed, and no password was given away. Create \
+                 an account with mysql_native_password"
+            ),
+        )),
+        Ok(Err(WireError::Refused(why))) => Err(Failure::new(
+            Reason::ConnectionLost,
+            format!(
+                "While connecting to {}:{}: {why}. Nothing was changed. See what answers at that address",
+                address.host, address.port
+            ),
+        )),
         Err(_) => Err(Failure::new(
             Reason::ConnectionLost,
             format!(

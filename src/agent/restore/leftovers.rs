@@ -1,12 +1,12 @@
 //! Views and programs that the new version made and the backup does not know: their text is kept on the
 //! claim, then they are dropped. Tables are not among them; the swap keeps those.
 
-use crate::agent::digest::sha256_hex;
 use crate::agent::failure::{Failure, answer};
 use crate::agent::manifest::{DatabaseRecord, ViewShape};
 use crate::agent::metadb::catalogue::{list_programs, show_create};
 use crate::agent::volume::claim::sync_directory;
 use crate::metadb::quote_name;
+use crate::protocol::hex::hash_bytes;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::fs::OpenOptions;
@@ -52,7 +52,7 @@ pub async fn list_views(
         let doing = format!("reading view {database}.{name}");
         let text = answer(&doing, show_create(connection, &sql, "Create View").await)?;
         let text = text.unwrap_or_default();
-        let definition_sha256 = sha256_hex(text.as_bytes());
+        let definition_sha256 = hash_bytes(text.as_bytes());
         let shape = ViewShape {
             name,
             definition_sha256,

@@ -7,6 +7,7 @@
 //! Repeatable from any point: databases aside were complete when the swap began, so a table of the backup
 //! that is no longer aside is the one that is live already, and any other live table still has to go out.
 
+use super::copies::mark;
 use super::leftovers::{drop_unknown, list_objects, list_views};
 use crate::agent::creation::{Place, make_views};
 use crate::agent::failure::Failure;
@@ -60,6 +61,7 @@ pub async fn swap(
         );
         create_database(connection, live, record).await?;
         create_database(connection, &safety, record).await?;
+        mark(connection, &safety, &run.request.upgrade_uid).await?;
         drop_unknown(connection, record, run.root(), suffix).await?;
         let waiting = if existing.contains(&aside) {
             list_objects(connection, &aside).await?.0

@@ -1,9 +1,9 @@
 //! Directories of attempts and the manifest in them.
 
 use super::claim;
-use crate::agent::digest::sha256_hex;
 use crate::agent::failure::Failure;
 use crate::agent::manifest::{FILE_NAME, Manifest};
+use crate::protocol::hex::hash_bytes;
 use crate::protocol::report::Reason;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ pub fn store_manifest(directory: &Path, manifest: &Manifest) -> Result<String, F
         .map_err(|e| Failure::from_io(&format!("writing {}", partial.display()), &e))?;
     claim::publish(&partial, &directory.join(FILE_NAME))?;
     claim::sync_directory(directory)?;
-    Ok(sha256_hex(&bytes))
+    Ok(hash_bytes(&bytes))
 }
 
 /// Finds the attempt whose manifest has the expected sha256.

@@ -1,6 +1,6 @@
 //! Reads stored dumps back and proves what is in them. Reads only.
 
-use crate::agent::digest::{ContentDigest, hex};
+use crate::agent::digest::ContentDigest;
 use crate::agent::failure::Failure;
 use crate::agent::manifest::DatabaseRecord;
 use crate::agent::metadb::catalogue::describe_table;
@@ -9,6 +9,7 @@ use crate::agent::sql::definitions::{Collector, Definitions};
 use crate::agent::sql::frame::{TRAILER, is_header};
 use crate::agent::sql::rows::{add_rows, read_head};
 use crate::agent::sql::statements::{Kind, Statements, classify, first_word};
+use crate::protocol::hex::write_hex;
 use crate::protocol::report::Reason;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +59,7 @@ pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failu
             record.file.stored_bytes
         )));
     }
-    if hex(&hash.finalize()) != record.file.sha256 {
+    if write_hex(&hash.finalize()) != record.file.sha256 {
         return Err(mismatch("has another sha256 than the manifest".into()));
     }
     Ok(())

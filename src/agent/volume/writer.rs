@@ -1,11 +1,11 @@
 //! Stores a dump while it is produced: watch, compress, hash, write, fsync, publish.
 
 use super::claim;
-use crate::agent::digest::hex;
 use crate::agent::failure::Failure;
 use crate::agent::manifest::FileRecord;
 use crate::agent::meter::Meter;
 use crate::agent::sql::frame::Frame;
+use crate::protocol::hex::write_hex;
 use crate::protocol::report::Reason;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -114,7 +114,7 @@ pub fn store_stream(
         name: name.to_owned(),
         raw_bytes,
         stored_bytes: sink.bytes,
-        sha256: hex(&sink.hash.finalize()),
+        sha256: write_hex(&sink.hash.finalize()),
     };
     Ok(Stored {
         file,
@@ -166,7 +166,7 @@ mod tests {
             (stored.file.raw_bytes, stored.file.stored_bytes),
             (DUMP.len() as u64, bytes.len() as u64)
         );
-        assert_eq!(stored.file.sha256, crate::agent::digest::sha256_hex(&bytes));
+        assert_eq!(stored.file.sha256, crate::protocol::hex::hash_bytes(&bytes));
         assert!(stored.created.contains("t"));
         assert!(!dir.path().join("d.sql.zst.partial").exists());
     }

@@ -21,6 +21,18 @@ pub const MUTABLE: &[&str] = &[
 /// The fields that may change until a rollback began: it has been decided then what they speak about.
 pub const MUTABLE_UNTIL_ROLLBACK: &[&str] = &["approval", "rollback"];
 
+/// The fields that no plan depends on: an edit of them makes none again. Whether and when an upgrade begins is looked
+/// at where its plan waits. An edit of any other field, and so of a new one, makes the plan again.
+pub const STEERING: &[&str] = &[
+    "paused",
+    "planRequest",
+    "retryRequest",
+    "accept",
+    "approval",
+    "window",
+    "cleanup",
+];
+
 /// What an upgrade waits for before it goes through a gate.
 ///
 /// A gate is open while `planHash` is that of the plan in the status. Who may write this is a matter of the verb

@@ -135,7 +135,7 @@ pub struct HaApiHeader {
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
     /// A value that is no secret.
-    #[schemars(length(max = 1024))]
+    #[schemars(length(min = 1, max = 1024))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// A value taken from a Secret.

@@ -11,16 +11,26 @@ pub struct Internal {
     /// Raised whenever the direction changes. Writes decided under an older epoch are refused.
     #[serde(default)]
     pub epoch: i64,
+    /// When the gate before the new version was found closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_closed_time: Option<Time>,
     /// The effect that may be carried out next, recorded before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
     /// Requests of the user, remembered once seen.
     #[serde(default)]
     pub requests: Requests,
-    /// The time of the present step was over before its effect is known to have been tried, and began anew: that is
-    /// done once.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub tried_anew: bool,
+    /// Hash of the spec that the plan was made for, without what only steers an upgrade: an edit of the rest makes the
+    /// plan again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_spec: Option<String>,
+    /// What was seen since the time of the present step was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue: Option<Overdue>,
+    /// The newest heart beat of OMS when the dump was begun, as the MetaDB writes it; empty where there was none. A
+    /// newer one says that an OMS has written since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heart_beat: Option<String>,
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
@@ -35,12 +45,15 @@ pub struct Internal {
     /// Rollback: why the old image may run on the databases as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_proof: Option<ContentProof>,
+    /// Dropping the safety copies: under way, or failed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_cleanup: Option<CopyCleanup>,
     /// Runs of `docker_init.sh`.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init_runs: Vec<InitRecord>,
     /// Projects that ran before the upgrade, with the checkpoint at which they stood.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
     /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
@@ -48,6 +61,32 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// What was seen past a time limit: only what several looks saw wanting fails a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overdue {
+    /// Looks that saw what is wanting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanting: Option<Looks>,
+    /// The last looks, where they could not see whether something is wanting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Looks>,
+}
+
+/// Looks that showed the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Looks {
+    /// What they showed.
+    pub reason: String,
+    /// How many of them counted.
+    pub count: i32,
+    /// When the first one was.
+    pub since_time: Time,
+    /// When the last one was that counted.
+    pub last_time: Time,
 }
 
 /// Requests of the user, remembered once seen.
@@ -74,10 +113,28 @@ impl Requests {
         honour(&mut self.retries, value)
     }
 
+    /// A value of `spec.retryRequest` that counts.
+    pub fn name_retry(&self) -> String {
+        name_next("retry", &self.retries)
+    }
+
+    /// A value of `spec.planRequest` that counts.
+    pub fn name_plan(&self) -> String {
+        name_next("plan", &self.plans)
+    }
+
     /// Remembers a value of `spec.planRequest`. Whether it is a new one.
     pub fn honour_plan(&mut self, value: Option<&str>) -> bool {
         honour(&mut self.plans, value)
     }
+}
+
+/// A text that was not honoured yet.
+fn name_next(kind: &str, honoured: &[String]) -> String {
+    let mut names = (honoured.len() + 1..).map(|number| format!("{kind}-{number}"));
+    names
+        .find(|name| !honoured.contains(name))
+        .unwrap_or_default()
 }
 
 fn honour(known: &mut Vec<String>, value: Option<&str>) -> bool {

@@ -25,7 +25,7 @@ pub enum Step {
     Pending,
     /// Read-only checks, probe Job, pre-pull.
     Preflight,
-    /// Plan made; waits for `action: Run`.
+    /// Plan made; waits for `action: Run`, or for a person to fix what was found.
     Planned,
     /// The lock row in the MetaDB is taken and the originals are captured.
     Locking,
@@ -82,7 +82,7 @@ pub enum Phase {
     Pending,
     /// Checks are made; OMS and its databases are not changed.
     Preflight,
-    /// The plan is made; waits for `action: Run`.
+    /// The plan is made; waits for `action: Run`, or for a person to fix what was found.
     Planned,
     /// HA is switched off.
     DisablingHa,
@@ -112,7 +112,7 @@ pub enum Phase {
     RollingBack,
     /// As before, with the data of the backup.
     RolledBack,
-    /// Preflight failed; OMS and its databases were not changed.
+    /// Given up as it stood; nothing was put back.
     Failed,
 }
 
@@ -122,6 +122,19 @@ name_variants!(
     Initializing, Restarting, EnablingHa, RecoveringReplication, Succeeded, Aborting, Aborted,
     RollingBack, RolledBack, Failed,
 );
+
+/// What high availability (HA) is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum HaState {
+    /// It was last seen on.
+    On,
+    /// It was last seen off: OMS starts no component by itself.
+    Off,
+    /// It is on its way from one to the other, by the operator or by the person who is asked to switch it.
+    Switching,
+}
+
+name_variants!(HaState: On, Off, Switching);
 
 impl Phase {
     /// Whether the verdict has fallen.

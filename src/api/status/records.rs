@@ -1,5 +1,7 @@
 //! What a status remembers: originals, Jobs, backup, projects, intents. No I/O.
 use super::*;
+use crate::api::Acceptance;
+use crate::api::CheckOutcome;
 use crate::protocol::names::name_variants;
 
 /// An effect that may be carried out, recorded before it is.
@@ -17,7 +19,7 @@ pub struct Intent {
     pub before: Option<String>,
 }
 
-/// Why the direction changed, or why preflight failed.
+/// Why the direction changed, or why the upgrade was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -28,14 +30,58 @@ pub struct Cause {
 }
 
 /// Why the operator cannot go on by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stall {
     /// Machine-readable reason (CamelCase).
     pub reason: String,
     /// What happened, what it means for the data, what to do next.
     pub message: String,
+    /// What `spec.accept` takes here, where a person can take it upon himself.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["reason".into(), "value".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Acceptance>,
 }
+
+/// One thing that a person can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextAction {
+    /// What it is.
+    pub name: ActionName,
+    /// What comes of it.
+    pub description: String,
+    /// The command that does it.
+    pub command: String,
+}
+
+/// Names of what a person can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ActionName {
+    /// Take upon you what the stall asks about.
+    Accept,
+    /// Approve the plan that is in the status.
+    Approve,
+    /// Let the step that is stalled begin again.
+    Retry,
+    /// Begin the upgrade that was planned.
+    Run,
+    /// Make the plan anew.
+    PlanAgain,
+    /// Go on after a pause.
+    Resume,
+    /// Stop at the next phase boundary.
+    Pause,
+    /// Bring everything back as it was; the new version was not started yet.
+    Abort,
+    /// Bring back the old version and its data.
+    RollBack,
+}
+
+name_variants!(
+    ActionName:
+    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack,
+);
 
 /// What the present step waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,30 +109,62 @@ pub struct Progress {
     pub bytes_total: Option<i64>,
     /// Bytes per second.
     pub bytes_per_second: i64,
+    /// Time left, estimated, in words: `3m20s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<String>,
     /// Seconds left, estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<i64>,
     /// Database worked on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// When this was seen. It is written anew when the line changes, at most every ten
+    /// seconds; the Job's log tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_time: Option<Time>,
 }
 
 /// What preflight found and what will happen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanStatus {
-    /// Checks, each with its verdict.
+    /// What an approval is given to: sha256 over the image and its digests, the uids of the targets, the source
+    /// version, the databases, the restore method, every verdict, and the projects that nobody watches. Never over
+    /// numbers, times and sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// Checks, each with its verdict; all findings stand here at once. Those that passed are left out once the upgrade has
+    /// started.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "subject".into()]))]
     #[serde(default)]
     pub checks: Vec<CheckResult>,
+    /// The new image as it was pulled on the nodes, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_digests: Vec<String>,
+    /// Ids of projects that need a Store of HA's making and whose recovery nobody watches, the first two hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered_projects: Vec<String>,
     /// Estimated bytes and times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimates: Option<Estimates>,
     /// How a restore would swap the content in: by renaming tables, or by drop and load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_method: Option<String>,
-    /// The steps in words.
-    #[serde(default)]
+    /// The steps in words, until the upgrade has started: from then on `history` and `stepSummary` tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// What will be left when the upgrade is over: what, where, about how large, and for how long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<String>,
+}
+
+impl PlanStatus {
+    /// Leaves out what nobody asks for once it is carried out: a status has to stay small while it remembers more.
+    pub fn shorten(&mut self) {
+        self.steps.clear();
+        self.checks
+            .retain(|check| check.outcome != CheckOutcome::Passed);
+    }
 }
 
 /// Estimates of the probe. What follows from the size of the databases is missing when the server has no statistics
@@ -103,6 +181,10 @@ pub struct Estimates {
     /// Seconds of a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_seconds: Option<i64>,
+    /// Seconds for which OMS will be without replication, from the stop until HA is switched on again: dump, proof, and
+    /// what starts and `docker_init.sh` usually take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_seconds: Option<i64>,
     /// Free bytes of the claim.
     pub free_bytes: i64,
 }
@@ -139,10 +221,11 @@ pub struct InstallationStatus {
 }
 
 /// Originals of everything that is changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Originals {
     /// The targets.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub targets: Vec<TargetOriginal>,
     /// HA.
@@ -151,6 +234,9 @@ pub struct Originals {
     /// Global `ob_query_timeout` of the MetaDB in microseconds, where the engine has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout: Option<i64>,
+    /// Uid of the Secret with the second copy of the targets' texts, once it was seen. No target is stopped before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_uid: Option<String>,
 }
 
 impl Originals {
@@ -177,10 +263,12 @@ pub struct TargetOriginal {
     /// Image as pulled, from the running container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-    /// `spec.template` of the Deployment as JSON text.
-    pub template: String,
-    /// `metadata.managedFields` as JSON text: who owned which field.
-    pub managed_fields: String,
+    /// sha256 of `spec.template` of the Deployment as JSON text. The text itself stands in the annotation
+    /// `oms.oceanbase.com/originals` of the Deployment and in a Secret; one that has another hash is never written
+    /// back.
+    pub template_hash: String,
+    /// sha256 of the entries of `metadata.managedFields` as JSON text: who owned which field.
+    pub managed_fields_hash: String,
 }
 
 /// HA before the upgrade.
@@ -224,9 +312,11 @@ pub enum JobRole {
     Compare,
     /// Restores the backup.
     Restore,
+    /// Drops the tables that a restore replaced.
+    DropCopies,
 }
 
-name_variants!(JobRole: Probe, Dump, Verify, Compare, Restore);
+name_variants!(JobRole: Probe, Dump, Verify, Compare, Restore, DropCopies);
 
 /// The newest attempt of a Job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -245,7 +335,7 @@ pub struct JobRecord {
 }
 
 /// The backup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
     /// Directory on the claim.
@@ -262,6 +352,7 @@ pub struct BackupStatus {
     #[serde(default)]
     pub scratch_restored: bool,
     /// Databases.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default)]
     pub databases: Vec<DatabaseSummary>,
 }
@@ -362,6 +453,8 @@ pub struct ProjectRecord {
 pub struct OpenComponent {
     /// Id of the project.
     pub project: String,
+    /// `Migration` or `Sync`; ids are unique only within a kind.
+    pub kind: String,
     /// What was seen and what a person can do.
     pub message: String,
 }
@@ -372,10 +465,12 @@ pub struct OpenComponent {
 pub struct PhaseRecord {
     /// The step.
     pub step: Step,
-    /// Direction it was passed in.
-    pub direction: Direction,
-    /// Begin.
-    pub started_time: Time,
+    /// Direction it was passed in; left out on the way forward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Begin; left out where it is the end of the step before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_time: Option<Time>,
     /// End.
     pub finished_time: Time,
 }

@@ -10,6 +10,7 @@ mod metadb;
 mod namespace;
 mod observation;
 mod on_demand;
+mod originals;
 mod prepulls;
 mod targets;
 
@@ -110,7 +111,7 @@ async fn observe_around(
     needs: Needs,
     targets: &[TargetView],
 ) -> Observed {
-    let (namespace_terminating, claim, prepulls, job, leftovers) = futures::join!(
+    let (namespace_terminating, claim, prepulls, job, leftovers, originals_copy) = futures::join!(
         namespace::is_terminating(ports, subject),
         look_if(needs.claim, namespace::read_claim(ports, subject)),
         prepulls::read_prepulls(ports, subject, needs, targets),
@@ -121,6 +122,10 @@ async fn observe_around(
             }
         },
         look_if(needs.leftovers, leftovers::list_own(ports, subject)),
+        look_if(
+            originals::is_wanted(subject, needs, targets),
+            originals::read_copy(ports, subject)
+        ),
     );
     Observed {
         namespace_terminating,
@@ -133,6 +138,7 @@ async fn observe_around(
         prepulls,
         job,
         leftovers,
+        originals_copy,
         ..Observed::default()
     }
 }

@@ -7,6 +7,7 @@ use crate::facts::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
 use crate::objects::deployment::{read_containers, read_selector};
 use crate::objects::pods::{is_ended, read_pod};
 use crate::objects::replica_set::{find_replica_set, read_template};
+use crate::upgrade::read_recorded_template;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -21,7 +22,7 @@ pub(super) struct TargetView {
     pub facts: TargetFacts,
     /// Name of the OMS container; empty when it cannot be told.
     pub container: String,
-    /// The original template once it was recorded, the live one before.
+    /// The original template where the record on the target has it, else the live one.
     pub template: Option<Value>,
     /// The pods as read.
     pub pods: Vec<Pod>,
@@ -64,8 +65,9 @@ pub(super) async fn observe_target(
         .or_else(|| target.container.clone())
         .or_else(|| live.and_then(find_only_container))
         .unwrap_or_default();
-    let template = original
-        .and_then(|original| serde_json::from_str(&original.template).ok())
+    let template = live
+        .zip(original)
+        .and_then(|(object, original)| read_recorded_template(object, subject.owner.uid, original))
         .or_else(|| {
             live.and_then(|object| object.pointer("/spec/template"))
                 .cloned()

@@ -10,6 +10,7 @@ use super::observe::Observation;
 use super::ports::Ports;
 use super::subject::Subject;
 use crate::api::HaDriver;
+use crate::objects::originals::build_owner_patch;
 use crate::oms::container::{restart_argv, start_argv, stop_argv};
 use crate::upgrade::Effect;
 
@@ -62,6 +63,17 @@ pub(super) async fn perform(
         }
         Effect::SetQueryTimeout { microseconds } => performer.set_query_timeout(microseconds).await,
         Effect::PatchTarget { target, patch, .. } => performer.patch_target(&target, *patch).await,
+        Effect::CreateOriginalsCopy { records } => performer.create_originals_copy(&records).await,
+        Effect::PassOriginalsCopy {
+            name,
+            uid,
+            resource_version,
+            owned,
+        } => {
+            let (owner, version) = (subject.owner, &resource_version);
+            let patch = build_owner_patch(owner, &uid, version, owned);
+            performer.pass_originals_copy(&name, patch).await
+        }
         Effect::StartInit(run) => performer.start_init(&run).await,
     }
 }

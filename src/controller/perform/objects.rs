@@ -1,5 +1,6 @@
 //! Effects on Kubernetes objects of our own, and on our finalizer.
 use super::Performer;
+use super::targets::is_failed_test;
 use crate::api::{FINALIZER, OmsUpgrade};
 use crate::controller::calls::{CallError, CallSite};
 use crate::facts::{OwnKind, OwnObject};
@@ -7,6 +8,7 @@ use crate::metadb::secret::Credentials;
 use crate::objects::credentials::build_credentials_secret;
 use crate::objects::jobs::{JobOrder, build_job};
 use crate::objects::labels::is_ours;
+use crate::objects::originals::build_originals_copy;
 use crate::objects::prepull::{build_prepull_pod, read_site};
 use crate::oms::config_yaml::{NodeConfig, parse_config};
 use crate::oms::container::config_yaml_argv;
@@ -16,6 +18,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use zeroize::Zeroizing;
 
@@ -82,6 +85,34 @@ impl Performer<'_> {
         self.create(CallSite::CreateSecret, &secret).await
     }
 
+    /// One that is there already is looked at again: the next reconcile reads what it holds.
+    pub(super) async fn create_originals_copy(
+        &self,
+        records: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        let secret = build_originals_copy(self.subject.owner, records);
+        self.create(CallSite::CreateSecret, &secret).await
+    }
+
+    /// Conditional on the very object that was read; one that has changed is looked at again.
+    pub(super) async fn pass_originals_copy(
+        &self,
+        name: &str,
+        operations: Value,
+    ) -> Result<(), CallError> {
+        let patch = Patch::Json::<()>(parse_patch(operations)?);
+        let api: Api<Secret> =
+            Api::namespaced(self.ports.client.clone(), self.subject.owner.namespace);
+        let params = PatchParams::default();
+        let sent = api.patch(name, &params, &patch);
+        match self.ports.kube(CallSite::PatchSecret, sent).await {
+            Err(error) if error.is_not_found() || error.is_conflict() || is_failed_test(&error) => {
+                Ok(())
+            }
+            sent => sent.map(|_| ()),
+        }
+    }
+
     async fn read_config(&self, target: &str) -> Result<(NodeConfig, Credentials), CallError> {
         let place = self.find_place(target)?;
         let site = CallSite::ExecConfig;
@@ -146,7 +177,9 @@ impl Performer<'_> {
         match own.kind {
             OwnKind::Job => self.delete::<Job>(CallSite::DeleteJob, own).await,
             OwnKind::Pod | OwnKind::PrePull => self.delete::<Pod>(CallSite::DeletePod, own).await,
-            OwnKind::Secret => self.delete::<Secret>(CallSite::DeleteSecret, own).await,
+            OwnKind::Secret | OwnKind::OriginalsCopy => {
+                self.delete::<Secret>(CallSite::DeleteSecret, own).await
+            }
         }
     }
 

@@ -36,7 +36,7 @@ impl Performer<'_> {
 }
 
 /// The API server answers a failed `test` operation with 422 and the patch library's words.
-fn is_failed_test(error: &CallError) -> bool {
+pub(super) fn is_failed_test(error: &CallError) -> bool {
     error.kube_status().is_some_and(|status| {
         let causes = status.details.iter().flat_map(|details| &details.causes);
         status.code == 422

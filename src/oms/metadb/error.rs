@@ -109,6 +109,33 @@ pub enum MetaDbError {
         /// What differs.
         reason: String,
     },
+    /// More than the operator keeps in memory.
+    #[error(
+        "{call}: the meta database answers with more than {limit}; {}; nothing is concluded from a part of it; see what fills \
+         the table or the list, and what answers at that address",
+        fate_words(*fate)
+    )]
+    TooLarge {
+        /// What was tried.
+        call: String,
+        /// What was exceeded, in words.
+        limit: String,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
+    /// Not the MySQL protocol, or not as anybody honest speaks it.
+    #[error(
+        "{call}: {reason}; {}; see what answers at that address",
+        fate_words(*fate)
+    )]
+    Hostile {
+        /// What was tried.
+        call: String,
+        /// What was wrong.
+        reason: String,
+        /// Whether something may have been written.
+        fate: WriteFate,
+    },
     /// Too slow.
     #[error(
         "{call}: no answer from the meta database within {seconds} s; {}; it is asked again",
@@ -165,6 +192,16 @@ pub enum MetaDbError {
         /// Whether something may have been written.
         fate: WriteFate,
     },
+    /// A replica, which may lag behind.
+    #[error(
+        "{call}: the meta database's server that answered is read-only (read_only), so it may be a replica that does not know \
+         yet what happened; nothing was read or written; give the address of the server that OMS writes to, and let no proxy \
+         send reads elsewhere"
+    )]
+    ReadOnlyServer {
+        /// What was tried.
+        call: String,
+    },
     /// A write went through but does not read back as written.
     #[error(
         "{call}: written, but it reads back differently: {reason}; somebody else changes it; find \
@@ -213,6 +250,7 @@ impl MetaDbError {
                 | Self::TimedOut { .. }
                 | Self::StatementCut { .. }
                 | Self::ConnectionLost { .. }
+                | Self::Hostile { .. }
         )
     }
 }

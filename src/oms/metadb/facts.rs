@@ -208,6 +208,8 @@ pub struct HeartBeat {
     pub host_ip: String,
     /// Seconds since `gmt_modified` by the database's own clock; never negative.
     pub age_seconds: u64,
+    /// `gmt_modified` as the database writes it. Later moments are greater texts.
+    pub written: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

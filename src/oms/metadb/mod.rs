@@ -5,6 +5,7 @@
 //! back, and a failed call says whether the write may have happened.
 mod error;
 mod facts;
+mod record;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,11 @@ use futures::future::BoxFuture;
 
 pub use error::{MetaDbError, WriteFate};
 pub use facts::*;
+pub use record::{RecordClaim, RecordOutcome, RecordRow, UpgradeRecord};
 
 use super::installation::{Address, Databases};
+use crate::metadb::SchemaFingerprint;
+use crate::metadb::record::InstallationId;
 use crate::metadb::secret::Credentials;
 
 /// Answer of a call to the meta database.
@@ -103,13 +107,55 @@ pub trait MetaDb: Send + Sync {
     /// The lock that admits one upgrade per meta database; `None` when nobody holds it.
     fn read_lock(&self) -> MetaDbResult<'_, Option<LockRow>>;
 
-    /// Takes the lock, or finds that this holder has it. Creates database and table when absent.
+    /// Takes the lock, or finds that this holder has it. Before that, whatever is not there yet of our own database is
+    /// made, with the id of the installation; afterwards the record of upgrades long past is taken out.
     fn acquire_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome>;
 
     /// Raises the epoch of a lock that `claim.holder` holds at an epoch ≤ `claim.epoch`.
     fn raise_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome>;
 
-    /// Gives the lock back; removes the lock database when nothing else is in it.
-    /// Succeeds when the lock is free already; `HeldByOther` leaves it alone.
+    /// Gives the lock back, with what this holder's restores have left in rows beside it. The record and the id of the
+    /// installation stay. Succeeds when the lock is free already; `HeldByOther` leaves it alone.
     fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome>;
+
+    /// What the record of upgrades tells the upgrade `uid`. Empty while no upgrade ever took the lock.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the steps that hold it against the status"
+        )
+    )]
+    fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord>;
+
+    /// Adds a row to the record, only while the lock is held as the claim says and exactly behind the rows that the
+    /// caller has seen. To ask again after a lost answer does no harm.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the steps that write what they are about to do"
+        )
+    )]
+    fn append_record<'a>(&'a self, claim: &'a RecordClaim) -> MetaDbResult<'a, RecordOutcome>;
+
+    /// The id that the first upgrade has given to this MetaDB; `None` before.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the steps that ask whether this is the same MetaDB"
+        )
+    )]
+    fn read_installation_id(&self) -> MetaDbResult<'_, Option<InstallationId>>;
+
+    /// What the schema of all databases of the installation is now.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(
+            dead_code,
+            reason = "waits for the steps that ask whether a migration ran"
+        )
+    )]
+    fn read_fingerprint(&self) -> MetaDbResult<'_, SchemaFingerprint>;
 }

@@ -73,7 +73,7 @@ pub(super) async fn list_heart_beats(
     )
     .await?;
     let sql = format!(
-        "select task_type, host_ip, timestampdiff(second, gmt_modified, now()) from {} \
+        "select task_type, host_ip, timestampdiff(second, gmt_modified, now()), cast(gmt_modified as char) from {} \
          where task_name = 'supervisor' order by host_ip, task_type",
         quote_table(database, "heart_beat")
     );
@@ -83,6 +83,7 @@ pub(super) async fn list_heart_beats(
             task_type: row.optional_text(0).unwrap_or_default(),
             host_ip: row.text(1)?.trim().to_owned(),
             age_seconds: u64::try_from(row.signed(2)?).unwrap_or(0),
+            written: row.optional_text(3).unwrap_or_default(),
         });
     }
     Ok(beats)

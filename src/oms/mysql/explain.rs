@@ -2,7 +2,7 @@
 use mysql_async::{DriverError, Error, ServerError};
 
 use super::super::metadb::{MetaDbError, WriteFate};
-use crate::metadb::{Meaning, judge_code, quotes_values};
+use crate::metadb::{Meaning, Refusal, judge_code, quotes_values};
 
 /// Why no session could be opened.
 pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Error) -> MetaDbError {
@@ -45,6 +45,28 @@ pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Erro
             reason: format!("the server refuses connections (error {})", server.code),
         },
         _ => explain_server(call.to_owned(), WriteFate::NotWritten, server),
+    }
+}
+
+/// Why a connection was cut on our side.
+pub(super) fn explain_refusal(
+    call: &str,
+    address: &str,
+    fate: WriteFate,
+    why: &Refusal,
+) -> MetaDbError {
+    match why {
+        Refusal::Login(method) => unsupported(address.to_owned(), method),
+        Refusal::TooLarge(bytes) => MetaDbError::TooLarge {
+            call: call.to_owned(),
+            limit: format!("{bytes} bytes"),
+            fate,
+        },
+        Refusal::Malformed(_) => MetaDbError::Hostile {
+            call: call.to_owned(),
+            reason: why.to_string(),
+            fate,
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which recovery keys an upgrade has left in `ha.config`: one row per OMS beside the lock, for the upgrade that comes
 //! next. A server may have the databases of several; the rm database is what tells them apart.
 use super::super::metadb::{KeptKeys, MetaDbError};
-use super::lock::{create_database, explain_grant};
+use super::lock_row::{create_database, explain_grant};
 use super::session::Session;
 use crate::metadb::{KEPT_TABLE, LOCK_DATABASE, describe_removal, quote_table};
 

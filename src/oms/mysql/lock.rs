@@ -1,34 +1,12 @@
-//! The lock that admits one upgrade per meta database: one row in a database of our own.
+//! The lock that admits one upgrade per meta database: one row in a database of our own, beside the record of upgrades.
 use super::super::metadb::{LockClaim, LockOutcome, LockRow, MetaDbError};
+use super::lock_row::{check_holder, create_database, explain_grant, read_lock, table};
 use super::session::Session;
-use crate::metadb::lock_table::{HOLDER_MAX, NOTE_MAX};
-use crate::metadb::{LOCK_DATABASE, LOCK_TABLE, quote_name, quote_table};
-
-fn table() -> String {
-    quote_table(LOCK_DATABASE, LOCK_TABLE)
-}
-
-pub(super) async fn read_lock(session: &mut Session) -> Result<Option<LockRow>, MetaDbError> {
-    let sql = format!(
-        "select holder, epoch, note, timestampdiff(second, updated_at, now()) from {} where id = 1",
-        table()
-    );
-    let rows = match session.read("the upgrade lock", &sql, ()).await {
-        Ok(rows) => rows,
-        Err(MetaDbError::Missing { .. }) => return Ok(None),
-        // MariaDB says so of tables that do not exist, too, to accounts that could not see them.
-        Err(error) => return Err(explain_grant(error)),
-    };
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    Ok(Some(LockRow {
-        holder: row.text(0)?,
-        epoch: row.signed(1)?,
-        note: row.text(2)?,
-        age_seconds: u64::try_from(row.signed(3)?).unwrap_or(0),
-    }))
-}
+use super::{installation_id, record};
+use crate::metadb::lock_table::{HOLDER_MAX, NOTE_MAX, RESTORE_ROW};
+use crate::metadb::record::CREATE_RECORD;
+use crate::metadb::{INSTALLATION_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE};
+use std::collections::BTreeSet;
 
 pub(super) async fn acquire_lock(
     session: &mut Session,
@@ -42,18 +20,7 @@ pub(super) async fn acquire_lock(
             Ok(judge(row, claim))
         };
     }
-    create_database(session).await?;
-    let sql = format!(
-        "create table if not exists {} (id tinyint not null primary key, holder varchar({HOLDER_MAX}) not null, \
-         epoch bigint not null, note varchar({NOTE_MAX}) not null, \
-         updated_at timestamp not null default current_timestamp on update current_timestamp) \
-         default character set utf8mb4",
-        table()
-    );
-    session
-        .write_plain("create table upgrade_lock", &sql)
-        .await
-        .map_err(explain_grant)?;
+    create_tables(session).await?;
     let note: String = claim.note.chars().take(NOTE_MAX).collect();
     let sql = format!(
         "insert into {} (id, holder, epoch, note) values (1, ?, ?, ?)",
@@ -71,24 +38,66 @@ pub(super) async fn acquire_lock(
         Ok(_) | Err(MetaDbError::Server { code: 1062, .. }) => {}
         Err(error) => return Err(error),
     }
-    Ok(match read_lock(session).await? {
+    let outcome = match read_lock(session).await? {
         Some(row) => judge(row, claim),
         None => LockOutcome::Free,
-    })
+    };
+    // The lock is taken, whatever becomes of this.
+    if matches!(outcome, LockOutcome::Held(_))
+        && let Err(error) = record::forget_others(session, claim).await
+    {
+        tracing::debug!(%error, "the record of upgrades long past stays");
+    }
+    Ok(outcome)
 }
 
-/// Makes the database of our own, when it is not there.
-pub(super) async fn create_database(session: &mut Session) -> Result<(), MetaDbError> {
-    session
-        .write_plain(
-            "create database oms_operator_lock",
-            &format!(
-                "create database if not exists {} character set utf8mb4",
-                quote_name(LOCK_DATABASE)
-            ),
+/// Makes what is not there yet of our own, before the row that stands for the lock: who has the lock finds all of it.
+/// What is there is left alone, so that from the second upgrade on no definition is written.
+async fn create_tables(session: &mut Session) -> Result<(), MetaDbError> {
+    let rows = session
+        .read(
+            "information_schema.tables",
+            "select table_name from information_schema.tables where table_schema = ?",
+            (LOCK_DATABASE,),
         )
-        .await
-        .map_err(explain_grant)
+        .await?;
+    let mut there = BTreeSet::new();
+    for row in rows {
+        there.insert(row.text(0)?);
+    }
+    // InnoDB by name: the lock rests on rows that can be locked, whatever the server makes by default.
+    let lock = format!(
+        "create table if not exists {} (id tinyint not null primary key, holder varchar({HOLDER_MAX}) not null, \
+         epoch bigint not null, note varchar({NOTE_MAX}) not null, \
+         updated_at timestamp not null default current_timestamp on update current_timestamp) \
+         engine = InnoDB default character set utf8mb4",
+        table()
+    );
+    let tables = [
+        (LOCK_TABLE, "create table upgrade_lock", lock),
+        (
+            RECORD_TABLE,
+            "create table upgrade_record",
+            CREATE_RECORD.to_owned(),
+        ),
+        (
+            INSTALLATION_TABLE,
+            "create table installation",
+            installation_id::write_create(),
+        ),
+    ];
+    if there.is_empty() {
+        create_database(session).await?;
+    }
+    for (name, doing, sql) in tables {
+        if !there.contains(name) {
+            session
+                .write_plain(doing, &sql)
+                .await
+                .map_err(explain_grant)?;
+        }
+    }
+    installation_id::ensure_id(session).await
 }
 
 pub(super) async fn raise_lock(
@@ -119,8 +128,8 @@ pub(super) async fn raise_lock(
     })
 }
 
-/// Drops the database while the row still stands in it: whoever wants the lock meets either the row
-/// or no database at all, and never loses a lock just taken to a late drop.
+/// Takes out the row, and only this holder's, with what its restores have left there: one statement, so that whoever
+/// wants the lock meets either the row or none. Tables stay: the record has to outlive what it tells of.
 pub(super) async fn release_lock(
     session: &mut Session,
     holder: &str,
@@ -131,29 +140,14 @@ pub(super) async fn release_lock(
         Some(_) => {}
         None => return Ok(LockOutcome::Free),
     }
-    let tables = session
-        .read(
-            "information_schema.tables",
-            "select table_name from information_schema.tables where table_schema = ?",
-            (LOCK_DATABASE,),
-        )
-        .await?;
-    if tables.len() <= 1 {
-        session
-            .write_plain(
-                "drop database oms_operator_lock",
-                &format!("drop database if exists {}", quote_name(LOCK_DATABASE)),
-            )
-            .await?;
-    } else {
-        // Something else lives there: recovery keys that were left, or what is not ours to drop.
-        session
-            .write_plain(
-                "drop table upgrade_lock",
-                &format!("drop table if exists {}", table()),
-            )
-            .await?;
-    }
+    let sql = format!(
+        "delete from {} where id in (1, {RESTORE_ROW}) and cast(holder as binary) = cast(? as binary)",
+        table()
+    );
+    session
+        .write("the upgrade lock", &sql, (holder,))
+        .await
+        .map_err(explain_grant)?;
     match read_lock(session).await? {
         None => Ok(LockOutcome::Free),
         Some(row) if row.holder == holder => Err(MetaDbError::NotAsWritten {
@@ -172,29 +166,5 @@ fn judge(row: LockRow, claim: &LockClaim) -> LockOutcome {
         LockOutcome::Fenced(row)
     } else {
         LockOutcome::Held(row)
-    }
-}
-
-fn check_holder(session: &Session, holder: &str) -> Result<(), MetaDbError> {
-    let plain = !holder.is_empty() && holder.len() <= HOLDER_MAX && holder.is_ascii();
-    if plain {
-        return Ok(());
-    }
-    Err(MetaDbError::Invalid {
-        call: session.call.to_owned(),
-        reason: format!("a lock holder is 1 to {HOLDER_MAX} ASCII characters"),
-    })
-}
-
-pub(super) fn explain_grant(error: MetaDbError) -> MetaDbError {
-    match error {
-        MetaDbError::PrivilegeMissing { call, code, .. } => MetaDbError::PrivilegeMissing {
-            call,
-            code,
-            grant: format!(
-                "GRANT CREATE, DROP, SELECT, INSERT, UPDATE, DELETE ON {LOCK_DATABASE}.* TO the account"
-            ),
-        },
-        error => error,
     }
 }

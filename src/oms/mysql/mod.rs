@@ -7,11 +7,15 @@
 mod cluster;
 mod connectors;
 mod explain;
+mod fingerprint;
 mod ha_row;
 mod identity;
+mod installation_id;
 mod kept_keys;
 mod lock;
+mod lock_row;
 mod own;
+mod record;
 mod rows;
 mod session;
 mod sessions;
@@ -23,6 +27,8 @@ use std::time::Duration;
 use super::installation::{Address, Databases};
 use super::metadb::*;
 use super::project::ProjectRow;
+use crate::metadb::SchemaFingerprint;
+use crate::metadb::record::InstallationId;
 use crate::metadb::secret::Credentials;
 use own::OwnServers;
 use session::Door;
@@ -175,7 +181,7 @@ impl MetaDb for MySqlMetaDb {
     }
 
     fn read_lock(&self) -> MetaDbResult<'_, Option<LockRow>> {
-        call!(self, "read the upgrade lock", lock::read_lock())
+        call!(self, "read the upgrade lock", lock_row::read_lock())
     }
 
     fn acquire_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome> {
@@ -188,5 +194,37 @@ impl MetaDb for MySqlMetaDb {
 
     fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome> {
         call!(self, "release the upgrade lock", lock::release_lock(holder))
+    }
+
+    fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord> {
+        call!(
+            self,
+            "read the record of upgrades",
+            record::read_record(uid)
+        )
+    }
+
+    fn append_record<'a>(&'a self, claim: &'a RecordClaim) -> MetaDbResult<'a, RecordOutcome> {
+        call!(
+            self,
+            "add to the record of upgrades",
+            record::append_record(claim)
+        )
+    }
+
+    fn read_installation_id(&self) -> MetaDbResult<'_, Option<InstallationId>> {
+        call!(
+            self,
+            "read the id of the installation",
+            installation_id::read_id()
+        )
+    }
+
+    fn read_fingerprint(&self) -> MetaDbResult<'_, SchemaFingerprint> {
+        call!(
+            self,
+            "read the schema",
+            fingerprint::read_fingerprint(&self.databases)
+        )
     }
 }

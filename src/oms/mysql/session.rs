@@ -3,22 +3,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts, Params, Row};
+use futures::FutureExt;
+use mysql_async::prelude::{Protocol, Queryable};
+use mysql_async::{Conn, Error, OptsBuilder, Params, QueryResult, Row};
 
 use super::super::installation::Address;
 use super::super::metadb::{MetaDbError, WriteFate};
-use super::explain::{explain_connect, explain_statement};
+use super::explain::{explain_connect, explain_refusal, explain_statement};
 use super::own::{OwnSessions, Ticket};
 use super::rows::Cells;
 use crate::metadb::pins::{self, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{Engine, build_options, name_engine};
+use crate::metadb::{
+    Engine, Meaning, Wire, WireError, WireLimits, build_options, judge_code, name_engine, open_wire,
+};
+use std::panic::AssertUnwindSafe;
+
+/// Bytes that a server may send within one call. Several calls at once have to fit into the operator's memory.
+const MOST_BYTES: u64 = 4 << 20;
+/// Cells that one statement may bring: small ones take many times the memory that they take on the way.
+const MOST_CELLS: usize = 100_000;
+/// What a row takes besides its cells, in cells.
+const ROW: usize = 3;
+/// A connection may last longer than its call, to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How to get in.
 pub(super) struct Door {
-    opts: Opts,
-    address: String,
+    opts: OptsBuilder,
+    address: Address,
     user: String,
     limit: Duration,
     own: OwnSessions,
@@ -32,8 +45,8 @@ impl Door {
         own: OwnSessions,
     ) -> Self {
         Self {
-            opts: build_options(address, credentials).into(),
-            address: address.to_string(),
+            opts: build_options(address, credentials),
+            address: address.clone(),
             user: credentials.user.clone(),
             limit,
             own,
@@ -48,16 +61,26 @@ impl Door {
         T: Send,
     {
         let wrote = Arc::new(AtomicBool::new(false));
-        let bounded = async {
+        let bounded = AssertUnwindSafe(async {
             let session = self.connect(call, wrote.clone()).await?;
             let (session, answer) = work(session).await;
+            if matches!(answer, Err(MetaDbError::TooLarge { .. })) {
+                // Else the rest of the answer would be read first.
+                session.wire.cut();
+            }
             // The session must be gone before the next look at the session list. A failure to say
             // goodbye changes nothing about the answer.
             let _ = session.conn.disconnect().await;
             answer
-        };
-        match tokio::time::timeout(self.limit, bounded).await {
-            Ok(answer) => answer,
+        });
+        // The driver panics at some answers; nothing of it outlives the call.
+        match tokio::time::timeout(self.limit, bounded.catch_unwind()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(MetaDbError::Hostile {
+                call: call.to_owned(),
+                reason: "what answers there does not speak the MySQL protocol as expected".into(),
+                fate: fate_of(&wrote),
+            }),
             Err(_) => Err(MetaDbError::TimedOut {
                 call: call.to_owned(),
                 seconds: self.limit_seconds(),
@@ -76,16 +99,21 @@ impl Door {
         wrote: Arc<AtomicBool>,
     ) -> Result<Session, MetaDbError> {
         let opening = self.own.begin_opening().await;
-        let mut conn = Conn::new(self.opts.clone())
+        let limits = WireLimits {
+            bytes: Some(MOST_BYTES),
+            lifetime: Some(self.limit + GOODBYE),
+            keepalive: None,
+        };
+        let (mut conn, wire) = open_wire(self.opts.clone(), &self.address, limits)
             .await
-            .map_err(|error| self.explain(call, error))?;
+            .map_err(|error| self.explain_wire(call, error))?;
         pins::begin(&mut conn)
             .await
-            .map_err(|error| self.explain(call, error))?;
+            .map_err(|error| self.explain_opened(call, &wire, error))?;
         let row: Option<Row> = conn
             .query_first("select version(), @@version_comment, connection_id()")
             .await
-            .map_err(|error| self.explain(call, error))?;
+            .map_err(|error| self.explain_opened(call, &wire, error))?;
         let cells = Cells::new(call, "version()", row.ok_or_else(|| broken(call))?);
         let version = cells.text(0)?;
         let comment = cells.optional_text(1).unwrap_or_default();
@@ -94,6 +122,7 @@ impl Door {
         drop(opening);
         let mut session = Session {
             conn,
+            wire,
             call,
             wrote,
             engine: name_engine(&version, &comment),
@@ -108,13 +137,32 @@ impl Door {
     }
 
     fn explain(&self, call: &'static str, error: Error) -> MetaDbError {
-        explain_connect(call, &self.address, &self.user, error)
+        explain_connect(call, &self.address.to_string(), &self.user, error)
+    }
+
+    fn explain_opened(&self, call: &'static str, wire: &Wire, error: Error) -> MetaDbError {
+        self.explain_wire(
+            call,
+            wire.refusal()
+                .cloned()
+                .map_or(WireError::Driver(error), WireError::Refused),
+        )
+    }
+
+    fn explain_wire(&self, call: &'static str, error: WireError) -> MetaDbError {
+        match error {
+            WireError::Driver(error) => self.explain(call, error),
+            WireError::Refused(why) => {
+                explain_refusal(call, &self.address.to_string(), WriteFate::NotWritten, &why)
+            }
+        }
     }
 }
 
 /// An open connection within one call.
 pub(super) struct Session {
     conn: Conn,
+    wire: Wire,
     pub(super) call: &'static str,
     wrote: Arc<AtomicBool>,
     pub(super) engine: Engine,
@@ -160,15 +208,11 @@ impl Session {
         sql: &str,
         params: impl Into<Params> + Send,
     ) -> Result<Vec<Cells>, MetaDbError> {
-        let rows: Vec<Row> = self
-            .conn
-            .exec(sql, params.into())
-            .await
-            .map_err(|error| self.explain(what, error))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Cells::new(self.call, what, row))
-            .collect())
+        let answer = match self.conn.exec_iter(sql, params.into()).await {
+            Ok(result) => collect_rows(result).await,
+            Err(error) => Err(error.into()),
+        };
+        self.take_rows(what, answer)
     }
 
     /// Rows of a statement that servers do not let be prepared.
@@ -177,15 +221,45 @@ impl Session {
         what: &'static str,
         sql: &str,
     ) -> Result<Vec<Cells>, MetaDbError> {
-        let rows: Vec<Row> = self
-            .conn
-            .query(sql)
-            .await
-            .map_err(|error| self.explain(what, error))?;
+        let answer = match self.conn.query_iter(sql).await {
+            Ok(result) => collect_rows(result).await,
+            Err(error) => Err(error.into()),
+        };
+        self.take_rows(what, answer)
+    }
+
+    fn take_rows(
+        &self,
+        what: &'static str,
+        answer: Result<Vec<Row>, Unread>,
+    ) -> Result<Vec<Cells>, MetaDbError> {
+        let rows = answer.map_err(|why| match why {
+            Unread::Failed(error) => self.explain(what, error),
+            Unread::TooMany => MetaDbError::TooLarge {
+                call: self.call.to_owned(),
+                limit: format!("{MOST_CELLS} values for {what}"),
+                fate: fate_of(&self.wrote),
+            },
+        })?;
         Ok(rows
             .into_iter()
             .map(|row| Cells::new(self.call, what, row))
             .collect())
+    }
+
+    /// What the server says is not there when it is asked so; `None` when the statement goes well.
+    pub(super) async fn find_missing(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+    ) -> Result<Option<Meaning>, MetaDbError> {
+        match self.conn.query_drop(sql).await {
+            Ok(()) => Ok(None),
+            Err(Error::Server(error)) if judge_code(error.code).is_missing() => {
+                Ok(Some(judge_code(error.code)))
+            }
+            Err(error) => Err(self.explain(what, error)),
+        }
     }
 
     /// A write; returns the number of rows changed.
@@ -217,7 +291,11 @@ impl Session {
     }
 
     fn explain(&self, what: &str, error: Error) -> MetaDbError {
-        explain_statement(self.call, what, fate_of(&self.wrote), error)
+        let fate = fate_of(&self.wrote);
+        match self.wire.refusal() {
+            Some(why) => explain_refusal(self.call, "that address", fate, why),
+            None => explain_statement(self.call, what, fate, error),
+        }
     }
 
     /// The error for contents that are not as documented.
@@ -227,6 +305,30 @@ impl Session {
             reason: reason.into(),
         }
     }
+}
+
+/// Why there are no rows.
+enum Unread {
+    Failed(Error),
+    TooMany,
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+async fn collect_rows<P: Protocol>(mut result: QueryResult<'_, '_, P>) -> Result<Vec<Row>, Unread> {
+    let (mut rows, mut cells) = (Vec::new(), 0_usize);
+    while let Some(row) = result.next().await? {
+        cells = cells.saturating_add(row.len() + ROW);
+        if cells > MOST_CELLS {
+            return Err(Unread::TooMany);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 fn broken(call: &str) -> MetaDbError {

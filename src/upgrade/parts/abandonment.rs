@@ -1,4 +1,5 @@
 //! Whether an upgrade is given up as it stands. Pure.
+use crate::api::{Cause, OmsUpgradeStatus, Reason, Step};
 use crate::facts::Fact;
 use crate::upgrade::context::Context;
 
@@ -14,4 +15,10 @@ pub(crate) fn is_every_target_gone(cx: &Context<'_>) -> bool {
         && targets
             .iter()
             .all(|facts| matches!(facts.deployment, Fact::Known(None)))
+}
+
+/// Whether it was given up as it stood.
+pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
+    let released = |cause: &Cause| cause.reason == Reason::Released;
+    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
 }

@@ -2,7 +2,7 @@
 //!
 //! The value names the very thing that was asked about, so that neither a manifest written before nor one that is applied
 //! again answers another question.
-use crate::api::AcceptReason;
+use crate::api::{AcceptReason, Acceptance};
 use crate::upgrade::context::Context;
 
 /// Whether this was accepted.
@@ -12,6 +12,7 @@ pub(crate) fn is_accepted(cx: &Context<'_>, reason: AcceptReason, value: &str) -
 }
 
 /// What to write into the spec to accept it.
-pub(crate) fn describe_acceptance(reason: AcceptReason, value: &str) -> String {
+pub(crate) fn describe_acceptance(accepted: &Acceptance) -> String {
+    let Acceptance { reason, value } = accepted;
     format!("spec.accept: [{{reason: {reason}, value: \"{value}\"}}]")
 }

@@ -4,11 +4,11 @@
 //! restores "successfully". So the limit is raised first, its original recorded, and put back on
 //! every way out.
 use crate::api::{JobRole, OmsUpgradeStatus, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::parts::shape::require_stopped;
 
@@ -20,6 +20,7 @@ pub(crate) fn list_needs(_: &OmsUpgradeStatus) -> Needs {
     Needs {
         query_timeout: true,
         lock: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     }
 }
@@ -39,12 +40,12 @@ pub(crate) fn run_guarded(
     draft: &mut OmsUpgradeStatus,
     role: JobRole,
 ) -> Result<Box<Report>, Next> {
-    guard(cx)?;
+    guard(cx, draft)?;
     run_job(cx, draft, role)
 }
 
 /// What must hold while a Job works on the databases: everything stopped, the lock ours, the time limit raised.
-fn guard(cx: &Context<'_>) -> Result<(), Next> {
+pub(crate) fn guard(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
     require_stopped(cx)?;
     let lock = require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)?;
     if lock.as_ref().is_none_or(|row| row.holder != cx.object.uid) {
@@ -54,10 +55,30 @@ fn guard(cx: &Context<'_>) -> Result<(), Next> {
              find out who removed it",
         ));
     }
+    // The epoch is recorded before it is written there: a row that is ahead says that the status went back in time.
+    let epoch = cx.status.internal.epoch;
+    if let Some(row) = lock.as_ref().filter(|row| row.epoch > epoch) {
+        return Err(Next::Stall(Failure::with_advice(
+            Reason::StatusOlder,
+            format!(
+                "the lock row in the MetaDB has epoch {} and the status of this object epoch {epoch}: the status is older than what was done to the \
+                 databases, as after a restore of the cluster from a backup; nothing is started or written any more; find out what was restored and how \
+                 far the upgrade was (docs/backup.md, restore by hand), bring OMS to a version that runs by hand, then let go of this object",
+                row.epoch
+            ),
+        )));
+    }
     match require_known(&cx.observed.metadb.query_timeout, 2, Reason::MetaDbUnseen)? {
-        Some(limit) if *limit < RAISED_QUERY_TIMEOUT => Err(Next::Do(Effect::SetQueryTimeout {
-            microseconds: RAISED_QUERY_TIMEOUT,
-        })),
+        Some(limit) if *limit < RAISED_QUERY_TIMEOUT => {
+            // A rollback after success finds it given back, and changed by others since, perhaps.
+            if let Some(originals) = &mut draft.internal.originals {
+                let found = i64::try_from(*limit).unwrap_or(i64::MAX);
+                originals.ob_query_timeout.get_or_insert(found);
+            }
+            Err(Next::Do(Effect::SetQueryTimeout {
+                microseconds: RAISED_QUERY_TIMEOUT,
+            }))
+        }
         _ => Ok(()),
     }
 }

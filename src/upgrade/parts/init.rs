@@ -5,7 +5,7 @@
 //! no page says which of the texts an image prints: an exit status of 0 without one is a question. The new version is
 //! started on it, which changes nothing that a rollback does not bring back; HA, which does, waits for an answer.
 use crate::api::{
-    AcceptReason, InitRecord, OmsUpgradeStatus, Reason, Step, UnconfirmedInit, Waiting,
+    AcceptReason, Acceptance, InitRecord, OmsUpgradeStatus, Reason, Step, UnconfirmedInit, Waiting,
 };
 use crate::facts::{Fact, InitState};
 use crate::upgrade::context::Context;
@@ -149,15 +149,19 @@ fn await_end(draft: &mut OmsUpgradeStatus, target: &Target<'_>) -> Result<(), Ne
 
 fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitRecord]) -> Next {
     let names: Vec<&str> = open.iter().map(|run| run.target.as_str()).collect();
-    let values: Vec<String> = open
+    let accept: Vec<Acceptance> = open
         .iter()
-        .map(|run| describe_acceptance(AcceptReason::InitUnconfirmed, &name_run(run)))
+        .map(|run| Acceptance {
+            reason: AcceptReason::InitUnconfirmed,
+            value: name_run(run),
+        })
         .collect();
+    let values: Vec<String> = accept.iter().map(describe_acceptance).collect();
     let (attempt, end) = match &first.unconfirmed {
         Some(unconfirmed) => (unconfirmed.attempt, quote(&unconfirmed.last_lines)),
         None => (first.attempt, quote(&[])),
     };
-    Next::Stall(Failure::with_advice(
+    let failure = Failure::with_advice(
         Reason::InitUnconfirmed,
         format!(
             "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
@@ -170,7 +174,8 @@ fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitReco
             cx.spec.backup.claim_name,
             first.target,
         ),
-    ))
+    );
+    Next::Stall(failure.with_acceptance(accept))
 }
 
 /// Runs of which neither they nor a person said that they are complete.

@@ -7,7 +7,7 @@ use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::create_job;
-use crate::upgrade::parts::progress::describe_progress;
+use crate::upgrade::parts::progress::note_progress;
 
 /// Attempts of one Job before a person is asked. A restore is safe to repeat and needed most.
 fn count_attempts(role: JobRole) -> i32 {
@@ -43,21 +43,22 @@ pub(crate) fn run_job(
         JobState::Absent if draft.internal.jobs[record].uid.is_none() => {
             Err(create_job(cx, role, attempt))
         }
-        JobState::Absent => Err(repeat(
-            cx,
-            &mut draft.internal.jobs[record],
-            Reason::JobVanished,
-            &format!("the {role} Job vanished before it reported: its outcome is unknown"),
-        )),
+        JobState::Absent => {
+            draft.progress = None;
+            Err(repeat(
+                cx,
+                &mut draft.internal.jobs[record],
+                Reason::JobVanished,
+                &format!("the {role} Job vanished before it reported: its outcome is unknown"),
+            ))
+        }
         JobState::Running {
             uid,
             progress,
             problem,
         } => {
             draft.internal.jobs[record].uid = Some(uid.clone());
-            draft.progress = progress
-                .as_ref()
-                .map(|progress| describe_progress(role, progress));
+            note_progress(&mut draft.progress, role, progress.as_ref(), &cx.now);
             Err(watch_pod(role, problem.as_deref()))
         }
         JobState::Ended { uid, report, why } => {
@@ -81,6 +82,15 @@ fn find_record(draft: &mut OmsUpgradeStatus, role: JobRole) -> usize {
         });
         draft.internal.jobs.len() - 1
     })
+}
+
+/// A former time left its Job behind: names are never used twice, and attempts are granted anew.
+pub(crate) fn begin_anew(draft: &mut OmsUpgradeStatus, role: JobRole) {
+    if let Some(job) = draft.internal.jobs.iter_mut().find(|job| job.role == role) {
+        job.attempt += 1;
+        job.first_attempt = job.attempt;
+        job.uid = None;
+    }
 }
 
 fn watch_pod(role: JobRole, problem: Option<&str>) -> Next {

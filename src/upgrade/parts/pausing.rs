@@ -5,10 +5,11 @@
 //! wish: it is not undone but told, nothing is written that would start another template than meant, and it goes on
 //! when it is resumed.
 use crate::api::{Direction, Reason, Step, Waiting};
-use crate::objects::deployment::{TemplateKind, classify_template, find_pauser, is_paused};
+use crate::objects::deployment::{TemplateKind, find_pauser, is_paused};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
+use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::targets::Target;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub(crate) fn hold_while_paused(
         // An abort leaves the template as it is, which only has to be scaled.
         TargetChange::StartOld(_) => {
             cx.status.direction == Some(Direction::RollBack)
-                || classify_template(object, target.original, &cx.spec.image) != TemplateKind::Old
+                || find_kind(cx, target)? != TemplateKind::Old
         }
         TargetChange::Fence | TargetChange::GiveBack => false,
     };

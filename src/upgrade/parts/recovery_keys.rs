@@ -8,6 +8,7 @@
 use crate::api::{
     ConditionReason, ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Reason, Step,
 };
+use crate::facts::Fact;
 use crate::oms::ha::{HaConfig, HaError};
 use crate::oms::metadb::KeptKeys;
 use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
@@ -15,6 +16,9 @@ use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::{find_goal, parse_config, read_original_config};
+
+/// Projects kept in the status; an installation with more is told so by preflight.
+pub(crate) const MOST_PROJECTS: usize = 200;
 
 /// `ha.config` as it was before any upgrade changed it for a recovery. A key that reads otherwise than it was left is a
 /// person's own by now, and stays.
@@ -32,18 +36,42 @@ pub(crate) fn find_original(
 /// ones. Paused and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the
 /// same round, so a watched project that advances speaks for them; where none is watched, nothing does.
 pub(crate) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i32 {
+    i32::try_from(list_unwatched(progress, watched).len()).unwrap_or(i32::MAX)
+}
+
+fn list_unwatched(progress: &[ProjectProgress], watched: usize) -> Vec<&ProjectProgress> {
     let has_store = |project: &&ProjectProgress| {
         !project.status.is_over()
             && project.status != ProjectStatus::Init
             && find_live_link(project).is_some()
     };
-    let unwatched = if watched == 0 {
-        progress.iter().filter(has_store).count()
-    } else {
-        let ran = progress.iter().filter(|project| ran_before(project));
-        ran.count().saturating_sub(watched)
+    if watched == 0 {
+        return progress.iter().filter(has_store).collect();
+    }
+    let ran = progress.iter().filter(|project| ran_before(project));
+    ran.skip(watched).collect()
+}
+
+/// Ids of the projects whose recovery nobody would watch if the upgrade began now; all of them where no console tells
+/// how far they are.
+pub(crate) fn list_uncovered(cx: &Context<'_>) -> Vec<String> {
+    let mut ids: Vec<String> = match (&cx.observed.progress, &cx.observed.metadb.projects) {
+        (Fact::Known(progress), _) => {
+            let ran = progress.iter().filter(|project| ran_before(project));
+            let watched = ran.count().min(MOST_PROJECTS);
+            let unwatched = list_unwatched(progress, watched).into_iter();
+            unwatched.map(|project| project.key.id.clone()).collect()
+        }
+        (Fact::Unknown(_), Fact::Known(rows)) => rows
+            .iter()
+            .filter(|row| !row.status.is_over() && row.status != ProjectStatus::Init)
+            .map(|row| row.key.id.clone())
+            .collect(),
+        (Fact::Unknown(_), Fact::Unknown(_)) => vec![],
     };
-    i32::try_from(unwatched).unwrap_or(i32::MAX)
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 /// Whether every project that needs a Store is among those that are watched. Where all of these ended before one

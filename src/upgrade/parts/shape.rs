@@ -1,17 +1,18 @@
 //! Bringing all targets into one shape, and keeping them in it. Pure.
 use crate::api::Intent;
-use crate::objects::deployment::{TemplateKind, classify_template, read_generation, read_replicas};
+use crate::objects::deployment::{TemplateKind, read_generation, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::IntentKind;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::patch_target;
+use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::pausing::hold_while_paused;
 use crate::upgrade::parts::targets::{
     Target, describe_contention, describe_start_by_others, goes_forward, read_targets,
     was_left_alone,
 };
-use crate::upgrade::target_record::read_target_record;
+use crate::upgrade::target_record::find_record;
 use serde_json::Value;
 
 /// The shape that all targets must have in a step.
@@ -31,11 +32,11 @@ pub(crate) fn bring_into_shape(
     shape: &Shape,
     change: &TargetChange,
 ) -> Result<(), Next> {
-    let Some(target) = targets.iter().find(|one| !has_shape(cx, one, shape)) else {
+    let Some(target) = find_other(cx, targets, shape)? else {
         return Ok(());
     };
     let object = &target.deployment.object;
-    if is_rewritten(cx, target, change) {
+    if is_rewritten(cx, target, shape, change)? {
         return Err(describe_contention(target));
     }
     if let Some(intent) = cx.status.internal.intent.as_ref()
@@ -50,18 +51,36 @@ pub(crate) fn bring_into_shape(
     Err(patch_target(cx, name, change.clone()))
 }
 
+/// The first target that has another shape.
+fn find_other<'a, 'b>(
+    cx: &Context<'_>,
+    targets: &'b [Target<'a>],
+    shape: &Shape,
+) -> Result<Option<&'b Target<'a>>, Next> {
+    for target in targets {
+        if !has_shape(cx, target, shape)? {
+            return Ok(Some(target));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether somebody else wrote a template that a stop cannot mend and that the start of the new version must not
 /// overwrite.
-fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) -> bool {
-    let object = &target.deployment.object;
-    let foreign =
-        || classify_template(object, target.original, &cx.spec.image) == TemplateKind::Foreign;
-    match change {
+fn is_rewritten(
+    cx: &Context<'_>,
+    target: &Target<'_>,
+    shape: &Shape,
+    change: &TargetChange,
+) -> Result<bool, Next> {
+    Ok(match change {
         // On the way back the old template is written whole, whatever stands there.
-        TargetChange::Stop => goes_forward(cx) && read_replicas(object) == 0 && foreign(),
-        TargetChange::StartUpgrade => foreign(),
+        TargetChange::Stop if goes_forward(cx) => {
+            !shape.templates.contains(&find_kind(cx, target)?)
+        }
+        TargetChange::StartUpgrade => find_kind(cx, target)? == TemplateKind::Foreign,
         _ => false,
-    }
+    })
 }
 
 /// Whether our write of a target has happened and another one took it back. Our record on the target says which write
@@ -69,9 +88,7 @@ fn is_rewritten(cx: &Context<'_>, target: &Target<'_>, change: &TargetChange) ->
 /// tells: each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone
 /// cannot be both.
 fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
-    if let Some(record) = read_target_record(object)
-        && record.uid == cx.object.uid
-    {
+    if let Some(record) = find_record(object, &cx.object.uid) {
         return record.intent.as_ref() == Some(intent);
     }
     intent
@@ -87,23 +104,24 @@ pub(crate) fn require_shape(
     targets: &[Target<'_>],
     shape: &Shape,
 ) -> Result<(), Next> {
-    match targets.iter().find(|target| !has_shape(cx, target, shape)) {
+    match find_other(cx, targets, shape)? {
         Some(target) => Err(describe_contention(target)),
         None => Ok(()),
     }
 }
 
-pub(crate) fn has_shape(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> bool {
+pub(crate) fn has_shape(
+    cx: &Context<'_>,
+    target: &Target<'_>,
+    shape: &Shape,
+) -> Result<bool, Next> {
     let object = &target.deployment.object;
     let wanted = if shape.running {
         target.original.replicas
     } else {
         0
     };
-    read_replicas(object) == wanted
-        && shape
-            .templates
-            .contains(&classify_template(object, target.original, &cx.spec.image))
+    Ok(read_replicas(object) == wanted && shape.templates.contains(&find_kind(cx, target)?))
 }
 
 /// Stops unless all targets are stopped and were so all the time: what every Job on the databases rests on.

@@ -4,17 +4,20 @@ use crate::upgrade::context::Context;
 
 /// Images of the OMS containers as written in the templates.
 pub(crate) fn read_source_images(cx: &Context<'_>) -> Vec<String> {
-    cx.spec
-        .targets
-        .iter()
-        .zip(&cx.observed.targets)
-        .filter_map(|(target, facts)| {
-            let object = &facts.deployment.known()?.as_ref()?.object;
-            let container = find_container_name(target, object)?;
-            find_container(object, &container)?
-                .get("image")?
-                .as_str()
-                .map(str::to_owned)
-        })
+    let targets = 0..cx.spec.targets.len();
+    targets
+        .filter_map(|index| read_source_image(cx, index))
         .collect()
+}
+
+/// Image of the OMS container of one target, where its Deployment can be read.
+pub(crate) fn read_source_image(cx: &Context<'_>, index: usize) -> Option<String> {
+    let target = cx.spec.targets.get(index)?;
+    let facts = cx.observed.targets.get(index)?;
+    let object = &facts.deployment.known()?.as_ref()?.object;
+    let container = find_container_name(target, object)?;
+    find_container(object, &container)?
+        .get("image")?
+        .as_str()
+        .map(str::to_owned)
 }

@@ -3,7 +3,7 @@ use crate::api::{Direction, Reason};
 use crate::facts::Fact;
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
-use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::shape::{Shape, bring_into_shape, has_shape};
 use crate::upgrade::parts::targets::{
@@ -14,8 +14,8 @@ use crate::upgrade::parts::templates::{describe_unseen, find_doubt};
 /// Restarts of one container before it is called a crash loop.
 const CRASH_LOOP: i32 = 3;
 
-/// Seconds until a pull that keeps failing counts as failed: a hiccup of the registry is shorter.
-const PULL_PATIENCE: i64 = 30;
+/// Seconds from which on looks at a pull that fails count: a hiccup of the registry is shorter.
+pub(crate) const PULL_PATIENCE: i64 = 30;
 
 /// All targets on a template, none of them in a crash loop.
 pub(crate) fn bring_up<'a>(
@@ -35,15 +35,13 @@ pub(crate) fn bring_up<'a>(
     }
     bring_into_shape(cx, &targets, &shape, change)?;
     if cx.status.direction == Some(Direction::Forward) {
-        targets
-            .iter()
-            .try_for_each(|target| require_start(cx, target))?;
+        targets.iter().try_for_each(require_start)?;
     }
     Ok(targets)
 }
 
 /// A start that cannot come to anything is given up on the way forward.
-fn require_start(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> {
+fn require_start(target: &Target<'_>) -> Result<(), Next> {
     let name = &target.original.name;
     let Some(pod) = target.pods.iter().find(|pod| !pod.terminating) else {
         return Ok(());
@@ -59,8 +57,9 @@ fn require_start(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> {
         ));
     }
     let waiting = container.waiting.as_deref();
-    if container.id.is_empty() && is_pull_failure(waiting) && is_late(cx) {
-        return Err(Next::fail(
+    if container.id.is_empty() && is_pull_failure(waiting) {
+        return Err(Next::trouble(
+            5,
             Reason::ImageNotPulled,
             format!(
                 "the image of {name} cannot be pulled ({}); its container never ran",
@@ -83,7 +82,7 @@ fn rests_on_the_stop(cx: &Context<'_>, change: &TargetChange) -> bool {
 /// No other version than the wanted one can have run on the databases, or can still come. Until that is known nobody is
 /// asked to resume a target.
 fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<(), Next> {
-    let doubt = if has_shape(cx, target, shape) {
+    let doubt = if has_shape(cx, target, shape)? {
         find_doubt(target)
     } else {
         Fact::Known(!was_left_alone(cx, target))
@@ -93,13 +92,6 @@ fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<()
         Fact::Known(true) => Err(describe_start_by_others(target)),
         Fact::Unknown(reason) => Err(describe_unseen(target, &reason)),
     }
-}
-
-fn is_late(cx: &Context<'_>) -> bool {
-    cx.status
-        .step_started_time
-        .as_ref()
-        .is_some_and(|since| seconds_between(since, &cx.now) >= PULL_PATIENCE)
 }
 
 fn is_pull_failure(waiting: Option<&str>) -> bool {

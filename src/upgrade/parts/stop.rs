@@ -32,7 +32,7 @@ pub(crate) fn stop_targets<'a>(
 }
 
 /// Nobody else is connected, on any server.
-fn require_no_sessions(cx: &Context<'_>) -> Result<(), Next> {
+pub(crate) fn require_no_sessions(cx: &Context<'_>) -> Result<(), Next> {
     let report = require_known(&cx.observed.metadb.sessions, 2, Reason::MetaDbUnseen)?;
     let left = list_counted(cx, report);
     if !left.is_empty() {

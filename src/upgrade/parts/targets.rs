@@ -28,7 +28,7 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
             Reason::TargetVanished,
             format!(
                 "Deployment {name} was deleted during the upgrade, and what is made anew under its name is not touched; the databases are not touched any more, the backup stays; \
-                 bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+                 bring OMS back by hand (docs/backup.md, restore by hand), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retryRequest does not help"
             ),
         )
     })?;
@@ -50,7 +50,7 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
             Reason::TargetReplaced,
             format!(
                 "Deployment {name} was deleted and made anew during the upgrade (its uid changed); it is not touched, nor are the databases, and the backup stays; \
-                 bring OMS back by hand (status.internal.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retries does not help"
+                 bring OMS back by hand (status.internal.originals has the original, docs/backup.md the restore), then let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it; spec.retryRequest does not help"
             ),
         )));
     }

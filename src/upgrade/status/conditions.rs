@@ -1,25 +1,29 @@
 //! Phase and conditions: derived from the rest of the status, in one place. Pure.
 use crate::api::condition_types::{
-    FINISHED, PAUSED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
+    FINISHED, PAUSED, PLANNED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
 };
 use crate::api::{
-    ConditionReason, Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition,
-    set_condition,
+    ConditionReason, OmsUpgradeStatus, Phase, Reason, Step, find_condition, set_condition,
 };
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::leftovers::complete_leftovers;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::status::actions::list_actions;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
-use crate::upgrade::status::words::{describe_state, find_stall, is_released};
+use crate::upgrade::status::summary::{find_ha, summarize_step};
+use crate::upgrade::status::words::{describe_state, find_stall};
 use crate::upgrade::steps::find_phase;
 
 /// One per condition, in the order in which people read them. `None` leaves the condition as it is.
-const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 13] = [
+const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 14] = [
     judge_ready,
     judge_reconciling,
     judge_stalled,
+    judge_planned,
     judge_finished,
     promises::judge_preflight,
     promises::judge_ha_off,
@@ -34,14 +38,14 @@ const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 13] = [
 
 /// Fills in what follows from the rest of the status.
 pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
+    complete_leftovers(cx, draft);
     let direction = draft.direction.unwrap_or_default();
     let step = draft.step.unwrap_or(Step::Pending);
     let released = is_released(draft);
     let phase = if released {
         Phase::Failed
     } else {
-        let failed = draft.cause.is_some() && direction == Direction::Forward;
-        find_phase(step, direction, failed)
+        find_phase(step, direction)
     };
     draft.phase = Some(phase);
     // A settled object is not written for the sake of a newer operator alone.
@@ -55,14 +59,17 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
             .and_then(|image| parse_image_version(image))
             .map(|version| version.to_string());
     }
+    draft.ha = find_ha(cx, draft);
+    draft.step_summary = summarize_step(cx.object, draft);
+    draft.next_actions = list_actions(cx, draft, phase);
     let scene = Scene {
         cx,
         step,
         direction,
         phase,
         released,
-        stall: find_stall(draft),
-        story: describe_state(draft, phase),
+        stall: find_stall(cx.object, draft),
+        story: describe_state(cx.object, draft, phase),
         draft,
     };
     let judged: Vec<Judgement> = JUDGES.iter().filter_map(|judge| judge(&scene)).collect();
@@ -123,7 +130,11 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
     } else {
         None
     };
-    let text = rests.unwrap_or(&scene.story);
+    let text = match rests {
+        Some(rests) => rests,
+        None if scene.is_over() => "cleaning up",
+        None => &scene.story,
+    };
     let word = scene.phase.as_str();
     Some(Judgement::with_word(
         RECONCILING,
@@ -135,20 +146,43 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
 
 fn judge_stalled(scene: &Scene<'_>) -> Option<Judgement> {
     let stalled = scene.is_stalled();
-    let text = if stalled {
-        &scene.story
-    } else {
-        "nobody needs to act"
+    let text = match (stalled, &scene.stall) {
+        (true, Some(_)) => &scene.story,
+        (true, None) => "over, and no success; Ready tells why",
+        (false, _) => "nobody needs to act",
     };
     let word = scene.find_word();
     Some(Judgement::with_word(STALLED, stalled, word, text))
 }
 
+fn judge_planned(scene: &Scene<'_>) -> Option<Judgement> {
+    let waits = scene.step == Step::Planned;
+    if !waits && !scene.was_told(PLANNED) {
+        return None;
+    }
+    let (reason, text) = match (waits, &scene.stall) {
+        (true, Some(_)) => (
+            ConditionReason::Findings,
+            "the plan has findings, see status.plan.checks; it waits for a person",
+        ),
+        (true, None) => (
+            ConditionReason::Ready,
+            "the plan has no findings, and waits for a person to begin",
+        ),
+        (false, _) => (ConditionReason::NotWaiting, "no plan waits"),
+    };
+    Some(Judgement::new(PLANNED, waits, reason, text))
+}
+
 fn judge_finished(scene: &Scene<'_>) -> Option<Judgement> {
-    let finished = scene.is_over() || scene.step == Step::Planned;
     let word = scene.phase.as_str();
-    let text = scene.story.clone();
-    Some(Judgement::with_word(FINISHED, finished, word, text))
+    // The story stands in `Ready`: told three times it would make the status long and no clearer.
+    let text = match scene.is_over() {
+        true => "over; Ready tells the verdict",
+        false if scene.step == Step::Planned => "not begun",
+        false => "under way; Ready tells how far",
+    };
+    Some(Judgement::with_word(FINISHED, scene.is_over(), word, text))
 }
 
 fn judge_replication(scene: &Scene<'_>) -> Option<Judgement> {

@@ -5,6 +5,44 @@ use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::status::words::find_stall;
 
+/// What became of the safety copies.
+fn describe_cleanup(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let failures = |status: &OmsUpgradeStatus| {
+        let cleanup = status.internal.copy_cleanup.as_ref();
+        cleanup.map_or(0, |cleanup| cleanup.failures)
+    };
+    let list_copies = |status: &OmsUpgradeStatus| -> Vec<String> {
+        let copies = status.leftovers.iter().filter(|one| one.is_kept_copy());
+        copies.map(|copy| copy.name.clone()).collect()
+    };
+    let (before, now) = (list_copies(cx.status), list_copies(draft));
+    if failures(draft) > failures(cx.status) {
+        let mut copies = draft.leftovers.iter().filter(|one| one.is_kept_copy());
+        let problem = copies.find_map(|copy| copy.problem.clone());
+        return Some(Note {
+            reason: Reason::SafetyCopiesNotDropped.into(),
+            message: format!(
+                "{} could not be dropped, and that is tried again; OMS and its databases are not touched by it: {}",
+                now.join(", "),
+                problem.unwrap_or_default()
+            ),
+            warning: true,
+        });
+    }
+    let gone: Vec<String> = before
+        .into_iter()
+        .filter(|name| !now.contains(name))
+        .collect();
+    (!gone.is_empty()).then(|| Note {
+        reason: Reason::SafetyCopiesDropped.into(),
+        message: format!(
+            "their time is over (spec.cleanup.safetyCopies), and they are gone: {}",
+            gone.join(", ")
+        ),
+        warning: false,
+    })
+}
+
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -34,8 +72,8 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning,
         });
     }
-    if let Some(stall) = find_stall(draft)
-        && find_stall(cx.status).as_ref() != Some(&stall)
+    if let Some(stall) = find_stall(cx.object, draft)
+        && find_stall(cx.object, cx.status).as_ref() != Some(&stall)
     {
         notes.push(Note {
             reason: format!("Stalled{}", stall.reason),
@@ -43,10 +81,16 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning: true,
         });
     }
+    notes.extend(describe_cleanup(cx, draft));
     if draft.settled && !cx.status.settled {
+        let kept = draft.leftovers.iter().any(|one| one.is_kept_copy());
         notes.push(Note {
             reason: Reason::Settled.into(),
-            message: "nothing is left to clean up".into(),
+            message: if kept {
+                "nothing is left to clean up but the safety copies (see status.leftovers)".into()
+            } else {
+                "nothing is left to clean up".into()
+            },
             warning: false,
         });
     }

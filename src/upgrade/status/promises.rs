@@ -2,7 +2,10 @@
 use crate::api::condition_types::{
     BACKUP_VERIFIED, HA_DISABLED, HA_RESTORED, PREFLIGHT_PASSED, ROLLED_BACK, SCHEMA_INITIALIZED,
 };
-use crate::api::{ConditionReason, ContentProof, Direction, InitRecord, Step};
+use crate::api::{
+    Action, ConditionReason, ContentProof, Direction, InitRecord, Step, find_condition,
+};
+use crate::upgrade::parts::findings::describe_findings;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::steps::def::HaStage;
 use crate::upgrade::steps::find_def;
@@ -43,17 +46,25 @@ pub(crate) fn judge_preflight(scene: &Scene<'_>) -> Option<Judgement> {
     if scene.draft.started_time.is_some() {
         return passed("all required checks passed");
     }
-    if scene.step == Step::Planned {
-        return passed("all required checks passed; set action: Run to begin");
+    if scene.step != Step::Planned {
+        let again = scene.step == Step::Preflight
+            && find_condition(&scene.draft.conditions, PREFLIGHT_PASSED).is_some();
+        let text = "the plan is made again";
+        return again
+            .then(|| Judgement::new(PREFLIGHT_PASSED, false, ConditionReason::Running, text));
     }
-    let failed = scene.draft.cause.as_ref();
-    let cause = failed.filter(|_| scene.direction == Direction::Forward)?;
-    Some(Judgement::with_word(
-        PREFLIGHT_PASSED,
-        false,
-        cause.reason.clone(),
-        cause.message.clone(),
-    ))
+    match describe_findings(scene.cx.object, scene.draft) {
+        None if scene.cx.spec.action == Action::Plan => {
+            passed("all required checks passed; set action: Run to begin")
+        }
+        None => passed("all required checks passed"),
+        Some(found) => Some(Judgement::with_word(
+            PREFLIGHT_PASSED,
+            false,
+            found.reason,
+            found.message,
+        )),
+    }
 }
 
 pub(crate) fn judge_ha_off(scene: &Scene<'_>) -> Option<Judgement> {

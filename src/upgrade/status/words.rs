@@ -1,27 +1,26 @@
 //! The status in words for people. Pure.
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Stall, Step};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Stall, Step, Waiting};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
-use crate::upgrade::context::Context;
+use crate::upgrade::context::{Context, ObjectFacts};
 use crate::upgrade::next::Failure;
+use crate::upgrade::parts::findings::describe_findings;
+use crate::upgrade::parts::gates::is_gate_closed;
+use crate::upgrade::parts::leftovers::describe_copies;
 use crate::upgrade::parts::pausing::is_held;
 use crate::upgrade::parts::recovery_keys::describe_unwatched;
 use crate::upgrade::steps::find_def;
 
 /// What a person has to do something about; what a pause holds goes on by itself after that.
-pub(crate) fn find_stall(status: &OmsUpgradeStatus) -> Option<Stall> {
-    let held = status.waiting.as_ref().filter(|waiting| is_held(waiting));
-    status.stall.clone().or_else(|| {
-        held.map(|waiting| Stall {
-            reason: waiting.reason.clone(),
-            message: waiting.message.clone(),
-        })
-    })
-}
-
-/// Whether it was given up as it stood.
-pub(crate) fn is_released(status: &OmsUpgradeStatus) -> bool {
-    let released = |cause: &crate::api::Cause| cause.reason == Reason::Released;
-    status.step == Some(Step::Settling) && status.cause.as_ref().is_some_and(released)
+pub(crate) fn find_stall(object: &ObjectFacts, status: &OmsUpgradeStatus) -> Option<Stall> {
+    let begun = status.started_time.is_some();
+    let asks = |waiting: &&Waiting| is_held(waiting) || (begun && is_gate_closed(waiting));
+    let held = status.waiting.as_ref().filter(asks).map(|waiting| Stall {
+        reason: waiting.reason.clone(),
+        message: waiting.message.clone(),
+        accept: Vec::new(),
+    });
+    let own = status.stall.clone();
+    own.or(held).or_else(|| describe_findings(object, status))
 }
 
 /// The step in which an upgrade was given up.
@@ -33,14 +32,18 @@ fn find_last_step(status: &OmsUpgradeStatus) -> Step {
 }
 
 /// The one sentence of `Ready`: what, why, what to do.
-pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String {
+pub(crate) fn describe_state(
+    object: &ObjectFacts,
+    status: &OmsUpgradeStatus,
+    phase: Phase,
+) -> String {
     let step = status.step.unwrap_or(Step::Pending);
     let cause = status
         .cause
         .as_ref()
         .map(|cause| drop_full_stop(&cause.message))
         .unwrap_or_default();
-    if let Some(stall) = find_stall(status) {
+    if let Some(stall) = find_stall(object, status) {
         return format!("ACTION REQUIRED: {}", stall.message);
     }
     match phase {
@@ -60,21 +63,19 @@ pub(crate) fn describe_state(status: &OmsUpgradeStatus, phase: Phase) -> String 
             describe_unwatched(status)
         ),
         Phase::RolledBack => format!(
-            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}",
-            describe_unwatched(status)
-        ),
-        Phase::Failed if is_released(status) => format!(
-            "given up while {}; nothing was put back: {cause}",
-            find_def(find_last_step(status)).words
+            "the old version runs on the data of before the upgrade; the three mounts were not rolled back: {cause}{}{}",
+            describe_unwatched(status),
+            describe_copies(status)
         ),
         Phase::Failed => format!(
-            "preflight failed: {}",
-            join_clause(
-                cause,
-                "mend that, then delete this object and create it anew"
-            )
+            "given up while {}; nothing was put back: {cause}{}",
+            find_def(find_last_step(status)).words,
+            describe_copies(status)
         ),
-        Phase::Planned => "the plan is in status.plan; set action: Run to begin".into(),
+        Phase::Planned => match &status.waiting {
+            Some(waiting) => format!("planned, and nothing was changed: {}", waiting.message),
+            None => "the plan is in status.plan; set action: Run to begin".into(),
+        },
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!(
                 "{}: {}",

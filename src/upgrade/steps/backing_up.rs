@@ -1,9 +1,11 @@
 //! The dump, of databases that nobody uses. Pure.
 use crate::api::{BackupStatus, DatabaseSummary, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::upgrade::context::{Context, to_i64};
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::{self, run_guarded};
+use crate::upgrade::parts::last_look::{note_heart_beat, tell_repetition};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -13,7 +15,16 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::BackingUp,
     limit: Some(Limit::Backup),
     job: Some(JobRole::Dump),
-    looks: guard::list_needs,
+    looks: |status| {
+        let needs = guard::list_needs(status);
+        match status.internal.last_heart_beat {
+            None => Needs {
+                health: true,
+                ..needs
+            },
+            Some(_) => needs,
+        }
+    },
     ha: HaStage::Off,
     failure: OnFailure::TurnsBack,
     retries: &[],
@@ -23,7 +34,8 @@ pub(crate) const DEF: StepDef = StepDef {
 
 /// The dump, of databases that nobody uses.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
-    let report = run_guarded(cx, draft, JobRole::Dump)?;
+    note_heart_beat(cx, draft)?;
+    let report = run_guarded(cx, draft, JobRole::Dump).map_err(|next| tell_repetition(cx, next))?;
     let (Some(CommandResult::Dump(dump)), Some(digest)) = (report.result, report.manifest_digest)
     else {
         return Err(Next::fail(

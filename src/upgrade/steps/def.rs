@@ -58,8 +58,8 @@ pub enum HaStage {
 /// What follows when a step cannot be done on the way forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Nothing was touched: the upgrade ends as failed.
-    Ends,
+    /// Nothing was touched: it stands in the plan as a finding, and the plan waits for a person.
+    Waits,
     /// Everything goes back: an abort before the new version was started, a rollback after it.
     TurnsBack,
     /// The new version runs and is healthy: a person is asked, nothing goes back by itself.
@@ -83,7 +83,7 @@ pub enum Limit {
 
 impl Limit {
     /// How long a step may take under this spec.
-    pub(crate) fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
+    pub fn read_seconds(self, spec: &OmsUpgradeSpec) -> i64 {
         let limits = &spec.timeouts;
         let limit = match self {
             Self::Preflight => limits.preflight,

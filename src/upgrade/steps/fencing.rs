@@ -3,7 +3,7 @@
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since,
 //! a "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
 use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
@@ -11,6 +11,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::{build_lock_claim, patch_target};
 use crate::upgrade::parts::account::ensure_account;
+use crate::upgrade::parts::originals::{is_on_target, mend_copy};
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
@@ -28,6 +29,7 @@ pub(crate) const DEF: StepDef = StepDef {
             claim: rollback,
             lock: rollback,
             leftovers: rollback,
+            originals: CopyNeed::Always,
             ..Needs::default()
         }
     },
@@ -38,7 +40,8 @@ pub(crate) const DEF: StepDef = StepDef {
     decide: |cx, _| decide(cx),
 };
 
-/// One write per target, in a rollback one to the lock row. An abort leaves the lock: whatever Job comes late under it
+/// One write per target, which also brings back a record that is gone; then the second copy of the originals, and in a
+/// rollback one write to the lock row. An abort leaves the lock: whatever Job comes late under it
 /// finds OMS at work and refuses.
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let abort = cx.status.direction == Some(Direction::Abort);
@@ -47,6 +50,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
         ensure_account(cx)?;
     }
     fence_targets(cx)?;
+    mend_copy(cx)?;
     if abort {
         return Ok(Step::StartingOld);
     }
@@ -58,7 +62,9 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
     let epoch = cx.status.internal.epoch.to_string();
     for target in read_targets(cx)? {
         let object = &target.deployment.object;
-        if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str()) {
+        if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str())
+            || !is_on_target(&cx.object.uid, target.original, object)
+        {
             let name = &target.original.name;
             return Err(patch_target(cx, name, TargetChange::Fence));
         }

@@ -4,7 +4,7 @@
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
 use crate::api::{InitRecord, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{InitState, Needs};
+use crate::facts::{CopyNeed, InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -25,6 +25,7 @@ pub(crate) const DEF: StepDef = StepDef {
     looks: |_| Needs {
         templates: true,
         init: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::Off,
@@ -66,7 +67,7 @@ fn initialize(
         return Ok(());
     }
     let Some(run) = record.filter(|record| !record.pod_uid.is_empty()) else {
-        return begin_run(draft, target, record);
+        return begin_run(cx, draft, target, record);
     };
     require_container(target, run)?;
     let init = target.facts.init.as_result().map_err(|why| {
@@ -91,6 +92,7 @@ fn initialize(
 
 /// The first run on a target, or the next one after a failed one.
 fn begin_run(
+    cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
     target: &Target<'_>,
     failed: Option<&InitRecord>,
@@ -108,6 +110,10 @@ fn begin_run(
         ));
     }
     let attempt = failed.map_or(1, |failed| failed.attempt + 1);
+    if !cx.status.internal.init_runs.is_empty() {
+        // The time that is over was that of another run.
+        draft.step_started_time = Some(cx.now.clone());
+    }
     let run = record_init(draft, name, pod, attempt);
     Err(Next::Do(Effect::StartInit(Box::new(run))))
 }

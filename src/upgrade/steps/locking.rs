@@ -1,22 +1,22 @@
 //! The operation begins: one upgrade per MetaDB, and the originals of everything that will change. Pure.
 use crate::api::{
-    CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, ProjectRecord, Reason, Step, Target,
-    TargetOriginal,
+    CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, PlanStatus, ProjectRecord, Reason,
+    Step, Target, TargetOriginal,
 };
 use crate::facts::{Fact, Needs, TargetFacts};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::policy::is_required;
-use crate::upgrade::parts::recovery_keys::{count_unwatched, find_original};
+use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use crate::upgrade::steps::preflight::check::Verdict;
-use crate::upgrade::steps::preflight::projects::MOST_PROJECTS;
 use crate::upgrade::steps::preflight::targets::judge_record;
+use std::collections::BTreeSet;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -35,7 +35,7 @@ pub(crate) const DEF: StepDef = StepDef {
         ..Needs::default()
     },
     ha: HaStage::AsFound,
-    failure: OnFailure::Ends,
+    failure: OnFailure::Waits,
     retries: &[],
     leads_to: &[Step::DisablingHa],
     decide,
@@ -61,6 +61,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         progress.map(|all| count_unwatched(all, draft.internal.projects.len()));
     draft.internal.originals = Some(originals);
     draft.started_time = Some(cx.now.clone());
+    draft.plan.iter_mut().for_each(PlanStatus::shorten);
     Ok(Step::DisablingHa)
 }
 
@@ -70,7 +71,7 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
         Some(row) if row.holder != cx.object.uid => Err(Next::fail(
             Reason::MetaDbLocked,
             format!(
-                "the MetaDB is locked by another upgrade ({}); OMS and its databases were not changed; wait until that one is finished",
+                "the MetaDB is locked by another upgrade ({}); wait until that one is finished",
                 row.note
             ),
         )),
@@ -85,6 +86,7 @@ fn capture_originals(cx: &Context<'_>) -> Result<Originals, Next> {
             .map(|(target, facts)| capture_target(cx, target, facts))
             .collect::<Result<_, _>>()?,
         ha: capture_ha(cx)?,
+        copy_uid: None,
         ob_query_timeout: require_known(
             &cx.observed.metadb.query_timeout,
             2,
@@ -109,11 +111,10 @@ fn capture_target(
         ));
     };
     // Written since preflight by one that this one was not told of: the list of others may lag behind.
-    if let Some(Verdict::Failed(message)) = judge_record(cx, name, &deployment.object) {
-        return Err(Next::fail(
-            Reason::TargetClaimed,
-            format!("{message}; OMS and its databases were not changed"),
-        ));
+    if let Some(verdict) = judge_record(cx, name, &deployment.object) {
+        let way_out = verdict.way_out.unwrap_or_default();
+        let message = join_clause(&verdict.evidence, &way_out);
+        return Err(Next::fail(Reason::TargetClaimed, message));
     }
     let container = find_container_name(target, &deployment.object).ok_or_else(|| {
         Next::fail(
@@ -151,9 +152,14 @@ fn capture_ha(cx: &Context<'_>) -> Result<HaOriginal, Next> {
 }
 
 /// The projects whose recovery is watched.
+///
+/// One that OMS lists twice, because it moved from one page to the next meanwhile, is one: the API server refuses a
+/// status that says a key twice.
 fn list_watched(progress: &[ProjectProgress]) -> Vec<ProjectRecord> {
+    let mut known = BTreeSet::new();
     let ran = progress.iter().filter(|project| ran_before(project));
-    ran.take(MOST_PROJECTS)
+    ran.filter(|project| known.insert(&project.key))
+        .take(MOST_PROJECTS)
         .map(|project| ProjectRecord {
             id: project.key.id.clone(),
             kind: project.key.kind.as_str().into(),
@@ -162,4 +168,33 @@ fn list_watched(progress: &[ProjectProgress]) -> Vec<ProjectRecord> {
             recovered: false,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_project_that_is_listed_twice_is_one_and_ids_count_by_kind() {
+        let project = |kind: &str, id: &str| -> ProjectProgress {
+            serde_json::from_value(json!({
+                "key": {"kind": kind, "id": id}, "status": "Running", "current_step": "INCR_SYNC",
+                "incremental": true, "reverse_incremental": false, "checkpoint": 7, "reverse_checkpoint": null,
+            }))
+            .unwrap()
+        };
+        let listed = [
+            project("Sync", "p_1"),
+            project("Migration", "p_1"),
+            project("Sync", "p_1"),
+        ];
+        let watched = list_watched(&listed);
+        let keys: Vec<(&str, &str)> = watched
+            .iter()
+            .map(|project| (project.kind.as_str(), project.id.as_str()))
+            .collect();
+        assert_eq!(keys.len(), 2, "{keys:?}");
+        assert!(keys.iter().all(|(_, id)| *id == "p_1"));
+    }
 }

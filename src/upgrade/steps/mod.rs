@@ -67,9 +67,8 @@ pub fn list_defs() -> impl Iterator<Item = &'static StepDef> {
 }
 
 /// The phase that people see for a step.
-pub(crate) fn find_phase(step: Step, direction: Direction, failed: bool) -> Phase {
+pub(crate) fn find_phase(step: Step, direction: Direction) -> Phase {
     match (direction, step) {
-        (Direction::Forward, Step::Settling) if failed => Phase::Failed,
         (Direction::Forward, _) => find_def(step).phase,
         (Direction::Abort, Step::Settling) => Phase::Aborted,
         (Direction::RollBack, Step::Settling) => Phase::RolledBack,

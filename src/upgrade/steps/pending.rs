@@ -15,7 +15,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs::default(),
     ha: HaStage::AsFound,
-    failure: OnFailure::Ends,
+    failure: OnFailure::Waits,
     retries: &[],
     leads_to: &[Step::Preflight],
     decide: |cx, _| decide(cx),

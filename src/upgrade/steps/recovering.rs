@@ -7,6 +7,7 @@ use crate::facts::{Fact, Needs};
 use crate::oms::ha::HaConfig;
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
@@ -154,14 +155,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             open.join(", ")
         ),
     };
-    let late = match (
-        &cx.status.step_started_time,
-        DEF.limit.map(|limit| limit.read_seconds(cx.spec)),
-    ) {
-        (Some(since), Some(limit)) => seconds_between(since, &cx.now) >= limit,
-        _ => false,
-    };
-    if !late {
+    if cx.status.stall.is_none() && !is_time_up(cx, draft, unseen.is_some()) {
         return Next::trouble(2, Reason::ReplicationNotYetRecovered, what);
     }
     let ha = find_goal(cx);
@@ -172,6 +166,7 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
         .filter(|project| !project.recovered)
         .map(|project| OpenComponent {
             project: project.id.clone(),
+            kind: project.kind.clone(),
             message: describe_help(ProjectKind::parse(&project.kind), ha),
         })
         .collect();
@@ -181,6 +176,27 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             "{what}; the upgrade itself stands; start the components by hand (see status.openProjects), then this goes on by itself, or ask for action: RollBack"
         ),
     ))
+}
+
+/// Whether the limit is over and several looks since have shown the same.
+fn is_time_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, blind: bool) -> bool {
+    let (Some(since), Some(limit)) = (&cx.status.step_started_time, DEF.limit) else {
+        return false;
+    };
+    let beyond = seconds_between(since, &cx.now) - limit.read_seconds(cx.spec);
+    if beyond < 0 {
+        return false;
+    }
+    if was_nobody_there(draft, beyond) {
+        draft.step_started_time = Some(cx.now.clone());
+        return false;
+    }
+    let reason = Reason::ReplicationNotYetRecovered.as_str();
+    let look = match blind {
+        true => Look::Blind(reason),
+        false => Look::Wants(reason),
+    };
+    is_late(cx, draft, &look, 0)
 }
 
 fn describe_help(kind: Option<ProjectKind>, ha: bool) -> String {

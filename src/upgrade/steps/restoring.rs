@@ -4,6 +4,7 @@ use crate::protocol::report::CommandResult;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::guard::{self, run_guarded};
+use crate::upgrade::parts::leftovers::note_copies;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -24,12 +25,13 @@ pub(crate) const DEF: StepDef = StepDef {
 /// Rollback: the content of the backup comes back.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     let report = run_guarded(cx, draft, JobRole::Restore)?;
-    let Some(CommandResult::Restore(_)) = report.result else {
+    let Some(CommandResult::Restore(restored)) = report.result else {
         return Err(Next::fail(
             Reason::ReportIncomplete,
             "the restore Job reported success without a result; it is not believed",
         ));
     };
+    note_copies(draft, &restored.safety_copies);
     draft.internal.content_proof = Some(ContentProof::Restored);
     Ok(Step::StartingOld)
 }

@@ -1,6 +1,6 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
-use crate::api::{MetaDbSource, Phase, Reason, Step};
-use crate::facts::{Needs, OwnKind, OwnObject, TargetFacts};
+use crate::api::{Direction, JobRole, MetaDbSource, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::facts::{CopyNeed, Needs, OwnKind, OwnObject, TargetFacts};
 use crate::objects::deployment::is_given_back;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
@@ -8,8 +8,11 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
+use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
+use crate::upgrade::parts::originals::{keep_copy, settle_copy};
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
+use crate::upgrade::target_record::find_anothers_record;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -22,6 +25,11 @@ pub(crate) const DEF: StepDef = StepDef {
         let originals = status.internal.originals.as_ref();
         Needs {
             leftovers: !status.settled,
+            job: is_dropping(status).then_some(JobRole::DropCopies),
+            originals: match originals {
+                Some(_) if !status.settled => CopyNeed::Always,
+                _ => CopyNeed::Never,
+            },
             lock: !status.settled && may_hold_lock(status),
             query_timeout: !status.settled
                 && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
@@ -32,11 +40,12 @@ pub(crate) const DEF: StepDef = StepDef {
     failure: OnFailure::Stalls,
     retries: &[],
     leads_to: &[],
-    decide: |cx, _| decide(cx),
+    decide,
 };
 
-/// Verdict and `settled` are two facts: clean-up goes on after the verdict.
-fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+/// Verdict and `settled` are two facts: clean-up goes on after the verdict, and again when safety copies are due.
+fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    drop_due_copies(cx, draft)?;
     if !cx.status.settled && !is_abandoned(cx) {
         give_back(cx)?;
     }
@@ -44,12 +53,18 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     Err(if cx.object.finalizer {
         Next::Do(Effect::RemoveFinalizer)
     } else {
-        Next::Settled
+        Next::Settled {
+            sleep: find_sleep(cx, draft),
+        }
     })
 }
 
 fn give_back(cx: &Context<'_>) -> Result<(), Next> {
     give_back_query_timeout(cx)?;
+    let succeeded = has_succeeded(cx);
+    if succeeded {
+        keep_copy(cx)?;
+    }
     for target in &cx.observed.targets {
         give_back_target(cx, target)?;
     }
@@ -58,12 +73,24 @@ fn give_back(cx: &Context<'_>) -> Result<(), Next> {
         own.iter().partition(|own| own.kind == OwnKind::Secret);
     let others = others.into_iter().filter(|own| may_delete(own));
     delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
+    // Before the copy: nobody shall wait for the lock because a Secret cannot be read.
     release_lock(cx)?;
+    settle_copy(cx, succeeded)?;
     // Secrets last: without the account nothing can be put back in the MetaDB.
     delete_own(secrets.first().copied())
 }
 
+/// A rollback may still be asked for.
+fn has_succeeded(cx: &Context<'_>) -> bool {
+    cx.status.direction == Some(Direction::Forward) && cx.status.cause.is_none()
+}
+
+/// The limit is put back by who raised it: one that works on this MetaDB now has raised it for itself.
 fn give_back_query_timeout(cx: &Context<'_>) -> Result<(), Next> {
+    let lock = cx.observed.metadb.lock.known().and_then(Option::as_ref);
+    if lock.is_some_and(|row| row.holder != cx.object.uid) {
+        return Ok(());
+    }
     let originals = cx.originals();
     let Some(micros) = originals.and_then(|originals| originals.ob_query_timeout) else {
         return Ok(());
@@ -84,7 +111,9 @@ fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> 
     };
     match require_known(&target.deployment, 5, Reason::TargetUnseen)? {
         Some(deployment)
-            if deployment.uid == original.uid && !is_given_back(&deployment.object) =>
+            if deployment.uid == original.uid
+                && find_anothers_record(&deployment.object, &cx.object.uid).is_none()
+                && !is_given_back(&deployment.object) =>
         {
             Err(patch_target(cx, &target.name, TargetChange::GiveBack))
         }

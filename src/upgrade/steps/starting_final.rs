@@ -1,6 +1,6 @@
 //! The new version starts as it will start from now on. Pure.
 use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Fact, InitState, Needs, PodFacts};
+use crate::facts::{CopyNeed, Fact, InitState, Needs, PodFacts};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::{Context, seconds_between};
@@ -28,6 +28,7 @@ pub(crate) const DEF: StepDef = StepDef {
         programs: true,
         health: true,
         init: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::Off,

@@ -2,7 +2,7 @@
 //!
 //! OMS upgrade guide, single node, step 4.
 use crate::api::{Phase, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
@@ -23,6 +23,7 @@ pub(crate) const DEF: StepDef = StepDef {
     looks: |_| Needs {
         templates: true,
         programs: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::Off,

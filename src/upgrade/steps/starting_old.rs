@@ -1,6 +1,6 @@
 //! The old version starts on databases that suit it. Pure.
-use crate::api::{AcceptReason, Direction, Phase, Reason, Step};
-use crate::facts::Needs;
+use crate::api::{AcceptReason, Acceptance, Direction, Phase, Reason, Step};
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
@@ -24,6 +24,7 @@ pub(crate) const DEF: StepDef = StepDef {
         templates: true,
         programs: true,
         health: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::TakenBack,
@@ -73,16 +74,21 @@ fn require_old_image(cx: &Context<'_>, target: &Target<'_>) -> Result<(), Next> 
     let runs = &pod.container.image_id;
     match &target.original.image_id {
         Some(wanted) if runs != wanted && !is_accepted(cx, AcceptReason::ImageDiffers, runs) => {
-            Err(Next::Fail(Failure::with_advice(
+            let accept = Acceptance {
+                reason: AcceptReason::ImageDiffers,
+                value: runs.clone(),
+            };
+            let failure = Failure::with_advice(
                 Reason::ImageDiffers,
                 format!(
                     "{} runs {runs} although {wanted} ran before under the same name: the tag was moved; the data is that of before the upgrade; \
                      let the tag name the old image again, delete the pod, and write a new spec.retryRequest; or, where you know that image, take it \
                      upon you: {}",
                     target.original.name,
-                    describe_acceptance(AcceptReason::ImageDiffers, runs)
+                    describe_acceptance(&accept)
                 ),
-            )))
+            );
+            Err(Next::Fail(failure.with_acceptance(vec![accept])))
         }
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! The new version is stopped after its initialisation, for a normal start. Pure.
 use crate::api::{Phase, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
@@ -16,6 +16,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs {
         sessions: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::Off,

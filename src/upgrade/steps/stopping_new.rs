@@ -2,7 +2,7 @@
 //!
 //! OMS upgrade guide, rollback, step 2 (note T3).
 use crate::api::{OmsUpgradeStatus, Phase, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
@@ -19,6 +19,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs {
         sessions: true,
+        originals: CopyNeed::WhereMissing,
         ..Needs::default()
     },
     ha: HaStage::TakenBack,

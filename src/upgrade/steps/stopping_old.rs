@@ -2,12 +2,13 @@
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump).
 use crate::api::{HaDriver, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::set_ha;
+use crate::upgrade::parts::originals::secure_copy;
 use crate::upgrade::parts::stop::stop_targets;
 use crate::upgrade::parts::targets::list_stopped;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -22,6 +23,7 @@ pub(crate) const DEF: StepDef = StepDef {
     looks: |_| Needs {
         ha: true,
         sessions: true,
+        originals: CopyNeed::Always,
         ..Needs::default()
     },
     ha: HaStage::Off,
@@ -33,6 +35,7 @@ pub(crate) const DEF: StepDef = StepDef {
 
 /// The old version, before the backup.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    secure_copy(cx, draft)?;
     let targets = stop_targets(cx, &[TemplateKind::Old])?;
     require_ha_off(cx)?;
     draft.old_stopped_time.get_or_insert(cx.now.clone());

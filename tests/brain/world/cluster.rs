@@ -9,7 +9,7 @@ impl World {
             self.run_node(index);
         }
         let stopped = self.nodes.iter().all(|node| node.pod.is_none());
-        for (role, (_, end)) in &mut self.jobs {
+        for (role, (attempt, end)) in &mut self.jobs {
             if *end == JobEnd::Running {
                 *end = JobEnd::Ok;
                 match role {
@@ -19,7 +19,9 @@ impl World {
                         let (schema, writes) = self.dump.unwrap();
                         self.schema = schema;
                         self.writes = writes;
+                        self.copies.push(format!("oms_rm__omsnew_{attempt}"));
                     }
+                    JobRole::DropCopies => self.copies.clear(),
                     _ => {}
                 }
             }

@@ -16,6 +16,7 @@ impl World {
             !self.finalizer && self.lock.is_none(),
             "finalizer or lock is left"
         );
+        assert!(!self.secret, "the account is left");
         assert_eq!(
             self.query_timeout, 10_000_000,
             "ob_query_timeout is not put back"
@@ -25,6 +26,11 @@ impl World {
             "Jobs are left: {:?}",
             self.jobs
         );
+        let succeeded = status.direction == Some(Direction::Forward) && status.cause.is_none();
+        match &self.copy {
+            Some(copy) => assert!(copy.owned && succeeded, "the second copy is left to nobody"),
+            None => assert!(!succeeded, "a rollback has no second copy to go by"),
+        }
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let (wanted, schema) = match status.direction.unwrap() {
@@ -69,6 +75,9 @@ impl World {
         let status = &mut same.status;
         status.history.clear();
         status.conditions.clear();
+        // Derived for people; nothing is decided on them.
+        status.next_actions.clear();
+        (status.step_summary, status.ha) = (None, None);
         let fixed = Time(Timestamp::from_second(EPOCH).unwrap());
         for time in [
             &mut status.started_time,
@@ -84,6 +93,16 @@ impl World {
             if time.is_some() {
                 *time = Some(fixed.clone());
             }
+        }
+        let overdue = status.internal.overdue.iter_mut();
+        for looks in overdue
+            .flat_map(|one| [&mut one.wanting, &mut one.unseen])
+            .flatten()
+        {
+            (looks.since_time, looks.last_time) = (fixed.clone(), fixed.clone());
+        }
+        for left in &mut status.leftovers {
+            left.kept_until_time = None;
         }
         if let Some(backup) = &mut status.backup {
             backup.finished_time = None;

@@ -22,11 +22,15 @@ impl World {
                 phase: "Bound".into(),
             });
         }
-        if needs.prepulls && self.trouble.retagged {
+        let digest = self.digest.clone();
+        let retagged = self.trouble.retagged.then(|| format!("{OLD:?}"));
+        if needs.prepulls
+            && let Some(digest) = digest.or(retagged)
+        {
             let pull = |node: &Node| PrePullFacts {
                 target: node.object["metadata"]["name"].as_str().unwrap().into(),
                 state: PrePullState::Pulled,
-                image_id: Some(format!("{OLD:?}")),
+                image_id: Some(digest.clone()),
             };
             observed.prepulls = self.nodes.iter().map(pull).collect();
         }
@@ -44,12 +48,30 @@ impl World {
                     uid: format!("job-{attempt}"),
                     active: *end == JobEnd::Running,
                 });
-            observed.leftovers = Fact::Known(own.collect());
+            let secret = self.secret.then(|| OwnObject {
+                kind: OwnKind::Secret,
+                name: "credentials".into(),
+                uid: "secret".into(),
+                active: false,
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).collect());
         }
+        let wanted = match needs.originals {
+            CopyNeed::Never => false,
+            CopyNeed::Always => true,
+            CopyNeed::WhereMissing => {
+                lacks_record(&self.uid, &self.status, observed.targets.iter())
+            }
+        };
+        observed.originals_copy = match (wanted, self.copy_unseen) {
+            (false, _) => Fact::default(),
+            (true, true) => Fact::Unknown("secrets is forbidden".into()),
+            (true, false) => Fact::Known(self.copy.clone()),
+        };
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
             .collect();
-        if needs.wants_metadb() {
+        if needs.wants_metadb() && !self.account_gone {
             observed.account = Fact::Known(AccountSource::Keys {
                 secret: "oms-metadb".into(),
                 user_key: "user".into(),
@@ -57,7 +79,7 @@ impl World {
             });
             observed.installation = Fact::Known(Installation {
                 metadb: Address {
-                    host: "metadb".into(),
+                    host: self.metadb_host.clone(),
                     port: 2881,
                 },
                 databases: Databases {
@@ -68,8 +90,16 @@ impl World {
                 regions: vec![],
                 nodes: addresses.clone(),
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
-                init_targets: vec!["oms-1".into()],
+                init_targets: (1..=self.init_targets)
+                    .map(|n| format!("oms-{n}"))
+                    .collect(),
             });
+        }
+        if self.account_gone {
+            let missing = "no Secret is mounted as config.yaml".to_owned();
+            observed.installation = Fact::Unknown(missing.clone());
+            observed.account = Fact::Unknown(missing);
+            return observed;
         }
         let metadb = &mut observed.metadb;
         metadb.identity = Fact::Known(ServerIdentity {
@@ -105,6 +135,7 @@ impl World {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
             age_seconds: 1,
+            written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
             addresses
@@ -261,7 +292,7 @@ impl World {
             JobEnd::Running => {
                 return JobState::Running {
                     uid,
-                    progress: None,
+                    progress: self.progress.clone(),
                     problem: None,
                 };
             }
@@ -277,7 +308,7 @@ impl World {
         };
         let equal = self.dump == Some((self.schema, self.writes));
         let result = match role {
-            JobRole::Probe => CommandResult::Probe(Box::new(probe())),
+            JobRole::Probe => CommandResult::Probe(Box::new(self.probe.clone())),
             JobRole::Dump => CommandResult::Dump(DumpReport {
                 directory: "/backup/x/attempt-1".into(),
                 ..DumpReport::default()
@@ -293,7 +324,11 @@ impl World {
                 summary: "x".into(),
                 objects: 1,
             }),
-            JobRole::Restore => CommandResult::Restore(RestoreReport::default()),
+            JobRole::Restore => CommandResult::Restore(RestoreReport {
+                safety_copies: self.copies.iter().map(|name| build_copy(name)).collect(),
+                ..RestoreReport::default()
+            }),
+            JobRole::DropCopies => CommandResult::DropSafetyCopies(DropReport::default()),
         };
         let report = Report {
             command: format!("{role:?}"),
@@ -311,6 +346,14 @@ impl World {
             report: Some(Box::new(report)),
             why: String::new(),
         }
+    }
+}
+
+fn build_copy(database: &str) -> SafetyCopy {
+    SafetyCopy {
+        database: database.to_owned(),
+        tables: Some(1),
+        bytes: Some(2048),
     }
 }
 
@@ -351,7 +394,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
     }
 }
 
-fn probe() -> ProbeReport {
+pub(super) fn probe() -> ProbeReport {
     ProbeReport {
         engine: AgentEngine::OceanBase,
         server_version: "1".into(),

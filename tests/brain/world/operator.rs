@@ -1,13 +1,19 @@
 //! The operator in the small world: one pass of the brain, its effects, and strangers who write targets.
 use super::*;
 use crate::ownership::{raise_generation, record_manager};
+use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::target_change::TargetChange;
 
 impl World {
     /// One pass of the operator. True when it changed something.
     pub fn run_pass(&mut self) -> bool {
         let observed = self.observe();
-        let decision = self.ask_brain(&observed, decide);
+        self.run_pass_on(&observed)
+    }
+
+    /// The same on facts that are given.
+    pub fn run_pass_on(&mut self, observed: &Observed) -> bool {
+        let decision = self.ask_brain(observed, decide);
         match decision {
             Decision::Record { status, .. } => {
                 assert!(
@@ -44,7 +50,7 @@ impl World {
                 self.perform(effect);
                 true
             }
-            Decision::Wait { .. } | Decision::Rest => false,
+            Decision::Wait { .. } | Decision::Sleep { .. } | Decision::Rest => false,
         }
     }
 
@@ -55,7 +61,7 @@ impl World {
     ) -> Decision {
         let object = ObjectFacts {
             namespace: "oms".into(),
-            name: "up".into(),
+            name: self.name.into(),
             uid: self.uid.clone(),
             generation: self.generation,
             deleting: self.deleting,
@@ -83,7 +89,8 @@ impl World {
         match effect {
             Effect::AddFinalizer => self.finalizer = true,
             Effect::RemoveFinalizer => self.finalizer = false,
-            Effect::CreateCredentialsSecret | Effect::CreatePrePull { .. } => {}
+            Effect::CreateCredentialsSecret => self.secret = true,
+            Effect::CreatePrePull { .. } => {}
             Effect::CreateJob(order) => {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
@@ -95,7 +102,12 @@ impl World {
                     "{role:?} attempt {attempt} beside {:?}",
                     self.jobs.get(&role)
                 );
-                if role != JobRole::Probe {
+                if role == JobRole::DropCopies {
+                    let held = self.lock.as_ref().map(|(holder, _)| holder);
+                    assert_eq!(held, Some(&self.uid), "copies are dropped without the lock");
+                    assert!(self.finalizer && !self.deleting);
+                    assert_eq!(order.request.safety_copies, self.copies);
+                } else if role != JobRole::Probe {
                     assert!(
                         self.nodes.iter().all(|node| node.pod.is_none()),
                         "{role:?} Job while pods exist"
@@ -103,6 +115,26 @@ impl World {
                 }
                 self.jobs.insert(role, (attempt, JobEnd::Running));
             }
+            Effect::CreateOriginalsCopy { records } => {
+                // The API server knows no other answer to a second one.
+                let _ = self.copy.get_or_insert_with(|| OriginalsCopy {
+                    name: "oms-x-originals".into(),
+                    uid: format!("copy-{}", self.clock),
+                    resource_version: "1".into(),
+                    owned: false,
+                    records,
+                });
+            }
+            Effect::PassOriginalsCopy { uid, owned, .. } => {
+                let copy = self.copy.as_mut().unwrap();
+                assert_eq!(copy.uid, uid);
+                assert_ne!(copy.owned, owned, "a write that changes nothing");
+                copy.owned = owned;
+            }
+            Effect::DeleteOwn(own) if own.kind == OwnKind::OriginalsCopy => {
+                assert_eq!(self.copy.take().unwrap().uid, own.uid);
+            }
+            Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
             Effect::DeleteOwn(own) => {
                 let role = self
                     .jobs
@@ -267,6 +299,29 @@ impl World {
         let mut object = before.clone();
         object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(7);
         self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// The record on a target.
+    pub fn read_record(&self, index: usize) -> Option<String> {
+        let annotations = &self.nodes[index].object["metadata"]["annotations"];
+        Some(annotations[ORIGINALS_ANNOTATION].as_str()?.to_owned())
+    }
+
+    /// A stranger takes the record off a target, or writes another one.
+    pub fn write_record(&mut self, index: usize, record: Option<String>) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        let annotations = object["metadata"]["annotations"].as_object_mut();
+        let Some(annotations) = annotations.filter(|all| all.contains_key(ORIGINALS_ANNOTATION))
+        else {
+            return;
+        };
+        match record {
+            Some(record) => annotations.insert(ORIGINALS_ANNOTATION.into(), json!(record)),
+            None => annotations.remove(ORIGINALS_ANNOTATION),
+        };
+        self.own(&before, &mut object, "kubectl-annotate");
         self.store(index, object);
     }
 

@@ -44,6 +44,6 @@ def from_configmap(lab):
                "data": {"config.yaml": text}})
     remake(lab, lambda: lab.apply(manifest))
     with Upgrade(lab, "from-configmap", action="Plan") as upgrade:
-        item = upgrade.watch.wait("planned", lambda item: is_true(item, "Finished"), 180)
-        assert item["status"]["phase"] == "Planned", condition(item, "Ready")["message"]
+        item = upgrade.watch.wait("planned", lambda item: is_true(item, "Planned"), 180)
+        assert is_true(item, "PreflightPassed"), condition(item, "Ready")["message"]
         lab.kubectl("delete", "omsup", upgrade.name, "--timeout=60s")

@@ -6,7 +6,7 @@ mod phases;
 
 use super::definition::{list_words, read_schema};
 use oms_operator::api::{OmsUpgradeStatus, Step};
-use oms_operator::facts::Needs;
+use oms_operator::facts::{CopyNeed, Needs};
 use oms_operator::upgrade::{OnFailure, StepDef, find_def, list_defs};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -54,12 +54,13 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 18] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 20] {
     let Needs {
         claim,
         prepulls,
         job: _,
         leftovers,
+        originals,
         installation,
         identity,
         ha,
@@ -80,6 +81,14 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 18] {
         (claim, "claim"),
         (prepulls, "pre-pull pods"),
         (leftovers, "own objects"),
+        (
+            originals == CopyNeed::Always,
+            "second copy of the originals",
+        ),
+        (
+            originals == CopyNeed::WhereMissing,
+            "second copy of the originals where a record is missing",
+        ),
         (installation, "`config.yaml`"),
         (identity, "identity of the MetaDB"),
         (ha, "`ha.config`"),
@@ -182,9 +191,9 @@ fn each_need_is_some_steps_need() {
 #[test]
 fn failures_and_retries_are_as_the_texts_say() {
     for def in list_forward() {
-        let ends = def.failure == OnFailure::Ends;
+        let waits = def.failure == OnFailure::Waits;
         let touched = !is_before_line(def.step) || def.step >= Step::DisablingHa;
-        assert_ne!(ends, touched, "{:?}", def.step);
+        assert_ne!(waits, touched, "{:?}", def.step);
     }
     let back: Vec<Step> = list_back().iter().map(|def| def.step).collect();
     for def in list_defs() {

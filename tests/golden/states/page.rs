@@ -6,18 +6,23 @@ use oms_operator::upgrade::{Limit, OnFailure, StepDef};
 use std::collections::BTreeSet;
 
 /// When a way is taken, where a step leads to more than one, or the way means something by itself.
-const WHEN: [(Step, Step, &str); 12] = [
-    (Step::Preflight, Step::Planned, "action Plan"),
+const WHEN: [(Step, Step, &str); 13] = [
+    (Step::Preflight, Step::Planned, "action Plan, or findings"),
     (Step::Preflight, Step::Locking, "action Run"),
     (
         Step::Planned,
         Step::Preflight,
-        "action Run, or the spec is edited",
+        "an edit, a new planRequest, or a gate or window that opens",
     ),
     (
         Step::VerifyingBackup,
         Step::StartingNew,
         "point of no return",
+    ),
+    (
+        Step::VerifyingBackup,
+        Step::BackingUp,
+        "an OMS wrote after the dump",
     ),
     (
         Step::StoppingJobs,
@@ -54,8 +59,8 @@ const FORWARD: &str = "
 ## The way forward
 
 A request turns every step back: `action: Abort` or a deletion before the point of no return, `action: RollBack` (also after success) or
-`action: Abort` after it. As long as nothing was touched, an edit of the spec begins `Preflight` anew. The arrows to `Aborting`, `RollingBack`,
-`Failed` and `Stalled` are what follows by itself when a step cannot be done. `StartingFinal` also asks (`InitUnconfirmed`) where `docker_init.sh`
+`action: Abort` after it. As long as nothing was touched, an edit of what the plan depends on, or a new `spec.planRequest`, begins `Preflight` anew.
+A plan with findings waits in `Planned` for that, whatever `action` says. The arrows to `Aborting`, `RollingBack` and `Stalled` are what follows by itself when a step cannot be done. `StartingFinal` also asks (`InitUnconfirmed`) where `docker_init.sh`
 did not say that it is complete.
 ";
 
@@ -109,7 +114,7 @@ fn draw_ways(def: &StepDef) -> String {
 /// Where a step of the way forward leads when it cannot be done.
 fn find_failure(def: &StepDef) -> &'static str {
     match def.failure {
-        OnFailure::Ends => "Failed",
+        OnFailure::Waits => "Planned",
         OnFailure::TurnsBack if is_before_line(def.step) => "Aborting",
         OnFailure::TurnsBack => "RollingBack",
         OnFailure::Stalls => "Stalled",
@@ -127,7 +132,10 @@ fn draw_forward() -> String {
         text.push_str(&draw_ways(def));
         if may_fail(def) {
             let failure = find_failure(def);
-            text.push_str(&draw(&format!("{:?}", def.step), failure, None));
+            let drawn = def.leads_to.contains(&Step::Planned) && failure == "Planned";
+            if !drawn {
+                text.push_str(&draw(&format!("{:?}", def.step), failure, None));
+            }
             if failure == "Stalled" {
                 let when = Some("spec.retryRequest is new, or it comes true");
                 text.push_str(&draw(failure, &format!("{:?}", def.step), when));
@@ -135,7 +143,7 @@ fn draw_forward() -> String {
         }
     }
     text.push_str("    Settling --> Succeeded\n    Succeeded --> RollingBack: action RollBack\n");
-    text.push_str("    Failed --> [*]\n    Succeeded --> [*]\n");
+    text.push_str("    Succeeded --> [*]\n");
     text
 }
 
@@ -199,7 +207,9 @@ fn describe_looks(def: &StepDef) -> String {
 fn describe_failure(def: &StepDef) -> &'static str {
     match find_failure(def) {
         _ if !may_fail(def) => "–",
-        "Failed" => "ends as `Failed`; OMS and its databases were not changed",
+        "Planned" => {
+            "it stands in the plan, which waits for a person: `Planned`; OMS and its databases were not changed"
+        }
         "Aborting" => "everything goes back: `Aborting`",
         "RollingBack" => {
             "everything goes back, with the data: `RollingBack`; with `rollback.policy: OnRequest` a person is asked first"

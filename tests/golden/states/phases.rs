@@ -37,7 +37,7 @@ fn describe_failure(def: &StepDef) -> &'static str {
     match def.failure {
         // What has no limit waits, and does not fail.
         _ if def.limit.is_none() => "",
-        OnFailure::Ends => "`Failed`, as before",
+        OnFailure::Waits => "waits as `Planned` with what was found, as before",
         OnFailure::TurnsBack if is_before_line(def.step) => "`Aborted`, as before",
         OnFailure::TurnsBack => "`RolledBack`",
         OnFailure::Stalls => "waits for you",
@@ -98,8 +98,10 @@ fn draw() -> String {
             for to in def.leads_to.iter().map(|step| find_def(*step)) {
                 let when = match to.phase {
                     _ if to.step == LINE => ": point of no return",
-                    Phase::Planned => ": action Plan",
-                    Phase::Preflight => ": action Run",
+                    Phase::Planned => ": action Plan, or findings",
+                    Phase::Preflight => {
+                        ": an edit, a new planRequest, or a gate or window that opens"
+                    }
                     _ => "",
                 };
                 if to.phase != from {
@@ -108,7 +110,8 @@ fn draw() -> String {
             }
             match def.failure {
                 _ if def.limit.is_none() => {}
-                OnFailure::Ends => add(format!("{from:?} --> Failed")),
+                OnFailure::Waits if from == Phase::Preflight => {}
+                OnFailure::Waits => add(format!("{from:?} --> Planned: the lock is not to be had")),
                 OnFailure::TurnsBack if is_before_line(def.step) => {
                     add(format!("{from:?} --> Aborting"));
                 }

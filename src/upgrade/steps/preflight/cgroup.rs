@@ -6,35 +6,26 @@
 use crate::facts::Fact;
 use crate::oms::version::{needs_cgroup_v1, parse_image_version};
 use crate::upgrade::context::Context;
-use crate::upgrade::steps::preflight::check::Verdict;
+use crate::upgrade::steps::preflight::targets::name_target;
+use crate::upgrade::steps::preflight::verdict::Verdict;
 
-/// Every node runs cgroup v1, or OMS is seen to run on it all the same.
-pub(crate) fn judge_cgroup(cx: &Context<'_>) -> Verdict {
+/// The node of a target runs cgroup v1, or OMS is seen to run on it all the same.
+pub(crate) fn judge_cgroup(cx: &Context<'_>, index: usize) -> Verdict {
     if parse_image_version(&cx.spec.image).is_some_and(|version| !needs_cgroup_v1(version)) {
-        return Verdict::Passed("this version runs on cgroup v2 too".into());
+        return Verdict::passed("this version runs on cgroup v2 too");
     }
-    let verdicts: Vec<Verdict> = (0..cx.observed.targets.len())
-        .map(|index| judge_node(cx, index))
-        .collect();
-    let rank = |verdict: &Verdict| match verdict {
-        Verdict::Failed(_) | Verdict::Skippable(_) => 0,
-        Verdict::Unseen(_) => 1,
-        Verdict::Warning(_) => 2,
-        Verdict::Passed(_) => 3,
+    let Some(facts) = cx.observed.targets.get(index) else {
+        return Verdict::not_made(&name_target(cx, index));
     };
-    match verdicts.into_iter().min_by_key(rank) {
-        Some(verdict) if !matches!(verdict, Verdict::Passed(_)) => verdict,
-        _ => Verdict::Passed("every node runs cgroup v1".into()),
-    }
-}
-
-fn judge_node(cx: &Context<'_>, index: usize) -> Verdict {
-    let facts = &cx.observed.targets[index];
     let name = &facts.name;
     match &facts.cgroup_v1 {
-        Fact::Known(true) => return Verdict::Passed(String::new()),
+        Fact::Known(true) => return Verdict::passed("its node runs cgroup v1"),
+        // It is read inside of the container.
+        Fact::Unknown(_) if facts.find_running().is_none() => {
+            return Verdict::not_made(&name_target(cx, index));
+        }
         Fact::Unknown(reason) => {
-            return Verdict::Unseen(format!(
+            return Verdict::unread(format!(
                 "the cgroup version of the node of {name} cannot be read: {reason}"
             ));
         }
@@ -42,18 +33,23 @@ fn judge_node(cx: &Context<'_>, index: usize) -> Verdict {
     }
     let guide = "OceanBase's troubleshooting guide says that OMS before 4.2.5 shows an abnormal server status there";
     match find_host_status(cx, index) {
-        Err(reason) => Verdict::Unseen(format!(
-            "the node of {name} runs cgroup v2 ({guide}), and whether OMS is ONLINE on it now cannot be seen: {reason}"
-        )),
-        Ok(status) if status == "ONLINE" => Verdict::Warning(format!(
-            "the node of {name} runs cgroup v2; {guide}, but the version that runs is ONLINE on it. Should the new one not be, \
-             the upgrade is rolled back"
-        )),
-        Ok(status) => Verdict::Skippable(format!(
-            "the node of {name} runs cgroup v2, and OMS is {status} on it; {guide}. Run OMS on a node with cgroup v1; or, where you \
-             know that the new version runs there: checks: [{{name: CgroupVersion, policy: Skip, reason: \"…\"}}] (Attest does not \
-             help, because this was seen)"
-        )),
+        Err(reason) => Verdict::unseen(
+            format!(
+                "the node of {name} runs cgroup v2 ({guide}), and whether OMS is ONLINE on it now cannot be seen: {reason}"
+            ),
+            "run OMS on a node with cgroup v1",
+        ),
+        Ok(status) if status == "ONLINE" => Verdict::warning(
+            format!(
+                "the node of {name} runs cgroup v2; {guide}, but the version that runs is ONLINE on it"
+            ),
+            "nothing; should the new version not be ONLINE, the upgrade is rolled back",
+        ),
+        Ok(status) => Verdict::skippable(
+            format!("the node of {name} runs cgroup v2, and OMS is {status} on it; {guide}"),
+            "run OMS on a node with cgroup v1; or, where you know that the new version runs there: \
+             checks: [{name: CgroupVersion, policy: Skip, reason: \"…\"}] (Attest does not help, because this was seen)",
+        ),
     }
 }
 
@@ -82,10 +78,11 @@ fn find_host_status(cx: &Context<'_>, index: usize) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus};
-    use crate::facts::{Observed, TargetFacts};
+    use crate::facts::{Observed, PodFacts, TargetFacts};
     use crate::oms::installation::Installation;
     use crate::oms::metadb::HostRow;
     use crate::upgrade::ObjectFacts;
+    use crate::upgrade::steps::preflight::verdict::Kind;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
@@ -102,6 +99,7 @@ mod tests {
             targets: vec![TargetFacts {
                 name: "oms".into(),
                 cgroup_v1: v1,
+                pods: Fact::Known(vec![running()]),
                 ..TargetFacts::default()
             }],
             installation: Fact::Known(Installation {
@@ -111,13 +109,20 @@ mod tests {
             ..Observed::default()
         };
         observed.metadb.hosts = hosts;
-        judge_cgroup(&Context {
+        let cx = Context {
             now: Time("2026-01-01T00:00:00Z".parse().unwrap()),
             object: &ObjectFacts::default(),
             spec: &spec,
             status: &OmsUpgradeStatus::default(),
             observed: &observed,
-        })
+        };
+        judge_cgroup(&cx, 0)
+    }
+
+    fn running() -> PodFacts {
+        let mut pod = PodFacts::default();
+        pod.container.running = true;
+        pod
     }
 
     fn host(status: &str) -> Fact<Vec<HostRow>> {
@@ -127,6 +132,10 @@ mod tests {
         }])
     }
 
+    fn tell(verdict: &Verdict) -> &str {
+        verdict.way_out.as_deref().unwrap_or_default()
+    }
+
     const IMAGE: &str = "oms:feature_4.0.0-ce";
     const ADDRESS: Option<&str> = Some("10.0.0.1");
 
@@ -134,7 +143,7 @@ mod tests {
     fn cgroup_v2_is_a_warning_where_oms_is_online_on_it() {
         let verdict = judge(IMAGE, Fact::Known(false), ADDRESS, host("ONLINE"));
         assert!(
-            matches!(&verdict, Verdict::Warning(text) if text.contains("rolled back")),
+            verdict.kind == Kind::Warning && tell(&verdict).contains("rolled back"),
             "{verdict:?}"
         );
     }
@@ -143,9 +152,8 @@ mod tests {
     fn cgroup_v2_fails_with_the_way_out_where_oms_is_seen_not_to_be_online() {
         for hosts in [host("OFFLINE"), Fact::Known(vec![])] {
             let verdict = judge(IMAGE, Fact::Known(false), ADDRESS, hosts);
-            let Verdict::Skippable(text) = &verdict else {
-                panic!("{verdict:?}");
-            };
+            assert_eq!(verdict.kind, Kind::Skippable);
+            let text = tell(&verdict);
             assert!(
                 text.contains("policy: Skip") && text.contains("Attest does not help"),
                 "{text}"
@@ -161,7 +169,7 @@ mod tests {
             (Fact::Known(false), ADDRESS, Fact::default()),
         ] {
             let verdict = judge(IMAGE, v1, address, hosts);
-            assert!(matches!(verdict, Verdict::Unseen(_)), "{verdict:?}");
+            assert!(verdict.is_unseen(), "{verdict:?}");
         }
     }
 
@@ -174,9 +182,6 @@ mod tests {
             None,
             Fact::default(),
         );
-        assert!(matches!(
-            (old, new),
-            (Verdict::Passed(_), Verdict::Passed(_))
-        ));
+        assert_eq!((old.kind, new.kind), (Kind::Passed, Kind::Passed));
     }
 }

@@ -1,94 +1,140 @@
 //! Preflight checks of installation, claim and MetaDB. Pure.
-use crate::api::CheckName;
+use crate::api::{CheckName, MetaDbSource};
 use crate::facts::Fact;
 use crate::metadb::describe_removal;
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
-use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
-use crate::upgrade::steps::preflight::check::{CheckId, Found, Verdict};
-use crate::upgrade::steps::preflight::images::judge_versions;
+use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::sessions::{judge_own_sessions, judge_sessions};
-use crate::upgrade::steps::preflight::targets::{judge_owners, judge_restarts};
+use crate::upgrade::steps::preflight::targets::name_target;
+use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
 
-/// Installation, MetaDB, HA, claim, and what the user may attest.
+/// What holds the configuration of OMS, as people call it.
+const CONFIG: &str = "config.yaml";
+
+/// Installation, MetaDB, HA and claim.
 pub(crate) fn check_installation(cx: &Context<'_>) -> Vec<Found> {
-    let observed = cx.observed;
-    let mut found = vec![(CheckId::Claim, judge_claim(cx))];
-    found.push((
-        CheckId::Installation,
-        match &observed.installation {
-            Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-            Fact::Known(known) => Verdict::Passed(format!(
-                "MetaDB {}, databases {}",
-                known.metadb,
-                known.databases.names().join(", ")
-            )),
-        },
-    ));
-    if observed.installation.known().is_some() {
-        found.push((
-            CheckId::MetaDb,
-            match &observed.metadb.identity {
-                Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-                Fact::Known(identity) => Verdict::Passed(identity.describe()),
-            },
-        ));
-        found.push((CheckId::OneUpgradePerMetaDb, judge_lock(cx)));
-        found.push((CheckId::HaReadable, judge_ha(cx)));
-        found.push((
-            CheckId::Named(CheckName::SessionsVisible),
-            judge_sessions(cx),
-        ));
-        found.push((
-            CheckId::Named(CheckName::OnlyOwnSessions),
-            judge_own_sessions(cx),
-        ));
-        found.push((CheckId::Named(CheckName::AllNodesListed), judge_nodes(cx)));
+    let metadb = name_metadb(cx);
+    let needs = find_metadb_needs(cx);
+    let read = |id: CheckId, subject: &str, verdict: Verdict| {
+        Found::new(id, subject, verdict.after(needs.as_deref()))
+    };
+    let mut found = vec![
+        Found::new(CheckId::Claim, &cx.spec.backup.claim_name, judge_claim(cx)),
+        Found::new(CheckId::Installation, CONFIG, judge_installation(cx)),
+        Found::new(CheckId::MetaDb, &metadb, judge_metadb(cx)),
+        read(CheckId::OneUpgradePerMetaDb, &metadb, judge_lock(cx)),
+        read(CheckId::HaReadable, "ha.config", judge_ha(cx)),
+    ];
+    for (name, verdict) in [
+        (CheckName::SessionsVisible, judge_sessions(cx)),
+        (CheckName::OnlyOwnSessions, judge_own_sessions(cx)),
+    ] {
+        found.push(read(CheckId::Named(name), &metadb, verdict));
     }
-    found.push((CheckId::Named(CheckName::SourceVersion), judge_versions(cx)));
-    found.push((CheckId::Named(CheckName::CgroupVersion), judge_cgroup(cx)));
-    found.push((
-        CheckId::Named(CheckName::OldImageRestarts),
-        judge_restarts(cx),
-    ));
-    found.push((CheckId::Named(CheckName::NoOtherOwner), judge_owners(cx)));
+    let id = CheckId::Named(CheckName::AllNodesListed);
+    for (node, verdict) in judge_nodes(cx) {
+        found.push(read(id, &node, verdict));
+    }
     found
+}
+
+/// The MetaDB as the subject of a check.
+pub(crate) fn name_metadb(cx: &Context<'_>) -> String {
+    let installation = cx.observed.installation.known();
+    installation.map_or_else(|| "MetaDB".into(), |known| known.metadb.to_string())
+}
+
+/// What has to be mended before anything can be read in the MetaDB.
+pub(crate) fn find_metadb_needs(cx: &Context<'_>) -> Option<String> {
+    if cx.observed.installation.known().is_none() {
+        Some(format!("Installation {CONFIG}"))
+    } else if cx.observed.metadb.identity.known().is_none() {
+        Some(format!("MetaDb {}", name_metadb(cx)))
+    } else {
+        None
+    }
 }
 
 fn judge_claim(cx: &Context<'_>) -> Verdict {
     let name = &cx.spec.backup.claim_name;
     match &cx.observed.claim {
-        Fact::Unknown(reason) => Verdict::Unseen(format!(
+        Fact::Unknown(reason) => Verdict::unread(format!(
             "PersistentVolumeClaim {name} cannot be read: {reason}"
         )),
-        Fact::Known(claim) if !claim.exists => Verdict::Failed(format!(
-            "spec.backup.claimName: PersistentVolumeClaim {name} does not exist in namespace {}; create it",
-            cx.object.namespace
-        )),
-        Fact::Known(claim) if claim.phase == "Lost" => Verdict::Failed(format!(
-            "spec.backup.claimName: PersistentVolumeClaim {name} has lost its volume"
-        )),
-        Fact::Known(claim) => Verdict::Passed(format!("{name} is {}", claim.phase)),
+        Fact::Known(claim) if !claim.exists => Verdict::failed(
+            format!(
+                "PersistentVolumeClaim {name} does not exist in namespace {}",
+                cx.object.namespace
+            ),
+            "create it, or correct spec.backup.claimName",
+        ),
+        Fact::Known(claim) if claim.phase == "Lost" => Verdict::failed(
+            format!("PersistentVolumeClaim {name} has lost its volume"),
+            "name another one in spec.backup.claimName",
+        ),
+        Fact::Known(claim) => Verdict::passed(format!("{name} is {}", claim.phase)),
+    }
+}
+
+/// What is not found because a target is not there follows from that.
+fn judge_installation(cx: &Context<'_>) -> Verdict {
+    let reason = match &cx.observed.installation {
+        Fact::Known(known) => {
+            return Verdict::passed(format!(
+                "MetaDB {}, databases {}",
+                known.metadb,
+                known.databases.names().join(", ")
+            ));
+        }
+        Fact::Unknown(reason) => reason,
+    };
+    let inside = cx.spec.metadb.find_source() == MetaDbSource::Container;
+    let is_missing = |index: &usize| {
+        let facts = cx.observed.targets.get(*index);
+        facts.is_none_or(|facts| {
+            let there = matches!(facts.deployment, Fact::Known(Some(_)));
+            !there || inside && facts.find_running().is_none()
+        })
+    };
+    let missing = (0..cx.spec.targets.len()).find(is_missing);
+    let needs = missing.map(|index| name_target(cx, index));
+    Verdict::unread(reason.as_str()).after(needs.as_deref())
+}
+
+fn judge_metadb(cx: &Context<'_>) -> Verdict {
+    match &cx.observed.metadb.identity {
+        Fact::Known(identity) => Verdict::passed(identity.describe()),
+        Fact::Unknown(_) if cx.observed.installation.known().is_none() => {
+            Verdict::not_made(&format!("Installation {CONFIG}"))
+        }
+        Fact::Unknown(reason) => Verdict::unseen(
+            reason.as_str(),
+            "see that the MetaDB answers the operator, and that it takes the account",
+        ),
     }
 }
 
 fn judge_lock(cx: &Context<'_>) -> Verdict {
     match &cx.observed.metadb.lock {
-        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
-        Fact::Known(Some(row)) if row.holder != cx.object.uid => Verdict::Failed(format!(
-            "another upgrade ({}) holds the lock of this MetaDB; wait for it. If it exists no more: drop table oms_operator_lock.upgrade_lock",
-            row.note
-        )),
-        Fact::Known(_) => Verdict::Passed("no other upgrade works on this MetaDB".into()),
+        Fact::Unknown(reason) => Verdict::unread(reason.as_str()),
+        Fact::Known(Some(row)) if row.holder != cx.object.uid => Verdict::failed(
+            format!(
+                "another upgrade ({}) holds the lock of this MetaDB",
+                row.note
+            ),
+            "wait for it. If it exists no more: delete from oms_operator_lock.upgrade_lock where id = 1",
+        ),
+        Fact::Known(_) => Verdict::passed("no other upgrade works on this MetaDB"),
     }
 }
 
 fn judge_ha(cx: &Context<'_>) -> Verdict {
     match &cx.observed.metadb.ha {
-        Fact::Unknown(reason) => Verdict::Unseen(reason.clone()),
+        Fact::Unknown(reason) => Verdict::unread(reason.as_str()),
         Fact::Known(HaRow::NoTable | HaRow::NoRow) => {
-            Verdict::Passed("there is no ha.config, so HA is off".into())
+            Verdict::passed("there is no ha.config, so HA is off")
         }
         Fact::Known(HaRow::Text(text)) => match HaConfig::parse(text) {
             Ok(config) => judge_kept_keys(
@@ -100,7 +146,10 @@ fn judge_ha(cx: &Context<'_>) -> Verdict {
                     "HA is off"
                 },
             ),
-            Err(error) => Verdict::Failed(error.to_string()),
+            Err(error) => Verdict::failed(
+                error.to_string(),
+                "correct ha.config in the console: System Management > System Parameters",
+            ),
         },
     }
 }
@@ -108,7 +157,7 @@ fn judge_ha(cx: &Context<'_>) -> Verdict {
 /// Keys that an earlier upgrade has left go back with this one, so a person who wants them must say so before.
 fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
     let kept = match &cx.observed.metadb.kept_keys {
-        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Unknown(reason) => return Verdict::unread(reason.as_str()),
         Fact::Known(kept) => kept.as_ref(),
     };
     let installation = cx.observed.installation.known();
@@ -120,43 +169,57 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
         .map(|key| format!("\"{}\": {}", key.key, key.value))
         .collect();
     match kept {
-        Some(kept) if !left.is_empty() => Verdict::Warning(format!(
-            "{ha}; ha.config still has {}, left by {} for the recovery of replication; this upgrade puts back what was there before once every project advances. \
-             If these values are your own by now, say so first: {}",
-            left.join(", "),
-            kept.note,
-            describe_removal(&rm)
-        )),
-        _ => Verdict::Passed(ha.into()),
+        Some(kept) if !left.is_empty() => Verdict::warning(
+            format!(
+                "{ha}; ha.config still has {}, left by {} for the recovery of replication; this upgrade puts back what was there before once every project advances",
+                left.join(", "),
+                kept.note
+            ),
+            format!(
+                "if these values are your own by now, say so first: {}",
+                describe_removal(&rm)
+            ),
+        ),
+        _ => Verdict::passed(ha),
     }
 }
 
-fn judge_nodes(cx: &Context<'_>) -> Verdict {
+/// Each node that is no target; one word for all where none is missing.
+fn judge_nodes(cx: &Context<'_>) -> Vec<(String, Verdict)> {
+    let every = |verdict| vec![("every node".to_owned(), verdict)];
     let Some(installation) = cx.observed.installation.known() else {
-        return Verdict::Unseen("the installation is not known".into());
+        return every(Verdict::unread("the installation is not known"));
     };
     let mut nodes = installation.nodes.clone();
     match &cx.observed.metadb.hosts {
         Fact::Known(hosts) => nodes.extend(hosts.iter().map(|host| host.ip.clone())),
-        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Unknown(reason) => return every(Verdict::unread(reason.as_str())),
     }
     nodes.sort();
     nodes.dedup();
     if installation.target_addresses.iter().any(Option::is_none) {
-        return Verdict::Unseen(
-            "a target has no literal OMS_HOST_IP, so its node address cannot be told".into(),
-        );
+        return every(Verdict::unseen(
+            "a target has no literal OMS_HOST_IP, so its node address cannot be told",
+            "give it one, and let the pod restart",
+        ));
     }
-    let missing: Vec<String> = nodes
+    let missing: Vec<(String, Verdict)> = nodes
         .into_iter()
         .filter(|node| !installation.target_addresses.contains(&Some(node.clone())))
+        .map(|node| {
+            let verdict = Verdict::failed(
+                format!(
+                    "node {node} of the installation is not listed; all nodes are upgraded together"
+                ),
+                "list its Deployment in spec.targets",
+            );
+            (node, verdict)
+        })
         .collect();
     if missing.is_empty() {
-        Verdict::Passed("every node of the installation is a target".into())
-    } else {
-        Verdict::Failed(format!(
-            "spec.targets: node(s) {} of the installation are not listed; all nodes are upgraded together",
-            missing.join(", ")
-        ))
+        return every(Verdict::passed(
+            "every node of the installation is a target",
+        ));
     }
+    missing
 }

@@ -1,31 +1,45 @@
 //! Preflight: read-only towards OMS. Probe Job, pre-pull, named checks, plan. Pure.
+//!
+//! Whatever can be looked at is looked at: one finding hides no other. What needs something that is missing is told as
+//! not made. Findings end nothing, they stand in the plan.
 mod cgroup;
 pub(crate) mod check;
+mod estimate;
 mod images;
 mod installation;
+mod leaves;
 mod plan;
+mod plan_hash;
 mod probe;
-pub(crate) mod projects;
+mod projects;
+mod records;
 mod sessions;
 pub(crate) mod targets;
+mod verdict;
 
 use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{Fact, JobState, Needs};
-use crate::protocol::report::CommandResult;
+use crate::facts::{Fact, JobState, Needs, OwnKind};
+use crate::protocol::report::{CommandResult, Outcome, ProbeReport, Report};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::lateness::{Look, is_late};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::run_job;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use crate::upgrade::steps::preflight::check::{CheckId, Verdict, find_policy};
-use crate::upgrade::steps::preflight::images::{judge_pulls, pull_images};
+use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
+use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::images::{judge_pull, judge_version, pull_images};
 use crate::upgrade::steps::preflight::installation::check_installation;
-use crate::upgrade::steps::preflight::plan::conclude;
-use crate::upgrade::steps::preflight::probe::check_probe;
+use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
+use crate::upgrade::steps::preflight::probe::{Probing, check_probe};
 use crate::upgrade::steps::preflight::projects::check_projects;
-use crate::upgrade::steps::preflight::targets::check_targets;
+use crate::upgrade::steps::preflight::records::check_records;
+use crate::upgrade::steps::preflight::targets::{
+    check_targets, is_claimed, judge_owner, judge_restart,
+};
+use crate::upgrade::steps::preflight::verdict::{Found, Verdict, find_policy};
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -53,14 +67,14 @@ pub(crate) const DEF: StepDef = StepDef {
         ..Needs::default()
     },
     ha: HaStage::AsFound,
-    failure: OnFailure::Ends,
+    failure: OnFailure::Waits,
     retries: &[],
     leads_to: &[Step::Planned, Step::Locking],
     decide,
 };
 
-/// Seconds that facts which cannot be read are waited for: long enough for a hiccup, short enough
-/// for a wrong password.
+/// Seconds from which on looks count at which a fact cannot be read: several of them are more than a hiccup, and a
+/// wrong password is told soon.
 const PATIENCE: i64 = 20;
 
 /// Looks, tries, judges.
@@ -70,42 +84,143 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     // Nobody is passed over because nobody was looked for.
     require_known(&cx.observed.rivals, 2, Reason::RivalsUnseen)?;
-    let mut verdicts = check_targets(cx);
-    if verdicts
-        .iter()
-        .any(|(_, verdict)| matches!(verdict, Verdict::Failed(_)))
-    {
-        return conclude(cx, draft, verdicts, None);
+    if may_read_account(cx) {
+        ensure_account(cx)?;
     }
-    ensure_account(cx)?;
-    verdicts.extend(check_installation(cx));
-    wait_for_facts(cx, &verdicts)?;
-    if verdicts
-        .iter()
-        .any(|(name, verdict)| name.find_negotiable().is_none() && !verdict.is_good())
-    {
-        return conclude(cx, draft, verdicts, None);
-    }
-    pull_images(cx)?;
-    stop_former_probe(cx)?;
-    let report = match run_job(cx, draft, JobRole::Probe) {
-        Err(Next::Fail(failure)) => {
-            verdicts.push((CheckId::BackupProbe, Verdict::Failed(failure.message)));
-            return conclude(cx, draft, verdicts, None);
+    let mut report = None;
+    let probe = match find_probe_needs(cx) {
+        Some(needs) => Ok(Probing::NotMade(needs)),
+        None => {
+            stop_former_probe(cx)?;
+            run_job(cx, draft, JobRole::Probe).and_then(|ended| read_probe(report.insert(ended)))
         }
-        other => other?,
     };
-    let Some(CommandResult::Probe(probe)) = report.result else {
-        return Err(Next::fail(
-            Reason::ReportIncomplete,
-            "the probe Job reported success without a result",
-        ));
+    let probe = match probe {
+        Err(Next::Fail(failure)) => Ok(Probing::Failed(failure.message)),
+        Err(next @ Next::Do(_)) => return Err(next),
+        other => other,
     };
-    verdicts.extend(check_probe(&probe));
-    verdicts.extend(check_projects(cx));
-    verdicts.push((CheckId::Named(CheckName::ImagePullable), judge_pulls(cx)));
-    wait_for_facts(cx, &verdicts)?;
-    conclude(cx, draft, verdicts, Some(&probe))
+    // The images are pulled while the Job runs.
+    match (pull_images(cx), &probe) {
+        (Err(next @ Next::Do(_)), _) | (Err(next), Ok(_)) => return Err(next),
+        _ => {}
+    }
+    let probing = probe?;
+    let found = check_all(cx, &probing);
+    wait_for_facts(cx, draft, &found)?;
+    Ok(conclude(cx, draft, found, probing.report()))
+}
+
+/// What is known when a step before the start does not come to its end stands in the plan, with the reason.
+pub(crate) fn tell_failure(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Failure) {
+    if cx.status.step != Some(Step::Preflight) {
+        return conclude_without_end(cx, draft, None, None, failure);
+    }
+    let probing = find_probe_needs(cx).map_or_else(|| look_for_probe(cx), Probing::NotMade);
+    let found = check_all(cx, &probing);
+    conclude_without_end(cx, draft, Some(found), probing.report(), failure);
+}
+
+/// Judges one target, by its place in the spec.
+type Judge = fn(&Context<'_>, usize) -> Verdict;
+
+/// Everything that is looked at.
+fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
+    let mut found = check_targets(cx);
+    found.extend(check_records(cx));
+    found.extend(check_installation(cx));
+    let judges: [(CheckName, Judge); 5] = [
+        (CheckName::SourceVersion, judge_version),
+        (CheckName::CgroupVersion, judge_cgroup),
+        (CheckName::OldImageRestarts, judge_restart),
+        (CheckName::NoOtherOwner, judge_owner),
+        (CheckName::ImagePullable, judge_pull),
+    ];
+    for (name, judge) in judges {
+        for (index, target) in cx.spec.targets.iter().enumerate() {
+            let id = CheckId::Named(name);
+            found.push(Found::new(id, &target.name, judge(cx, index)));
+        }
+    }
+    found.extend(check_projects(cx));
+    found.extend(check_probe(cx, probing));
+    found
+}
+
+/// The account that has to be read from a container can be read where one runs.
+fn may_read_account(cx: &Context<'_>) -> bool {
+    let own = cx.observed.leftovers.known();
+    let known = own.is_some_and(|own| own.iter().any(|own| own.kind == OwnKind::Secret));
+    let mut targets = cx.observed.targets.iter();
+    known || targets.any(|facts| facts.find_running().is_some())
+}
+
+/// What is missing for the probe: it needs claim, MetaDB and account, and it must not come between another upgrade
+/// and its databases.
+fn find_probe_needs(cx: &Context<'_>) -> Option<String> {
+    let rivals = cx.observed.rivals.known().is_none_or(|all| !all.is_empty());
+    if rivals {
+        return Some("OneUpgrade".into());
+    }
+    if is_claimed(cx) {
+        return Some("Targets without the record of another upgrade".into());
+    }
+    let needed = [
+        CheckId::Claim,
+        CheckId::Installation,
+        CheckId::MetaDb,
+        CheckId::OneUpgradePerMetaDb,
+    ];
+    let found = check_installation(cx);
+    let missing: Vec<String> = found
+        .iter()
+        .filter(|one| needed.contains(&one.id) && !one.verdict.is_good())
+        .map(|one| format!("{} {}", one.id.name(), one.subject))
+        .collect();
+    if missing.is_empty() {
+        return match &cx.observed.account {
+            Fact::Known(_) => None,
+            Fact::Unknown(_) => Some("an account of the MetaDB".into()),
+        };
+    }
+    Some(missing.join(", "))
+}
+
+/// The answer of a Job that succeeded.
+fn read_probe(report: &Report) -> Result<Probing<'_>, Next> {
+    Ok(match &report.result {
+        Some(CommandResult::Probe(probe)) => Probing::Reported(probe),
+        _ => Probing::Failed("the probe Job reported success without a result".into()),
+    })
+}
+
+/// What the newest Job has come to, without doing anything about it.
+fn look_for_probe<'a>(cx: &Context<'a>) -> Probing<'a> {
+    let mut jobs = cx.status.internal.jobs.iter();
+    let job = jobs.find(|job| job.role == JobRole::Probe);
+    let is_ours = |report: &&Report| {
+        report.upgrade_uid == cx.object.uid
+            && report.outcome == Outcome::Succeeded
+            && job.is_some_and(|job| job.attempt == report.attempt)
+    };
+    let ended = match &cx.observed.job {
+        Fact::Known(JobState::Ended { report, .. }) => report.as_deref().filter(is_ours),
+        _ => None,
+    };
+    let result = ended.and_then(|report| report.result.as_ref());
+    match result {
+        Some(CommandResult::Probe(probe)) => Probing::Reported(probe),
+        _ => Probing::NotMade("the end of the probe Job".into()),
+    }
+}
+
+impl Probing<'_> {
+    fn report(&self) -> Option<&ProbeReport> {
+        match self {
+            Self::Reported(report) => Some(report),
+            Self::Failed(_) | Self::NotMade(_) => None,
+        }
+    }
 }
 
 /// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
@@ -116,19 +231,37 @@ fn stop_former_probe(cx: &Context<'_>) -> Result<(), Next> {
     }
 }
 
-/// Facts that cannot be read yet are waited for, for a while; then it is time to judge.
-fn wait_for_facts(cx: &Context<'_>, verdicts: &[(CheckId, Verdict)]) -> Result<(), Next> {
+/// Facts that cannot be read yet are waited for, from the first look that did not see them; then it is time to judge.
+/// What the API server does not tell is waited for as long as preflight may last.
+fn wait_for_facts(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    found: &[Found],
+) -> Result<(), Next> {
+    let required = |one: &&Found| find_policy(cx, one.id) == CheckPolicy::Require;
+    let find = |kind: fn(&Found) -> bool| found.iter().filter(required).find(|one| kind(one));
+    let lost = find(|one| one.verdict.is_unread() && is_lost(one.id));
+    let unread = lost.or_else(|| find(|one| one.verdict.is_unread()));
+    let Some(one) = unread.or_else(|| find(|one| one.verdict.is_unseen())) else {
+        return Ok(());
+    };
+    let name = one.id.name();
     let since = cx.status.step_started_time.as_ref();
-    if since.is_none_or(|since| seconds_between(since, &cx.now) >= PATIENCE) {
+    let lasted = since.map_or(0, |since| seconds_between(since, &cx.now));
+    let limit = match lost {
+        Some(_) => Limit::Preflight.read_seconds(cx.spec),
+        None => PATIENCE,
+    };
+    // What was seen not to show enough is judged at once.
+    let mut judged = || unread.is_none() || is_late(cx, draft, &Look::Blind(name), 0);
+    if lasted >= limit && judged() {
         return Ok(());
     }
-    for (id, verdict) in verdicts {
-        if let Verdict::Unseen(why) = verdict
-            && find_policy(cx, *id) == CheckPolicy::Require
-        {
-            let what = format!("{}: {why}", id.name());
-            return Err(Next::trouble(2, Reason::FactsUnseen, what));
-        }
-    }
-    Ok(())
+    let what = format!("{name} {}: {}", one.subject, one.verdict.evidence);
+    Err(Next::trouble(2, Reason::FactsUnseen, what))
+}
+
+/// Checks on nothing but what the API server tells: unread, its answer was lost.
+fn is_lost(id: CheckId) -> bool {
+    matches!(id, CheckId::Claim | CheckId::Targets | CheckId::OneUpgrade)
 }

@@ -1,68 +1,109 @@
 //! The plan: what the checks came to, and what an upgrade would do. Pure.
-use crate::api::{
-    Action, CheckOutcome, CheckResult, Estimates, OmsUpgradeStatus, PlanStatus, Reason, Step,
-};
+use crate::api::{CheckResult, OmsUpgradeStatus, PlanStatus, Reason, Step};
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::protocol::request::RestoreMethod;
-use crate::protocol::sentence::join_clause;
-use crate::upgrade::context::{Context, to_i64};
-use crate::upgrade::next::Next;
+use crate::upgrade::context::Context;
+use crate::upgrade::next::Failure;
+use crate::upgrade::parts::findings::may_begin;
+use crate::upgrade::parts::recovery_keys::list_uncovered;
 use crate::upgrade::parts::sessions::collect_addresses;
-use crate::upgrade::steps::preflight::check::{CheckId, Verdict, judge};
+use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::estimate::build_estimates;
+use crate::upgrade::steps::preflight::leaves::describe_leaves;
+use crate::upgrade::steps::preflight::plan_hash::hash_plan;
+use crate::upgrade::steps::preflight::verdict::{Found, Verdict, judge, judge_all};
+
+/// Uncovered projects that the plan names.
+const MOST_UNCOVERED: usize = 200;
 
 /// Writes the results into the plan and says where it goes on.
 pub(crate) fn conclude(
     cx: &Context<'_>,
     draft: &mut OmsUpgradeStatus,
-    verdicts: Vec<(CheckId, Verdict)>,
+    found: Vec<Found>,
     probe: Option<&ProbeReport>,
-) -> Result<Step, Next> {
-    let checks: Vec<CheckResult> = verdicts
-        .into_iter()
-        .map(|(id, verdict)| judge(cx, id, verdict))
-        .collect();
-    let failed: Vec<String> = checks
-        .iter()
-        .filter(|check| check.outcome == CheckOutcome::Failed)
-        .map(|check| format!("{}: {}", check.name, check.message))
-        .collect();
-    draft.plan = Some(PlanStatus {
-        checks,
-        estimates: probe.map(|probe| {
-            let known = probe.estimated_bytes > 0;
-            Estimates {
-                bytes: known.then(|| to_i64(probe.estimated_bytes)),
-                dump_seconds: known.then(|| to_i64(probe.dump_seconds)),
-                restore_seconds: known.then(|| to_i64(probe.restore_seconds)),
-                free_bytes: to_i64(probe.free_bytes),
-            }
-        }),
-        restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
-        steps: describe_plan(cx),
-    });
-    if let Some(installation) = cx.observed.installation.known() {
+) -> Step {
+    let plan = write_plan(cx, draft, judge_all(cx, found), probe);
+    if may_begin(cx, plan).is_ok() {
+        Step::Locking
+    } else {
+        Step::Planned
+    }
+}
+
+/// Writes a plan that is told what kept preflight, or the taking of the lock, from its end. Without `found` the former
+/// plan stands, and is told so.
+pub(crate) fn conclude_without_end(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    found: Option<Vec<Found>>,
+    probe: Option<&ProbeReport>,
+    failure: Failure,
+) {
+    let own = judge(
+        cx,
+        Found::new(
+            CheckId::Preparation,
+            failure.reason.as_str(),
+            Verdict::failed(failure.message, find_way_out(failure.reason)),
+        ),
+    );
+    if let Some(found) = found {
+        let checks = judge_all(cx, found);
+        write_plan(cx, draft, checks, probe);
+    }
+    let plan = draft.plan.get_or_insert_default();
+    plan.checks.retain(|check| check.name != own.name);
+    plan.checks.push(own);
+    let mut plan = std::mem::take(plan);
+    plan.hash = Some(hash_plan(cx, draft, &plan));
+    draft.plan = Some(plan);
+}
+
+fn find_way_out(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Timeout => "fix what was seen last, or raise spec.timeouts.preflight",
+        Reason::EffectRefused => "see to it that it is allowed",
+        Reason::MetaDbLocked | Reason::TargetClaimed => "wait for the other upgrade",
+        _ => "fix what the message names",
+    }
+}
+
+fn write_plan<'a>(
+    cx: &Context<'_>,
+    draft: &'a mut OmsUpgradeStatus,
+    checks: Vec<CheckResult>,
+    probe: Option<&ProbeReport>,
+) -> &'a PlanStatus {
+    let installation = cx.observed.installation.known();
+    draft.installation = installation.map(|installation| {
         let identity = cx.observed.metadb.identity.known();
         let server = identity.map(|identity| identity.describe());
-        draft.installation = Some(installation.to_status(server, collect_addresses(cx)));
-    }
-    match failed.as_slice() {
-        [] if cx.spec.action == Action::Plan => Ok(Step::Planned),
-        [] => Ok(Step::Locking),
-        [first, rest @ ..] => {
-            let more = if rest.is_empty() {
-                String::new()
-            } else {
-                format!(" (and {} more, see status.plan.checks)", rest.len())
-            };
-            Err(Next::fail(
-                Reason::CheckFailed,
-                join_clause(
-                    &format!("{first}{more}"),
-                    "OMS and its databases were not changed",
-                ),
-            ))
-        }
-    }
+        installation.to_status(server, collect_addresses(cx))
+    });
+    let mut uncovered_projects = list_uncovered(cx);
+    uncovered_projects.truncate(MOST_UNCOVERED);
+    let mut plan = PlanStatus {
+        hash: None,
+        checks,
+        image_digests: list_digests(cx),
+        uncovered_projects,
+        estimates: probe.map(|probe| build_estimates(cx.spec, probe)),
+        restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
+        steps: describe_plan(cx),
+        leaves: describe_leaves(cx, probe, probe.map(find_restore_method)),
+    };
+    plan.hash = Some(hash_plan(cx, draft, &plan));
+    draft.plan.insert(plan)
+}
+
+/// The image as it was pulled: by each way it came to a node it may have another id.
+fn list_digests(cx: &Context<'_>) -> Vec<String> {
+    let pulls = cx.observed.prepulls.iter();
+    let mut ids: Vec<String> = pulls.filter_map(|pull| pull.image_id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 fn find_restore_method(probe: &ProbeReport) -> RestoreMethod {

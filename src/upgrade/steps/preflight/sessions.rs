@@ -4,7 +4,7 @@ use crate::metadb::{is_elsewhere, read_address};
 use crate::oms::metadb::{ForeignSession, ServerCoverage, SessionVisibility};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::sessions::{PARTLY_SEEN, collect_addresses};
-use crate::upgrade::steps::preflight::check::Verdict;
+use crate::upgrade::steps::preflight::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,25 +14,25 @@ const SHOWN: usize = 5;
 
 pub(crate) fn judge_sessions(cx: &Context<'_>) -> Verdict {
     let report = match &cx.observed.metadb.sessions {
-        Fact::Unknown(reason) => return Verdict::Unseen(reason.clone()),
+        Fact::Unknown(reason) => return Verdict::unread(reason.as_str()),
         Fact::Known(report) => report,
     };
     let mut unseen = Vec::new();
     if report.visibility != SessionVisibility::AllAccounts && !report.sees_oms_account {
-        unseen.push("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed; grant PROCESS");
+        unseen.push("sessions of OMS's account are not visible to this account, so a left-over OMS would go unnoticed");
     }
     if report.coverage == ServerCoverage::AnsweringServer {
         unseen.push(PARTLY_SEEN);
     }
     if !unseen.is_empty() {
-        return Verdict::Unseen(unseen.join("; "));
+        let way_out = "grant PROCESS, and on OceanBase SELECT on oceanbase.gv$ob_processlist, to the account of the MetaDB";
+        return Verdict::unseen(unseen.join("; "), way_out);
     }
     match report.visibility {
-        SessionVisibility::AllAccounts => {
-            Verdict::Passed("sessions of every account are visible".into())
-        }
-        SessionVisibility::OwnAccountOnly => Verdict::Warning(
-            "only sessions of OMS's own account are visible; other users of the databases stay unseen".into(),
+        SessionVisibility::AllAccounts => Verdict::passed("sessions of every account are visible"),
+        SessionVisibility::OwnAccountOnly => Verdict::warning(
+            "only sessions of OMS's own account are visible; other users of the databases stay unseen",
+            "grant PROCESS to the account of the MetaDB, if you want them to be seen",
         ),
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn judge_own_sessions(cx: &Context<'_>) -> Verdict {
     let (report, installation) = match (&cx.observed.metadb.sessions, &cx.observed.installation) {
         (Fact::Known(report), Fact::Known(installation)) => (report, installation),
         (Fact::Unknown(reason), _) | (_, Fact::Unknown(reason)) => {
-            return Verdict::Unseen(reason.clone());
+            return Verdict::unread(reason.as_str());
         }
     };
     let databases = installation.databases.names();
@@ -51,8 +51,8 @@ pub(crate) fn judge_own_sessions(cx: &Context<'_>) -> Verdict {
         .filter_map(|address| read_address(address))
         .collect();
     if addresses.is_empty() {
-        return Verdict::Passed(
-            "the addresses of OMS are not all known, so every session of its account counts as OMS's".into(),
+        return Verdict::passed(
+            "the addresses of OMS are not all known, so every session of its account counts as OMS's",
         );
     }
     let is_own = |one: &&ForeignSession| {
@@ -78,31 +78,36 @@ pub(crate) fn judge_own_sessions(cx: &Context<'_>) -> Verdict {
         .into_iter()
         .partition(|one| hosts.contains(one.host.as_str()) && !shared.contains(one.host.as_str()));
     if !in_the_way.is_empty() {
-        return Verdict::Unseen(format!(
-            "another program has OMS's account: {}; {} of its sessions name no database of their own, so after the stop they would count as OMS's: the stop would wait for them, \
-             and the upgrade turn back; give that program an account of its own, or stop it for the time of the upgrade",
-            describe_groups(elsewhere.iter().chain(&in_the_way).copied()),
-            in_the_way.len()
-        ));
+        return Verdict::unseen(
+            format!(
+                "another program has OMS's account: {}; {} of its sessions name no database of their own, so after the stop they would count as OMS's: \
+                 the stop would wait for them, and the upgrade turn back",
+                describe_groups(elsewhere.iter().chain(&in_the_way).copied()),
+                in_the_way.len()
+            ),
+            "give that program an account of its own, or stop it for the time of the upgrade",
+        );
     }
-    let mut told = Vec::new();
+    let (mut told, mut ways_out) = (Vec::new(), Vec::new());
     if !elsewhere.is_empty() {
         told.push(format!(
-            "another program has OMS's account, and its sessions do not count: {}; better give it an account of its own",
+            "another program has OMS's account, and its sessions do not count: {}",
             describe_groups(elsewhere.iter().copied())
         ));
+        ways_out.push("better give it an account of its own");
     }
     if !doubtful.is_empty() {
         told.push(format!(
             "sessions from hosts that are not known as OMS's nodes: {}; they are OMS's own through a proxy or NAT, or somebody else's: \
-             the stop waits until they are gone, and the upgrade turns back when they stay; end what is not OMS's",
+             the stop waits until they are gone, and the upgrade turns back when they stay",
             describe_groups(doubtful.iter().copied())
         ));
+        ways_out.push("end what is not OMS's");
     }
     if told.is_empty() {
-        Verdict::Passed("every session comes from a node of OMS".into())
+        Verdict::passed("every session comes from a node of OMS")
     } else {
-        Verdict::Warning(told.join("; "))
+        Verdict::warning(told.join("; "), ways_out.join("; "))
     }
 }
 

@@ -7,39 +7,92 @@ use crate::objects::deployment::{
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
-use crate::upgrade::steps::preflight::check::{CheckId, Found, Verdict};
-use crate::upgrade::target_record::read_target_record;
+use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
+use crate::upgrade::target_record::find_anothers_record;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 /// Targets exist, are as they must be, and run; nobody else is at them.
 pub(crate) fn check_targets(cx: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    if let Some([rival, ..]) = cx.observed.rivals.known().map(Vec::as_slice) {
-        let text = format!(
-            "OmsUpgrade {rival} is not finished and has a target of this one; wait for it or delete it"
-        );
-        found.push((CheckId::OneUpgrade, Verdict::Failed(text)));
-    }
-    for (index, target) in cx.spec.targets.iter().enumerate() {
-        let facts = cx.observed.targets.get(index);
-        let verdict = match facts.map(|facts| (&facts.deployment, &facts.pods)) {
-            None => Verdict::Unseen(format!("Deployment {} was not looked at", target.name)),
-            Some((Fact::Unknown(reason), _)) => Verdict::Unseen(format!(
-                "Deployment {} cannot be read: {reason}",
-                target.name
-            )),
-            Some((Fact::Known(None), _)) => Verdict::Failed(format!(
-                "spec.targets[{index}].name: Deployment {} does not exist in namespace {}",
-                target.name, cx.object.namespace
-            )),
-            Some((Fact::Known(Some(deployment)), pods)) => {
-                judge_target(cx, index, target, deployment, pods)
-            }
-        };
-        found.push((CheckId::Targets, verdict));
+    let mut found = check_rivals(cx);
+    for index in 0..cx.spec.targets.len() {
+        let name = &cx.spec.targets[index].name;
+        found.push(Found::new(CheckId::Targets, name, judge_one(cx, index)));
     }
     found
+}
+
+fn check_rivals(cx: &Context<'_>) -> Vec<Found> {
+    let rivals = match &cx.observed.rivals {
+        Fact::Known(rivals) => rivals,
+        Fact::Unknown(reason) => {
+            let verdict = Verdict::unread(format!("other upgrades cannot be read: {reason}"));
+            return vec![Found::new(
+                CheckId::OneUpgrade,
+                &cx.object.namespace,
+                verdict,
+            )];
+        }
+    };
+    let name = |rival: &String| {
+        let verdict = Verdict::failed(
+            format!("OmsUpgrade {rival} is not finished and has a target of this one"),
+            "wait for it or delete it",
+        );
+        Found::new(CheckId::OneUpgrade, rival, verdict)
+    };
+    rivals.iter().map(name).collect()
+}
+
+/// The Deployment of a target, or why nothing can be told of it.
+fn find_deployment<'a>(cx: &'a Context<'_>, index: usize) -> Result<&'a DeploymentFacts, Verdict> {
+    let name = &cx.spec.targets[index].name;
+    match cx
+        .observed
+        .targets
+        .get(index)
+        .map(|facts| &facts.deployment)
+    {
+        None => Err(Verdict::unread(format!(
+            "Deployment {name} was not looked at"
+        ))),
+        Some(Fact::Unknown(reason)) => Err(Verdict::unread(format!(
+            "Deployment {name} cannot be read: {reason}"
+        ))),
+        Some(Fact::Known(None)) => Err(Verdict::failed(
+            format!(
+                "Deployment {name} does not exist in namespace {}",
+                cx.object.namespace
+            ),
+            format!("correct spec.targets[{index}].name"),
+        )),
+        Some(Fact::Known(Some(deployment))) => Ok(deployment),
+    }
+}
+
+/// What nothing can be told of before the Deployment of a target can be read.
+pub(crate) fn require_deployment(cx: &Context<'_>, index: usize) -> Result<(), Verdict> {
+    let missing = || Verdict::not_made(&name_target(cx, index));
+    find_deployment(cx, index)
+        .map(|_| ())
+        .map_err(|_| missing())
+}
+
+/// A target as the needs of other checks name it.
+pub(crate) fn name_target(cx: &Context<'_>, index: usize) -> String {
+    format!("Targets {}", cx.spec.targets[index].name)
+}
+
+fn judge_one(cx: &Context<'_>, index: usize) -> Verdict {
+    match (find_deployment(cx, index), cx.observed.targets.get(index)) {
+        (Ok(deployment), Some(facts)) => {
+            let target = &cx.spec.targets[index];
+            judge_target(cx, index, target, deployment, &facts.pods)
+        }
+        (Ok(_), None) => Verdict::unread("it was not looked at"),
+        (Err(verdict), _) => verdict,
+    }
 }
 
 fn judge_target(
@@ -55,146 +108,190 @@ fn judge_target(
         return verdict;
     }
     let Some(container) = find_container_name(target, object) else {
-        return Verdict::Failed(match &target.container {
-            Some(wanted) => format!(
-                "spec.targets[{index}].container: Deployment {name} has no container {wanted}"
+        let field = format!("spec.targets[{index}].container");
+        return match &target.container {
+            Some(wanted) => Verdict::failed(
+                format!("Deployment {name} has no container {wanted}"),
+                format!("correct {field}"),
             ),
-            None => format!(
-                "spec.targets[{index}].container: Deployment {name} has several containers; name the one that runs OMS"
+            None => Verdict::failed(
+                format!("Deployment {name} has several containers"),
+                format!("name the one that runs OMS in {field}"),
             ),
-        });
+        };
     };
     let Some(spec) = find_container(object, &container) else {
-        return Verdict::Failed(format!("Deployment {name} has no container {container}"));
+        return Verdict::failed(
+            format!("Deployment {name} has no container {container}"),
+            format!("correct spec.targets[{index}].container"),
+        );
     };
     let image = spec
         .get("image")
         .and_then(Value::as_str)
         .unwrap_or_default();
     if image == cx.spec.image {
-        return Verdict::Failed(format!(
-            "spec.image: Deployment {name} runs {image} already; there is nothing to upgrade"
-        ));
+        return Verdict::failed(
+            format!("Deployment {name} runs {image} already; there is nothing to upgrade"),
+            "correct spec.image, or delete this object",
+        );
     }
     if is_paused(object) {
-        return Verdict::Failed(format!(
-            "Deployment {name} is paused (spec.paused), so its pods would not follow; resume it: kubectl rollout resume deployment {name}"
-        ));
+        return Verdict::failed(
+            format!("Deployment {name} is paused (spec.paused), so its pods would not follow"),
+            format!("resume it: kubectl rollout resume deployment {name}"),
+        );
     }
     if read_replicas(object) != 1 {
-        return Verdict::Failed(format!(
-            "Deployment {name} has {} replicas; an OMS node is one Deployment with exactly 1 replica",
-            read_replicas(object)
-        ));
+        return Verdict::failed(
+            format!("Deployment {name} has {} replicas", read_replicas(object)),
+            format!(
+                "an OMS node is one Deployment with exactly 1 replica: kubectl scale deployment {name} --replicas=1"
+            ),
+        );
     }
     if read_environment(spec, UPGRADE_VARIABLE).is_some_and(|value| value == "true") {
-        return Verdict::Failed(format!(
-            "Deployment {name} carries {UPGRADE_VARIABLE}=true from an earlier upgrade, so its start is no normal start; remove it and let the pod restart"
-        ));
+        return Verdict::failed(
+            format!(
+                "Deployment {name} carries {UPGRADE_VARIABLE}=true from an earlier upgrade, so its start is no normal start"
+            ),
+            "remove it and let the pod restart",
+        );
     }
     match pods {
         Fact::Unknown(reason) => {
-            Verdict::Unseen(format!("the pods of {name} cannot be read: {reason}"))
+            Verdict::unread(format!("the pods of {name} cannot be read: {reason}"))
         }
-        Fact::Known(pods) => match pods
-            .iter()
-            .find(|pod| pod.container.ready && !pod.terminating)
-            .map(|pod| is_current(object, pod))
-        {
-            None => Verdict::Unseen(format!(
-                "no pod of {name} is ready; OMS must be healthy before it is upgraded"
-            )),
-            Some(Fact::Unknown(reason)) => Verdict::Unseen(format!(
+        Fact::Known(pods) => match find_ready(pods).map(|pod| is_current(object, pod)) {
+            None => Verdict::unseen(
+                format!("no pod of {name} is ready"),
+                "OMS must be healthy before it is upgraded: see kubectl describe pod",
+            ),
+            Some(Fact::Unknown(reason)) => Verdict::unread(format!(
                 "the ReplicaSet of the pod of {name} cannot be read, so it is not known which template runs: {reason}"
             )),
             // Abort and rollback start the Deployment's template: it must be the one that is known to run.
-            Some(Fact::Known(false)) => Verdict::Unseen(format!(
-                "the pod of {name} was made from another template than the Deployment has now: a rollout is under way, or does not come to its end; \
-                 see kubectl rollout status deployment {name}, or take it back: kubectl rollout undo deployment {name}"
-            )),
-            Some(Fact::Known(true)) => Verdict::Passed(format!("{name} runs {image}")),
+            Some(Fact::Known(false)) => Verdict::unseen(
+                format!(
+                    "the pod of {name} was made from another template than the Deployment has now: a rollout is under way, or does not come to its end"
+                ),
+                format!(
+                    "see kubectl rollout status deployment {name}, or take it back: kubectl rollout undo deployment {name}"
+                ),
+            ),
+            Some(Fact::Known(true)) => Verdict::passed(format!("{name} runs {image}")),
         },
     }
 }
 
+fn find_ready(pods: &[PodFacts]) -> Option<&PodFacts> {
+    pods.iter()
+        .find(|pod| pod.container.ready && !pod.terminating)
+}
+
 /// The record of another upgrade: OMS may stand half way, and nobody knows what was done to it since.
 pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
-    let record = read_target_record(object)?;
-    (record.uid != cx.object.uid).then(|| {
-        Verdict::Failed(format!(
-            "Deployment {name} carries the record of OmsUpgrade {} (uid {}), which did not end; bring OMS to a version that runs by hand \
-             (its backup stays on the claim), then remove the record: kubectl annotate deployment {name} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
-            record.upgrade, record.uid
-        ))
+    find_anothers_record(object, &cx.object.uid).map(|record| {
+        Verdict::failed(
+            format!(
+                "Deployment {name} carries the record of OmsUpgrade {} (uid {}), which did not end",
+                record.upgrade, record.uid
+            ),
+            format!(
+                "wait for it; where it exists no more bring OMS to a version that runs by hand (its backup stays on the claim), \
+                 then remove the record: kubectl annotate deployment {name} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-"
+            ),
+        )
+    })
+}
+
+/// Whether a Deployment carries the record of another upgrade, which may be at work.
+pub(crate) fn is_claimed(cx: &Context<'_>) -> bool {
+    cx.observed.targets.iter().any(|facts| {
+        let deployment = facts.deployment.known().and_then(Option::as_ref);
+        deployment.is_some_and(|one| find_anothers_record(&one.object, &cx.object.uid).is_some())
     })
 }
 
 /// A container that restarted, or a pod that is younger than its Deployment, shows that the image
 /// survives a normal restart.
-pub(crate) fn judge_restarts(cx: &Context<'_>) -> Verdict {
+pub(crate) fn judge_restart(cx: &Context<'_>, index: usize) -> Verdict {
     const GRACE: i64 = 15;
-    for facts in &cx.observed.targets {
-        let (Some(Some(deployment)), Some(pods)) = (facts.deployment.known(), facts.pods.known())
-        else {
-            return Verdict::Unseen(format!("{} cannot be read", facts.name));
-        };
-        let created = deployment
-            .object
-            .pointer("/metadata/creationTimestamp")
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse::<Timestamp>().ok())
-            .map_or(i64::MAX, Timestamp::as_second);
-        let proven = pods.iter().any(|pod| {
-            pod.container.ready
-                && (pod.container.restart_count > 0 || pod.created.saturating_sub(created) > GRACE)
-        });
-        if !proven {
-            return Verdict::Unseen(format!(
-                "the pod of {} is as old as its Deployment and never restarted, so nothing shows that the old version survives a restart, on which abort and rollback rest; \
-                 restart it once: kubectl rollout restart deployment {}",
-                facts.name, facts.name
-            ));
-        }
+    let deployment = match find_deployment(cx, index) {
+        Ok(deployment) => deployment,
+        Err(_) => return Verdict::not_made(&name_target(cx, index)),
+    };
+    let facts = &cx.observed.targets[index];
+    let pods = match &facts.pods {
+        Fact::Known(pods) if pods.iter().any(|pod| pod.container.ready) => pods,
+        _ => return Verdict::not_made(&name_target(cx, index)),
+    };
+    let created = deployment
+        .object
+        .pointer("/metadata/creationTimestamp")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .map_or(i64::MAX, Timestamp::as_second);
+    let proven = pods.iter().any(|pod| {
+        pod.container.ready
+            && (pod.container.restart_count > 0 || pod.created.saturating_sub(created) > GRACE)
+    });
+    if proven {
+        return Verdict::passed("the old version was seen to survive a restart");
     }
-    Verdict::Passed("the old version was seen to survive a restart".into())
+    let name = &facts.name;
+    Verdict::unseen(
+        format!(
+            "the pod of {name} is as old as its Deployment and never restarted, so nothing shows that the old version survives a restart, on which abort and rollback rest"
+        ),
+        format!("restart it once: kubectl rollout restart deployment {name}"),
+    )
 }
 
-pub(crate) fn judge_owners(cx: &Context<'_>) -> Verdict {
-    for facts in &cx.observed.targets {
-        let Some(Some(deployment)) = facts.deployment.known() else {
-            continue;
-        };
-        let object = &deployment.object;
-        let label = |name: &str| {
-            object
-                .pointer("/metadata/labels")
-                .and_then(|labels| labels.get(name))
-                .and_then(Value::as_str)
-        };
-        let owner = if let Some(kind) = object
-            .pointer("/metadata/ownerReferences/0/kind")
+pub(crate) fn judge_owner(cx: &Context<'_>, index: usize) -> Verdict {
+    let object = match find_deployment(cx, index) {
+        Ok(deployment) => &deployment.object,
+        Err(_) => return Verdict::not_made(&name_target(cx, index)),
+    };
+    let label = |name: &str| {
+        object
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(name))
             .and_then(Value::as_str)
-        {
-            Some(format!("it belongs to a {kind}, which would write it back"))
-        } else if read_annotation(object, "argocd.argoproj.io/tracking-id").is_some()
-            || label("argocd.argoproj.io/instance").is_some()
-        {
-            Some("Argo CD manages it: add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave automated sync off until git names the image that runs, then attest this check".into())
-        } else if label("kustomize.toolkit.fluxcd.io/name").is_some()
-            && read_annotation(object, "kustomize.toolkit.fluxcd.io/reconcile") != Some("disabled")
-        {
-            Some("Flux manages it: annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished".into())
-        } else if label("helm.toolkit.fluxcd.io/name").is_some() {
-            Some("a Flux HelmRelease manages it: suspend the HelmRelease until the upgrade is finished, then attest this check".into())
-        } else {
-            None
-        };
-        if let Some(owner) = owner {
-            return Verdict::Unseen(format!(
-                "somebody else may write Deployment {} back: {owner}",
-                facts.name
-            ));
-        }
-    }
-    Verdict::Passed("nobody else is known to write the Deployments".into())
+    };
+    let (owner, way_out) = if let Some(kind) = object
+        .pointer("/metadata/ownerReferences/0/kind")
+        .and_then(Value::as_str)
+    {
+        (
+            format!("it belongs to a {kind}, which would write it back"),
+            "stop its owner for the time of the upgrade".to_owned(),
+        )
+    } else if read_annotation(object, "argocd.argoproj.io/tracking-id").is_some()
+        || label("argocd.argoproj.io/instance").is_some()
+    {
+        (
+            "Argo CD manages it".into(),
+            "add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave automated sync off until git names the image that runs, then attest this check".into(),
+        )
+    } else if label("kustomize.toolkit.fluxcd.io/name").is_some()
+        && read_annotation(object, "kustomize.toolkit.fluxcd.io/reconcile") != Some("disabled")
+    {
+        (
+            "Flux manages it".into(),
+            "annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished".into(),
+        )
+    } else if label("helm.toolkit.fluxcd.io/name").is_some() {
+        (
+            "a Flux HelmRelease manages it".into(),
+            "suspend the HelmRelease until the upgrade is finished, then attest this check".into(),
+        )
+    } else {
+        return Verdict::passed("nobody else is known to write the Deployment");
+    };
+    let name = &cx.spec.targets[index].name;
+    Verdict::unseen(
+        format!("somebody else may write Deployment {name} back: {owner}"),
+        way_out,
+    )
 }
