@@ -32,6 +32,10 @@ pub enum CheckName {
     SessionsVisible,
     /// No other program's sessions would count as OMS's after the stop: a second OMS with the same account.
     OnlyOwnSessions,
+    /// OMS is up before it is upgraded: its programs run, its nodes are ONLINE with fresh heart beats. The same is
+    /// asked after the upgrade; what is attested here is not. nginx, the console and one node that is ONLINE cannot
+    /// be attested.
+    OmsHealthy,
     /// Nobody else (Argo CD, Flux, an autoscaler) writes the fields we change.
     NoOtherOwner,
 }
@@ -40,7 +44,7 @@ name_variants!(
     CheckName:
     SourceVersion, ProjectsInSync, ForwardSwitchover, ConnectorDbType, AllNodesListed,
     OldImageRestarts, ImagePullable, CgroupVersion, SessionsVisible, OnlyOwnSessions,
-    NoOtherOwner,
+    OmsHealthy, NoOtherOwner,
 );
 
 /// What the user says about a check.
@@ -49,7 +53,8 @@ pub enum CheckPolicy {
     /// The check must pass. This is the default for every check.
     #[default]
     Require,
-    /// The user vouches for what the operator cannot see. A check that is seen to fail still fails.
+    /// The user vouches for what the operator cannot see. A check that is seen to fail still fails, but for
+    /// `OmsHealthy`: there it says that OMS was well enough as it was seen.
     Attest,
     /// The check is not made.
     Skip,

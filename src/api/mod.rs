@@ -27,10 +27,10 @@ pub use spec::{
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
-    Estimates, HaOriginal, HaState, InitRecord, InstallationStatus, Intent, Internal, JobRecord,
-    JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent,
-    Originals, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, Stall, Step,
-    StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    Estimates, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord, InstallationStatus,
+    Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction,
+    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
+    ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

@@ -94,6 +94,10 @@ pub enum Reason {
     MetaDbUnseen,
     /// The lock row in the MetaDB is of a later time than the status.
     StatusOlder,
+    /// Rows of the record in the MetaDB are gone: the MetaDB is older than the status.
+    RecordBehind,
+    /// The schema of OMS is not what it was when OMS was stopped.
+    SchemaChanged,
     /// The lock row in the MetaDB is gone or another upgrade's.
     LockLost,
     /// All pods are gone and yet somebody is connected to the databases of OMS.
@@ -185,7 +189,8 @@ name_variants!(
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, LockLost, SessionsLeft,
+    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
+    SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,

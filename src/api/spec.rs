@@ -314,12 +314,12 @@ pub struct Backup {
 /// How the backup is proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Verification {
-    /// Manifest, and a restore into scratch schemas when that is estimated to take five minutes at most.
+    /// Manifest, and a restore into scratch databases when that is estimated to take five minutes at most.
     #[default]
     Auto,
     /// Files re-read and hashed, object lists and row counts against the manifest.
     Manifest,
-    /// Manifest, and always a restore into scratch schemas with equal content digests.
+    /// Manifest, and always a restore into scratch databases with equal content digests.
     ScratchRestore,
 }
 

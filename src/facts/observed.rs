@@ -3,10 +3,12 @@
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
 use super::AccountSource;
 use crate::api::JobRole;
+use crate::metadb::SchemaFingerprint;
 use crate::oms::container::ProgramState;
 use crate::oms::installation::Installation;
 use crate::oms::metadb::{
     ConnectorReport, HaRow, HeartBeat, HostRow, KeptKeys, LockRow, ServerIdentity, SessionReport,
+    UpgradeRecord,
 };
 use crate::oms::open_api::Health;
 use crate::oms::project::{ProjectProgress, ProjectRow};
@@ -322,6 +324,10 @@ pub struct MetaDbFacts {
     pub query_timeout: Fact<Option<u64>>,
     /// The lock row.
     pub lock: Fact<Option<LockRow>>,
+    /// What the record of upgrades tells this one.
+    pub record: Fact<UpgradeRecord>,
+    /// What the schema is now.
+    pub fingerprint: Fact<SchemaFingerprint>,
 }
 
 /// When the second copy of the originals is read.
@@ -374,6 +380,10 @@ pub struct Needs {
     pub query_timeout: bool,
     /// The lock row.
     pub lock: bool,
+    /// The record of upgrades.
+    pub record: bool,
+    /// The schema.
+    pub fingerprint: bool,
     /// cgroup version of the nodes.
     pub cgroup: bool,
     /// Other upgrades of the namespace.
@@ -403,6 +413,8 @@ impl Needs {
             init: _,
             query_timeout,
             lock,
+            record,
+            fingerprint,
             cgroup: _,
             rivals: _,
         } = self;
@@ -414,6 +426,8 @@ impl Needs {
             projects,
             query_timeout,
             lock,
+            record,
+            fingerprint,
         ];
         // Progress and health begin with the projects and hosts that the MetaDB lists; a Job is told where it is.
         installation || progress || health || job.is_some() || asked.contains(&true)

@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
+/// Length of a fingerprint.
+const DIGITS: usize = 16;
+
 /// Version of what is hashed: fingerprints of different ones are never equal.
 const FORM: &str = "schema 1";
 
-/// sha256 of a schema, in hexadecimal digits. Comparable only with others of the same server.
+/// The first 64 bits of the sha256 of a schema, in hexadecimal digits: it stands in each status, and nobody makes a
+/// schema to meet another's. Comparable only with others of the same server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SchemaFingerprint(String);
@@ -20,10 +24,10 @@ impl TryFrom<String> for SchemaFingerprint {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_hex(&text, 64) {
+        if is_hex(&text, DIGITS) {
             Ok(Self(text))
         } else {
-            Err("a fingerprint is 64 hexadecimal digits")
+            Err("a fingerprint is 16 hexadecimal digits")
         }
     }
 }
@@ -73,7 +77,9 @@ pub fn hash_schema(databases: BTreeMap<String, Option<Vec<SchemaItem>>>) -> Sche
             }
         }
     }
-    SchemaFingerprint(write_hex(&hash.finalize()))
+    let mut text = write_hex(&hash.finalize());
+    text.truncate(DIGITS);
+    SchemaFingerprint(text)
 }
 
 /// Counts the columns of each table through, from 1.

@@ -67,8 +67,6 @@ pub enum RecordFact {
         ha: Option<String>,
         /// What the targets ran.
         images: Vec<TargetImage>,
-        /// The MetaDB that this row was written to.
-        installation: InstallationId,
     },
     /// OMS was stopped, and nobody is connected to its databases.
     Stopped {
@@ -142,6 +140,20 @@ pub struct FactColumns {
 }
 
 impl RecordFact {
+    /// What stands in the column `fact`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "Locked",
+            Self::Stopped { .. } => "Stopped",
+            Self::BackupVerified { .. } => "BackupVerified",
+            Self::Line {} => "Line",
+            Self::NewImageSeen { .. } => "NewImageSeen",
+            Self::RestoreBegun { .. } => "RestoreBegun",
+            Self::Swapped { .. } => "Swapped",
+            Self::Verdict { .. } => "Verdict",
+        }
+    }
+
     /// The fact as it is stored; `None` for one that is too long.
     pub fn to_columns(&self) -> Option<FactColumns> {
         let value = serde_json::to_value(self).ok()?;

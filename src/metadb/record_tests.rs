@@ -3,7 +3,7 @@ use super::*;
 use crate::metadb::lock_table::{INSTALLATION_TABLE, LOCK_DATABASE, RECORD_TABLE, TABLE};
 
 fn samples() -> Vec<RecordFact> {
-    let fingerprint = SchemaFingerprint::try_from("0".repeat(64)).unwrap();
+    let fingerprint = SchemaFingerprint::try_from("0".repeat(16)).unwrap();
     vec![
         RecordFact::Locked {
             ha: Some("{\"enable\":true,\"it's\":\"名 \\\\ \\u0000\"}".into()),
@@ -12,7 +12,6 @@ fn samples() -> Vec<RecordFact> {
                 image: "reg/oms:3.3.1".into(),
                 image_id: None,
             }],
-            installation: InstallationId::from_bytes([7; 16]),
         },
         RecordFact::Stopped {
             fingerprint: fingerprint.clone(),

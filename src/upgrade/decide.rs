@@ -16,6 +16,7 @@ use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
 use crate::upgrade::transition::{begin, enter, fail};
+use crate::upgrade::witness::{compare_record, hold_for_record};
 
 /// What one reconcile does.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,9 +75,17 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         return record(cx, draft);
     }
     draft.observed_generation = Some(cx.object.generation);
+    let agreement = match compare_record(cx, &mut draft) {
+        Ok(agreement) => agreement,
+        Err(next) => return apply(cx, draft, next),
+    };
+    if draft.stall != cx.status.stall {
+        return record(cx, draft);
+    }
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
     let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
+    let wanted = wanted.map_err(|next| hold_for_record(cx, agreement, next));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {
         Ok(step) => return go_on(cx, draft, step),

@@ -4,7 +4,7 @@ use crate::facts::OwnObject;
 use crate::objects::jobs::JobOrder;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;
-use crate::oms::metadb::{HaRowWrite, LockClaim};
+use crate::oms::metadb::{HaRowWrite, LockClaim, RecordClaim};
 use crate::protocol::names::name_variants;
 use json_patch::Patch;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub enum Effect {
     AcquireLock(LockClaim),
     /// Raises the lock's epoch to the present one.
     RaiseLock(LockClaim),
+    /// Adds a row to the record of upgrades, before anything rests on what it tells.
+    AppendRecord(Box<RecordClaim>),
     /// Gives the lock back.
     ReleaseLock,
     /// Changes single keys of `ha.config`.
@@ -90,6 +92,7 @@ pub enum IntentKind {
     DeleteOwn,
     AcquireLock,
     RaiseLock,
+    AppendRecord,
     ReleaseLock,
     SetHa,
     KeepKeys,
@@ -110,7 +113,7 @@ pub enum IntentKind {
 
 name_variants!(
     IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateJob, DeleteOwn,
-    AcquireLock, RaiseLock, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole, StartConsole,
+    AcquireLock, RaiseLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole, StartConsole,
     SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
     PassOriginalsCopy, StartInit,
 );
@@ -156,6 +159,7 @@ impl Effect {
             Self::DeleteOwn(_) => IntentKind::DeleteOwn,
             Self::AcquireLock(_) => IntentKind::AcquireLock,
             Self::RaiseLock(_) => IntentKind::RaiseLock,
+            Self::AppendRecord(_) => IntentKind::AppendRecord,
             Self::ReleaseLock => IntentKind::ReleaseLock,
             Self::SetHa { .. } => IntentKind::SetHa,
             Self::KeepKeys { .. } => IntentKind::KeepKeys,
@@ -180,6 +184,9 @@ impl Effect {
             | Self::AcquireLock(_)
             | Self::RaiseLock(_)
             | Self::ReleaseLock => (None, None),
+            Self::AppendRecord(claim) => {
+                (Some(claim.fact.name().into()), Some(claim.seq.to_string()))
+            }
             Self::CreatePrePull { target }
             | Self::StopConsole { target }
             | Self::StartConsole { target } => (Some(target.clone()), None),

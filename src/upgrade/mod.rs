@@ -20,6 +20,7 @@ mod status;
 mod steps;
 mod target_record;
 mod transition;
+mod witness;
 
 pub use context::{Context, ObjectFacts};
 pub use cut::{describe_cut, list_cut_fields, says_cut};

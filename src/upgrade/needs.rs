@@ -3,6 +3,7 @@ use crate::api::OmsUpgradeStatus;
 use crate::facts::{CopyNeed, Needs};
 use crate::upgrade::lost_status::is_lost;
 use crate::upgrade::steps::find_def;
+use crate::upgrade::witness::is_kept;
 
 /// What the present step needs to see.
 pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
@@ -14,8 +15,11 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         return lost;
     };
     let looks = (def.looks)(status);
+    let kept = is_kept(status);
     Needs {
         job: def.job.or(looks.job),
+        record: looks.record || kept,
+        lock: looks.lock || kept,
         ..looks
     }
 }

@@ -5,6 +5,7 @@ mod absences;
 mod cleanup;
 mod gates;
 mod growth;
+mod health;
 mod interleavings;
 mod kubectl;
 mod looks;
@@ -24,6 +25,7 @@ mod traces;
 mod unconfirmed;
 mod ways;
 mod ways_out;
+mod witnesses;
 mod world;
 
 use oms_operator::api::{

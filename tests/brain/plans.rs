@@ -317,7 +317,9 @@ fn the_hash_of_a_plan_knows_no_numbers_times_and_sizes() {
             world.probe.dump_seconds = 77;
             world.probe.restore_seconds = 78;
         }),
-        ("lags", |world| world.checkpoint -= 20),
+        ("lags", |world| {
+            (world.lags, world.checkpoint) = (20, world.checkpoint - 20)
+        }),
         ("numbers", |world| world.probe.heartbeat_sequence_rows = 999),
     ];
     for (what, change) in changes {

@@ -49,6 +49,8 @@ fn kept(key: &str, value: &str, original: Option<&str>) -> KeptKey {
 /// The object is deleted and made anew, as an abort suggests.
 fn begin_anew(world: &mut World) {
     world.status = OmsUpgradeStatus::default();
+    // The rows of another upgrade are not its own.
+    world.record.clear();
     world.generation += 1;
     world.ask(Action::Run);
     world.trouble.unwatched = false;

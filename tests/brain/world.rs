@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
 use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
 use oms_operator::facts::*;
-use oms_operator::metadb::Engine;
+use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
     TemplateKind, classify_template, is_paused, read_replicas, read_replicas_owned_time,
 };
@@ -123,6 +123,18 @@ pub struct Trouble {
     pub retagged: bool,
     /// `revisionHistoryLimit: 0`: no ReplicaSet but the newest is kept.
     pub no_history: bool,
+    /// supervisord has no program of this name.
+    pub without_program: Option<&'static str>,
+    /// A program of this name has given up for good.
+    pub fatal_program: Option<&'static str>,
+    /// Heart beats are written in another time zone than that of the MetaDB's sessions.
+    pub beats_off: bool,
+    /// `config.yaml` names its nodes otherwise than OMS does in its host table.
+    pub named_nodes: bool,
+    /// `config.yaml` names no nodes.
+    pub no_nodes: bool,
+    /// No node is ONLINE.
+    pub hosts_offline: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +185,12 @@ pub struct World {
     /// Where OMS's own sessions come from; none are shown without it.
     pub oms_comes_from: Option<&'static str>,
     pub lock: Option<(String, i64)>,
+    /// OMS has made a table of its own.
+    pub own_table: bool,
+    /// The schema cannot be read.
+    pub schema_unseen: bool,
+    /// What this upgrade has in the record.
+    pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
     pub copies: Vec<String>,
     /// The Secret with the account that was read from the container.
@@ -185,6 +203,8 @@ pub struct World {
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
     pub checkpoint: i64,
+    /// Before the upgrade the project is so many seconds behind.
+    pub lags: i64,
     pub trouble: Trouble,
     pub pods_made: u32,
 }
@@ -248,6 +268,9 @@ impl World {
             strangers: vec![],
             oms_comes_from: None,
             lock: None,
+            own_table: false,
+            schema_unseen: false,
+            record: Vec::new(),
             copies: vec![],
             secret: false,
             copy: None,
@@ -255,6 +278,7 @@ impl World {
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
+            lags: 0,
             trouble,
             pods_made: 0,
         };

@@ -346,6 +346,7 @@ impl MetaDb for SqlDouble {
 
     fn append_record<'a>(&'a self, claim: &'a RecordClaim) -> MetaDbResult<'a, RecordOutcome> {
         self.ask(CallSite::MetaDbAppendRecord, move |world| {
+            world.check_intent(&["AppendRecord"], None);
             let lock = read_lock(world);
             record::append(world, claim, lock)
         })

@@ -6,9 +6,10 @@ use oms_operator::api::{
     ContentProof, HaDriver, InitRecord, Intent, Internal, JobRole, KeptKey, OmsUpgradeStatus,
 };
 use oms_operator::facts::{OwnKind, OwnObject};
+use oms_operator::metadb::record::RecordFact;
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::ha::HaPatch;
-use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim};
+use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim, RecordClaim};
 use oms_operator::upgrade::Effect;
 use serde_json::{Value, json};
 
@@ -42,6 +43,12 @@ fn list_effects() -> Vec<Effect> {
         Effect::CreatePrePull { target: target() },
         Effect::AcquireLock(claim()),
         Effect::RaiseLock(claim()),
+        Effect::AppendRecord(Box::new(RecordClaim {
+            holder: "uid-1".into(),
+            epoch: 3,
+            seq: 4,
+            fact: RecordFact::Line {},
+        })),
         Effect::ReleaseLock,
         Effect::SetHa {
             driver: HaDriver::MetaDb,

@@ -3,7 +3,7 @@
 use super::pin;
 use super::source::read_sources;
 use oms_operator::agent::restore::record::Step;
-use oms_operator::metadb::record::{InstallationId, RecordFact, RecordedOutcome, TargetImage};
+use oms_operator::metadb::record::{RecordFact, RecordedOutcome, TargetImage};
 use oms_operator::metadb::{LOCK_DATABASE, LOCK_TABLE, SchemaFingerprint};
 use oms_operator::oms::container::{
     AttemptId, ExecAnswer, InitCommand, InitState, parse_init_record,
@@ -70,7 +70,7 @@ fn statements_on_the_lock() {
 
 #[test]
 fn facts_of_the_record() {
-    let fingerprint = || SchemaFingerprint::try_from("0f".repeat(32)).unwrap();
+    let fingerprint = || SchemaFingerprint::try_from("0f".repeat(8)).unwrap();
     let facts = [
         RecordFact::Locked {
             ha: Some("{\"enable\":true}".into()),
@@ -79,7 +79,6 @@ fn facts_of_the_record() {
                 image: "oms:3.3.1".into(),
                 image_id: Some("sha256:1".into()),
             }],
-            installation: InstallationId::from_bytes([15; 16]),
         },
         RecordFact::Stopped {
             fingerprint: fingerprint(),

@@ -95,9 +95,13 @@ pub enum AcceptReason {
     ImageDiffers,
     /// `docker_init.sh` ended well without saying that it is complete. The value names the run.
     InitUnconfirmed,
+    /// The record in the MetaDB tells what the status does not know. The value is the number of its rows.
+    StatusOlder,
+    /// Rows of the record in the MetaDB are gone. The value is the number of those that are left.
+    RecordBehind,
 }
 
-name_variants!(AcceptReason: ImageDiffers, InitUnconfirmed);
+name_variants!(AcceptReason: ImageDiffers, InitUnconfirmed, StatusOlder, RecordBehind);
 
 /// When an upgrade may begin. What has begun is never interrupted.
 ///

@@ -14,6 +14,10 @@ pub struct Internal {
     /// When the gate before the new version was found closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate_closed_time: Option<Time>,
+    /// What OMS was seen to do before the upgrade: only that is asked of it afterwards. Not set by operators that did
+    /// not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_baseline: Option<HealthBaseline>,
     /// The effect that may be carried out next, recorded before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
@@ -31,6 +35,12 @@ pub struct Internal {
     /// newer one says that an OMS has written since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heart_beat: Option<String>,
+    /// How many rows of the record in the MetaDB are known. Not set for an upgrade that was begun before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_seq: Option<i32>,
+    /// sha256 of the schema when OMS was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
@@ -61,6 +71,29 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// What was well on the running old version, at two looks some time apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthBaseline {
+    /// When the first look was that showed this.
+    pub since_time: Time,
+    /// What was well, by what was looked at.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<HealthSubject>,
+}
+
+/// One thing that was looked at, and what was well about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthSubject {
+    /// A Deployment, or the address of a node.
+    pub name: String,
+    /// What was well: programs of supervisord, `page` (`/oms/health`), `host` (ONLINE), `heartBeat` (fresh).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub well: Vec<String>,
 }
 
 /// What was seen past a time limit: only what several looks saw wanting fails a step.

@@ -348,7 +348,7 @@ pub struct BackupStatus {
     /// The content was proven.
     #[serde(default)]
     pub verified: bool,
-    /// Also by a restore into scratch schemas.
+    /// Also by a restore into scratch databases.
     #[serde(default)]
     pub scratch_restored: bool,
     /// Databases.

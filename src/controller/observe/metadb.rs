@@ -21,6 +21,8 @@ pub(super) fn blind(reason: &str) -> MetaDbFacts {
         heart_beats: Fact::Unknown(reason.into()),
         query_timeout: Fact::Unknown(reason.into()),
         lock: Fact::Unknown(reason.into()),
+        record: Fact::Unknown(reason.into()),
+        fingerprint: Fact::Unknown(reason.into()),
     }
 }
 
@@ -53,6 +55,8 @@ pub(super) async fn observe_metadb(
         heart_beats,
         query_timeout,
         lock,
+        record,
+        fingerprint,
     ) = futures::join!(
         look_if(
             needs.identity,
@@ -91,6 +95,17 @@ pub(super) async fn observe_metadb(
             needs.lock,
             ports.call(CallSite::MetaDbReadLock, db.read_lock())
         ),
+        look_if(
+            needs.record,
+            ports.call(
+                CallSite::MetaDbReadRecord,
+                db.read_record(subject.owner.uid)
+            )
+        ),
+        look_if(
+            needs.fingerprint,
+            ports.call(CallSite::MetaDbFingerprint, db.read_fingerprint())
+        ),
     );
     MetaDbFacts {
         identity,
@@ -103,6 +118,8 @@ pub(super) async fn observe_metadb(
         heart_beats,
         query_timeout,
         lock,
+        record,
+        fingerprint,
     }
 }
 

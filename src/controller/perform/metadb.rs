@@ -2,7 +2,9 @@
 use super::Performer;
 use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
-use crate::oms::metadb::{HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome};
+use crate::oms::metadb::{
+    HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, RecordClaim, RecordOutcome,
+};
 
 impl Performer<'_> {
     pub(super) async fn acquire_lock(&self, claim: &LockClaim) -> Result<(), CallError> {
@@ -18,6 +20,17 @@ impl Performer<'_> {
         let site = CallSite::MetaDbRaiseLock;
         let outcome = self.ports.call(site, db.raise_lock(claim)).await?;
         note_lock(&outcome);
+        Ok(())
+    }
+
+    /// Adds what the status tells to the record. What became of it is read again in the next reconcile.
+    pub(super) async fn append_record(&self, claim: &RecordClaim) -> Result<(), CallError> {
+        let db = &self.observation.find_installation()?.metadb;
+        let site = CallSite::MetaDbAppendRecord;
+        match self.ports.call(site, db.append_record(claim)).await? {
+            RecordOutcome::Appended | RecordOutcome::AlreadyThere => {}
+            outcome => tracing::warn!(?outcome, "the record of upgrades is not as it was read"),
+        }
         Ok(())
     }
 

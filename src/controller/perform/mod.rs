@@ -42,6 +42,7 @@ pub(super) async fn perform(
         Effect::DeleteOwn(own) => performer.delete_own(&own).await,
         Effect::AcquireLock(claim) => performer.acquire_lock(&claim).await,
         Effect::RaiseLock(claim) => performer.raise_lock(&claim).await,
+        Effect::AppendRecord(claim) => performer.append_record(&claim).await,
         Effect::ReleaseLock => performer.release_lock().await,
         Effect::SetHa { driver, write } => match driver {
             HaDriver::OmsApi => performer.set_ha_by_api(&write).await,

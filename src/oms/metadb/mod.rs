@@ -119,24 +119,10 @@ pub trait MetaDb: Send + Sync {
     fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome>;
 
     /// What the record of upgrades tells the upgrade `uid`. Empty while no upgrade ever took the lock.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(
-            dead_code,
-            reason = "waits for the steps that hold it against the status"
-        )
-    )]
     fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord>;
 
     /// Adds a row to the record, only while the lock is held as the claim says and exactly behind the rows that the
     /// caller has seen. To ask again after a lost answer does no harm.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(
-            dead_code,
-            reason = "waits for the steps that write what they are about to do"
-        )
-    )]
     fn append_record<'a>(&'a self, claim: &'a RecordClaim) -> MetaDbResult<'a, RecordOutcome>;
 
     /// The id that the first upgrade has given to this MetaDB; `None` before.
@@ -144,18 +130,11 @@ pub trait MetaDb: Send + Sync {
         not(feature = "testing"),
         expect(
             dead_code,
-            reason = "waits for the steps that ask whether this is the same MetaDB"
+            reason = "waits for an upgrade that is taken over by a new object"
         )
     )]
     fn read_installation_id(&self) -> MetaDbResult<'_, Option<InstallationId>>;
 
     /// What the schema of all databases of the installation is now.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(
-            dead_code,
-            reason = "waits for the steps that ask whether a migration ran"
-        )
-    )]
     fn read_fingerprint(&self) -> MetaDbResult<'_, SchemaFingerprint>;
 }

@@ -31,10 +31,6 @@ pub struct UpgradeRecord {
 
 impl UpgradeRecord {
     /// The seq of the row that comes next.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(dead_code, reason = "waits for the steps that add rows")
-    )]
     pub fn next_seq(&self) -> u32 {
         self.rows.last().map_or(1, |row| row.seq.saturating_add(1))
     }

@@ -12,6 +12,8 @@ pub(crate) const PREPARATION: &str = "Preparation";
 const TOLD: usize = 4;
 /// Characters that a message has for one of them.
 const LONGEST: usize = 320;
+/// Characters that what was seen has at the least, whatever its way out takes.
+const LEAST: usize = 120;
 
 /// Whether every check lets the upgrade start.
 pub(crate) fn is_passed(plan: &PlanStatus) -> bool {
@@ -95,11 +97,14 @@ fn describe(check: &CheckResult) -> String {
     } = check;
     let way_out = check.way_out.as_deref();
     let way_out = way_out.map_or_else(String::new, |way_out| format!("; {way_out}"));
-    shorten(format!("{name} {subject}: {evidence}{way_out}"))
+    // What to do is told whole, where there is room for a word about what was seen.
+    let room = LONGEST.saturating_sub(way_out.chars().count());
+    let seen = shorten(format!("{name} {subject}: {evidence}"), room.max(LEAST));
+    seen + &shorten(way_out, LONGEST)
 }
 
-fn shorten(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
+fn shorten(text: String, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

@@ -8,8 +8,9 @@ use crate::facts::{CopyNeed, Needs};
 use crate::protocol::report::Report;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next, require_known};
+use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::job::run_job;
+use crate::upgrade::parts::lock::refuse_newer_epoch;
 use crate::upgrade::parts::shape::require_stopped;
 
 /// `ob_query_timeout` while Jobs read and write the databases: ten hours, in microseconds.
@@ -55,19 +56,8 @@ pub(crate) fn guard(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<()
              find out who removed it",
         ));
     }
-    // The epoch is recorded before it is written there: a row that is ahead says that the status went back in time.
-    let epoch = cx.status.internal.epoch;
-    if let Some(row) = lock.as_ref().filter(|row| row.epoch > epoch) {
-        return Err(Next::Stall(Failure::with_advice(
-            Reason::StatusOlder,
-            format!(
-                "the lock row in the MetaDB has epoch {} and the status of this object epoch {epoch}: the status is older than what was done to the \
-                 databases, as after a restore of the cluster from a backup; nothing is started or written any more; find out what was restored and how \
-                 far the upgrade was (docs/backup.md, restore by hand), bring OMS to a version that runs by hand, then let go of this object",
-                row.epoch
-            ),
-        )));
-    }
+    lock.iter()
+        .try_for_each(|row| refuse_newer_epoch(cx, row))?;
     match require_known(&cx.observed.metadb.query_timeout, 2, Reason::MetaDbUnseen)? {
         Some(limit) if *limit < RAISED_QUERY_TIMEOUT => {
             // A rollback after success finds it given back, and changed by others since, perhaps.

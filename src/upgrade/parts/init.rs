@@ -164,7 +164,7 @@ fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitReco
     let failure = Failure::with_advice(
         Reason::InitUnconfirmed,
         format!(
-            "docker_init.sh in {} ended without an error and without a completion text that OMS documents, so it is not known whether the databases \
+            "docker_init.sh in {} ended well and without a completion text that OMS documents, so it is not known whether the databases \
              are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
              log of attempt {attempt}, on the volume /home/admin/logs under oms-operator: if it says that all steps were done, take it upon you and the \
              upgrade goes on: {}; if not, action: RollBack brings back the old version and its data, from the verified backup on claim {}. \

@@ -9,7 +9,7 @@
 use crate::api::{OmsUpgradeStatus, Reason, Step};
 use crate::facts::Needs;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::stop::require_no_sessions;
 
 /// Dumps before it is given up.
@@ -20,6 +20,7 @@ pub(crate) fn list_needs(needs: Needs) -> Needs {
     Needs {
         sessions: true,
         health: true,
+        fingerprint: true,
         ..needs
     }
 }
@@ -36,6 +37,7 @@ pub(crate) fn note_heart_beat(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) ->
 /// again.
 pub(crate) fn look_once_more(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     require_no_sessions(cx)?;
+    require_same_schema(cx)?;
     // Whoever was connected until now may have written.
     let waiting = cx.status.waiting.as_ref();
     let came = waiting.is_some_and(|waiting| waiting.reason == Reason::SessionsLeft);
@@ -56,6 +58,23 @@ pub(crate) fn look_once_more(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> 
     draft.backup = None;
     draft.internal.last_heart_beat = None;
     Ok(Step::BackingUp)
+}
+
+/// A dump of a schema that a new version has altered already is no backup of the old one.
+pub(crate) fn require_same_schema(cx: &Context<'_>) -> Result<(), Next> {
+    let Some(known) = &cx.status.internal.fingerprint else {
+        return Ok(());
+    };
+    let found = require_known(&cx.observed.metadb.fingerprint, 2, Reason::MetaDbUnseen)?;
+    if *known == String::from(found.clone()) {
+        return Ok(());
+    }
+    Err(Next::Stall(Failure::with_advice(
+        Reason::SchemaChanged,
+        "the schema of the databases of OMS is not what it was when OMS was stopped: somebody has altered it since, as a new version does when it is started; \
+         no version is started on it by itself; find out who it was (a Deployment, a container outside of Kubernetes, a restore of the MetaDB), bring the \
+         databases back as they were (docs/backup.md, restore by hand), then write a new spec.retryRequest",
+    )))
 }
 
 /// Says why a dump is made once more.

@@ -1,5 +1,10 @@
-//! Whether the lock in the MetaDB may be ours. Pure.
-use crate::api::{OmsUpgradeStatus, Step};
+//! The lock in the MetaDB: whether it may be ours, and how it is held at the present epoch. Pure.
+use crate::api::{OmsUpgradeStatus, Reason, Step};
+use crate::oms::metadb::LockRow;
+use crate::upgrade::context::Context;
+use crate::upgrade::effect::Effect;
+use crate::upgrade::next::{Failure, Next, require_known};
+use crate::upgrade::orders::build_lock_claim;
 
 /// Whether the lock in the MetaDB may have been taken: from the step on that takes it.
 pub(crate) fn may_hold_lock(status: &OmsUpgradeStatus) -> bool {
@@ -8,4 +13,36 @@ pub(crate) fn may_hold_lock(status: &OmsUpgradeStatus) -> bool {
             .history
             .iter()
             .any(|record| record.step == Step::Locking)
+}
+
+/// The lock is ours at the present epoch. What another one that holds it means differs from place to place.
+pub(crate) fn secure_lock(
+    cx: &Context<'_>,
+    tell_other: impl FnOnce(&LockRow) -> Next,
+) -> Result<(), Next> {
+    match require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)? {
+        None => Err(Next::Do(Effect::AcquireLock(build_lock_claim(cx)))),
+        Some(row) if row.holder != cx.object.uid => Err(tell_other(row)),
+        Some(row) if row.epoch < cx.status.internal.epoch => {
+            Err(Next::Do(Effect::RaiseLock(build_lock_claim(cx))))
+        }
+        Some(row) => refuse_newer_epoch(cx, row),
+    }
+}
+
+/// The epoch is recorded before it is written there: a row that is ahead says that the status went back in time.
+pub(crate) fn refuse_newer_epoch(cx: &Context<'_>, row: &LockRow) -> Result<(), Next> {
+    let epoch = cx.status.internal.epoch;
+    if row.epoch <= epoch {
+        return Ok(());
+    }
+    Err(Next::Stall(Failure::with_advice(
+        Reason::StatusOlder,
+        format!(
+            "the lock row in the MetaDB has epoch {} and the status of this object epoch {epoch}: the status is older than what was done to the \
+             databases, as after a restore of the cluster from a backup; nothing is started or written any more; find out what was restored and how \
+             far the upgrade was (docs/backup.md, restore by hand), bring OMS to a version that runs by hand, then let go of this object",
+            row.epoch
+        ),
+    )))
 }

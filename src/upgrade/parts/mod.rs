@@ -7,6 +7,7 @@ pub(super) mod findings;
 pub(super) mod gates;
 pub(super) mod guard;
 pub(super) mod ha;
+pub(super) mod health;
 pub(super) mod init;
 pub(super) mod job;
 pub(super) mod last_look;

@@ -4,21 +4,20 @@
 //! Abnormal Stores and Connectors are expected while HA is off (upgrade guide, multi-node).
 use crate::api::Reason;
 use crate::facts::{Fact, Program, TargetFacts};
-use crate::oms::container::{CONSOLE_PROGRAM, ProgramState, REQUIRED_PROGRAMS};
-use crate::oms::open_api::Health;
+use crate::oms::container::{CONSOLE_PROGRAM, ProgramState};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::parts::health::{
+    Answer, Question, ask_nodes, ask_target, find_node_online, is_demanded,
+};
 use crate::upgrade::parts::pods::find_running_pod;
-use crate::upgrade::parts::targets::Target;
-
-/// Heart beats older than this are stale, seconds.
-const STALE_HEART_BEAT: u64 = 60;
+use crate::upgrade::parts::targets::{Target, goes_forward};
 
 /// Every node is up, programs, hosts and heart beats alike.
 pub(crate) fn await_services(cx: &Context<'_>, targets: &[Target<'_>]) -> Result<(), Next> {
-    await_programs(targets, true)?;
-    await_hosts(cx)
+    await_programs(cx, targets, true)?;
+    await_nodes(cx)
 }
 
 /// The same, while consoles may be down because `ha.config` is being written.
@@ -26,31 +25,50 @@ pub(crate) fn await_services_but_consoles(
     cx: &Context<'_>,
     targets: &[Target<'_>],
 ) -> Result<(), Next> {
-    await_programs(targets, false)?;
-    await_hosts(cx)
+    await_programs(cx, targets, false)?;
+    await_nodes(cx)
 }
 
-fn await_programs(targets: &[Target<'_>], consoles: bool) -> Result<(), Next> {
+fn await_programs(cx: &Context<'_>, targets: &[Target<'_>], consoles: bool) -> Result<(), Next> {
     for target in targets {
-        let name = &target.original.name;
         find_running_pod(target)?;
-        let programs = require_programs(target)?;
-        let missing =
-            find_missing_programs(programs).find(|missing| consoles || *missing != CONSOLE_PROGRAM);
-        if let Some(missing) = missing {
-            return Err(Next::trouble(
-                1,
-                Reason::ProgramNotRunning,
-                format!("{missing} is not RUNNING on {name}"),
-            ));
+        for answer in ask_target(target.facts) {
+            let of_console = matches!(
+                answer.question,
+                Question::Program(CONSOLE_PROGRAM) | Question::Page
+            );
+            if consoles || !of_console {
+                require(cx, answer)?;
+            }
         }
-        if consoles && target.facts.health == Fact::Known(Health::Unhealthy) {
-            return Err(Next::trouble(
-                1,
-                Reason::Unhealthy,
-                format!("/oms/health of {name} does not say healthy"),
-            ));
-        }
+    }
+    Ok(())
+}
+
+/// What is asked of OMS is well.
+fn require(cx: &Context<'_>, answer: Answer) -> Result<(), Next> {
+    if answer.is_well() || !is_demanded(cx, &answer) {
+        return Ok(());
+    }
+    let (reason, message) = answer.describe_trouble();
+    Err(Next::trouble(1, reason, message))
+}
+
+fn await_nodes(cx: &Context<'_>) -> Result<(), Next> {
+    let metadb = &cx.observed.metadb;
+    let known = cx.status.internal.health_baseline.is_some();
+    if !known || goes_forward(cx) {
+        require_known(&metadb.hosts, 2, Reason::HostsUnseen)?;
+    }
+    if !known {
+        require_known(&metadb.heart_beats, 2, Reason::HostsUnseen)?;
+    }
+    for answer in ask_nodes(cx) {
+        require(cx, answer)?;
+    }
+    if known && goes_forward(cx) && find_node_online(cx) == Some(false) {
+        let nobody = "no node is ONLINE in the host table of the MetaDB";
+        return Err(Next::trouble(1, Reason::HostNotOnline, nobody));
     }
     Ok(())
 }
@@ -70,50 +88,13 @@ pub(crate) fn require_programs<'a>(target: &Target<'a>) -> Result<&'a [Program],
     Ok(programs)
 }
 
-fn await_hosts(cx: &Context<'_>) -> Result<(), Next> {
-    let metadb = &cx.observed.metadb;
-    let hosts = require_known(&metadb.hosts, 2, Reason::HostsUnseen)?;
-    let beats = require_known(&metadb.heart_beats, 2, Reason::HostsUnseen)?;
-    let installation = cx.status.installation.as_ref();
-    let nodes = installation.map(|installation| installation.nodes.as_slice());
-    for node in nodes.unwrap_or_default() {
-        match hosts.iter().find(|host| &host.ip == node) {
-            Some(host) if host.is_online() => {}
-            Some(host) => {
-                return Err(Next::trouble(
-                    1,
-                    Reason::HostNotOnline,
-                    format!("node {node} is {}, not ONLINE", host.status),
-                ));
-            }
-            None => {
-                return Err(Next::trouble(
-                    1,
-                    Reason::HostNotOnline,
-                    format!("node {node} is not in the host table"),
-                ));
-            }
-        }
-        if !beats
-            .iter()
-            .any(|beat| &beat.host_ip == node && beat.age_seconds <= STALE_HEART_BEAT)
-        {
-            return Err(Next::trouble(
-                1,
-                Reason::HeartBeatStale,
-                format!("node {node} has no fresh heart beat"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The required programs that are not RUNNING.
-pub(crate) fn find_missing_programs(programs: &[Program]) -> impl Iterator<Item = &'static str> {
-    REQUIRED_PROGRAMS.into_iter().filter(|required| {
-        !programs
-            .iter()
-            .any(|program| program.name == *required && program.state == ProgramState::Running)
+/// Whether a program that is asked for is seen not to run.
+pub(crate) fn lacks_program(cx: &Context<'_>, target: &Target<'_>) -> bool {
+    let mut answers = ask_target(target.facts).into_iter();
+    answers.any(|answer| {
+        matches!(answer.question, Question::Program(_))
+            && !answer.is_well()
+            && is_demanded(cx, &answer)
     })
 }
 

@@ -3,7 +3,8 @@ use crate::api::condition_types::{
     FINISHED, PAUSED, PLANNED, READY, RECONCILING, REPLICATION_RECOVERED, STALLED, TARGET_CONTENDED,
 };
 use crate::api::{
-    ConditionReason, OmsUpgradeStatus, Phase, Reason, Step, find_condition, set_condition,
+    ConditionReason, Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition,
+    set_condition,
 };
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
@@ -60,7 +61,8 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
             .map(|version| version.to_string());
     }
     draft.ha = find_ha(cx, draft);
-    draft.step_summary = summarize_step(cx.object, draft);
+    draft.step_summary =
+        summarize_step(cx.object, draft).map(|told| mention_pause(cx, draft, told));
     draft.next_actions = list_actions(cx, draft, phase);
     let scene = Scene {
         cx,
@@ -214,6 +216,17 @@ fn judge_contention(scene: &Scene<'_>) -> Option<Judgement> {
         reason,
         text,
     ))
+}
+
+/// That a person holds the upgrade between two phases stands where people look first.
+fn mention_pause(cx: &Context<'_>, draft: &OmsUpgradeStatus, told: String) -> String {
+    let forward = draft.direction.unwrap_or_default() == Direction::Forward;
+    let holds = cx.spec.paused && forward && draft.step != Some(Step::Settling);
+    if holds {
+        format!("{told} (spec.paused: no further phase is begun)")
+    } else {
+        told
+    }
 }
 
 fn judge_pause(scene: &Scene<'_>) -> Option<Judgement> {

@@ -3,7 +3,7 @@ use crate::api::condition_types::{
     BACKUP_VERIFIED, HA_DISABLED, HA_RESTORED, PREFLIGHT_PASSED, ROLLED_BACK, SCHEMA_INITIALIZED,
 };
 use crate::api::{
-    Action, ConditionReason, ContentProof, Direction, InitRecord, Step, find_condition,
+    Action, ConditionReason, ContentProof, Direction, HaState, InitRecord, Step, find_condition,
 };
 use crate::upgrade::parts::findings::describe_findings;
 use crate::upgrade::status::judgement::{Judgement, Scene};
@@ -13,7 +13,7 @@ use crate::upgrade::steps::find_def;
 /// Given up as it stood: what was under way is not promised.
 pub(crate) fn break_promise(scene: &Scene<'_>, type_: &'static str) -> Option<Judgement> {
     scene.draft.started_time.as_ref()?;
-    let text = "given up as it stood: look at OMS yourself";
+    let text = "let go of as it stood: the operator does nothing more for it; look at OMS yourself";
     Some(Judgement::new(
         type_,
         false,
@@ -73,13 +73,14 @@ pub(crate) fn judge_ha_off(scene: &Scene<'_>) -> Option<Judgement> {
     if scene.released {
         None
     } else if forward && stage == HaStage::Off {
-        let text = "ha.config reads enable=false in the MetaDB";
-        Some(Judgement::new(
-            HA_DISABLED,
-            true,
-            ConditionReason::Row,
-            text,
-        ))
+        // Few of these steps look at the row; what was seen last is told, as such.
+        let off = scene.draft.ha != Some(HaState::On);
+        let text = if off {
+            "ha.config read enable=false in the MetaDB when it was last looked at"
+        } else {
+            "ha.config reads enable=true in the MetaDB, although it was switched off"
+        };
+        Some(Judgement::new(HA_DISABLED, off, ConditionReason::Row, text))
     } else if scene.draft.started_time.is_some() && stage == HaStage::AtGoal {
         let text = "HA is at its goal again";
         Some(Judgement::new(
@@ -98,7 +99,7 @@ pub(crate) fn judge_backup(scene: &Scene<'_>) -> Option<Judgement> {
     let (reason, text) = match (backup.verified, backup.scratch_restored) {
         (true, true) => (
             ConditionReason::Restored,
-            "files, object lists, row counts and a restore into scratch schemas agree with the manifest",
+            "files, object lists, row counts and a restore into scratch databases agree with the manifest",
         ),
         (true, false) => (
             ConditionReason::Verified,
@@ -123,6 +124,19 @@ pub(crate) fn judge_schema(scene: &Scene<'_>) -> Option<Judgement> {
     let draft = scene.draft;
     if scene.released || draft.internal.init_runs.is_empty() {
         return None;
+    }
+    if scene.direction == Direction::RollBack {
+        let (reason, text) = match draft.internal.content_proof {
+            Some(_) => (
+                ConditionReason::Over,
+                "the databases are those of before the upgrade again; what docker_init.sh did to them is gone",
+            ),
+            None => (
+                ConditionReason::Pending,
+                "the rollback takes back what docker_init.sh did",
+            ),
+        };
+        return Some(Judgement::new(SCHEMA_INITIALIZED, false, reason, text));
     }
     let installation = draft.installation.as_ref();
     let wanted = installation.map_or(0, |installation| installation.init_targets.len());

@@ -43,10 +43,14 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
             "the backup Job reported success without a manifest; the backup is not used",
         ));
     };
+    // The moment stays the same while a pause holds what comes next.
+    let known = cx.status.backup.as_ref();
+    let known = known.filter(|known| known.manifest_digest == digest);
+    let finished_time = known.and_then(|known| known.finished_time.clone());
     draft.backup = Some(BackupStatus {
         directory: dump.directory,
         manifest_digest: digest,
-        finished_time: Some(cx.now.clone()),
+        finished_time: finished_time.or_else(|| Some(cx.now.clone())),
         verified: false,
         scratch_restored: false,
         databases: dump

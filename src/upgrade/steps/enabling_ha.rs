@@ -9,7 +9,7 @@ use crate::oms::ha::{
     compute_pull_back_minutes,
 };
 use crate::oms::metadb::HaRow;
-use crate::upgrade::context::Context;
+use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::{await_console, find_goal, parse_config, write_row};
 use crate::upgrade::parts::services::{
@@ -62,7 +62,14 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     await_console(cx)?;
     if goal {
-        draft.ha_enabled_time = Some(cx.now.clone());
+        // The moment stays the same while a pause holds what comes next.
+        let started = cx.status.step_started_time.as_ref();
+        let known = cx.status.ha_enabled_time.as_ref();
+        let is_of_this = known
+            .is_some_and(|known| started.is_some_and(|since| seconds_between(since, known) >= 0));
+        if !is_of_this {
+            draft.ha_enabled_time = Some(cx.now.clone());
+        }
     }
     Ok(Step::Recovering)
 }

@@ -7,10 +7,10 @@ use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next, require_known};
-use crate::upgrade::orders::{build_lock_claim, patch_target};
+use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::account::ensure_account;
+use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::{is_on_target, mend_copy};
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -73,19 +73,15 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
 }
 
 fn fence_lock(cx: &Context<'_>) -> Result<(), Next> {
-    let wanted = cx.status.internal.epoch;
-    match require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)? {
-        None => Err(Next::Do(Effect::AcquireLock(build_lock_claim(cx)))),
-        Some(row) if row.holder != cx.object.uid => Err(Next::fail(
+    secure_lock(cx, |row| {
+        Next::fail(
             Reason::MetaDbLocked,
             format!(
                 "the MetaDB is locked by another upgrade ({}); finish that one first",
                 row.note
             ),
-        )),
-        Some(row) if row.epoch < wanted => Err(Next::Do(Effect::RaiseLock(build_lock_claim(cx)))),
-        Some(_) => Ok(()),
-    }
+        )
+    })
 }
 
 /// A rollback stops what runs only when there is something to go back to: weeks after a success the claim may be gone.

@@ -8,14 +8,14 @@ use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
 use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::Context;
-use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::ha::parse_config;
+use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::targets::judge_record;
+use crate::upgrade::witness::{count_rows, refuse_older};
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
@@ -29,6 +29,8 @@ pub(crate) const DEF: StepDef = StepDef {
         ha: true,
         kept_keys: true,
         lock: true,
+        record: true,
+        fingerprint: true,
         query_timeout: true,
         projects: true,
         progress: true,
@@ -45,6 +47,7 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     take_lock(cx)?;
     let originals = capture_originals(cx)?;
+    begin_record(cx, draft)?;
     // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
     if let Fact::Unknown(reason) = &cx.observed.progress
         && is_required(cx, CheckName::ProjectsInSync)
@@ -66,17 +69,30 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
 }
 
 fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
-    match require_known(&cx.observed.metadb.lock, 2, Reason::MetaDbUnseen)? {
-        None => Err(Next::Do(Effect::AcquireLock(build_lock_claim(cx)))),
-        Some(row) if row.holder != cx.object.uid => Err(Next::fail(
+    secure_lock(cx, |row| {
+        Next::fail(
             Reason::MetaDbLocked,
             format!(
                 "the MetaDB is locked by another upgrade ({}); wait until that one is finished",
                 row.note
             ),
-        )),
-        Some(_) => Ok(()),
+        )
+    })
+}
+
+/// The lock is ours, so the record is there. An upgrade that begins finds no row of its own in it. That the schema can
+/// be read is asked for while OMS runs.
+fn begin_record(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    let metadb = &cx.observed.metadb;
+    require_known(&metadb.fingerprint, 2, Reason::MetaDbUnseen)?;
+    let record = require_known(&metadb.record, 2, Reason::MetaDbUnseen)?;
+    if draft.internal.record_seq.is_none() {
+        if !record.rows.is_empty() {
+            refuse_older(cx, &record.rows)?;
+        }
+        draft.internal.record_seq = Some(count_rows(&record.rows));
     }
+    Ok(())
 }
 
 fn capture_originals(cx: &Context<'_>) -> Result<Originals, Next> {

@@ -10,7 +10,7 @@ use crate::upgrade::parts::init::{
     await_confirmation, blame_unconfirmed_init, record_end, record_init,
 };
 use crate::upgrade::parts::pods::find_running_pod;
-use crate::upgrade::parts::services::{await_services, find_missing_programs};
+use crate::upgrade::parts::services::{await_services, lacks_program};
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::targets::Target;
 use crate::upgrade::parts::templates::refuse_old_image;
@@ -76,11 +76,10 @@ fn help_with_init(
         return Ok(());
     }
     for target in targets {
-        let (Ok(pod), Some(programs)) = (find_running_pod(target), target.facts.programs.known())
-        else {
+        let (Ok(pod), Some(_)) = (find_running_pod(target), target.facts.programs.known()) else {
             return Ok(());
         };
-        if find_missing_programs(programs).next().is_some() {
+        if lacks_program(cx, target) {
             run_init_again(cx, draft, target, pod)?;
         }
     }

@@ -1,11 +1,12 @@
 //! The old version starts on databases that suit it. Pure.
 use crate::api::{AcceptReason, Acceptance, Direction, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Needs};
-use crate::objects::deployment::TemplateKind;
+use crate::objects::deployment::{TemplateKind, read_replicas};
 use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::last_look::require_same_schema;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
@@ -20,7 +21,9 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::Starting,
     limit: Some(Limit::Health),
     job: None,
-    looks: |_| Needs {
+    looks: |status| Needs {
+        fingerprint: status.direction == Some(Direction::Abort)
+            && status.internal.fingerprint.is_some(),
         templates: true,
         programs: true,
         health: true,
@@ -53,6 +56,10 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
     // them since.
     let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
+    // A version that runs may alter its schema itself.
+    if cx.status.direction == Some(Direction::Abort) && is_all_stopped(cx)? {
+        require_same_schema(cx)?;
+    }
     let targets = if written {
         bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))?
     } else {
@@ -66,6 +73,13 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
             .try_for_each(|target| require_old_image(cx, target))?;
     }
     Ok(Step::EnablingHa)
+}
+
+/// Nothing was started yet.
+fn is_all_stopped(cx: &Context<'_>) -> Result<bool, Next> {
+    let targets = read_targets(cx)?;
+    let mut objects = targets.iter().map(|target| &target.deployment.object);
+    Ok(objects.all(|object| read_replicas(object) == 0))
 }
 
 /// The pod runs the image that ran before the upgrade, and not only one of its name.

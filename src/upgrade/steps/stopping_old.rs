@@ -20,7 +20,8 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::Stopping,
     limit: Some(Limit::Stop),
     job: None,
-    looks: |_| Needs {
+    looks: |status| Needs {
+        fingerprint: is_stopped(status),
         ha: true,
         sessions: true,
         originals: CopyNeed::Always,
@@ -38,9 +39,20 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     secure_copy(cx, draft)?;
     let targets = stop_targets(cx, &[TemplateKind::Old])?;
     require_ha_off(cx)?;
-    draft.old_stopped_time.get_or_insert(cx.now.clone());
     draft.internal.stopped_targets = list_stopped(&targets);
+    if !is_stopped(cx.status) {
+        draft.old_stopped_time = Some(cx.now.clone());
+        return Err(Next::poll());
+    }
+    let fingerprint = &cx.observed.metadb.fingerprint;
+    let fingerprint = require_known(fingerprint, 2, Reason::MetaDbUnseen)?.clone();
+    draft.internal.fingerprint = Some(fingerprint.into());
     Ok(Step::BackingUp)
+}
+
+/// Nobody is at work on the databases, so what their schema is now is what it was.
+fn is_stopped(status: &OmsUpgradeStatus) -> bool {
+    status.old_stopped_time.is_some()
 }
 
 /// A console may have written its cached parameters back when it stopped. Nothing can overwrite the row now; the dump

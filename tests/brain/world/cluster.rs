@@ -2,6 +2,21 @@
 use super::*;
 
 impl World {
+    /// Before the upgrade projects keep up while OMS runs.
+    pub fn replicate(&mut self) {
+        self.checkpoint = self.read_checkpoint();
+    }
+
+    /// How far the project is.
+    pub fn read_checkpoint(&self) -> i64 {
+        let up = self.nodes.iter().all(|node| node.pod.is_some());
+        if up && self.status.started_time.is_none() {
+            self.checkpoint.max(EPOCH + self.clock - self.lags)
+        } else {
+            self.checkpoint
+        }
+    }
+
     /// Lets the cluster do everything that it does by itself, once. True when something changed.
     pub fn run_cluster(&mut self) -> bool {
         let before = self.clone();

@@ -88,7 +88,11 @@ impl World {
                     heartbeats: vec!["oms_cm_hb".into()],
                 },
                 regions: vec![],
-                nodes: addresses.clone(),
+                nodes: match (self.trouble.no_nodes, self.trouble.named_nodes) {
+                    (true, _) => vec![],
+                    (_, true) => addresses.iter().map(|ip| format!("node-{ip}")).collect(),
+                    _ => addresses.clone(),
+                },
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
                 init_targets: (1..=self.init_targets)
                     .map(|n| format!("oms-{n}"))
@@ -134,7 +138,7 @@ impl World {
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
-            age_seconds: 1,
+            age_seconds: if self.trouble.beats_off { 28_801 } else { 1 },
             written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
@@ -142,7 +146,12 @@ impl World {
                 .iter()
                 .map(|ip| HostRow {
                     ip: ip.clone(),
-                    status: "ONLINE".into(),
+                    status: if self.trouble.hosts_offline {
+                        "OFFLINE"
+                    } else {
+                        "ONLINE"
+                    }
+                    .into(),
                 })
                 .collect(),
         );
@@ -154,6 +163,21 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
+        metadb.record = Fact::Known(UpgradeRecord {
+            rows: self
+                .record
+                .iter()
+                .filter(|row| row.uid == self.uid)
+                .cloned()
+                .collect(),
+            ..UpgradeRecord::default()
+        });
+        let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
+        metadb.fingerprint = if self.schema_unseen {
+            Fact::Unknown("the MetaDB answered error 1142".into())
+        } else {
+            Fact::Known(SchemaFingerprint::try_from(digit.repeat(16)).unwrap())
+        };
         observed.progress = self.observe_progress(key);
         observed
     }
@@ -178,7 +202,7 @@ impl World {
             current_step: Some("CONNECTOR_INCR_SYNC".into()),
             incremental: true,
             reverse_incremental: false,
-            checkpoint: Some(self.checkpoint),
+            checkpoint: Some(self.read_checkpoint()),
             reverse_checkpoint: None,
         };
         let paused = ProjectProgress {
@@ -237,12 +261,15 @@ impl World {
                 name: program.into(),
                 state: match program {
                     "oms_console" if pod.console_stopped => ProgramState::Stopped,
+                    program if self.trouble.fatal_program == Some(program) => ProgramState::Fatal,
                     program => state(pod.up || program != "oms_console"),
                 },
                 pid: (program != "oms_console" || pod.up && !pod.console_stopped)
                     .then_some(pod.console_pid),
             })
-            .to_vec()
+            .into_iter()
+            .filter(|program| self.trouble.without_program != Some(program.name.as_str()))
+            .collect::<Vec<Program>>()
         });
         let record = self
             .status

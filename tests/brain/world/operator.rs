@@ -13,6 +13,7 @@ impl World {
 
     /// The same on facts that are given.
     pub fn run_pass_on(&mut self, observed: &Observed) -> bool {
+        self.replicate();
         let decision = self.ask_brain(observed, decide);
         match decision {
             Decision::Record { status, .. } => {
@@ -145,6 +146,20 @@ impl World {
             }
             Effect::AcquireLock(claim) | Effect::RaiseLock(claim) => {
                 self.lock = Some((claim.holder, claim.epoch));
+            }
+            Effect::AppendRecord(claim) => {
+                let rows = self.record.iter();
+                let own = rows.filter(|row| row.uid == claim.holder).count();
+                assert_eq!(usize::try_from(claim.seq).unwrap(), own + 1);
+                assert_eq!(self.lock, Some((claim.holder.clone(), claim.epoch)));
+                self.record.push(RecordRow {
+                    uid: claim.holder,
+                    seq: claim.seq,
+                    ordinal: claim.seq.into(),
+                    epoch: claim.epoch,
+                    fact: claim.fact,
+                    written: EPOCH + self.clock,
+                });
             }
             Effect::ReleaseLock => self.lock = None,
             Effect::SetHa { .. } if self.trouble.unheeded => {}

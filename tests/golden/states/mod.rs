@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 20] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 22] {
     let Needs {
         claim,
         prepulls,
@@ -74,6 +74,8 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 20] {
         init,
         query_timeout,
         lock,
+        record,
+        fingerprint,
         cgroup,
         rivals,
     } = needs;
@@ -102,6 +104,8 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 20] {
         (init, "run of `docker_init.sh`"),
         (query_timeout, "`ob_query_timeout`"),
         (lock, "lock"),
+        (record, "record of upgrades"),
+        (fingerprint, "schema"),
         (cgroup, "cgroup version of the nodes"),
         (rivals, "other upgrades"),
     ]
@@ -130,6 +134,7 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
             let mut status = json!({"direction": direction, "settled": settled});
             if begun {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
+                status["oldStoppedTime"] = json!("2026-01-02T03:04:05Z");
                 status["internal"]["originals"] = json!({"obQueryTimeout": 1});
             }
             all.push(serde_json::from_value(status).unwrap());

@@ -5,6 +5,7 @@
 mod cgroup;
 pub(crate) mod check;
 mod estimate;
+mod health;
 mod images;
 mod installation;
 mod leaves;
@@ -30,6 +31,7 @@ use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
 use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::health::{check_health, note_health};
 use crate::upgrade::steps::preflight::images::{judge_pull, judge_version, pull_images};
 use crate::upgrade::steps::preflight::installation::check_installation;
 use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
@@ -60,6 +62,7 @@ pub(crate) const DEF: StepDef = StepDef {
         projects: true,
         progress: true,
         health: true,
+        programs: true,
         lock: true,
         cgroup: true,
         rivals: true,
@@ -84,6 +87,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     // Nobody is passed over because nobody was looked for.
     require_known(&cx.observed.rivals, 2, Reason::RivalsUnseen)?;
+    let steady = note_health(cx, draft);
     if may_read_account(cx) {
         ensure_account(cx)?;
     }
@@ -108,6 +112,9 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     let probing = probe?;
     let found = check_all(cx, &probing);
     wait_for_facts(cx, draft, &found)?;
+    if !steady {
+        return Err(Next::watch());
+    }
     Ok(conclude(cx, draft, found, probing.report()))
 }
 
@@ -142,6 +149,7 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
             found.push(Found::new(id, &target.name, judge(cx, index)));
         }
     }
+    found.extend(check_health(cx));
     found.extend(check_projects(cx));
     found.extend(check_probe(cx, probing));
     found

@@ -38,7 +38,7 @@ fn check_rivals(cx: &Context<'_>) -> Vec<Found> {
     let name = |rival: &String| {
         let verdict = Verdict::failed(
             format!("OmsUpgrade {rival} is not finished and has a target of this one"),
-            "wait for it or delete it",
+            "wait until it is finished, or, where it shall not run, delete it; then write a new spec.planRequest",
         );
         Found::new(CheckId::OneUpgrade, rival, verdict)
     };
@@ -104,6 +104,7 @@ fn judge_target(
 ) -> Verdict {
     let object = &deployment.object;
     let name = &target.name;
+    let namespace = &cx.object.namespace;
     if let Some(verdict) = judge_record(cx, name, object) {
         return verdict;
     }
@@ -139,14 +140,14 @@ fn judge_target(
     if is_paused(object) {
         return Verdict::failed(
             format!("Deployment {name} is paused (spec.paused), so its pods would not follow"),
-            format!("resume it: kubectl rollout resume deployment {name}"),
+            format!("resume it: kubectl rollout resume deployment {name} -n {namespace}"),
         );
     }
     if read_replicas(object) != 1 {
         return Verdict::failed(
             format!("Deployment {name} has {} replicas", read_replicas(object)),
             format!(
-                "an OMS node is one Deployment with exactly 1 replica: kubectl scale deployment {name} --replicas=1"
+                "an OMS node is one Deployment with exactly 1 replica: kubectl scale deployment {name} -n {namespace} --replicas=1"
             ),
         );
     }
@@ -165,7 +166,9 @@ fn judge_target(
         Fact::Known(pods) => match find_ready(pods).map(|pod| is_current(object, pod)) {
             None => Verdict::unseen(
                 format!("no pod of {name} is ready"),
-                "OMS must be healthy before it is upgraded: see kubectl describe pod",
+                format!(
+                    "OMS must be healthy before it is upgraded: see kubectl describe pod -n {namespace}"
+                ),
             ),
             Some(Fact::Unknown(reason)) => Verdict::unread(format!(
                 "the ReplicaSet of the pod of {name} cannot be read, so it is not known which template runs: {reason}"
@@ -176,7 +179,7 @@ fn judge_target(
                     "the pod of {name} was made from another template than the Deployment has now: a rollout is under way, or does not come to its end"
                 ),
                 format!(
-                    "see kubectl rollout status deployment {name}, or take it back: kubectl rollout undo deployment {name}"
+                    "see kubectl rollout status deployment {name} -n {namespace}, or take it back: kubectl rollout undo deployment {name} -n {namespace}"
                 ),
             ),
             Some(Fact::Known(true)) => Verdict::passed(format!("{name} runs {image}")),
@@ -199,7 +202,8 @@ pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Opti
             ),
             format!(
                 "wait for it; where it exists no more bring OMS to a version that runs by hand (its backup stays on the claim), \
-                 then remove the record: kubectl annotate deployment {name} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-"
+                 then remove the record: kubectl annotate deployment {name} -n {} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
+                cx.object.namespace
             ),
         )
     })
@@ -244,7 +248,10 @@ pub(crate) fn judge_restart(cx: &Context<'_>, index: usize) -> Verdict {
         format!(
             "the pod of {name} is as old as its Deployment and never restarted, so nothing shows that the old version survives a restart, on which abort and rollback rest"
         ),
-        format!("restart it once: kubectl rollout restart deployment {name}"),
+        format!(
+            "restart it once: kubectl rollout restart deployment {name} -n {}",
+            cx.object.namespace
+        ),
     )
 }
 

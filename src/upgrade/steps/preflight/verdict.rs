@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Failed,
     /// Seen not to hold; the way out says when `policy: Skip` is right.
     Skippable,
+    /// Seen not to hold; the user may attest that it does no harm.
+    Excusable,
     /// It cannot be seen: the user may attest it.
     Unseen,
     /// The same, because who was asked did not answer: another look may see it.
@@ -46,6 +48,10 @@ impl Verdict {
 
     pub(crate) fn skippable(evidence: impl Into<String>, way_out: impl Into<String>) -> Self {
         Self::new(Kind::Skippable, evidence, Some(way_out.into()))
+    }
+
+    pub(crate) fn excusable(evidence: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self::new(Kind::Excusable, evidence, Some(way_out.into()))
     }
 
     pub(crate) fn unseen(evidence: impl Into<String>, way_out: impl Into<String>) -> Self {
@@ -184,7 +190,7 @@ pub(crate) fn judge(cx: &Context<'_>, found: Found) -> CheckResult {
             CheckOutcome::Failed
         }
         (_, Kind::Failed | Kind::Skippable) => CheckOutcome::Failed,
-        (CheckPolicy::Attest, Kind::Unseen | Kind::Unread | Kind::NotMade) => {
+        (CheckPolicy::Attest, Kind::Excusable | Kind::Unseen | Kind::Unread | Kind::NotMade) => {
             (evidence, way_out) = (reason, None);
             CheckOutcome::Attested
         }
@@ -195,6 +201,14 @@ pub(crate) fn judge(cx: &Context<'_>, found: Found) -> CheckResult {
                 );
                 way_out = Some(add_help(way_out, &help));
             }
+            CheckOutcome::Failed
+        }
+        (CheckPolicy::Require, Kind::Excusable) => {
+            let help = format!(
+                "if it was so all along and does no harm, which then is not asked of the new version either: checks: [{{name: {}, policy: Attest, reason: \"…\"}}]",
+                id.name()
+            );
+            way_out = Some(add_help(way_out, &help));
             CheckOutcome::Failed
         }
         (CheckPolicy::Require, Kind::NotMade) => CheckOutcome::Unknown,
