@@ -5,6 +5,7 @@ mod absences;
 mod cleanup;
 mod gates;
 mod growth;
+mod ha;
 mod health;
 mod interleavings;
 mod kubectl;

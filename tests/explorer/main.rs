@@ -216,6 +216,38 @@ fn sample_of_an_unconfirmed_init() {
     }
 }
 
+/// What was not well before is not asked for afterwards, whatever call fails: neither there nor on the way back.
+#[test]
+fn sample_of_what_was_unwell_before() {
+    let unwell = Trouble {
+        unwell: true,
+        ..Trouble::default()
+    };
+    let without = Trouble {
+        without_sshd: true,
+        ..Trouble::default()
+    };
+    for trouble in [unwell, without] {
+        let there = World::new(1, setup(trouble));
+        let settled = walk_until_settled(there.clone());
+        assert_eq!(settled.status_text("/phase"), "Succeeded", "{trouble:?}");
+        let fails = Trouble {
+            init_fails: true,
+            ..trouble
+        };
+        let starts = vec![
+            walk_until(there, "StartingFinal"),
+            walk_until(World::new(1, setup(fails)), "StartingOld"),
+        ];
+        let findings = explore("unwell before", starts, SAMPLE);
+        assert!(findings.complete);
+        ends_only_in(
+            &findings,
+            &["Succeeded Settling", "RolledBack Settling InitFailed"],
+        );
+    }
+}
+
 #[test]
 fn sample_of_write_back() {
     // A console that still holds HA on in its cache when OMS is stopped.

@@ -28,6 +28,10 @@ pub fn build_spec(names: &[String], setup: Setup) -> Value {
         let attest = |name: &str| json!({"name": name, "policy": "Attest", "reason": "looked at in the console"});
         spec["checks"] = json!([attest("ProjectsInSync"), attest("ForwardSwitchover")]);
     }
+    if setup.trouble.unwell {
+        spec["checks"] =
+            json!([{"name": "OmsHealthy", "policy": "Attest", "reason": "it was always so"}]);
+    }
     if setup.by_api {
         spec["ha"] = json!({"driver": "OmsApi", "api": {"method": "POST", "path": "/config", "bodyTemplate": "{\"value\":${config:string}}",
             "headers": [{"name": "Content-Type", "value": "application/json"}]}});

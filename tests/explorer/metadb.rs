@@ -256,7 +256,11 @@ impl MetaDb for SqlDouble {
                 .map(|(target, ip)| HeartBeat {
                     task_type: "supervisor".into(),
                     host_ip: ip,
-                    age_seconds: if is_up(world, &target) { 1 } else { 500 },
+                    age_seconds: match is_up(world, &target) {
+                        _ if world.trouble.unwell => 28_801,
+                        true => 1,
+                        false => 500,
+                    },
                     written: world.read_heart_beat(),
                 });
             Ok(beats.collect())

@@ -291,7 +291,11 @@ impl World {
             "sshd",
         ]
         .map(|program| {
-            if oms.console_stopped && program == "oms_console" {
+            if program == "sshd" && self.trouble.without_sshd {
+                String::new()
+            } else if program == "sshd" && self.trouble.unwell {
+                format!("{program}   FATAL   Exited too quickly (process log may have details)\n")
+            } else if oms.console_stopped && program == "oms_console" {
                 format!("{program}   STOPPED   Nov 26 01:02 PM\n")
             } else if oms.up || program != "oms_console" {
                 let pid = if program == "oms_console" {

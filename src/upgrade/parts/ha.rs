@@ -32,6 +32,21 @@ pub(crate) fn switch_off(cx: &Context<'_>) -> Result<(), Next> {
     })
 }
 
+/// While OMS is stopped the row holds HA off: nothing can overwrite it then. Only with the driver
+/// `MetaDb` is it written without a console; elsewhere `refuse` says what follows.
+pub(crate) fn require_ha_off(cx: &Context<'_>, refuse: impl FnOnce() -> Next) -> Result<(), Next> {
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
+    let config = row.text().and_then(|text| HaConfig::parse(text).ok());
+    if !config.is_some_and(|config| config.read_setting().enable) {
+        return Ok(());
+    }
+    if cx.spec.ha.driver != HaDriver::MetaDb {
+        return Err(refuse());
+    }
+    let patch = HaPatch::new().with_bool(ENABLE, false);
+    Err(set_ha(cx, HaDriver::MetaDb, patch, false))
+}
+
 /// What the row says. One that cannot be read is not written.
 pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
     HaConfig::parse(text).map_err(|error| Next::fail(Reason::HaUnreadable, error.to_string()))

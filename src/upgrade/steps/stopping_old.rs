@@ -1,13 +1,12 @@
 //! The old version is stopped before the backup: no replicas, no pod, no session, HA off in the row. Pure.
 //!
 //! OMS upgrade guide, single node, step 2 (stop, note T1, then dump).
-use crate::api::{HaDriver, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
-use crate::oms::ha::{ENABLE, HaConfig, HaPatch};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::orders::set_ha;
+use crate::upgrade::parts::ha::require_ha_off;
 use crate::upgrade::parts::originals::secure_copy;
 use crate::upgrade::parts::stop::stop_targets;
 use crate::upgrade::parts::targets::list_stopped;
@@ -38,7 +37,7 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     secure_copy(cx, draft)?;
     let targets = stop_targets(cx, &[TemplateKind::Old])?;
-    require_ha_off(cx)?;
+    require_ha_off(cx, refuse_ha)?;
     draft.internal.stopped_targets = list_stopped(&targets);
     if !is_stopped(cx.status) {
         draft.old_stopped_time = Some(cx.now.clone());
@@ -55,21 +54,12 @@ fn is_stopped(status: &OmsUpgradeStatus) -> bool {
     status.old_stopped_time.is_some()
 }
 
-/// A console may have written its cached parameters back when it stopped. Nothing can overwrite the row now; the dump
-/// must hold HA off (upgrade guide, step 1).
-fn require_ha_off(cx: &Context<'_>) -> Result<(), Next> {
-    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
-    let config = row.text().and_then(|text| HaConfig::parse(text).ok());
-    if !config.is_some_and(|config| config.read_setting().enable) {
-        return Ok(());
-    }
-    if cx.spec.ha.driver != HaDriver::MetaDb {
-        return Err(Next::fail(
-            Reason::HaEnabledAgain,
-            "ha.config reads enable=true after OMS was stopped, although it was switched off; no data was changed; \
-             see which console wrote it back, or use ha.driver MetaDb",
-        ));
-    }
-    let patch = HaPatch::new().with_bool(ENABLE, false);
-    Err(set_ha(cx, HaDriver::MetaDb, patch, false))
+/// A console may have written its cached parameters back when it stopped; the dump must hold HA off (upgrade guide,
+/// step 1).
+fn refuse_ha() -> Next {
+    Next::fail(
+        Reason::HaEnabledAgain,
+        "ha.config reads enable=true after OMS was stopped, although it was switched off; no data was changed; \
+         see which console wrote it back, or use ha.driver MetaDb",
+    )
 }
