@@ -46,13 +46,7 @@ impl Failure {
             }
             // MySQL asks users whom it does not know in a way that it picks at random.
             mysql_async::Error::Driver(mysql_async::DriverError::UnknownAuthPlugin { name }) => {
-                Self::new(
-                    Reason::AccessDenied,
-                    format!(
-                        "While {doing} the MetaDB asked for a login by {name}, which is not supported. Nothing was changed. Check \
-                         that the user exists, and let it log in by caching_sha2_password or mysql_native_password"
-                    ),
-                )
+                Self::login_unsupported(doing, name)
             }
             other => Self::new(
                 Reason::ConnectionLost,
@@ -60,6 +54,29 @@ impl Failure {
             )
             .and(hint(Reason::ConnectionLost)),
         }
+    }
+
+    /// The server wants a login that is not offered at all; `doing` completes "while …".
+    pub fn login_unsupported(doing: &str, method: &str) -> Self {
+        Self::new(
+            Reason::AccessDenied,
+            format!(
+                "While {doing} the MetaDB asked for a login by {method}, which is not supported. Nothing was changed, and no \
+                 password was given away. Check that the user exists, and let it log in by caching_sha2_password or, where the \
+                 server still has that, by mysql_native_password"
+            ),
+        )
+    }
+
+    /// The server wants a login that would tell the password, and nobody has allowed it.
+    pub fn login_unprotected(doing: &str) -> Self {
+        Self::new(
+            Reason::AccessDenied,
+            format!(
+                "While {doing} the MetaDB asked for a login by caching_sha2_password, and the connection is not encrypted: the \
+                 password would go to whoever answers there. Nothing was changed, and no password was given away. {ALLOW_SHA2}"
+            ),
+        )
     }
 
     /// Judges an error of the file system; `doing` completes "while …".
@@ -74,6 +91,11 @@ impl Failure {
         Self::new(reason, what).and(hint(reason))
     }
 }
+
+/// What lets an account in that has nothing but `caching_sha2_password`.
+pub const ALLOW_SHA2: &str = "Where you trust the network between here and the MetaDB, allow it by name: spec.metadb.loginsWithoutTls: \
+    [caching_sha2_password]; else give the upgrade an account with mysql_native_password, where the server still has that (MySQL \
+    9 has not)";
 
 /// The error number that the server gave, if it was the server.
 pub fn server_code(error: &mysql_async::Error) -> Option<u16> {
@@ -98,14 +120,13 @@ pub fn answer<T>(doing: &str, result: Result<T, mysql_async::Error>) -> Result<O
 /// What an error number of a server or of the dump client is to the operator.
 pub fn reason_of_code(code: u16) -> Reason {
     match judge_code(code) {
-        Meaning::LoginRefused => Reason::AccessDenied,
+        Meaning::LoginRefused | Meaning::LoginUnsupported => Reason::AccessDenied,
         Meaning::PrivilegeMissing => Reason::PrivilegeMissing,
         Meaning::DatabaseMissing => Reason::DatabaseMissing,
         Meaning::TimeLimit => Reason::QueryTimeout,
         Meaning::ConnectionEnded | Meaning::TurnedAway => Reason::ConnectionLost,
         Meaning::Tls => Reason::TlsFailed,
-        Meaning::LoginUnsupported
-        | Meaning::TableMissing
+        Meaning::TableMissing
         | Meaning::ColumnMissing
         | Meaning::NotUnderstood
         | Meaning::NotSupported

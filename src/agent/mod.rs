@@ -5,6 +5,7 @@
 //! story from beginning to end; `metadb`, `volume` and `client` are the only doors to the outside.
 
 mod client;
+mod client_login;
 mod commands;
 mod creation;
 mod credentials;

@@ -6,6 +6,7 @@ use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::Meter;
 use super::volume::attempt::find_manifest;
+use crate::metadb::LoginRules;
 use crate::metadb::secret::Credentials;
 use crate::protocol::report::{CommandResult, Reason};
 use crate::protocol::request::{InvalidRequest, Lock, Request};
@@ -24,6 +25,8 @@ pub struct Run {
     /// What is asked.
     pub request: Request,
     pub account: Credentials,
+    /// What a login may give away.
+    pub rules: LoginRules,
     /// Progress.
     pub meter: Meter,
     /// Facts for the report that hold even when the run fails later.
@@ -54,6 +57,7 @@ impl Run {
         fatal: mpsc::UnboundedSender<Failure>,
     ) -> Self {
         Self {
+            rules: LoginRules::new(&request.logins_without_tls),
             request,
             account,
             meter: Meter::default(),
@@ -67,7 +71,8 @@ impl Run {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
     pub async fn discover(&self) -> Result<MetaDbServer, Failure> {
-        let mut metadb = MetaDbServer::discover(&self.request.metadb, &self.account).await?;
+        let mut metadb =
+            MetaDbServer::discover(&self.request.metadb, &self.account, &self.rules).await?;
         metadb.oms_addresses.clone_from(&self.request.oms_addresses);
         Ok(metadb)
     }

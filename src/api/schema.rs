@@ -7,7 +7,7 @@
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
-    PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
+    LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
@@ -123,6 +123,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<Action>(),
         read_meanings::<TargetKind>(),
         read_meanings::<AccountOrigin>(),
+        read_meanings::<LoginWithoutTls>(),
         read_meanings::<Gate>(),
         read_meanings::<AcceptReason>(),
         read_meanings::<Weekday>(),

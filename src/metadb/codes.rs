@@ -90,7 +90,8 @@ pub fn judge_code(code: u16) -> Meaning {
     match code {
         // ER_ACCESS_DENIED_ERROR, MariaDB's ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
         1045 | 1698 => Meaning::LoginRefused,
-        1251 => Meaning::LoginUnsupported,
+        // The server's words, and the client's own: no such plugin, one that cannot be loaded, one that failed.
+        1251 | 2058 | 2059 | 2061 => Meaning::LoginUnsupported,
         // The server's require_secure_transport, the client's CR_SSL_CONNECTION_ERROR.
         3159 | 2026 => Meaning::Tls,
         // Too many connections, host blocked or not allowed, limits of the account.

@@ -14,6 +14,7 @@ mod options;
 pub mod pins;
 mod quoting;
 pub mod record;
+mod rules;
 pub mod secret;
 mod sessions;
 mod wire;
@@ -25,7 +26,7 @@ pub use fingerprint::{SchemaFingerprint, SchemaItem, hash_schema};
 pub use lock_table::{
     INSTALLATION_TABLE, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE, describe_removal,
 };
-pub use options::build_options;
 pub use quoting::{quote_name, quote_table};
+pub use rules::LoginRules;
 pub use sessions::{SessionList, cut_port, name_database};
 pub use wire::{Refusal, Wire, WireError, WireLimits, open_wire};

@@ -48,6 +48,7 @@ pub fn build_request(
         attempt,
         metadb: installation.metadb.clone(),
         credentials: account.describe(),
+        logins_without_tls: spec.metadb.list_allowed_logins(),
         databases: installation.databases.names(),
         oms_addresses: status
             .installation

@@ -245,6 +245,7 @@ mod tests {
                 port: 2881,
             },
             credentials: Credentials::ConfigYaml { path: "/x".into() },
+            logins_without_tls: vec![],
             databases: vec!["rm".into()],
             oms_addresses: vec![],
             directory: "/backup/x".into(),

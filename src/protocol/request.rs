@@ -22,6 +22,9 @@ pub struct Request {
     pub metadb: Address,
     /// Where the account is to be read from.
     pub credentials: Credentials,
+    /// Ways to log in that are allowed without TLS although whoever answers gets the password by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins_without_tls: Vec<LoginMethod>,
     /// The databases of the installation: rm, cm and the heartbeat database of every region. The whole set
     /// is dumped and restored, or nothing.
     pub databases: Vec<String>,
@@ -100,6 +103,14 @@ pub enum Credentials {
         /// Path of the file.
         path: String,
     },
+}
+
+/// A way to log in that is safe with TLS only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMethod {
+    /// The one that MySQL gives new accounts.
+    CachingSha2Password,
 }
 
 /// The row of `oms_operator_lock.upgrade_lock` that proves that this upgrade still owns the MetaDB.

@@ -6,6 +6,7 @@ mod definitions;
 mod engines;
 mod faults;
 mod kills;
+mod logins;
 mod lost;
 mod more_engines;
 mod outside;

@@ -163,14 +163,19 @@ impl World {
     }
 
     pub fn request(&self, attempt: i32) -> Value {
-        json!({
+        let mut request = json!({
             "upgradeUid": "upgrade-uid", "attempt": attempt,
             "metadb": {"host": "127.0.0.1", "port": self.server.port},
             "credentials": {"files": {"directory": self.secret.path(), "userKey": "user", "passwordKey": "password"}},
             "databases": DATABASES,
             "directory": self.directory(),
             "lock": {"holder": "holder", "epoch": 7},
-        })
+        });
+        // It has nothing else.
+        if self.server.kind == Kind::MySql {
+            request["loginsWithoutTls"] = json!(["caching_sha2_password"]);
+        }
+        request
     }
 
     /// A request that trusts the backup with this digest.

@@ -1,9 +1,11 @@
 //! Servers that want what a client must not give: the password, files, more memory than it has, its life.
 use std::time::Duration;
 
+use oms_operator::metadb::LoginRules;
 use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{MetaDbError, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
+use oms_operator::protocol::request::LoginMethod;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -73,6 +75,10 @@ async fn ask(port: u16) -> MetaDbError {
 }
 
 async fn ask_within(port: u16, limit: Duration) -> MetaDbError {
+    ask_by(port, &LoginRules::default(), limit).await
+}
+
+async fn ask_by(port: u16, rules: &LoginRules, limit: Duration) -> MetaDbError {
     let address = Address {
         host: "127.0.0.1".into(),
         port,
@@ -80,6 +86,7 @@ async fn ask_within(port: u16, limit: Duration) -> MetaDbError {
     let metadb = MySqlOpener::default().open(
         &address,
         &credentials(ADMIN, PASSWORD),
+        rules,
         &databases("none"),
         limit,
     );
@@ -178,7 +185,8 @@ pub async fn password_for_a_key() {
             "nothing to mix in" | "nothing" | "for ever" => {
                 !matches!(error, MetaDbError::TimedOut { .. })
             }
-            _ => matches!(error, MetaDbError::UnsupportedLogin { .. }),
+            "ed25519" | "parsec" => matches!(error, MetaDbError::UnsupportedLogin { .. }),
+            _ => matches!(error, MetaDbError::UnprotectedLogin { .. }),
         };
         assert!(expected, "{name}: {error:?}");
         let heard = talk.await.unwrap();
@@ -186,6 +194,82 @@ pub async fn password_for_a_key() {
         // A password, or a question for a key, would be a packet of another length.
         assert!(!heard.ends_with(b"\x02"), "{name}: a key was asked for");
         assert!(!holds(&heard, PASSWORD), "{name}: the password was said");
+    }
+}
+
+/// A key of 2048 bits.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAk0NO8SrQLp5zKLX9bERS
+F9/eNx+ho+bIv8qcJb+/gawAfjR15bGMN0Q3irbKj8Wc5qVHgjz8XYAEnWNVfim7
+JYivWLpOEBEXXFqbkfd28dqGesM41dbYYfs+T5NBVQuE9CxRm/f9A6xejAPbZXQZ
+v+JAo8ENvvRN6qR0OgH9fN47gCVtD534EtXnjto1qK3JCInepzzVGaxvZnOXLuNH
+ATowiNUFS2S8OSxKxYgOzEStwdS73P9n7FdPTVrNUs5p1RDoPzp+1yYTCloeE4t8
+kLeOxBIPz5hTj0qhjY3qT9QI3t5CZAhZ/vldB2RnA4+a7KHghyfTTbPKieXhzAfj
+dwIDAQAB
+-----END PUBLIC KEY-----
+";
+
+/// Where it is allowed by name, the password goes out encrypted for the key that the server sends, and for nothing that
+/// is no such key.
+pub async fn password_for_a_key_that_is_allowed() {
+    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password]);
+    let all = packet(2, b"\x01\x04");
+    let denied = packet(6, b"\xff\x15\x04#28000no");
+    let short = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+        "MFww"
+    );
+    for (name, key) in [
+        ("a key", KEY.to_owned()),
+        ("no key", String::new()),
+        ("words", "no key".to_owned()),
+        ("a short key", short),
+        ("two keys", format!("{KEY}{KEY}")),
+        ("half a key", KEY[..200].to_owned()),
+    ] {
+        let sent = packet(4, &[b"\x01", key.as_bytes()].concat());
+        let answers = vec![all.clone(), sent, denied.clone()];
+        let (port, talk) = serve("caching_sha2_password", answers).await;
+        let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+        let heard = talk.await.unwrap();
+        assert!(holds(&heard, ADMIN), "{name}: it never tried to log in");
+        assert!(!holds(&heard, PASSWORD), "{name}: the password was said");
+        if name == "a key" {
+            assert!(
+                matches!(error, MetaDbError::LoginRefused { .. }),
+                "{error:?}"
+            );
+            assert!(heard.len() > 256 && heard[heard.len() - 257] == 2, "{name}");
+        } else {
+            assert!(
+                matches!(error, MetaDbError::Hostile { .. }),
+                "{name}: {error:?}"
+            );
+            assert!(heard.ends_with(b"\x02"), "{name}: more was said");
+        }
+    }
+    // "That was right" is the end of it, and no question.
+    for (name, answer) in [
+        (
+            "right for ever",
+            [packet(2, b"\x01\x03"), packet(3, b"\x01\x03")].concat(),
+        ),
+        (
+            "right, then all",
+            [packet(2, b"\x01\x03"), packet(3, b"\x01\x04")].concat(),
+        ),
+        (
+            "a key at once",
+            packet(2, &[b"\x01", KEY.as_bytes()].concat()),
+        ),
+    ] {
+        let (port, talk) = serve("caching_sha2_password", vec![answer]).await;
+        let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+        assert!(
+            matches!(error, MetaDbError::Hostile { .. }),
+            "{name}: {error:?}"
+        );
+        assert!(!talk.await.unwrap().ends_with(b"\x02"), "{name}");
     }
 }
 

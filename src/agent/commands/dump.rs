@@ -196,15 +196,7 @@ async fn dump_database(
             &meter,
         )
     });
-    let dumping = run_dump(
-        client,
-        &run.request.metadb,
-        &run.account,
-        run.request.attempt,
-        database,
-        send,
-        say,
-    );
+    let dumping = run_dump(run, client, database, send, say);
     let (dumped, stored) = tokio::join!(dumping, storing);
     let stored = stored
         .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}")))?;

@@ -1,13 +1,13 @@
 //! `probe`: would a backup and a restore work? Changes nothing that is OMS's.
 
 use super::verify::LOAD_RATE;
-use crate::agent::client::find_client;
+use crate::agent::client::{find_client, try_login};
 use crate::agent::failure::{Failure, answer};
 use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
 use crate::agent::metadb::catalogue::{
     describe_database, estimate_size, list_databases, list_programs,
 };
-use crate::agent::metadb::connection::MetaDbServer;
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
 use crate::agent::rehearsal::rehearse;
@@ -15,8 +15,8 @@ use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Naming, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
-use crate::metadb::LOCK_DATABASE;
 use crate::metadb::quote_name;
+use crate::metadb::{LOCK_DATABASE, LoginRules};
 use crate::protocol::report::{
     CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
 };
@@ -43,6 +43,13 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         .iter()
         .cloned()
         .partition(|name| existing.contains(name));
+    // The client has a way in of its own where more than a native password is asked for.
+    if let Some(database) = present
+        .first()
+        .filter(|_| run.rules != LoginRules::default())
+    {
+        keep_alive(&mut connection, try_login(run, &client, database)).await?;
+    }
     let (estimated_bytes, _) = estimate_size(&mut connection, &present).await?;
     let mut unsupported_objects = Vec::new();
     let mut heartbeat_sequence_rows = 0;

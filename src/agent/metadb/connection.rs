@@ -4,13 +4,11 @@ use super::given::{Given, read_given};
 use crate::agent::failure::Failure;
 use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{
-    Engine, Refusal, WireError, WireLimits, build_options, name_engine, open_wire,
-};
+use crate::metadb::{Engine, LoginRules, Refusal, WireError, WireLimits, name_engine, open_wire};
 use crate::protocol::report::Reason;
 use crate::protocol::request::Address;
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -30,8 +28,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The server and the account to reach it.
 pub struct MetaDbServer {
-    options: OptsBuilder,
     address: Address,
+    account: Credentials,
+    rules: LoginRules,
     /// Kind of server.
     pub engine: Engine,
     /// As `SELECT version()` gives it.
@@ -52,9 +51,12 @@ impl MetaDbServer {
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
-    pub async fn discover(address: &Address, account: &Credentials) -> Result<Self, Failure> {
-        let options = build_options(address, account);
-        let mut connection = open(options.clone(), address).await?;
+    pub async fn discover(
+        address: &Address,
+        account: &Credentials,
+        rules: &LoginRules,
+    ) -> Result<Self, Failure> {
+        let mut connection = open(address, account, rules).await?;
         let given = read_given(&mut connection)
             .await
             .map_err(|e| Failure::from_sql("asking what sessions are given", &e))?;
@@ -70,8 +72,9 @@ impl MetaDbServer {
             .to_owned();
         let _ = connection.disconnect().await;
         Ok(Self {
-            options,
             address: address.clone(),
+            account: account.clone(),
+            rules: rules.clone(),
             engine,
             version,
             user,
@@ -87,7 +90,7 @@ impl MetaDbServer {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
     pub async fn connect(&self) -> Result<Conn, Failure> {
-        let mut connection = open(self.options.clone(), &self.address).await?;
+        let mut connection = open(&self.address, &self.account, &self.rules).await?;
         let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
         pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
         let unkept = pins::pin(&mut connection, Purpose::Work, self.engine.is_oceanbase())
@@ -167,22 +170,26 @@ pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
         .map_err(|e| Failure::from_sql("keeping a session alive", &e))
 }
 
-async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> {
+async fn open(
+    address: &Address,
+    account: &Credentials,
+    rules: &LoginRules,
+) -> Result<Conn, Failure> {
     let limits = WireLimits {
         bytes: None,
         lifetime: None,
         keepalive: Some(KEEPALIVE),
     };
-    match tokio::time::timeout(CONNECT_LIMIT, open_wire(options, address, limits)).await {
+    let opening = open_wire(address, account, rules, limits);
+    match tokio::time::timeout(CONNECT_LIMIT, opening).await {
         Ok(Ok((connection, _))) => Ok(connection),
         Ok(Err(WireError::Driver(error))) => Err(Failure::from_sql("connecting", &error)),
-        Ok(Err(WireError::Refused(Refusal::Login(method)))) => Err(Failure::new(
-            Reason::AccessDenied,
-            format!(
-                "The MetaDB asks for {method}, which is not offered. Nothing was changed, and no password was given away. Create \
-                 an account with mysql_native_password"
-            ),
-        )),
+        Ok(Err(WireError::Refused(Refusal::Login(method)))) => {
+            Err(Failure::login_unsupported("connecting", &method))
+        }
+        Ok(Err(WireError::Refused(Refusal::Unprotected))) => {
+            Err(Failure::login_unprotected("connecting"))
+        }
         Ok(Err(WireError::Refused(why))) => Err(Failure::new(
             Reason::ConnectionLost,
             format!(

@@ -10,6 +10,7 @@ use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
 use crate::facts::{AccountSource, ConfigSource, HolderKind};
+use crate::metadb::LoginRules;
 use crate::metadb::secret::Credentials;
 use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
 use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
@@ -92,6 +93,7 @@ pub(super) async fn find_installation(
     let metadb = ports.metadb.open(
         &installation.metadb,
         &credentials,
+        &LoginRules::new(&spec.list_allowed_logins()),
         &installation.databases,
         CallSite::MetaDbIdentify.limit(),
     );

@@ -40,14 +40,27 @@ pub enum MetaDbError {
     },
     /// The server wants what this client refuses to do.
     #[error(
-        "the meta database at {address} asks for {method}, which this operator does not offer; \
-         nothing was read or written; create an account with mysql_native_password"
+        "the meta database at {address} asks for a login by {method}, which this operator does not offer; \
+         nothing was read or written, and no password was given away; check that the account exists, and let it log in by \
+         caching_sha2_password or, where the server still has that, by mysql_native_password"
     )]
     UnsupportedLogin {
         /// Host and port.
         address: String,
         /// What it asked for.
         method: String,
+    },
+    /// The server wants a login that would tell the password, and nobody has allowed it.
+    #[error(
+        "the meta database at {address} asks for a login by caching_sha2_password, and the connection is not encrypted: the \
+         password would go to whoever answers there; nothing was read or written, and no password was given away; where you \
+         trust the network between operator and MetaDB, allow it by name: spec.metadb.loginsWithoutTls: \
+         [caching_sha2_password]; else name an account with mysql_native_password in spec.metadb.credentialsSecretRef, where \
+         the server still has that (MySQL 9 has not)"
+    )]
+    UnprotectedLogin {
+        /// Host and port.
+        address: String,
     },
     /// The server takes TLS only.
     #[error(

@@ -57,6 +57,9 @@ pub(super) fn explain_refusal(
 ) -> MetaDbError {
     match why {
         Refusal::Login(method) => unsupported(address.to_owned(), method),
+        Refusal::Unprotected => MetaDbError::UnprotectedLogin {
+            address: address.to_owned(),
+        },
         Refusal::TooLarge(bytes) => MetaDbError::TooLarge {
             call: call.to_owned(),
             limit: format!("{bytes} bytes"),
