@@ -29,7 +29,8 @@ const NO_PLUGINS: &str = "--plugin-dir=/proc/none";
 /// What MariaDB's client has for accounts of MySQL, as a file.
 const SHA2_PLUGIN: &str = "caching_sha2_password.so";
 
-/// Where distributions keep what MariaDB's client may load, below `lib` or a folder in it that is named for the machine.
+/// Where distributions keep what MariaDB's client may load, below `lib` or a folder in it that has the name of the
+/// machine.
 const PLUGIN_FOLDERS: [&str; 3] = ["libmariadb3/plugin", "mariadb/plugin", "mysql/plugin"];
 
 /// One run of a client, from its start until it is in.

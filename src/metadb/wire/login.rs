@@ -44,7 +44,7 @@ enum Stage {
     Right,
 }
 
-/// One login.
+/// A login as it goes on: what may be said next depends on what was said before.
 #[derive(Debug)]
 pub(super) struct Login {
     terms: LoginTerms,

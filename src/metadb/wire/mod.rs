@@ -1,8 +1,8 @@
 //! The way to the MetaDB: what the driver and the server say to each other goes through here.
 //!
 //! Touches the network. The driver opens its connections itself and lets nobody look at them, so it is sent to a port
-//! of this machine that takes one connection, is held by this process, and hands on what [`login`] and then [`dialogue`]
-//! let pass.
+//! of this machine that takes one connection, is held by this process, and hands on what [`login`] and then
+//! [`dialogue`] let pass.
 mod dialogue;
 mod framing;
 mod login;
