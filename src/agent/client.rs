@@ -279,6 +279,8 @@ fn judge(database: &str, status: &str, words: &str) -> Failure {
         .and("The incomplete file is no backup; the databases were not touched")
         .and(match number.map(judge_code) {
             Some(Meaning::LoginUnsupported) => CLIENT_CANNOT,
+            // MariaDB's client calls that a denied access.
+            _ if words.contains("could not be loaded") => CLIENT_CANNOT,
             _ => hint(reason),
         })
 }

@@ -96,7 +96,7 @@ fn with_leave_operator_agent_and_client_log_in() {
 #[test]
 fn a_client_that_cannot_log_in_is_found_by_the_probe() {
     let world = World::small(Kind::MySql);
-    let script = "echo \"mariadb-dump: Got error: 2059: Plugin caching_sha2_password could not be loaded\" >&2; exit 2";
+    let script = "echo \"mariadb-dump: Got error: 1045: \\\"Plugin caching_sha2_password could not be loaded: x\\\"\" >&2; exit 2";
     let ended = crate::outside::run_with_client(&world, "probe", script);
     let message = &ended.failed(Reason::AccessDenied).message;
     assert!(message.contains("tools image"), "{message}");
