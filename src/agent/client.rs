@@ -3,6 +3,7 @@
 
 use super::client_login::{ClientLogin, Family};
 use super::failure::{Failure, hint, reason_of_code};
+use super::metadb::connection::{explain_refusal, open_client_door};
 use super::run::Run;
 use crate::metadb::{Meaning, judge_code};
 use crate::protocol::report::Reason;
@@ -164,11 +165,12 @@ async fn run_client(
     let login = ClientLogin::create(
         &client.program,
         client.family,
-        &run.request.metadb,
-        &run.account,
         &run.rules,
         run.request.attempt,
     )?;
+    let (address, account) = (&run.request.metadb, &run.account);
+    let door = open_client_door(address, account, &run.rules, login.door()).await?;
+    login.write_options(address, account, door.is_some())?;
     let mut child = start(client, &login, options, database)?;
     let mut login = Some(login);
     let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -208,9 +210,17 @@ async fn run_client(
     // MariaDB's client has been seen to end with status 0, header and trailer, and without a single table, after
     // the server had cut one of its questions about the schema. It only complained on stderr.
     let ended_well = status.success() && !words.lines().any(is_complaint);
+    let refusal = door.as_ref().and_then(|door| door.refusal().cloned());
+    if let Some(door) = door {
+        door.cut();
+    }
     let _ = finished.send(ended_well);
     if ended_well {
         return Ok(());
+    }
+    // What was said to the client says more than what the client makes of it.
+    if let Some(why) = refusal {
+        return Err(explain_refusal(&why, address));
     }
     Err(judge(
         database,

@@ -35,63 +35,70 @@ const PLUGIN_FOLDERS: [&str; 3] = ["libmariadb3/plugin", "mariadb/plugin", "mysq
 
 /// One run of a client, from its start until it is in.
 pub(super) struct ClientLogin {
-    options: OptionFile,
-    plugins: Option<PluginFolder>,
+    folder: PrivateFolder,
     arguments: Vec<OsString>,
 }
 
 impl ClientLogin {
-    /// Writes what the client is told.
+    /// Makes a place for what the client is told, and what it may load.
     ///
     /// # Errors
     /// `Internal`: the temporary directory cannot be written.
     pub(super) fn create(
         program: &Path,
         family: Family,
-        address: &Address,
-        account: &Credentials,
         rules: &LoginRules,
         attempt: i32,
     ) -> Result<Self, Failure> {
-        let base = std::env::temp_dir().join(format!("oms-agent-{attempt}-{}", std::process::id()));
-        let mut plugins = None;
-        let mut arguments: Vec<OsString> = Vec::new();
-        match family {
-            Family::MariaDb => {
-                if rules.sha2_without_tls
-                    && let Some(plugin) = find_plugin(program)
-                {
-                    plugins = Some(PluginFolder::create(
-                        base.with_extension("plugins"),
-                        &plugin,
-                    )?);
-                }
-                arguments.push(match &plugins {
-                    Some(PluginFolder(path)) => {
-                        let mut argument = OsString::from("--plugin-dir=");
-                        argument.push(path);
-                        argument
-                    }
-                    None => NO_PLUGINS.into(),
-                });
-            }
-            Family::MySql5 | Family::MySql8 if rules.sha2_without_tls => {
-                // The first of 5.7 do not know it.
-                arguments.push("--loose-get-server-public-key".into());
-            }
-            Family::MySql5 | Family::MySql8 => {}
-        }
-        let options = OptionFile::create(base.with_extension("cnf"), address, account)?;
+        let name = format!("oms-agent-{attempt}-{}", std::process::id());
+        let folder = PrivateFolder::create(std::env::temp_dir().join(name))?;
+        let may_use_sha2 = rules.sha2_without_tls || rules.tls.is_some();
+        let argument = match family {
+            Family::MariaDb if may_use_sha2 => match find_plugin(program) {
+                Some(plugin) => Some(folder.offer_plugin(&plugin)?),
+                None => Some(NO_PLUGINS.into()),
+            },
+            Family::MariaDb => Some(NO_PLUGINS.into()),
+            // The first of 5.7 do not know it.
+            _ if rules.sha2_without_tls => Some("--loose-get-server-public-key".into()),
+            Family::MySql5 | Family::MySql8 => None,
+        };
         Ok(Self {
-            options,
-            plugins,
-            arguments,
+            folder,
+            arguments: argument.into_iter().collect(),
         })
     }
 
+    /// Where a door for the client may be: nobody else gets into the folder.
+    pub(super) fn door(&self) -> PathBuf {
+        self.folder.0.join("door")
+    }
+
+    /// Writes the account and where to go with it: to the address, or to the door.
+    ///
+    /// # Errors
+    /// `Internal`: the temporary directory cannot be written.
+    pub(super) fn write_options(
+        &self,
+        address: &Address,
+        account: &Credentials,
+        uses_door: bool,
+    ) -> Result<(), Failure> {
+        let door = uses_door.then(|| self.door());
+        let path = self.option_file();
+        let text = option_text(address, door.as_deref(), account);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|e| unwritable(&path, &e))
+    }
+
     /// The file that holds the account.
-    pub(super) fn option_file(&self) -> &Path {
-        &self.options.0
+    pub(super) fn option_file(&self) -> PathBuf {
+        self.folder.0.join("client.cnf")
     }
 
     /// Arguments that say what may be loaded and asked for. None holds a secret.
@@ -101,28 +108,39 @@ impl ClientLogin {
 
     /// Removes everything: the client is in.
     pub(super) fn end(self) {
-        drop((self.options, self.plugins));
+        drop(self.folder);
     }
 }
 
-/// A folder with one thing to load in it and nothing else: the client looks there for whatever a server asks for.
-struct PluginFolder(PathBuf);
+/// A folder for this user only, gone with this value.
+struct PrivateFolder(PathBuf);
 
-impl PluginFolder {
-    fn create(path: PathBuf, plugin: &Path) -> Result<Self, Failure> {
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        let folder = Self(path);
-        made.and_then(|()| symlink(plugin, folder.0.join(SHA2_PLUGIN)))
-            .map_err(|e| unwritable("The folder of plugins", &folder.0, &e))?;
-        Ok(folder)
+impl PrivateFolder {
+    fn create(path: PathBuf) -> Result<Self, Failure> {
+        make_folder(&path).map_err(|e| unwritable(&path, &e))?;
+        Ok(Self(path))
+    }
+
+    /// Puts one thing to load into a folder, and nothing else: the client looks there for whatever a server asks for.
+    fn offer_plugin(&self, plugin: &Path) -> Result<OsString, Failure> {
+        let plugins = self.0.join("plugins");
+        make_folder(&plugins)
+            .and_then(|()| symlink(plugin, plugins.join(SHA2_PLUGIN)))
+            .map_err(|e| unwritable(&plugins, &e))?;
+        let mut argument = OsString::from("--plugin-dir=");
+        argument.push(plugins);
+        Ok(argument)
     }
 }
 
-impl Drop for PluginFolder {
+impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.0.join(SHA2_PLUGIN));
-        let _ = std::fs::remove_dir(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
 }
 
 /// Looks where the program was installed, then where Debian and others keep it.
@@ -142,47 +160,29 @@ fn find_plugin(program: &Path) -> Option<PathBuf> {
         .find(|plugin| plugin.is_file())
 }
 
-fn unwritable(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Reason::Internal,
         format!(
-            "{what} for the dump client cannot be written to {}: {error}. Nothing was changed. The pod needs an emptyDir at /tmp",
+            "What the dump client is told cannot be written to {}: {error}. Nothing was changed. The pod needs an emptyDir at /tmp",
             path.display()
         ),
     )
 }
 
-/// The account for the client: a file for this user only, which is gone as soon as the client has read it.
-struct OptionFile(PathBuf);
-
-impl OptionFile {
-    fn create(path: PathBuf, address: &Address, account: &Credentials) -> Result<Self, Failure> {
-        let text = option_text(address, account);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        let file = Self(path);
-        written.map_err(|e| unwritable("The option file", &file.0, &e))?;
-        Ok(file)
-    }
-}
-
-impl Drop for OptionFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn option_text(address: &Address, account: &Credentials) -> Zeroizing<String> {
-    let head = format!(
-        "[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\n",
-        option_value(&address.host),
-        address.port,
-        option_value(&account.user),
-    );
+fn option_text(address: &Address, door: Option<&Path>, account: &Credentials) -> Zeroizing<String> {
+    let place = match door {
+        Some(door) => format!(
+            "protocol=socket\nsocket={}\n",
+            option_value(&door.to_string_lossy())
+        ),
+        None => format!(
+            "protocol=tcp\nhost={}\nport={}\n",
+            option_value(&address.host),
+            address.port
+        ),
+    };
+    let head = format!("[client]\n{place}user={}\n", option_value(&account.user));
     let password = Zeroizing::new(option_value(account.password.reveal()));
     Zeroizing::new([&head, "password=", &password, "\n"].concat())
 }

@@ -93,7 +93,7 @@ impl Failure {
 }
 
 /// What lets an account in that has nothing but `caching_sha2_password`.
-pub const ALLOW_SHA2: &str = "Where you trust the network between here and the MetaDB, allow it by name: spec.metadb.loginsWithoutTls: \
+pub const ALLOW_SHA2: &str = "Where the server offers TLS, set spec.metadb.tls. Where you trust the network between here and the MetaDB, allow it by name: spec.metadb.loginsWithoutTls: \
     [caching_sha2_password]; else give the upgrade an account with mysql_native_password, where the server still has that (MySQL \
     9 has not)";
 
@@ -120,7 +120,9 @@ pub fn answer<T>(doing: &str, result: Result<T, mysql_async::Error>) -> Result<O
 /// What an error number of a server or of the dump client is to the operator.
 pub fn reason_of_code(code: u16) -> Reason {
     match judge_code(code) {
-        Meaning::LoginRefused | Meaning::LoginUnsupported => Reason::AccessDenied,
+        Meaning::LoginRefused | Meaning::HostRefused | Meaning::LoginUnsupported => {
+            Reason::AccessDenied
+        }
         Meaning::PrivilegeMissing => Reason::PrivilegeMissing,
         Meaning::DatabaseMissing => Reason::DatabaseMissing,
         Meaning::TimeLimit => Reason::QueryTimeout,
@@ -158,9 +160,9 @@ fn advise(code: u16, reason: Reason) -> &'static str {
 pub fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::AccessDenied => {
-            "Nothing was changed. Check user name and password in the Secret that the upgrade names. An account that requires \
-             TLS (REQUIRE SSL) is refused in the same way, and so is everybody by some servers with require_secure_transport: \
-             this version does not log in with TLS, so let the account log in without"
+            "Nothing was changed. Check user name and password in the Secret that the upgrade names, and that the account may come \
+             from the address that the server names. An account that requires TLS (REQUIRE SSL, and on some servers everybody with \
+             require_secure_transport) is refused in the same way where spec.metadb.tls asks for none"
         }
         Reason::PrivilegeMissing => "Grant the missing privilege to the account and try again",
         Reason::DatabaseMissing => "Check the database names in OMS's config.yaml",
@@ -169,9 +171,9 @@ pub fn hint(reason: Reason) -> &'static str {
              (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again"
         }
         Reason::TlsFailed => {
-            "Client and server disagree about TLS. Nothing was changed. This version logs in without TLS: let the server take \
-             connections without it (require_secure_transport = OFF, no REQUIRE SSL for this account), and see that the dump \
-             client of the tools image does not demand it"
+            "Client and server disagree about TLS. Nothing was changed. Where the server takes nothing else \
+             (require_secure_transport), set spec.metadb.tls.mode, to VerifyIdentity where you have the CA of its certificate; and \
+             use the tools image that belongs to the operator, whose dump client demands no TLS of its own"
         }
         Reason::ConnectionLost => "Check that the MetaDB is up and reachable, then try again",
         Reason::NoSpace => {

@@ -54,12 +54,13 @@ impl Run {
     pub fn new(
         request: Request,
         account: Credentials,
+        rules: LoginRules,
         fatal: mpsc::UnboundedSender<Failure>,
     ) -> Self {
         Self {
-            rules: LoginRules::new(&request.logins_without_tls),
             request,
             account,
+            rules,
             meter: Meter::default(),
             found: Mutex::default(),
             fatal,

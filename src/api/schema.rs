@@ -7,7 +7,7 @@
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
-    LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
+    LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, TlsMode, Verification, Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
@@ -124,6 +124,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<TargetKind>(),
         read_meanings::<AccountOrigin>(),
         read_meanings::<LoginWithoutTls>(),
+        read_meanings::<TlsMode>(),
         read_meanings::<Gate>(),
         read_meanings::<AcceptReason>(),
         read_meanings::<Weekday>(),

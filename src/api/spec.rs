@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 pub(super) mod control;
 mod ha;
+mod tls;
 
 pub use control::*;
 pub use ha::*;
+pub use tls::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
@@ -209,6 +211,9 @@ pub struct MetaDb {
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logins_without_tls: Vec<LoginWithoutTls>,
+    /// How the connections to the MetaDB are encrypted. Without it they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<MetaDbTls>,
 }
 
 /// A way to log in that gives the password away where nothing encrypts the connection.

@@ -17,6 +17,7 @@ pub mod record;
 mod rules;
 pub mod secret;
 mod sessions;
+mod tls;
 mod wire;
 
 pub use codes::{Meaning, judge_code, quotes_values};
@@ -29,4 +30,5 @@ pub use lock_table::{
 pub use quoting::{quote_name, quote_table};
 pub use rules::LoginRules;
 pub use sessions::{SessionList, cut_port, name_database};
-pub use wire::{Refusal, Wire, WireError, WireLimits, open_wire};
+pub use tls::{TlsRules, TlsTexts};
+pub use wire::{Refusal, Wire, WireError, WireLimits, open_door, open_wire};

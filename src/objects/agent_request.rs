@@ -4,6 +4,7 @@ use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verificati
 use crate::facts::AccountSource;
 use crate::metadb::read_address;
 use crate::objects::labels::Owner;
+use crate::objects::tls::describe_tls;
 use crate::oms::installation::Installation;
 use crate::protocol::request::{
     Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
@@ -49,6 +50,7 @@ pub fn build_request(
         metadb: installation.metadb.clone(),
         credentials: account.describe(),
         logins_without_tls: spec.metadb.list_allowed_logins(),
+        tls: spec.metadb.tls.as_ref().and_then(describe_tls),
         databases: installation.databases.names(),
         oms_addresses: status
             .installation

@@ -13,3 +13,4 @@ pub mod pods;
 pub mod prepull;
 pub mod replica_set;
 pub mod target_change;
+pub mod tls;

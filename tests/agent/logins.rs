@@ -41,7 +41,7 @@ pub fn identify(server: &Server, rules: &LoginRules) -> Result<ServerIdentity, M
 #[test]
 fn without_leave_nobody_logs_in_by_caching_sha2_password() {
     let world = World::small(Kind::MySql);
-    let leave = LoginRules::new(&[LoginMethod::CachingSha2Password]);
+    let leave = LoginRules::new(&[LoginMethod::CachingSha2Password], None);
     for remembered in [false, true] {
         if remembered {
             identify(&world.server, &leave).unwrap();
@@ -69,7 +69,7 @@ const FORGOTTEN: &str = "/usr/bin/mariadb --no-defaults --protocol=tcp --host=12
 #[test]
 fn with_leave_operator_agent_and_client_log_in() {
     let world = World::small(Kind::MySql);
-    let leave = LoginRules::new(&[LoginMethod::CachingSha2Password]);
+    let leave = LoginRules::new(&[LoginMethod::CachingSha2Password], None);
     for _ in 0..2 {
         world.server.sql("FLUSH PRIVILEGES");
         identify(&world.server, &leave).unwrap();

@@ -16,5 +16,6 @@ mod servers;
 mod settings;
 mod sight;
 mod spelling;
+mod tls;
 mod values;
 mod views;

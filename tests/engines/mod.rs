@@ -2,6 +2,7 @@
 //! each in a temporary directory on a free port. `setup.sh` in this directory provides the programs.
 #![allow(dead_code)] // Each test program uses a part of this.
 
+pub mod certificates;
 pub mod proxy;
 pub mod world;
 

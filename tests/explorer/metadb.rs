@@ -29,7 +29,7 @@ impl MetaDbOpener for SqlDouble {
         let right = address.host == "metadb.oms.svc"
             && credentials.user == "root@metadb"
             && credentials.password.reveal() == super::world::CANARY
-            && *rules == LoginRules::default()
+            && rules.are_plain()
             && databases.rm == "oms_rm";
         if !right {
             self.0
@@ -75,6 +75,7 @@ fn describe_fault(site: CallSite, fault: Fault) -> MetaDbError {
         Fault::Forbidden => MetaDbError::LoginRefused {
             address: "metadb:2881".into(),
             user: "root@metadb".into(),
+            seen_from: None,
         },
         _ => MetaDbError::Server {
             call,

@@ -1,11 +1,11 @@
 //! Servers that want what a client must not give: the password, files, more memory than it has, its life.
 use std::time::Duration;
 
-use oms_operator::metadb::LoginRules;
+use oms_operator::metadb::{LoginRules, TlsRules, TlsTexts};
 use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{MetaDbError, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
-use oms_operator::protocol::request::LoginMethod;
+use oms_operator::protocol::request::{LoginMethod, TlsMode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -24,7 +24,11 @@ fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The first packet of a server, which asks for the given way to log in.
 fn greeting(plugin: &str) -> Vec<u8> {
-    let capabilities = CAPABILITIES.to_le_bytes();
+    greeting_with(plugin, CAPABILITIES)
+}
+
+fn greeting_with(plugin: &str, capabilities: u32) -> Vec<u8> {
+    let capabilities = capabilities.to_le_bytes();
     let mut payload = vec![10];
     payload.extend_from_slice(b"8.0.36\0\x07\0\0\0abcdefgh\0");
     payload.extend_from_slice(&capabilities[..2]);
@@ -212,7 +216,7 @@ dwIDAQAB
 /// Where it is allowed by name, the password goes out encrypted for the key that the server sends, and for nothing that
 /// is no such key.
 pub async fn password_for_a_key_that_is_allowed() {
-    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password]);
+    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password], None);
     let all = packet(2, b"\x01\x04");
     let denied = packet(6, b"\xff\x15\x04#28000no");
     let short = format!(
@@ -271,6 +275,39 @@ pub async fn password_for_a_key_that_is_allowed() {
         );
         assert!(!talk.await.unwrap().ends_with(b"\x02"), "{name}");
     }
+}
+
+/// Who takes the offer of TLS away, or answers the request for it in clear, hears neither name nor password.
+pub async fn login_without_the_tls_that_was_asked_for() {
+    let tls = TlsRules::build(TlsMode::Require, &TlsTexts::default()).unwrap();
+    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password], Some(tls));
+    let (port, talk) = serve(
+        "mysql_native_password",
+        vec![packet(2, b"\0\0\0\x02\0\0\0")],
+    )
+    .await;
+    let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+    assert!(
+        matches!(error, MetaDbError::TlsNotOffered { .. }),
+        "{error:?}"
+    );
+    assert_eq!(talk.await.unwrap(), b"");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talk = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let offer = greeting_with("mysql_native_password", CAPABILITIES | 0x0800);
+        stream.write_all(&offer).await.unwrap();
+        let mut heard = read_packet(&mut stream).await.unwrap();
+        let yes = packet(2, b"\0\0\0\x02\0\0\0");
+        stream.write_all(&yes).await.unwrap();
+        let _ = stream.read_to_end(&mut heard).await;
+        heard
+    });
+    let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+    assert!(matches!(error, MetaDbError::TlsFailed { .. }), "{error:?}");
+    let heard = talk.await.unwrap();
+    assert!(heard.len() >= 32 && !holds(&heard, ADMIN) && !holds(&heard, PASSWORD));
 }
 
 /// Lets the client in, says yes to everything, and answers the question for the version with `answer`, again and again

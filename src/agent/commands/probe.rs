@@ -15,8 +15,8 @@ use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Naming, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
+use crate::metadb::LOCK_DATABASE;
 use crate::metadb::quote_name;
-use crate::metadb::{LOCK_DATABASE, LoginRules};
 use crate::protocol::report::{
     CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
 };
@@ -44,10 +44,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         .cloned()
         .partition(|name| existing.contains(name));
     // The client has a way in of its own where more than a native password is asked for.
-    if let Some(database) = present
-        .first()
-        .filter(|_| run.rules != LoginRules::default())
-    {
+    if let Some(database) = present.first().filter(|_| !run.rules.are_plain()) {
         keep_alive(&mut connection, try_login(run, &client, database)).await?;
     }
     let (estimated_bytes, _) = estimate_size(&mut connection, &present).await?;

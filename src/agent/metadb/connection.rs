@@ -4,13 +4,16 @@ use super::given::{Given, read_given};
 use crate::agent::failure::Failure;
 use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use crate::metadb::secret::Credentials;
-use crate::metadb::{Engine, LoginRules, Refusal, WireError, WireLimits, name_engine, open_wire};
+use crate::metadb::{
+    Engine, LoginRules, Refusal, Wire, WireError, WireLimits, name_engine, open_door, open_wire,
+};
 use crate::protocol::report::Reason;
 use crate::protocol::request::Address;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +22,12 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Silence after which the server is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+const LIMITS: WireLimits = WireLimits {
+    bytes: None,
+    lifetime: None,
+    keepalive: Some(KEEPALIVE),
+};
 
 /// How long what a lost node left is waited for: longer than the server keeps it.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_SECONDS + 30);
@@ -175,28 +184,19 @@ async fn open(
     account: &Credentials,
     rules: &LoginRules,
 ) -> Result<Conn, Failure> {
-    let limits = WireLimits {
-        bytes: None,
-        lifetime: None,
-        keepalive: Some(KEEPALIVE),
-    };
-    let opening = open_wire(address, account, rules, limits);
-    match tokio::time::timeout(CONNECT_LIMIT, opening).await {
-        Ok(Ok((connection, _))) => Ok(connection),
+    let opening = open_wire(address, account, rules, LIMITS);
+    let (connection, _) = finish(address, tokio::time::timeout(CONNECT_LIMIT, opening).await)?;
+    Ok(connection)
+}
+
+fn finish<T>(
+    address: &Address,
+    opened: Result<Result<T, WireError>, tokio::time::error::Elapsed>,
+) -> Result<T, Failure> {
+    match opened {
+        Ok(Ok(opened)) => Ok(opened),
         Ok(Err(WireError::Driver(error))) => Err(Failure::from_sql("connecting", &error)),
-        Ok(Err(WireError::Refused(Refusal::Login(method)))) => {
-            Err(Failure::login_unsupported("connecting", &method))
-        }
-        Ok(Err(WireError::Refused(Refusal::Unprotected))) => {
-            Err(Failure::login_unprotected("connecting"))
-        }
-        Ok(Err(WireError::Refused(why))) => Err(Failure::new(
-            Reason::ConnectionLost,
-            format!(
-                "While connecting to {}:{}: {why}. Nothing was changed. See what answers at that address",
-                address.host, address.port
-            ),
-        )),
+        Ok(Err(WireError::Refused(why))) => Err(explain_refusal(&why, address)),
         Err(_) => Err(Failure::new(
             Reason::ConnectionLost,
             format!(
@@ -206,5 +206,52 @@ async fn open(
                 CONNECT_LIMIT.as_secs()
             ),
         )),
+    }
+}
+
+/// Opens a door for the dump client behind which the connection is encrypted. `None` where it goes to the server by
+/// itself, without TLS.
+///
+/// # Errors
+/// As for a connection of our own.
+pub async fn open_client_door(
+    address: &Address,
+    account: &Credentials,
+    rules: &LoginRules,
+    socket: PathBuf,
+) -> Result<Option<Wire>, Failure> {
+    if rules.tls.is_none() {
+        return Ok(None);
+    }
+    let opening = open_door(address, account, rules, LIMITS, socket);
+    finish(address, tokio::time::timeout(CONNECT_LIMIT, opening).await)
+}
+
+/// Why a connection was cut on our side, of the driver or of the dump client.
+pub fn explain_refusal(why: &Refusal, address: &Address) -> Failure {
+    let tls = |what: String| Failure::new(Reason::TlsFailed, what);
+    match why {
+        Refusal::Login(method) => Failure::login_unsupported("connecting", method),
+        Refusal::Unprotected => Failure::login_unprotected("connecting"),
+        Refusal::TlsNotOffered => tls(format!(
+            "The MetaDB at {address} offers no TLS, and spec.metadb.tls asks for it. Nothing was changed, and no password was given \
+             away. Give the server a certificate, or see what answers at that address; where the network is trusted, set \
+             spec.metadb.tls.mode to Disable"
+        )),
+        Refusal::Untrusted(reason) => tls(format!(
+            "The certificate of the MetaDB at {address} is not trusted: {reason}. Nothing was changed, and no password was given \
+             away. See what answers at that address; put the CA that signed the server's certificate into the Secret of \
+             spec.metadb.tls.caSecretRef; give the address by a name that the certificate bears"
+        )),
+        Refusal::TlsFailed(reason) => tls(format!(
+            "TLS with the MetaDB at {address} failed: {reason}. Nothing was changed. See the log of the server; it must know TLS \
+             1.2 or 1.3, and trust the certificate of spec.metadb.tls.clientSecretRef where it asks for one"
+        )),
+        Refusal::Malformed(_) | Refusal::TooLarge(_) => Failure::new(
+            Reason::ConnectionLost,
+            format!(
+                "While connecting to {address}: {why}. Nothing was changed. See what answers at that address"
+            ),
+        ),
     }
 }

@@ -5,12 +5,11 @@
 //! `config.yaml`; what was read once from the container, when the spec asks for that.
 use super::targets::TargetView;
 use crate::api::{MetaDbSource, SecretCredentials};
-use crate::controller::accounts::{read_account, read_secret, read_text, take_account};
+use crate::controller::accounts::{read_account, read_rules, read_secret, read_text, take_account};
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
 use crate::facts::{AccountSource, ConfigSource, HolderKind};
-use crate::metadb::LoginRules;
 use crate::metadb::secret::Credentials;
 use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
 use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
@@ -93,7 +92,7 @@ pub(super) async fn find_installation(
     let metadb = ports.metadb.open(
         &installation.metadb,
         &credentials,
-        &LoginRules::new(&spec.list_allowed_logins()),
+        &read_rules(ports, namespace, spec).await?,
         &installation.databases,
         CallSite::MetaDbIdentify.limit(),
     );

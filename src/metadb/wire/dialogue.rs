@@ -29,6 +29,15 @@ pub enum Refusal {
         "caching_sha2_password without TLS would give the password to whoever answers, and is not allowed"
     )]
     Unprotected,
+    /// TLS is asked for, and the server has none. Nothing was said to it.
+    #[error("the server offers no TLS")]
+    TlsNotOffered,
+    /// The server's certificate is not what it must be. Nothing was said to it but that TLS is wanted.
+    #[error("the server's certificate is not trusted: {0}")]
+    Untrusted(String),
+    /// No encrypted connection came about, or it broke.
+    #[error("TLS with the server failed: {0}")]
+    TlsFailed(String),
     /// Not the protocol, or more than anybody honest says.
     #[error("what answers there does not speak the MySQL protocol as expected: {0}")]
     Malformed(&'static str),
