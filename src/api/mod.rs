@@ -29,8 +29,9 @@ pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
     Estimates, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord, InstallationStatus,
     Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction,
-    OmsUpgradeStatus, OpenComponent, Originals, Phase, PhaseRecord, PlanStatus, Progress,
-    ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit, Waiting,
+    OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord, PlanStatus,
+    Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal, UnconfirmedInit,
+    Waiting,
 };
 
 /// API group of the custom resource.

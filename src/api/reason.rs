@@ -58,6 +58,8 @@ pub enum Reason {
     EffectRefused,
     /// Somebody else changed a target, or started it after it had been stopped.
     TargetContended,
+    /// Somebody else started another image while OMS was stopped, and no verified backup tells what it did.
+    OtherImageSeen,
     /// Somebody paused a Deployment, and something is held by that.
     TargetPaused,
     /// Somebody paused a Deployment, and nothing is held by that yet.
@@ -80,6 +82,10 @@ pub enum Reason {
     OldImageRuns,
     /// A Deployment has more than one pod.
     SeveralPods,
+    /// A pod of a Deployment was told to end and does not.
+    PodStays,
+    /// Kubernetes cannot make the pod of a Deployment, or take it away: somebody refuses it.
+    PodRefused,
     /// The pod of a Deployment cannot be scheduled.
     Unschedulable,
     /// The container of a Deployment does not run; the message has Kubernetes' reason.
@@ -114,6 +120,8 @@ pub enum Reason {
     HaEnabledAgain,
     /// There is no table for HA's parameter.
     HaMissing,
+    /// HA was brought to its goal and does not read so any more.
+    HaChanged,
     /// Whether `oms_console` runs cannot be seen.
     ConsoleUnseen,
     /// `oms_console` starts again, so that it reads `ha.config`.
@@ -158,6 +166,8 @@ pub enum Reason {
     NameTaken,
     /// The pod of a Job does not start.
     JobPodNotRunning,
+    /// The pod of a Job is on a node that does not answer, or was deleted and does not end.
+    JobPodLost,
     /// A Job was deleted before it reported.
     JobVanished,
     /// A Job ended without a report.
@@ -187,15 +197,17 @@ name_variants!(
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
+    OtherImageSeen,
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
-    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, Unschedulable,
+    OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
+    Unschedulable,
     ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
-    ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
+    HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
-    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobVanished,
+    ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
     JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
     ContentUnproven;
     Agent

@@ -10,7 +10,7 @@ mod leftovers;
 mod machine;
 mod records;
 
-pub use internal::{HealthBaseline, HealthSubject, Internal, Looks, Requests};
+pub use internal::{HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests};
 pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
 pub use machine::{Direction, HaState, Phase, Step};
 pub use records::*;

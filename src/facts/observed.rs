@@ -132,6 +132,8 @@ pub struct PodFacts {
     pub ip: Option<String>,
     /// Being deleted.
     pub terminating: bool,
+    /// Why it does not end, or why nobody can tell whether it still works, with what a person can do.
+    pub stay: Option<String>,
     /// Created, Unix seconds.
     pub created: i64,
     /// Why it cannot be scheduled.
@@ -239,12 +241,16 @@ pub enum JobState {
         uid: String,
         /// Newest progress line of its pod.
         progress: Option<AgentProgress>,
-        /// Why its pod does not run.
-        problem: Option<String>,
+        /// What keeps its pod from beginning, or nobody from knowing whether it still works.
+        trouble: Option<PodTrouble>,
+        /// When it was made, Unix seconds.
+        made: i64,
     },
-    /// It ended and no pod of it is left running.
+    /// It ended and no agent of it is left running.
     Ended {
         uid: String,
+        /// Containers of others, put into its pod by somebody's webhook, that run on.
+        helpers: Vec<String>,
         /// The agent's report; `None` when it was killed before it could write one.
         report: Option<Box<Report>>,
         /// What Kubernetes says about the end, when there is no report.
@@ -252,6 +258,23 @@ pub enum JobState {
     },
     /// An object of this name exists that is not ours.
     Foreign,
+}
+
+/// What is wrong with a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodTrouble {
+    pub kind: PodTroubleKind,
+    /// Which pod, on which node, why, and what a person can do.
+    pub message: String,
+}
+
+/// What a trouble of a pod means for what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PodTroubleKind {
+    /// Its container never ran.
+    NotBegun,
+    /// It ran, and nobody can tell whether it still does.
+    Lost,
 }
 
 /// The Secret with the second copy of the originals.
@@ -275,6 +298,8 @@ pub struct OwnObject {
     pub uid: String,
     /// The Job is still running, or the pod is.
     pub active: bool,
+    /// Why a pod that is active does not end.
+    pub trouble: Option<PodTrouble>,
 }
 
 /// Kinds that we make.

@@ -80,11 +80,11 @@ pub enum RecordFact {
     },
     /// The point of no return: the new image may be started from here on.
     Line {},
-    /// The new image was seen on a target, whoever started it.
+    /// The new image, or another one than before, was seen on a target before the line; somebody else had started it.
     NewImageSeen {
         /// Name of the Deployment.
         target: String,
-        /// The image as pulled.
+        /// The image as pulled; as written where no container of it had run yet.
         image_id: String,
     },
     /// A restore may touch the databases from here on.

@@ -2,6 +2,7 @@
 //!
 //! They are events of the core group, not of `events.k8s.io`: only there a last time stamp may be set, and `kubectl
 //! describe` sorts by nothing else.
+use super::foreign_words::cut_text;
 use super::names::event_name;
 use crate::api::{FIELD_MANAGER, GROUP, VERSION};
 use crate::objects::labels::Owner;
@@ -47,10 +48,10 @@ pub fn build_event(
             ..EventSource::default()
         }),
         reporting_component: Some(FIELD_MANAGER.into()),
-        reporting_instance: Some(cut(reporter, LONGEST_REASON)),
+        reporting_instance: Some(cut_text(reporter, LONGEST_REASON)),
         action: Some("Upgrade".into()),
-        reason: Some(cut(&note.reason, LONGEST_REASON)),
-        message: Some(cut(&note.message, LONGEST_MESSAGE)),
+        reason: Some(cut_text(&note.reason, LONGEST_REASON)),
+        message: Some(cut_text(&note.message, LONGEST_MESSAGE)),
         type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
         involved_object: ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
@@ -62,17 +63,6 @@ pub fn build_event(
         },
         ..Event::default()
     }
-}
-
-fn cut(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let mut end = limit - '…'.len_utf8();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &text[..end])
 }
 
 #[cfg(test)]

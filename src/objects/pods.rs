@@ -1,4 +1,5 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
+use super::jobs::AGENT_CONTAINER;
 use super::labels::is_ours;
 use super::prepull::PULL_CONTAINER;
 use crate::facts::{ContainerFacts, Fact, PodFacts, PrePullState};
@@ -22,6 +23,13 @@ fn read_phase(pod: &Pod) -> &str {
         .unwrap_or_default()
 }
 
+/// By its name: somebody's webhook may put another one before it.
+fn find_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
+    list_containers(pod)
+        .iter()
+        .find(|status| status.name == name)
+}
+
 fn list_containers(pod: &Pod) -> &[ContainerStatus] {
     pod.status
         .as_ref()
@@ -41,6 +49,7 @@ pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
             .and_then(|status| status.pod_ip.clone())
             .filter(|ip| !ip.is_empty()),
         terminating: pod.metadata.deletion_timestamp.is_some(),
+        stay: None,
         created: pod
             .metadata
             .creation_timestamp
@@ -48,20 +57,16 @@ pub fn read_pod(pod: &Pod, container: &str) -> PodFacts {
             .map_or(0, |time| time.0.as_second()),
         unschedulable: read_unschedulable(pod),
         template: Fact::default(),
-        container: list_containers(pod)
-            .iter()
-            .find(|status| status.name == container)
+        container: find_status(pod, container)
             .map(read_container)
             .unwrap_or_default(),
     }
 }
 
-fn read_unschedulable(pod: &Pod) -> Option<String> {
-    pod.status
-        .as_ref()?
-        .conditions
-        .iter()
-        .flatten()
+/// Why it cannot be scheduled, in the scheduler's words.
+pub fn read_unschedulable(pod: &Pod) -> Option<String> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions
         .find(|condition| {
             condition.type_ == "PodScheduled"
                 && condition.status == "False"
@@ -107,7 +112,7 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
         .as_ref()
         .and_then(|status| status.reason.clone())
         .unwrap_or_default();
-    let Some(status) = list_containers(pod).first() else {
+    let Some(status) = find_status(pod, PULL_CONTAINER) else {
         return if is_ended(pod) {
             PrePullState::Failed(format!("the pod was not started: {reason}"))
         } else {
@@ -124,18 +129,16 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
             PrePullState::Failed(wrong.into())
         }
         Some(wrong @ ("ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable")) => {
-            let created = pod
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map_or(now, |time| time.0.as_second());
-            if now.saturating_sub(created) < PULL_PATIENCE {
-                PrePullState::Pending
-            } else {
+            if is_older(pod, PULL_PATIENCE, now) {
                 PrePullState::Failed(wrong.into())
+            } else {
+                PrePullState::Pending
             }
         }
-        Some("ContainerCreating" | "PodInitializing") => PrePullState::Pending,
+        Some("ContainerCreating" | "PodInitializing") => {
+            let held = find_failing_init(pod).filter(|_| is_older(pod, PULL_PATIENCE, now));
+            held.map_or(PrePullState::Pending, PrePullState::Failed)
+        }
         // Whatever goes wrong after the pull does not concern the image.
         Some(_) => PrePullState::Pulled,
         None if is_ended(pod) && never_ran => {
@@ -146,11 +149,25 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
     }
 }
 
+/// Whether a pod was made so many seconds ago.
+fn is_older(pod: &Pod, seconds: i64, now: i64) -> bool {
+    let made = pod.metadata.creation_timestamp.as_ref();
+    made.is_some_and(|made| now.saturating_sub(made.0.as_second()) >= seconds)
+}
+
+/// An init container that does not come to its end: none of ours has one, somebody's webhook put it there.
+fn find_failing_init(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let mut waiting = statuses.iter().filter_map(|status| {
+        let reason = read_waiting(status)?;
+        Some(format!("init container {} waits: {reason}", status.name))
+    });
+    waiting.next()
+}
+
 /// The image that a pre-pull pod ran, as the container runtime names it.
 pub fn read_pulled_image(pod: &Pod) -> Option<String> {
-    list_containers(pod)
-        .iter()
-        .find(|status| status.name == PULL_CONTAINER)
+    find_status(pod, PULL_CONTAINER)
         .map(|status| status.image_id.clone())
         .filter(|id| !id.is_empty())
 }
@@ -180,18 +197,11 @@ pub fn read_job_end(job: &Job) -> Option<String> {
         })
 }
 
-/// The agent's report from its termination message.
+/// The agent's report from the termination message of its container.
 pub fn read_report(pod: &Pod) -> Option<Report> {
-    list_containers(pod).iter().find_map(|status| {
-        let message = status
-            .state
-            .as_ref()?
-            .terminated
-            .as_ref()?
-            .message
-            .as_deref()?;
-        parse_report(message)
-    })
+    let state = find_status(pod, AGENT_CONTAINER)?.state.as_ref()?;
+    let message = state.terminated.as_ref()?.message.as_deref()?;
+    parse_report(message)
 }
 
 /// A report written bare or as a line of output.
@@ -219,29 +229,13 @@ pub fn find_progress(log: &str) -> Option<Progress> {
         })
 }
 
-/// Why a Job's pod does not run, when something is wrong with it.
-pub fn find_problem(pod: &Pod) -> Option<String> {
-    if let Some(reason) = read_unschedulable(pod) {
-        return Some(format!("it cannot be scheduled: {reason}"));
-    }
-    list_containers(pod).iter().find_map(|status| {
-        let reason = read_waiting(status)?;
-        let message = status
-            .state
-            .as_ref()
-            .and_then(|state| state.waiting.as_ref())
-            .and_then(|waiting| waiting.message.clone())
-            .unwrap_or_default();
-        Some(format!("{reason} {message}").trim().to_owned())
-    })
-}
-
-/// Why a pod ended without a report: what the kubelet says.
+/// Why the agent of a pod ended without a report: what the kubelet says.
 pub fn describe_end(pod: &Pod) -> Option<String> {
-    let of_container = list_containers(pod).iter().find_map(|status| {
-        let end = status.state.as_ref()?.terminated.as_ref()?;
+    let state = find_status(pod, AGENT_CONTAINER).and_then(|status| status.state.as_ref());
+    let end = state.and_then(|state| state.terminated.as_ref());
+    let of_container = end.map(|end| {
         let reason = end.reason.clone().unwrap_or_default();
-        Some(format!("{reason}, exit code {}", end.exit_code))
+        format!("{reason}, exit code {}", end.exit_code)
     });
     let of_pod = pod.status.as_ref().and_then(|status| {
         let reason = status.reason.clone()?;

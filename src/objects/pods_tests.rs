@@ -35,6 +35,7 @@ fn reads_a_running_target() {
             node: Some("n1".into()),
             ip: Some("10.0.0.9".into()),
             terminating: false,
+            stay: None,
             created: 1_767_225_610,
             unschedulable: None,
             template: Fact::default(),
@@ -170,10 +171,7 @@ fn tells_problems_and_ends() {
         json!({"metadata": {"name": "x"}, "status": {"phase": "Pending", "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]}}),
     );
-    assert_eq!(
-        find_problem(&stuck).as_deref(),
-        Some("it cannot be scheduled: no node")
-    );
+    assert_eq!(read_unschedulable(&stuck).as_deref(), Some("no node"));
     let killed = pod(
         json!({"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk", "containerStatuses": [
         {"name": "agent", "image": "i", "imageID": "i", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}}),
@@ -183,4 +181,66 @@ fn tells_problems_and_ends() {
         Some("Evicted disk; OOMKilled, exit code 137")
     );
     assert!(is_ended(&killed) && !is_ended(&stuck));
+}
+
+/// Somebody's webhook puts helpers beside our containers, before or after them.
+#[test]
+fn helpers_in_a_pod_are_not_taken_for_our_containers() {
+    let helper = |state: Value| {
+        json!({"name": "istio-proxy", "image": "i", "imageID": "y", "ready": true, "restartCount": 0,
+        "containerID": "containerd://h", "state": state})
+    };
+    let with = |mut pod: Pod, helper: Value| {
+        let status = pod.status.as_mut().unwrap();
+        let all = status.container_statuses.as_mut().unwrap();
+        all.insert(0, serde_json::from_value(helper).unwrap());
+        pod
+    };
+    let unpulled = prepull(
+        "Pending",
+        json!({"waiting": {"reason": "ImagePullBackOff"}}),
+        None,
+    );
+    let judged = judge_prepull(&with(unpulled, helper(json!({"running": {}}))), "u", 1020);
+    assert_eq!(judged, PrePullState::Failed("ImagePullBackOff".into()));
+    let pulled = prepull("Running", json!({"terminated": {"exitCode": 0}}), Some("c"));
+    let broken = helper(json!({"waiting": {"reason": "ErrImagePull"}}));
+    assert_eq!(
+        judge_prepull(&with(pulled, broken), "u", 1020),
+        PrePullState::Pulled
+    );
+    let mut held = prepull(
+        "Pending",
+        json!({"waiting": {"reason": "PodInitializing"}}),
+        None,
+    );
+    let init = json!([{"name": "istio-init", "image": "i", "imageID": "", "ready": false, "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+    held.status.as_mut().unwrap().init_container_statuses = serde_json::from_value(init).unwrap();
+    assert_eq!(judge_prepull(&held, "u", 1019), PrePullState::Pending);
+    let told = "init container istio-init waits: CrashLoopBackOff";
+    assert_eq!(
+        judge_prepull(&held, "u", 1020),
+        PrePullState::Failed(told.into())
+    );
+
+    let mut agent = prepull(
+        "Running",
+        json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+        Some("c"),
+    );
+    agent
+        .status
+        .as_mut()
+        .unwrap()
+        .container_statuses
+        .as_mut()
+        .unwrap()[0]
+        .name = "agent".into();
+    let agent = with(
+        agent,
+        helper(json!({"terminated": {"exitCode": 0, "reason": "Completed", "message": "{}"}})),
+    );
+    assert_eq!(describe_end(&agent).unwrap(), "OOMKilled, exit code 137");
+    assert!(read_report(&agent).is_none());
 }

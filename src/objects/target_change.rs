@@ -1,5 +1,5 @@
 //! What may be changed on a target Deployment, as data. No I/O.
-use crate::api::{ContentProof, OmsUpgradeStatus};
+use crate::api::{ContentProof, Direction, OmsUpgradeStatus};
 
 /// Changes of a target Deployment.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,16 +29,16 @@ enum Reason {
 }
 
 impl OldStartProof {
-    /// The proof that a status holds: the new version was never started, or the content of the
-    /// databases was compared or restored after it was stopped.
+    /// The proof that a status holds: no other version was started on the databases, or their content was compared,
+    /// restored or vouched for after it was stopped. A rollback always rests on their content.
     pub fn from_status(status: &OmsUpgradeStatus) -> Option<Self> {
-        match (
-            &status.point_of_no_return_time,
-            status.internal.content_proof,
-        ) {
-            (None, _) => Some(Self(Reason::NewNeverStarted)),
-            (Some(_), Some(proof)) => Some(Self(Reason::Content(proof))),
-            (Some(_), None) => None,
+        let doubted = status.point_of_no_return_time.is_some()
+            || status.internal.other_image.is_some()
+            || status.direction == Some(Direction::RollBack);
+        match status.internal.content_proof {
+            Some(proof) => Some(Self(Reason::Content(proof))),
+            None if doubted => None,
+            None => Some(Self(Reason::NewNeverStarted)),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
     is_seen_down,
 };
+use crate::upgrade::parts::job::find_lag;
 use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
 use crate::upgrade::parts::start::PULL_PATIENCE;
 use crate::upgrade::steps::def::OnFailure;
@@ -38,6 +39,9 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
     let Some(limit) = find_limit(cx, step, &next) else {
         return next;
     };
+    if let Some(failure) = judge_lag(cx, draft, &next, &look) {
+        return failure;
+    }
     let lasted = seconds_between(since, &cx.now);
     if lasted < limit {
         draft.internal.overdue = None;
@@ -69,6 +73,29 @@ pub(crate) fn hold_at_deadline(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, n
         } if blind && asks_when_blind(cx, step) => ask_about_the_unseen(cx, step, waiting),
         _ => Next::Fail(describe_lateness(cx, step, limit, &next)),
     }
+}
+
+/// A Job that does not begin is not waited for as long as for one that works: OMS is stopped meanwhile. Its time counts
+/// from when it was made, which was seen, and several looks have to see it.
+fn judge_lag(
+    cx: &Context<'_>,
+    draft: &mut OmsUpgradeStatus,
+    next: &Next,
+    look: &Look<'_>,
+) -> Option<Next> {
+    let waiting = find_problem(next)?;
+    let lasted = find_lag(cx, waiting)?;
+    if !is_late(cx, draft, look, 0) {
+        return Some(next.clone());
+    }
+    let minutes = lasted / 60;
+    Some(Next::Fail(Failure::new(
+        Reason::JobPodNotRunning,
+        format!(
+            "{} ({minutes} minutes after it was asked for)",
+            waiting.message
+        ),
+    )))
 }
 
 /// What has a time of its own.
@@ -181,9 +208,16 @@ fn describe_lateness(cx: &Context<'_>, step: Step, limit: i64, next: &Next) -> F
     }
 }
 
-/// Whether a stall over something unseen is over: it is seen.
-pub(crate) fn is_seen_again(reason: &str, next: &Next) -> bool {
-    is_blind(reason) && !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason))
+/// Whether a stall is over by itself: what was unseen is seen, HA reads as it should, or a Job that had not begun works
+/// or has ended.
+pub(crate) fn is_over_by_itself(reason: &str, next: &Next) -> bool {
+    if reason == Reason::JobPodNotRunning.as_str() {
+        return matches!(next, Next::Wait { problem: None, .. });
+    }
+    let set_back = Reason::parse(reason) == Some(Reason::HaChanged)
+        && matches!(next, Next::Do(_) | Next::Wait { .. });
+    let sees = !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason));
+    sees && (is_blind(reason) || set_back)
 }
 
 /// Whether an effect is what was last begun in this step: carried out or refused, it has not had its effect.

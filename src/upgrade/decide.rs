@@ -1,16 +1,19 @@
 //! `decide`: the one function that matters. Turns what a step wants into a record or an effect.
 use crate::api::{OmsUpgradeStatus, Reason, Stall, Step, Waiting};
 use crate::objects::event::Note;
+use crate::upgrade::changed_schema::note_changed_schema;
 use crate::upgrade::context::Context;
 use crate::upgrade::deadline::{
-    hold_at_deadline, is_seen_again, is_wanted_again, restart_time, says_the_same,
+    hold_at_deadline, is_over_by_itself, is_wanted_again, restart_time, says_the_same,
 };
 use crate::upgrade::effect::Effect;
 use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
+use crate::upgrade::other_image::note_other_image;
 use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::parts::replanning::note_plan_wanted;
+use crate::upgrade::parts::targets::name_lost_target;
 use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_requests};
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
@@ -65,7 +68,10 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
     }
-    if latch_requests(cx, &mut draft) {
+    if latch_requests(cx, &mut draft)
+        || note_other_image(cx, &mut draft)
+        || note_changed_schema(cx, &mut draft)
+    {
         return record(cx, draft);
     }
     // What was looked at speaks of the spec as it was: until something is touched, an edit begins preflight anew.
@@ -85,6 +91,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     let wanted =
         (find_def(step).decide)(cx, &mut draft).and_then(|step| hold_before_the_line(cx, step));
     let wanted = wanted.and_then(|step| hold_at_the_line(cx, &mut draft, step));
+    let wanted = wanted.map_err(|next| name_lost_target(cx, next));
     let wanted = wanted.map_err(|next| hold_for_record(cx, agreement, next));
     let restarted = restart_time(cx, &mut draft, wanted.as_ref().err());
     let next = match wanted {
@@ -159,7 +166,7 @@ fn go_on(cx: &Context<'_>, mut draft: OmsUpgradeStatus, step: Step) -> Decision 
 fn find_stalled_decision(cx: &Context<'_>, stall: &Stall, next: &Next) -> Option<Decision> {
     let refused = stall.reason == Reason::EffectRefused;
     match next {
-        _ if is_seen_again(&stall.reason, next) => None,
+        _ if is_over_by_itself(&stall.reason, next) => None,
         // Whoever refused it may have changed its mind: only trying tells.
         Next::Do(effect) if refused && is_wanted_again(cx, effect) => {
             Some(Decision::Perform(effect.clone()))

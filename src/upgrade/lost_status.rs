@@ -15,6 +15,7 @@ use crate::objects::originals::read_template_text;
 use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_abandoned;
+use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::target_record::{TargetRecord, find_record, read_copied_record};
 
 /// What becomes of an upgrade whose status was lost.
@@ -214,9 +215,16 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
             "the new version may have been started, and which backup to go back to is not known any more, so nothing is done",
         )));
     }
-    let rebuilt = build_status(cx, newest, targets, past);
-    Some(Recovery::Rebuilt(Box::new(OmsUpgradeStatus {
+    let rebuilt = OmsUpgradeStatus {
         backup,
+        ..build_status(cx, newest, targets, past)
+    };
+    let direction = match needs_rollback(&rebuilt) {
+        true => Direction::RollBack,
+        false => Direction::Abort,
+    };
+    Some(Recovery::Rebuilt(Box::new(OmsUpgradeStatus {
+        direction: Some(direction),
         ..rebuilt
     })))
 }
@@ -272,11 +280,6 @@ fn build_status(
     past: bool,
 ) -> OmsUpgradeStatus {
     let status = cx.status.clone();
-    let direction = if past {
-        Direction::RollBack
-    } else {
-        Direction::Abort
-    };
     let epoch = newest.epoch + 1;
     // Job names of the lost life are never used again.
     let attempt = i32::try_from(epoch).unwrap_or(1).saturating_mul(10);
@@ -286,7 +289,6 @@ fn build_status(
     requests.honour_plan(cx.spec.plan_request.as_deref());
     OmsUpgradeStatus {
         observed_generation: Some(cx.object.generation),
-        direction: Some(direction),
         step: Some(Step::StoppingJobs),
         started_time: status
             .started_time
@@ -319,6 +321,7 @@ fn build_status(
         internal: Internal {
             epoch,
             requests,
+            other_image: newest.other_image.clone(),
             originals: Some(Originals {
                 targets,
                 ha: newest.ha.clone(),

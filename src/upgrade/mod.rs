@@ -2,6 +2,7 @@
 //!
 //! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
 //! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
+mod changed_schema;
 mod context;
 mod cut;
 mod deadline;
@@ -13,6 +14,7 @@ mod lost_status;
 mod needs;
 mod next;
 mod orders;
+mod other_image;
 mod parts;
 mod requests;
 mod standstill;

@@ -6,6 +6,7 @@ use crate::api::{
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_every_target_gone;
 use crate::upgrade::parts::init::is_init_running;
+use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::steps::{find_def, find_phase};
 use crate::upgrade::transition::{enter, turn_back};
 
@@ -126,7 +127,7 @@ fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     } else {
         "an abort was asked for"
     };
-    if draft.point_of_no_return_time.is_some() {
+    if needs_rollback(draft) {
         let cause = Cause {
             reason: Reason::RollBackRequested.into(),
             message: format!("{who}: image and data go back to the backup"),

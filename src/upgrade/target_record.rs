@@ -4,7 +4,7 @@
 //! change of them, says how far the upgrade got and how to get back.
 use crate::api::{
     BackupStatus, HaOriginal, InstallationStatus, Intent, ORIGINALS_ANNOTATION, OmsUpgradeStatus,
-    TargetOriginal,
+    OtherImage, TargetOriginal,
 };
 use crate::facts::OriginalsCopy;
 use crate::objects::deployment::read_annotation;
@@ -28,6 +28,9 @@ pub struct TargetRecord {
     pub intent: Option<Intent>,
     /// The new version may have been started.
     pub past_no_return: bool,
+    /// What somebody else started before the new version was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_image: Option<OtherImage>,
     /// When the operation began: the pull-back of HA reaches back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_time: Option<Time>,
@@ -79,6 +82,7 @@ pub fn build_target_record(
         epoch: status.internal.epoch,
         intent: status.internal.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),
+        other_image: status.internal.other_image.clone(),
         started_time: status.started_time.clone(),
         old_stopped_time: status.old_stopped_time.clone(),
         installation: status.installation.clone(),

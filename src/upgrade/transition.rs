@@ -4,6 +4,7 @@ use crate::api::{Cause, Direction, OmsUpgradeStatus, PhaseRecord, RollbackPolicy
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Failure;
 use crate::upgrade::parts::job::begin_anew;
+use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::parts::replanning::note_plan_wanted;
 use crate::upgrade::status::words::add_way_on;
 use crate::upgrade::steps::def::OnFailure;
@@ -86,7 +87,7 @@ pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Fail
     }
     match way {
         OnFailure::Waits | OnFailure::Stalls => draft.stall = Some(stall),
-        OnFailure::TurnsBack if draft.point_of_no_return_time.is_none() => {
+        OnFailure::TurnsBack if !needs_rollback(draft) => {
             turn_back(cx, draft, Direction::Abort, cause);
         }
         OnFailure::TurnsBack if cx.spec.rollback.policy == RollbackPolicy::Automatic => {

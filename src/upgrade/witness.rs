@@ -6,7 +6,8 @@
 //! before an effect that rests on it is carried out. A row that the status neither knows nor asserts says that the
 //! status is older than what was done; rows that are missing say that the MetaDB is.
 use crate::api::{
-    AcceptReason, Acceptance, ContentProof, Direction, JobRole, OmsUpgradeStatus, Reason, Step,
+    AcceptReason, Acceptance, ContentProof, Direction, JobRole, OmsUpgradeStatus, OtherImage,
+    Reason, Step,
 };
 use crate::facts::Fact;
 use crate::metadb::SchemaFingerprint;
@@ -73,6 +74,7 @@ pub(crate) fn compare_record(
         refuse_older(cx, rows)?;
     }
     draft.internal.record_seq = Some(count);
+    adopt_other_image(cx, draft, rows);
     // What a person took upon himself, or what came back.
     let ended = draft.stall.take_if(|stall| {
         !stall.accept.is_empty()
@@ -92,6 +94,22 @@ pub(crate) fn compare_record(
     Ok(Agreement::Agrees {
         missing: missing.map(|fact| (record.next_seq(), fact)),
     })
+}
+
+/// What the record knows of another image is known from now on: no acceptance of the rows says that the databases suit
+/// the old version.
+fn adopt_other_image(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, rows: &[RecordRow]) {
+    let seen = rows.iter().rev().find_map(|row| match &row.fact {
+        RecordFact::NewImageSeen { target, image_id } => Some((target, image_id)),
+        _ => None,
+    });
+    if let (None, Some((target, image))) = (&draft.internal.other_image, seen) {
+        draft.internal.other_image = Some(OtherImage {
+            target: target.clone(),
+            image: image.clone(),
+            seen_time: cx.now.clone(),
+        });
+    }
 }
 
 /// How many rows there are, as a status keeps it.
@@ -118,14 +136,16 @@ pub(crate) fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), N
 }
 
 /// Lets an effect through only where it rests on nothing that the record does not tell: first the lock at the present
-/// epoch, then the missing rows.
+/// epoch, then the missing rows. Another image is told before a person is asked about it, who may take long.
 pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next) -> Next {
-    let Next::Do(effect) = &next else { return next };
-    if !rests_on_record(effect) {
-        return next;
-    }
+    let asks = match &next {
+        Next::Do(effect) if rests_on_record(effect) => false,
+        Next::Stall(failure) if failure.reason == Reason::OtherImageSeen => true,
+        _ => return next,
+    };
     let missing = match agreement {
         Agreement::NotKept => return next,
+        Agreement::Unseen(_) if asks => return next,
         Agreement::Unseen(why) => {
             return Next::trouble(
                 2,
@@ -146,6 +166,8 @@ pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next
         )
     });
     match (held, missing) {
+        (_, None) if asks => next,
+        (Err(first), _) if asks && !matches!(first, Next::Do(_)) => next,
         (Err(first), _) => first,
         (Ok(()), Some((seq, fact))) => Next::Do(Effect::AppendRecord(Box::new(RecordClaim {
             holder: cx.object.uid.clone(),
@@ -210,6 +232,12 @@ pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
     if let Some(backup) = status.backup.as_ref().filter(|backup| backup.verified) {
         facts.push(RecordFact::BackupVerified {
             manifest_digest: backup.manifest_digest.clone(),
+        });
+    }
+    if let Some(seen) = &internal.other_image {
+        facts.push(RecordFact::NewImageSeen {
+            target: seen.target.clone(),
+            image_id: seen.image.clone(),
         });
     }
     if status.point_of_no_return_time.is_some() {

@@ -117,6 +117,23 @@ fn what_no_version_is_without_cannot_be_attested() {
     }
 }
 
+/// A beat from a time zone to the east would be fresh for ever, however long ago it was.
+#[test]
+fn a_heart_beat_that_is_ahead_says_nothing() {
+    let ahead = Trouble {
+        beats_ahead: true,
+        ..Trouble::default()
+    };
+    let world = start(ahead, false);
+    expect(&world, Phase::Succeeded);
+    assert_eq!(list(&world, CheckOutcome::Failed), [""; 0]);
+    let check = world.status.plan.as_ref().unwrap().checks.iter();
+    let told: Vec<_> = check
+        .filter(|one| one.evidence.contains("different time zones"))
+        .collect();
+    assert!(!told.is_empty());
+}
+
 /// What breaks only with the new version is a reason to go back: also a node that `cm_nodes` does not name.
 #[test]
 fn what_was_well_before_is_asked_for_afterwards() {

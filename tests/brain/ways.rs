@@ -1,5 +1,5 @@
 //! Where the steps say that they lead, they do lead: no step names a way that is never taken.
-use super::world::{Trouble, World};
+use super::world::{NEW, Trouble, World};
 use super::*;
 use oms_operator::upgrade::list_defs;
 use std::collections::BTreeSet;
@@ -35,6 +35,17 @@ fn every_way_that_a_step_names_is_taken() {
     run_until(&mut written, Step::VerifyingBackup);
     written.writes += 1;
     taken.extend(finish(written, Phase::Succeeded));
+    let mut vouched = World::new(1, true, Trouble::default());
+    run_until(&mut vouched, Step::BackingUp);
+    let before = vouched.nodes[0].object["spec"]["template"].clone();
+    vouched.set_image(0, NEW);
+    vouched.scale(0, 1);
+    vouched.run_pass();
+    vouched.scale(0, 0);
+    vouched.write_back(0, before);
+    run(&mut vouched);
+    accept(&mut vouched);
+    taken.extend(finish(vouched, Phase::Aborted));
     let different = Trouble {
         init_fails: true,
         ..Trouble::default()

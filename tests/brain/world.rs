@@ -2,6 +2,7 @@
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
 mod ends;
+mod jobs;
 mod observing;
 mod operator;
 
@@ -62,6 +63,12 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// The image that its template names.
+    pub fn image(&self) -> &str {
+        let image = &self.template["spec"]["containers"][0]["image"];
+        image.as_str().unwrap()
+    }
+
     /// Whether the console, by what it holds, starts components.
     fn console_sees_ha(&self) -> bool {
         self.console_text.as_deref().is_some_and(reads_enabled)
@@ -80,6 +87,8 @@ pub struct Node {
     /// Templates of its ReplicaSets, the newest last.
     pub replica_sets: Vec<Value>,
     pub pod: Option<Pod>,
+    /// Its Deployment was deleted.
+    pub gone: bool,
     pub pulled: bool,
     pub init: InitState,
     pub init_attempt: i32,
@@ -89,6 +98,10 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobEnd {
     Running,
+    /// It runs on a node that does not answer.
+    Lost,
+    /// Its pod does not begin; made at this time, Unix seconds.
+    NotBegun(i64),
     Killed,
     Ok,
     Bad(Reason),
@@ -129,6 +142,8 @@ pub struct Trouble {
     pub fatal_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
+    /// OMS writes its heart beats in a time zone east of that of the MetaDB.
+    pub beats_ahead: bool,
     /// `config.yaml` names its nodes otherwise than OMS does in its host table.
     pub named_nodes: bool,
     /// `config.yaml` names no nodes.
@@ -154,6 +169,14 @@ pub struct World {
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
+    /// The pod of a Job that was deleted is still there, on a node that does not answer.
+    pub pod_stays: bool,
+    /// Pods of targets that are told to end do not.
+    pub keeps_pods: bool,
+    /// Why nobody may make a pod of a target, in the words of the API server.
+    pub refuses_pods: Option<&'static str>,
+    /// Containers of others that run on in the pods of Jobs.
+    pub helpers: Vec<String>,
     pub claim_gone: bool,
     /// No Secret holds the account of the MetaDB.
     pub account_gone: bool,
@@ -244,6 +267,10 @@ impl World {
             progress: None,
             refused: None,
             ineffective: None,
+            pod_stays: false,
+            keeps_pods: false,
+            refuses_pods: None,
+            helpers: vec![],
             claim_gone: false,
             account_gone: false,
             digest: None,
@@ -298,6 +325,7 @@ impl World {
                 before: object["spec"]["template"].to_string(),
                 object,
                 pod: None,
+                gone: false,
                 pulled: false,
                 init: InitState::NotStarted,
                 init_attempt: 0,

@@ -78,7 +78,8 @@ impl World {
                 let managers = object["metadata"]["managedFields"].as_array();
                 for one in managers.into_iter().flatten() {
                     let scaled = one.pointer("/fieldsV1/f:spec/f:replicas").is_some();
-                    let _ = write!(text, "{}{scaled}", one["manager"]);
+                    let imaged = one.pointer("/fieldsV1/f:spec/f:template").is_some();
+                    let _ = write!(text, "{}{scaled}{imaged}", one["manager"]);
                 }
                 let owned = read_replicas_owned_time(object);
                 let _ = write!(

@@ -88,9 +88,17 @@ impl World {
         }
         let pods = self.find_pods(target);
         let mut active = 0;
+        // With RollingUpdate at one replica the former pod stays until the new one is up (`maxSurge` 1,
+        // `maxUnavailable` 0).
+        let rolling = deployment["spec"]["strategy"]["type"] == "RollingUpdate";
+        let is_up = |pod: &String| self.oms.get(pod).is_some_and(|oms| oms.up);
+        let came = pods
+            .iter()
+            .any(|pod| self.owner_of(pod) == present && is_up(pod));
+        let surges = rolling && wanted > 0 && !paused;
         for pod in &pods {
             let same = paused || self.owner_of(pod) == present;
-            if self.is_terminating(pod) {
+            if self.is_terminating(pod) || surges && !same && !came {
                 continue;
             }
             if wanted == 0 || !same {
@@ -101,7 +109,7 @@ impl World {
         }
         // Recreate: no new pod beside an old one.
         if wanted > 0
-            && self.find_pods(target).is_empty()
+            && (self.find_pods(target).is_empty() || surges && active == 0 && !came)
             && let Some(scaled) = self.find_scaled(target, &present)
         {
             let pod = self.make_pod(target, &scaled);

@@ -2,7 +2,7 @@
 use super::agent::End;
 use super::cluster::PodKind;
 use super::ownership::record_manager;
-use super::world::{Git, UPGRADE, Version, World};
+use super::world::{Git, NEW_IMAGE, OLD_IMAGE, UPGRADE, Version, World};
 use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::protocol::report::Reason;
 use serde_json::{Value, json};
@@ -48,6 +48,12 @@ pub enum Event {
     JobDeleted(String),
     /// Somebody scales a target up.
     Reverted(String),
+    /// Somebody names the other image in a target, and has it run (`kubectl apply`, Argo CD).
+    Applied(String),
+    /// Somebody scales a target to nothing.
+    ScaledDown(String),
+    /// Somebody restarts a target (`kubectl rollout restart`).
+    Restarted(String),
     /// Somebody annotates a target.
     Annotated(String),
     /// Somebody takes the record off a target.
@@ -79,6 +85,9 @@ impl Event {
                 | Self::AgentEnds(..)
                 | Self::JobDeleted(_)
                 | Self::Reverted(_)
+                | Self::Applied(_)
+                | Self::ScaledDown(_)
+                | Self::Restarted(_)
                 | Self::Annotated(_)
                 | Self::RecordLost(_)
                 | Self::CopyLost
@@ -226,6 +235,13 @@ impl World {
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
             {
                 events.push(Event::Reverted(target.clone()));
+            } else {
+                events.push(Event::ScaledDown(target.clone()));
+            }
+            // Once the verdict has fallen, whoever changes it changes his own.
+            if self.status_text("/step") != "Settling" {
+                events.push(Event::Applied(target.clone()));
+                events.push(Event::Restarted(target.clone()));
             }
             if !self.is_paused(&target) {
                 events.push(Event::Paused(target.clone()));
@@ -304,7 +320,7 @@ impl World {
         world
     }
 
-    fn happen(&mut self, event: &Event) {
+    pub fn happen(&mut self, event: &Event) {
         match event {
             Event::Controller(target) => self.run_deployment_controller(target),
             Event::Pod(pod) => self.step_pod(pod),
@@ -343,11 +359,19 @@ impl World {
             Event::JobDeleted(job) => self.delete_object("jobs", job, Some("Background")),
             Event::Reverted(target) => {
                 self.stranger = true;
-                let now = self.now();
-                self.edit("deployments", target, |object| {
-                    let before = object.clone();
+                self.write_as(target, "argocd-controller", |object| {
                     object["spec"]["replicas"] = json!(1);
-                    record_manager(&before, object, "argocd-controller", &now);
+                });
+            }
+            Event::Applied(target) => self.apply_other_image(target),
+            Event::ScaledDown(target) => self.write_as(target, "kubectl-scale", |object| {
+                object["spec"]["replicas"] = json!(0);
+            }),
+            Event::Restarted(target) => {
+                let now = self.now();
+                self.write_as(target, "kubectl-rollout", |object| {
+                    object["spec"]["template"]["metadata"]["annotations"] =
+                        json!({"kubectl.kubernetes.io/restartedAt": now});
                 });
             }
             Event::Paused(target) => self.pause(target, true),
@@ -356,7 +380,8 @@ impl World {
                 object["metadata"]["annotations"]["example.com/note"] = json!("seen");
             }),
             Event::RecordLost(target) => self.edit("deployments", target, |object| {
-                if let Some(all) = object["metadata"]["annotations"].as_object_mut() {
+                let all = object.pointer_mut("/metadata/annotations");
+                if let Some(all) = all.and_then(Value::as_object_mut) {
                     all.remove(ORIGINALS_ANNOTATION);
                 }
             }),
@@ -373,11 +398,32 @@ impl World {
     }
 
     fn pause(&mut self, target: &str, paused: bool) {
+        self.write_as(target, "kubectl-rollout", |object| {
+            object["spec"]["paused"] = json!(paused);
+        });
+    }
+
+    /// The manifest of somebody else: the old image where the new one stands, else the new one.
+    fn apply_other_image(&mut self, target: &str) {
+        self.write_as(target, "argocd-controller", |object| {
+            let image = &mut object["spec"]["template"]["spec"]["containers"][0]["image"];
+            *image = json!(if *image == NEW_IMAGE {
+                OLD_IMAGE
+            } else {
+                NEW_IMAGE
+            });
+            object["spec"]["replicas"] = json!(1);
+        });
+        self.stranger |= self.is_scaled_by_others();
+    }
+
+    /// Somebody else writes a target, and owns from then on what he changed.
+    fn write_as(&mut self, target: &str, manager: &str, change: impl FnOnce(&mut Value)) {
         let now = self.now();
         self.edit("deployments", target, |object| {
             let before = object.clone();
-            object["spec"]["paused"] = json!(paused);
-            record_manager(&before, object, "kubectl-rollout", &now);
+            change(object);
+            record_manager(&before, object, manager, &now);
         });
     }
 

@@ -4,6 +4,7 @@
 //! without a fault, one pass per call and fault, and every event; each world that comes out of it,
 //! also in the middle of a pass, is looked at once.
 use super::events::Event;
+use super::exits::{find_exit, is_first_of_place};
 use super::gate::{Fault, Matrix, list_faults};
 use super::judging::{
     describe_class, describe_place, describe_situation, is_delayable, is_end, is_expected_error,
@@ -13,6 +14,7 @@ use super::replay::{Choice, describe_command};
 use super::runner::{Outcome, Runner};
 use super::world::World;
 use oms_operator::controller::CallSite;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// How far an exploration goes.
@@ -235,6 +237,7 @@ impl Explorer {
                 .push(format!("a pass without any fault fails: {error}\n{trace}"));
         }
         self.check_rest(number, world, &clean);
+        self.check_exit(number, world);
         let parent = Some(number);
         for (at, (site, step)) in clean.steps.iter().enumerate() {
             let choice = Choice::Pass { until: Some(at) };
@@ -357,6 +360,21 @@ impl Explorer {
             self.findings
                 .broken
                 .push(format!("{}\n{trace}", judged.broken.join("\n")));
+        }
+    }
+
+    /// A world that stands still has a way on, by what its status lists.
+    fn check_exit(&mut self, number: usize, world: &World) {
+        let stalled = world.status("/stall").is_some_and(Value::is_object);
+        if !stalled || !is_first_of_place(world) {
+            return;
+        }
+        match find_exit(&self.runner, world) {
+            Ok(acts) => println!("from {}: {acts}", describe_place(world)),
+            Err(told) => {
+                let trace = self.trace(Some(number), "it stands still", None);
+                self.findings.stuck.push(format!("{told}\n{trace}"));
+            }
         }
     }
 

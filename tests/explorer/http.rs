@@ -187,6 +187,7 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             ("PUT", "omsupgrades", Some(_), Some("status")) => CallSite::ReplaceStatus,
             ("PATCH", "omsupgrades", Some(_), None) => CallSite::PatchFinalizer,
             ("POST", "events", None, None) => CallSite::CreateEvent,
+            ("GET", "events", None, None) => CallSite::ListEvents,
             ("GET", "namespaces", Some(_), None) => CallSite::GetNamespace,
             ("GET", "deployments", Some(_), None) => CallSite::GetDeployment,
             ("PATCH", "deployments", Some(_), None) => CallSite::PatchDeployment,

@@ -20,6 +20,9 @@ impl World {
     /// I2, I10: a pod of the new version is made only when the backup is verified and fresh, or when
     /// that was so before and the new version ran since.
     pub fn check_new_start(&mut self) {
+        if self.has_image_of_others() {
+            return;
+        }
         let verified = self.claim.values().any(|artefact| {
             artefact.complete && artefact.verified && artefact.schema == Schema::Old
         });
@@ -95,7 +98,8 @@ impl World {
             .values()
             .any(|run| run.end == Some(InitEnd::Told));
         let new_runs = self.running_versions().contains(&Version::New);
-        if self.ha_enabled() && new_runs && !told && !self.accepted {
+        let others = self.has_image_of_others();
+        if self.ha_enabled() && new_runs && !told && !self.accepted && !others {
             self.break_rule("HA is switched on and nobody said that docker_init.sh is complete");
         }
     }
@@ -231,13 +235,14 @@ impl World {
         if versions.is_empty() && !self.is_scaled_by_others() {
             self.stranger = false;
         }
-        if versions.contains(&Version::Old) && versions.contains(&Version::New) {
+        let others = self.has_image_of_others();
+        if versions.contains(&Version::Old) && versions.contains(&Version::New) && !others {
             self.break_rule("I1: two versions of OMS run at once");
         }
         if self.db.schema == Schema::Torn && !versions.is_empty() && !self.stranger {
             self.break_rule("I12: OMS runs on a database that is being restored");
         }
-        if versions.contains(&Version::Old) && self.db.schema != Schema::Old {
+        if versions.contains(&Version::Old) && self.db.schema != Schema::Old && !others {
             self.break_rule("I5: the old version runs on a schema that is not its own");
         }
         let restores = self
@@ -266,14 +271,23 @@ impl World {
 
     /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the
     /// stranger's.
-    fn is_scaled_by_others(&self) -> bool {
+    pub fn is_scaled_by_others(&self) -> bool {
+        self.is_written_by_others("/fieldsV1/f:spec/f:replicas")
+    }
+
+    /// The same of an image: what runs then, and what it does to the databases, is the stranger's until the operator
+    /// writes the template again.
+    pub fn has_image_of_others(&self) -> bool {
+        self.is_written_by_others("/fieldsV1/f:spec/f:template")
+    }
+
+    fn is_written_by_others(&self, field: &str) -> bool {
         self.list("deployments").iter().any(|name| {
             let entries = self
                 .get("deployments", name)
                 .and_then(|one| one["metadata"]["managedFields"].as_array());
             entries.into_iter().flatten().any(|entry| {
-                entry["manager"] == "argocd-controller"
-                    && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+                entry["manager"] == "argocd-controller" && entry.pointer(field).is_some()
             })
         })
     }
@@ -284,6 +298,13 @@ impl World {
         let live = &self.get("deployments", target)?["spec"]["template"];
         let container = &live["spec"]["containers"][0];
         let mut like_original = live.clone();
+        // A restart by hand.
+        let restarted = ["metadata", "annotations"];
+        if live["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"].is_string() {
+            like_original[restarted[0]]
+                .as_object_mut()?
+                .remove(restarted[1]);
+        }
         let first = &mut like_original["spec"]["containers"][0];
         let image = container["image"].as_str().unwrap_or_default();
         if image != OLD_IMAGE && image != NEW_IMAGE {
@@ -292,7 +313,7 @@ impl World {
         first["image"] = OLD_IMAGE.into();
         let upgrade_start = container["env"].to_string().contains("IS_UPGRADE");
         if upgrade_start {
-            if image != NEW_IMAGE {
+            if image != NEW_IMAGE && !self.has_image_of_others() {
                 return Some(format!("I3: {target} has IS_UPGRADE with the old image"));
             }
             if let Some(env) = first["env"].as_array_mut() {
@@ -393,6 +414,13 @@ impl World {
                     "{name}: annotations or ownership are not given back"
                 ));
             }
+        }
+        let other = match phase.as_str() {
+            "Succeeded" => Version::Old,
+            _ => Version::New,
+        };
+        if self.running_versions().contains(&other) {
+            wrong.push(format!("I5, I9, I11: {phase}, and {other:?} runs"));
         }
         wrong.extend(self.check_ha(&phase));
         for text in wrong {

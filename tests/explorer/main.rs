@@ -8,6 +8,7 @@ mod canonical;
 mod cluster;
 mod conformance;
 mod events;
+mod exits;
 mod explore;
 mod fixpoints;
 mod gate;
@@ -17,6 +18,7 @@ mod invariants;
 mod judging;
 mod manifests;
 mod metadb;
+mod mishaps;
 mod oms;
 mod ownership;
 mod pauses;
@@ -26,7 +28,9 @@ mod record_rules;
 mod refusals;
 mod replay;
 mod runner;
+mod silences;
 mod store;
+mod strangers;
 mod transitions;
 mod walk;
 mod world;
@@ -42,12 +46,6 @@ use world::{ConfigFrom, Setup, Trouble, World};
 #[tokio::test]
 async fn the_double_behaves_like_an_api_server() {
     conformance::check(conformance::build_client(), "default").await;
-}
-
-#[tokio::test]
-async fn the_double_keeps_a_record_like_a_server() {
-    let gate = gate::Gate::new(World::new(1, Setup::default()), None);
-    record_rules::check(&metadb::SqlDouble(gate)).await;
 }
 
 /// Needs a cluster, for instance that of `tests/cluster`; without `$KUBECONFIG` there is nothing to compare with.
@@ -384,37 +382,6 @@ fn sample_of_a_lost_node() {
     );
 }
 
-#[test]
-fn sample_of_a_start_by_others() {
-    // The backup is stale: no start of the new version, back to the backup.
-    let before = walk_until(World::new(1, Setup::default()), "StartingNew");
-    let findings = explore("start by others", vec![start_by_others(before)], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(&findings, &["RolledBack Settling"]);
-    // What was compared is stale: a person is asked; after a retry everything is stopped and compared again.
-    let rollback = setup(Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    });
-    let mut back = start_by_others(walk_until(World::new(1, rollback), "StartingOld"));
-    back.asks.retry = true;
-    let findings = explore("start by others on the way back", vec![back], SAMPLE);
-    assert!(findings.complete);
-    ends_only_in(
-        &findings,
-        &[
-            "RolledBack Settling",
-            "RollingBack StartingOld stalled TargetContended",
-        ],
-    );
-    assert!(
-        findings
-            .ends
-            .keys()
-            .any(|end| end.starts_with("RolledBack"))
-    );
-}
-
 /// What people asked for goes away with a revert in git and comes back with the next one: it was asked for once.
 #[test]
 fn sample_of_requests_that_git_takes_back_and_brings_again() {
@@ -468,33 +435,5 @@ fn sample_of_late_requests() {
             "Aborted Settling",
             "RolledBack Settling",
         ],
-    );
-}
-
-#[test]
-fn sample_of_mishaps() {
-    let steps: Vec<&str> = ["Locking", "StoppingOld", "BackingUp", "VerifyingBackup"]
-        .into_iter()
-        .chain(AFTER_THE_LINE)
-        .collect();
-    let mut starts = walk_through(World::new(1, Setup::default()), &steps);
-    let rollback = Trouble {
-        init_fails: true,
-        ..Trouble::default()
-    };
-    starts.extend(walk_through(
-        World::new(1, setup(rollback)),
-        &["Comparing", "Restoring", "StartingOld"],
-    ));
-    for world in &mut starts {
-        world.mishaps = 1;
-    }
-    explore(
-        "mishaps",
-        starts,
-        Limits {
-            worlds: Some(1000),
-            every_fault: false,
-        },
     );
 }

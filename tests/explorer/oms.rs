@@ -40,12 +40,15 @@ impl World {
             | (Version::New, Schema::Old | Schema::Half | Schema::New) => {}
             // See `is_scaled_by_others`.
             (_, Schema::Torn) if self.stranger => {}
+            (Version::Old, _) if self.has_image_of_others() => {}
             (version, schema) => self.break_rule(format!(
                 "I5: {version:?} starts on a database that is {schema:?}"
             )),
         }
         match version {
             Version::New => self.new_ran = true,
+            // He takes it upon himself, and proves nothing.
+            Version::Old if self.new_ran && self.has_image_of_others() => {}
             Version::Old if self.new_ran => {
                 if !self.has_proof() {
                     self.break_rule(
@@ -62,7 +65,14 @@ impl World {
                 .inits
                 .values()
                 .any(|run| run.end == Some(InitEnd::Silent));
-        if version == Version::New && !upgrade_start && self.db.schema != Schema::New && !lied_to {
+        let unmigrated = self.db.schema != Schema::New && !lied_to;
+        if version == Version::New && self.has_image_of_others() {
+            // Nobody knows what it does to databases that are not its own.
+            if self.db.schema == Schema::Old {
+                self.db.schema = Schema::Half;
+                self.write_content();
+            }
+        } else if version == Version::New && !upgrade_start && unmigrated {
             self.break_rule("the new version starts normally on a database that is not migrated");
         }
         self.touched = true;

@@ -1,10 +1,11 @@
 //! What an API server keeps by itself: the generation, and field ownership as far as anybody asks for it.
 use serde_json::{Value, json};
 
-/// Field ownership, as far as it concerns replicas and pauses: who changes them takes them from the other owners.
+/// Field ownership, as far as it concerns replicas, pauses and templates: who changes them takes them from the other
+/// owners.
 pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
     let changed = |field: &str| before["spec"][field] != object["spec"][field];
-    let taken: Vec<String> = ["replicas", "paused"]
+    let taken: Vec<String> = ["replicas", "paused", "template"]
         .into_iter()
         .filter(|field| changed(field))
         .map(|field| format!("f:{field}"))

@@ -118,3 +118,10 @@ pub fn fingerprint(world: &World) -> SchemaFingerprint {
     };
     SchemaFingerprint::try_from(digit.repeat(16)).unwrap()
 }
+
+#[tokio::test]
+async fn the_double_keeps_a_record_like_a_server() {
+    let world = World::new(1, super::world::Setup::default());
+    let gate = super::gate::Gate::new(world, None);
+    super::record_rules::check(&super::metadb::SqlDouble(gate)).await;
+}

@@ -147,6 +147,7 @@ fn list(world: &World, route: &Route, ask: &Ask) -> Reply {
         .objects
         .iter()
         .filter(|(place, object)| place.resource == route.resource && matches(object, &selector))
+        .filter(|(_, object)| is_about(object, ask))
         .map(|(_, object)| (**object).clone())
         .collect();
     let (_, kind, version) = RESOURCES
@@ -158,6 +159,15 @@ fn list(world: &World, route: &Route, ask: &Ask) -> Reply {
         code: 200,
         body: json!({"kind": format!("{kind}List"), "apiVersion": version, "metadata": {"resourceVersion": world.versions.to_string()}, "items": items}),
     }
+}
+
+/// The one field that the operator selects by: which object an event is about.
+fn is_about(object: &Value, ask: &Ask) -> bool {
+    let mut fields = ask.query.iter().filter(|(name, _)| name == "fieldSelector");
+    fields.all(|(_, term)| {
+        let uid = term.strip_prefix("involvedObject.uid=");
+        uid.is_some_and(|uid| object["involvedObject"]["uid"] == uid)
+    })
 }
 
 /// Equality terms only, as far as the operator and its users write them.

@@ -44,10 +44,10 @@ fn is_told(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
     };
     let direction = before.direction.unwrap_or_default();
     if before.direction != after.direction {
-        // A turn back.
-        return direction == Direction::Forward
-            && to == Step::StoppingJobs
-            && after.internal.epoch > before.internal.epoch;
+        // A turn back; or an abort that cannot be sure of the databases.
+        let turns = direction == Direction::Forward
+            || (direction, after.direction) == (Direction::Abort, Some(Direction::RollBack));
+        return turns && to == Step::StoppingJobs && after.internal.epoch > before.internal.epoch;
     }
     find_def(from).leads_to.contains(&to)
         || is_retry(before, after, from, to)
@@ -124,6 +124,8 @@ fn a_way_that_no_step_tells_is_noticed() {
     assert!(!judge(&here, &status("Settling", "RollBack")));
     assert!(!judge(&here, &status("StoppingNew", "RollBack")));
     assert!(!judge(&here, &status("StoppingJobs", "Abort")));
+    let abort = status("Fencing", "Abort");
+    assert!(!judge(&abort, &status("StoppingJobs", "RollBack")));
     assert!(!judge(&Value::Null, &status("Locking", "Forward")));
     let mut stalled = here.clone();
     stalled["stall"] = serde_json::json!({"reason": "ContentUnproven", "message": ""});

@@ -172,6 +172,8 @@ pub struct Setup {
     pub by_api: bool,
     /// No console tells how far projects are, and a person vouches for them.
     pub unwatched: bool,
+    /// The targets have the strategy RollingUpdate.
+    pub rolling: bool,
     pub trouble: Trouble,
 }
 
@@ -336,6 +338,11 @@ impl World {
                 name,
                 build_deployment(name, index + 1, setup.config),
             );
+            if setup.rolling {
+                world.edit("deployments", name, |one| {
+                    one["spec"]["strategy"] = json!({"type": "RollingUpdate"});
+                });
+            }
             world.run_deployment_controller(name);
             let pod = world.find_pods(name)[0].clone();
             world.step_pod(&pod);

@@ -120,6 +120,7 @@ fn list_effects() -> Vec<Effect> {
             name: "oms-f86381adde-dump-2".into(),
             uid: UID.into(),
             active: true,
+            trouble: None,
         }));
     }
     for change in [

@@ -128,7 +128,11 @@ pub async fn hosts_beats_regions(server: &Server) {
     let beats = metadb.list_heart_beats("hst_hb").await.unwrap();
     assert_eq!(beats.len(), 2);
     assert!((90..150).contains(&beats[0].age_seconds), "{beats:?}");
-    assert_eq!(beats[1].age_seconds, 0, "a clock ahead is no age");
+    let ahead = -beats[1].age_seconds;
+    assert!(
+        (3500..=3600).contains(&ahead),
+        "a clock ahead is told: {ahead}"
+    );
     let regions = metadb.list_regions().await.unwrap();
     assert_eq!(regions[0].cm_url, "http://10.0.0.1:8088");
     assert_eq!(

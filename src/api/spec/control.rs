@@ -99,9 +99,13 @@ pub enum AcceptReason {
     StatusOlder,
     /// Rows of the record in the MetaDB are gone. The value is the number of those that are left.
     RecordBehind,
+    /// Somebody else started another image before the point of no return. The value names Deployment and image.
+    OtherImageSeen,
+    /// HA was brought to its goal and does not read so any more. The value is what it reads.
+    HaChanged,
 }
 
-name_variants!(AcceptReason: ImageDiffers, InitUnconfirmed, StatusOlder, RecordBehind);
+name_variants!(AcceptReason: ImageDiffers, InitUnconfirmed, StatusOlder, RecordBehind, OtherImageSeen, HaChanged);
 
 /// When an upgrade may begin. What has begun is never interrupted.
 ///

@@ -44,6 +44,9 @@ pub struct Internal {
     /// Originals of everything that is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originals: Option<Originals>,
+    /// Another image that somebody else started while OMS was stopped and the new version was not started yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_image: Option<OtherImage>,
     /// The targets as they were when no pod and no session was left; what is known of the databases rests on that.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +74,18 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// Another image than the original's that somebody else started: what it made of the databases is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherImage {
+    /// Name of the Deployment.
+    pub target: String,
+    /// The image as pulled; as written where no container of it had run yet. Its first 200 characters.
+    pub image: String,
+    /// When it was first seen.
+    pub seen_time: Time,
 }
 
 /// What was well on the running old version, at two looks some time apart.

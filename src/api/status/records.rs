@@ -76,11 +76,13 @@ pub enum ActionName {
     Abort,
     /// Bring back the old version and its data.
     RollBack,
+    /// Let go of it as it stands: only people can bring back what is gone.
+    Release,
 }
 
 name_variants!(
     ActionName:
-    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack,
+    Accept, Approve, Retry, Run, PlanAgain, Resume, Pause, Abort, RollBack, Release,
 );
 
 /// What the present step waits for.
@@ -364,6 +366,8 @@ pub enum ContentProof {
     Equal,
     /// Restored from the backup and compared.
     Restored,
+    /// A person took upon himself that they suit it.
+    Accepted,
 }
 
 /// One database of the backup.

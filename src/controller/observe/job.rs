@@ -1,14 +1,16 @@
 //! The Job that the present step is about: its end, its report, its progress.
 use crate::api::JobRole;
 use crate::controller::calls::{CallError, CallSite};
+use crate::controller::observe::happenings::explain;
 use crate::controller::ports::Ports;
 use crate::controller::subject::{Subject, read_uid};
-use crate::facts::JobState;
+use crate::facts::{JobState, PodTrouble, PodTroubleKind};
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::is_ours;
 use crate::objects::names::job_name;
+use crate::objects::pod_trouble::{find_trouble, is_over, list_helpers};
 use crate::objects::pods::{
-    describe_end, find_problem, find_progress, find_report, is_ended, read_job_end, read_report,
+    describe_end, find_progress, find_report, is_ended, read_job_end, read_report,
 };
 use crate::protocol::report::Report;
 use k8s_openapi::api::batch::v1::Job;
@@ -19,7 +21,8 @@ use kube::api::{Api, ListParams, LogParams};
 /// Lines of a Job's log that are read: a progress line is no longer than one of them.
 const LOG_LINES: i64 = 20;
 
-/// The newest recorded attempt. A Job whose pod still runs has not ended, whatever its conditions say.
+/// The newest recorded attempt. A Job whose agent still runs has not ended, whatever its conditions say; and one whose
+/// agent has ended is at its end, whatever helper still runs beside it.
 pub(super) async fn read_job(
     ports: &Ports,
     subject: &Subject<'_>,
@@ -53,8 +56,10 @@ pub(super) async fn read_job(
         )
         .await?
         .items;
-    let active = pods.iter().find(|pod| !is_ended(pod));
-    match (read_job_end(&job), active) {
+    let active = pods.iter().find(|pod| !is_over(pod, AGENT_CONTAINER));
+    let helpers = find_helpers(&pods);
+    let end = read_job_end(&job).or_else(|| describe_helpers(&helpers));
+    match (end, active) {
         (Some(end), None) => {
             let report = find_job_report(ports, &api, &pods).await?;
             let why = match pods.iter().find_map(describe_end) {
@@ -65,9 +70,11 @@ pub(super) async fn read_job(
                 uid: job_uid,
                 report: report.map(Box::new),
                 why,
+                helpers,
             })
         }
         (_, active) => {
+            let now = ports.clock.now().as_second();
             let progress = match active {
                 Some(pod) if is_running(pod) => read_log(ports, &api, pod)
                     .await
@@ -75,13 +82,23 @@ pub(super) async fn read_job(
                     .and_then(|log| find_progress(&log)),
                 _ => None,
             };
+            // Events of the pod, or of the Job that has none.
+            let (about, trouble) = match active {
+                Some(pod) => (
+                    pod.metadata.uid.clone().unwrap_or_default(),
+                    find_trouble(pod, AGENT_CONTAINER, now),
+                ),
+                None => (job_uid.clone(), judge_missing_pod(&job, &pods, now)),
+            };
+            let trouble = match trouble {
+                Some(trouble) => Some(explain(ports, namespace, &about, trouble).await),
+                None => None,
+            };
             Ok(JobState::Running {
                 uid: job_uid,
                 progress,
-                problem: match active {
-                    Some(pod) => find_problem(pod),
-                    None => judge_missing_pod(&job, &pods, ports.clock.now().as_second()),
-                },
+                trouble,
+                made: find_making(&job).unwrap_or(now),
             })
         }
     }
@@ -91,14 +108,39 @@ pub(super) async fn read_job(
 const POD_PATIENCE: i64 = 20;
 
 /// The Job controller says only in an event why it can make no pod.
-fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<String> {
-    let since = job.metadata.creation_timestamp.as_ref()?.0.as_second();
+fn judge_missing_pod(job: &Job, pods: &[Pod], now: i64) -> Option<PodTrouble> {
+    let since = find_making(job)?;
     (pods.is_empty() && read_job_end(job).is_none() && now - since >= POD_PATIENCE).then(|| {
-        format!(
-            "none was made; a quota, a Pod Security level or an admission webhook may refuse it: kubectl describe job {}",
-            job.name_any()
-        )
+        PodTrouble {
+            kind: PodTroubleKind::NotBegun,
+            message: format!(
+                "none was made; a quota, a Pod Security level or an admission webhook may refuse it: kubectl describe job -n {} {}",
+                job.namespace().unwrap_or_default(),
+                job.name_any()
+            ),
+        }
     })
+}
+
+/// When the Job was made, Unix seconds.
+fn find_making(job: &Job) -> Option<i64> {
+    let made = job.metadata.creation_timestamp.as_ref()?;
+    Some(made.0.as_second())
+}
+
+/// Containers of others that run on where the agent has ended.
+fn find_helpers(pods: &[Pod]) -> Vec<String> {
+    pods.iter()
+        .filter(|pod| !is_ended(pod) && is_over(pod, AGENT_CONTAINER))
+        .flat_map(|pod| list_helpers(pod, AGENT_CONTAINER))
+        .collect()
+}
+
+/// The end of a Job whose agent has ended in a pod that runs on.
+fn describe_helpers(helpers: &[String]) -> Option<String> {
+    let names = helpers.join(", ");
+    (!helpers.is_empty())
+        .then(|| format!("the agent ended; of others in its pod {names} still runs"))
 }
 
 /// The report by the termination message, else by the log. `None` says that there is none; a log that cannot be read
@@ -168,13 +210,34 @@ mod tests {
     #[test]
     fn a_job_without_a_pod_says_so_after_a_while() {
         let job: Job = serde_json::from_value(serde_json::json!({"metadata": {
-            "name": "dump", "creationTimestamp": "1970-01-01T00:00:10Z"}}))
+            "name": "dump", "namespace": "oms", "creationTimestamp": "1970-01-01T00:00:10Z"}}))
         .unwrap();
         let pods = [Pod::default()];
         assert_eq!(judge_missing_pod(&job, &[], 29), None);
         assert_eq!(judge_missing_pod(&job, &pods, 31), None);
-        let problem = judge_missing_pod(&job, &[], 31).unwrap();
-        assert!(problem.contains("kubectl describe job dump"), "{problem}");
+        let trouble = judge_missing_pod(&job, &[], 31).unwrap();
+        let told = trouble.message;
+        assert!(told.contains("kubectl describe job -n oms dump"), "{told}");
+    }
+
+    #[test]
+    fn a_helper_beside_the_agent_does_not_hold_the_job() {
+        let pod = |agent: serde_json::Value| -> Pod {
+            let status = |name: &str, state: serde_json::Value| {
+                serde_json::json!({"name": name, "image": "i", "imageID": "i",
+                "ready": false, "restartCount": 0, "state": state})
+            };
+            serde_json::from_value(serde_json::json!({"metadata": {"name": "dump-x"}, "status": {"phase": "Running",
+                "containerStatuses": [status("agent", agent), status("istio-proxy", serde_json::json!({"running": {}}))]}}))
+            .unwrap()
+        };
+        let ended = pod(serde_json::json!({"terminated": {"exitCode": 0}}));
+        let helpers = find_helpers(&[ended]);
+        assert_eq!(helpers, ["istio-proxy"]);
+        assert!(describe_helpers(&helpers).unwrap().contains("istio-proxy"));
+        let works = pod(serde_json::json!({"running": {}}));
+        assert_eq!(find_helpers(&[works]).len(), 0);
+        assert_eq!(describe_helpers(&[]), None);
     }
 
     #[test]

@@ -3,8 +3,10 @@ use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
 use crate::controller::subject::{Subject, read_uid};
 use crate::facts::{Needs, OwnKind, OwnObject};
+use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::credentials_name;
+use crate::objects::pod_trouble::{find_trouble, is_over};
 use crate::objects::pods::{is_ended, read_job_end};
 use crate::objects::prepull::is_prepull;
 use k8s_openapi::api::batch::v1::Job;
@@ -27,12 +29,14 @@ pub(super) async fn list_own(
         ports.kube(CallSite::ListOwnJobs, jobs.list(&params)),
         ports.kube(CallSite::ListOwnPods, pods.list(&params)),
     )?;
+    let now = ports.clock.now().as_second();
     let jobs = jobs.items.iter().map(|job| {
         Ok(OwnObject {
             kind: OwnKind::Job,
             name: job.name_any(),
             uid: read_uid(&job.metadata)?,
             active: read_job_end(job).is_none(),
+            trouble: None,
         })
     });
     let pods = pods.items.iter().map(|pod| {
@@ -44,7 +48,9 @@ pub(super) async fn list_own(
             },
             name: pod.name_any(),
             uid: read_uid(&pod.metadata)?,
-            active: !is_ended(pod),
+            // A helper of somebody else's may run for ever beside an agent that has ended.
+            active: !is_over(pod, AGENT_CONTAINER),
+            trouble: find_trouble(pod, AGENT_CONTAINER, now),
         })
     });
     let mut own = jobs
@@ -64,6 +70,7 @@ async fn find_secret(ports: &Ports, subject: &Subject<'_>) -> Result<Option<OwnO
             uid: read_uid(&secret.metadata)?,
             name,
             active: false,
+            trouble: None,
         })),
         Ok(_) => Ok(None),
         Err(error) if error.is_not_found() => Ok(None),

@@ -3,6 +3,7 @@
 //! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a reconcile.
 mod console;
 mod containers;
+mod happenings;
 mod installation;
 mod job;
 mod leftovers;

@@ -5,6 +5,7 @@ use crate::controller::ports::{ExecPlace, Ports};
 use crate::controller::subject::Subject;
 use crate::facts::{DeploymentFacts, Fact, Needs, PodFacts, TargetFacts};
 use crate::objects::deployment::{read_containers, read_selector};
+use crate::objects::pod_trouble::describe_stay;
 use crate::objects::pods::{is_ended, read_pod};
 use crate::objects::replica_set::{find_replica_set, read_template};
 use crate::upgrade::read_recorded_template;
@@ -76,11 +77,16 @@ pub(super) async fn observe_target(
         Some(object) => list_pods(ports, namespace, object).await,
         None => Ok(Vec::new()),
     };
+    let now = ports.clock.now().as_second();
+    let read = |pod: &Pod| PodFacts {
+        stay: describe_stay(pod, now),
+        ..read_pod(pod, &container)
+    };
     let facts = TargetFacts {
         name: target.name.clone(),
         deployment: Fact::from_result(deployment),
         pods: match &pods {
-            Ok(pods) => Fact::Known(pods.iter().map(|pod| read_pod(pod, &container)).collect()),
+            Ok(pods) => Fact::Known(pods.iter().map(read).collect()),
             Err(error) => Fact::Unknown(error.to_string()),
         },
         ..TargetFacts::default()

@@ -206,8 +206,8 @@ impl HostRow {
 pub struct HeartBeat {
     pub task_type: String,
     pub host_ip: String,
-    /// Seconds since `gmt_modified` by the database's own clock; never negative.
-    pub age_seconds: u64,
+    /// Seconds since `gmt_modified` by the database's own clock; negative where OMS writes in a time zone east of it.
+    pub age_seconds: i64,
     /// `gmt_modified` as the database writes it. Later moments are greater texts.
     pub written: String,
 }

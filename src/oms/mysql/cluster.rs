@@ -82,7 +82,7 @@ pub(super) async fn list_heart_beats(
         beats.push(HeartBeat {
             task_type: row.optional_text(0).unwrap_or_default(),
             host_ip: row.text(1)?.trim().to_owned(),
-            age_seconds: u64::try_from(row.signed(2)?).unwrap_or(0),
+            age_seconds: row.signed(2)?,
             written: row.optional_text(3).unwrap_or_default(),
         });
     }

@@ -30,6 +30,7 @@ pub(crate) fn list_needs(_: &OmsUpgradeStatus) -> Needs {
 /// somebody may have written, stopping and comparing begin anew.
 pub(crate) const RETRIES: &[(Reason, Step)] = &[
     (Reason::Timeout, Step::StoppingJobs),
+    (Reason::JobPodNotRunning, Step::StoppingJobs),
     (Reason::LockLost, Step::Fencing),
     (Reason::TargetContended, Step::StoppingNew),
     (Reason::ContentUnproven, Step::StoppingNew),

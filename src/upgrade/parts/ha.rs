@@ -2,14 +2,15 @@
 //!
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
-use crate::api::{Direction, HaDriver, HaGoal, Reason};
+use crate::api::{AcceptReason, Acceptance, Direction, HaDriver, HaGoal, Reason};
 use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::{Effect, IntentKind};
-use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::set_ha;
+use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::services::{find_console_pid, is_console_stopped};
 
 /// HA reads off, and no console holds another value.
@@ -50,6 +51,20 @@ pub(crate) fn require_ha_off(cx: &Context<'_>, refuse: impl FnOnce() -> Next) ->
 /// What the row says. One that cannot be read is not written.
 pub(crate) fn parse_config(text: &str) -> Result<HaConfig, Next> {
     HaConfig::parse(text).map_err(|error| Next::fail(Reason::HaUnreadable, error.to_string()))
+}
+
+/// What the row says; nothing where this installation never had one. An update of a row that is gone changes nothing
+/// and tells nobody, and one that is made anew lacks what was in it.
+pub(crate) fn read_config(cx: &Context<'_>, row: &HaRow) -> Result<Option<HaConfig>, Next> {
+    let originals = cx.originals();
+    if *row == HaRow::NoRow && originals.is_some_and(|one| one.ha.config.is_some()) {
+        return Err(Next::fail(
+            Reason::HaMissing,
+            "the row ha.config of oms_normal_config is gone, although it was there when the upgrade began, so HA cannot be switched; \
+             put it back, its text is in status.internal.originals.ha.config",
+        ));
+    }
+    row.text().map(parse_config).transpose()
 }
 
 /// Writes the row. Where it reads otherwise although consoles were restarted, one of them wrote back what it had cached
@@ -151,6 +166,30 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
     cx.originals()
         .and_then(|originals| HaConfig::parse(originals.ha.config.as_deref()?).ok())
         .unwrap_or_else(HaConfig::empty)
+}
+
+/// HA still reads as its goal says, or as a person lets it be. A row that is gone means off.
+pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
+    let goal = find_goal(cx);
+    let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
+    let config = read_config(cx, row)?;
+    let enabled = config.is_some_and(|config| config.read_setting().enable);
+    let value = format!("enable={enabled}");
+    if enabled == goal || is_accepted(cx, AcceptReason::HaChanged, &value) {
+        return Ok(());
+    }
+    let accept = Acceptance {
+        reason: AcceptReason::HaChanged,
+        value,
+    };
+    let message = format!(
+        "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
+         row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
+         Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself; or, where it shall stay so, take it upon you: {}",
+        describe_acceptance(&accept)
+    );
+    let failure = Failure::with_advice(Reason::HaChanged, message);
+    Err(Next::Fail(failure.with_acceptance(vec![accept])))
 }
 
 /// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.

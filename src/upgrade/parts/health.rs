@@ -12,7 +12,7 @@ use crate::upgrade::parts::targets::goes_forward;
 use std::collections::BTreeSet;
 
 /// Heart beats older than this are stale, seconds.
-const STALE_HEART_BEAT: u64 = 60;
+const STALE_HEART_BEAT: i64 = 60;
 
 /// The program that a node cannot be without, beside the console.
 const NGINX: &str = "nginx";
@@ -205,6 +205,10 @@ fn see_heart_beat(cx: &Context<'_>, node: &str) -> State {
     let of_node = beats.iter().filter(|beat| beat.host_ip == node);
     match of_node.map(|beat| beat.age_seconds).min() {
         None => State::Absent(format!("node {node} has no heart beat")),
+        Some(age) if age < -STALE_HEART_BEAT => State::Unread(format!(
+            "the newest heart beat of node {node} is {} s ahead of the clock of the MetaDB, so its age says nothing: OMS and the MetaDB are in different time zones",
+            age.unsigned_abs()
+        )),
         Some(age) if age <= STALE_HEART_BEAT => State::Well,
         Some(age) => State::Unwell(format!(
             "node {node} has no fresh heart beat: the newest is {age} s old by the clock of the MetaDB"

@@ -1,7 +1,7 @@
 //! Running one Job to its report: deterministic names, one attempt per Job, a vanished Job is no
 //! success. Pure.
-use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason};
-use crate::facts::JobState;
+use crate::api::{JobRecord, JobRole, OmsUpgradeStatus, Reason, Waiting};
+use crate::facts::{JobState, PodTrouble, PodTroubleKind};
 use crate::protocol::report::{Outcome, Reason as AgentReason, Report};
 use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
@@ -55,13 +55,16 @@ pub(crate) fn run_job(
         JobState::Running {
             uid,
             progress,
-            problem,
+            trouble,
+            made: _,
         } => {
             draft.internal.jobs[record].uid = Some(uid.clone());
             note_progress(&mut draft.progress, role, progress.as_ref(), &cx.now);
-            Err(watch_pod(role, problem.as_deref()))
+            Err(watch_pod(role, trouble.as_ref()))
         }
-        JobState::Ended { uid, report, why } => {
+        JobState::Ended {
+            uid, report, why, ..
+        } => {
             let job = &mut draft.internal.jobs[record];
             job.uid = Some(uid.clone());
             draft.progress = None;
@@ -93,17 +96,43 @@ pub(crate) fn begin_anew(draft: &mut OmsUpgradeStatus, role: JobRole) {
     }
 }
 
-fn watch_pod(role: JobRole, problem: Option<&str>) -> Next {
-    match problem {
-        Some(problem) => Next::trouble(
-            2,
-            Reason::JobPodNotRunning,
-            format!("the pod of the {role} Job does not run: {problem}"),
-        ),
-        None => Next::Wait {
+fn watch_pod(role: JobRole, trouble: Option<&PodTrouble>) -> Next {
+    let Some(trouble) = trouble else {
+        return Next::Wait {
             poll: 2,
             problem: None,
-        },
+        };
+    };
+    let message = &trouble.message;
+    match trouble.kind {
+        PodTroubleKind::NotBegun => Next::trouble(
+            2,
+            Reason::JobPodNotRunning,
+            format!("the pod of the {role} Job does not run: {message}"),
+        ),
+        PodTroubleKind::Lost => Next::trouble(
+            2,
+            Reason::JobPodLost,
+            format!(
+                "whether the {role} Job still works cannot be seen, and no other is made beside it: {message}; once the pod is gone the Job is \
+                 repeated by itself"
+            ),
+        ),
+    }
+}
+
+/// Seconds that the pod of a Job may take to begin: the image of the agent is pulled meanwhile, and a claim may have to
+/// leave a lost node, for which Kubernetes waits six minutes.
+const BEGIN_LIMIT: i64 = 900;
+
+/// Seconds since which a Job has not begun that takes too long to begin; `None` while it may.
+pub(crate) fn find_lag(cx: &Context<'_>, waiting: &Waiting) -> Option<i64> {
+    match cx.observed.job.known() {
+        Some(JobState::Running { made, .. }) if waiting.reason == Reason::JobPodNotRunning => {
+            let lasted = cx.now.0.as_second() - made;
+            (lasted >= BEGIN_LIMIT).then_some(lasted)
+        }
+        _ => None,
     }
 }
 

@@ -274,6 +274,7 @@ fn delete_copy(copy: &OriginalsCopy) -> Next {
         name: copy.name.clone(),
         uid: copy.uid.clone(),
         active: false,
+        trouble: None,
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Our own Jobs: stopped and gone before anything else is done. Pure.
 use crate::api::Reason;
-use crate::facts::OwnKind;
+use crate::facts::{OwnKind, OwnObject};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
@@ -13,8 +13,23 @@ pub(crate) fn stop_own_jobs(cx: &Context<'_>) -> Result<(), Next> {
     if let Some(job) = active.clone().find(|own| own.kind == OwnKind::Job) {
         return Err(Next::Do(Effect::DeleteOwn(job.clone())));
     }
-    if active.any(|own| own.kind == OwnKind::Pod) {
-        return Err(Next::watch());
+    match active.find(|own| own.kind == OwnKind::Pod) {
+        Some(pod) => Err(await_end(pod)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn await_end(pod: &OwnObject) -> Next {
+    match &pod.trouble {
+        Some(trouble) => Next::trouble(
+            5,
+            Reason::JobPodLost,
+            format!(
+                "a Job of ours was stopped, and its pod may still work on the databases, so nothing else is done: {}; once the pod is gone this goes \
+                 on by itself",
+                trouble.message
+            ),
+        ),
+        None => Next::watch(),
+    }
 }

@@ -2,6 +2,7 @@
 use crate::api::Reason;
 use crate::facts::PodFacts;
 use crate::objects::deployment::is_observed;
+use crate::objects::replica_failure::read_replica_failure;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::pausing::wait_for_resumption;
 use crate::upgrade::parts::targets::Target;
@@ -17,7 +18,7 @@ pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, 
     match live.as_slice() {
         [] => {
             wait_for_resumption(&target.deployment.object)?;
-            Err(Next::watch())
+            Err(describe_refusal(target).unwrap_or_else(Next::watch))
         }
         [pod] if pod.container.running => require_current(target, pod).map(|()| *pod),
         [pod] => Err(match (&pod.unschedulable, &pod.container.waiting) {
@@ -39,4 +40,17 @@ pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, 
             format!("{name} has more than one pod"),
         )),
     }
+}
+
+/// What Kubernetes says where it cannot make the pod of a target, or take it away.
+pub(crate) fn describe_refusal(target: &Target<'_>) -> Option<Next> {
+    let why = read_replica_failure(&target.deployment.object)?;
+    let name = &target.original.name;
+    Some(Next::trouble(
+        5,
+        Reason::PodRefused,
+        format!(
+            "Kubernetes cannot make or take away the pod of {name}: {why}; once that is out of the way this goes on by itself"
+        ),
+    ))
 }

@@ -1,7 +1,7 @@
 //! Starting a version: all targets on one template, none in a crash loop. Pure.
 use crate::api::{Direction, Reason};
 use crate::facts::Fact;
-use crate::objects::deployment::TemplateKind;
+use crate::objects::deployment::{TemplateKind, read_replicas};
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
@@ -32,6 +32,11 @@ pub(crate) fn bring_up<'a>(
         targets
             .iter()
             .try_for_each(|target| trust_stop(cx, target, &shape))?;
+    }
+    if *change == TargetChange::StartFinal {
+        targets
+            .iter()
+            .try_for_each(|target| refuse_another_start(cx, target, &shape))?;
     }
     bring_into_shape(cx, &targets, &shape, change)?;
     if cx.status.direction == Some(Direction::Forward) {
@@ -91,6 +96,17 @@ fn trust_stop(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<()
         Fact::Known(false) => Ok(()),
         Fact::Known(true) => Err(describe_start_by_others(target)),
         Fact::Unknown(reason) => Err(describe_unseen(target, &reason)),
+    }
+}
+
+/// The new version was stopped for its normal start: whatever runs in another shape, somebody else has started, and
+/// what it made of the migrated databases is not known.
+fn refuse_another_start(cx: &Context<'_>, target: &Target<'_>, shape: &Shape) -> Result<(), Next> {
+    let runs = read_replicas(&target.deployment.object) > 0
+        || target.pods.iter().any(|pod| !pod.container.id.is_empty());
+    match runs && !has_shape(cx, target, shape)? {
+        true => Err(describe_start_by_others(target)),
+        false => Ok(()),
     }
 }
 

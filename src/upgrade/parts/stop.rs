@@ -5,6 +5,7 @@ use crate::objects::target_change::TargetChange;
 use crate::oms::metadb::ForeignSession;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Next, require_known};
+use crate::upgrade::parts::pods::describe_refusal;
 use crate::upgrade::parts::sessions::{find_blind_spot, list_counted};
 use crate::upgrade::parts::shape::{Shape, bring_into_shape};
 use crate::upgrade::parts::targets::{Target, read_targets};
@@ -25,10 +26,32 @@ pub(crate) fn stop_targets<'a>(
         .iter()
         .any(|target| !target.pods.is_empty() || !is_drained(&target.deployment.object))
     {
-        return Err(Next::watch());
+        return Err(await_pods(&targets));
     }
     require_no_sessions(cx)?;
     Ok(targets)
+}
+
+/// Pods that were told to end; those that do not are named, with what keeps them.
+fn await_pods(targets: &[Target<'_>]) -> Next {
+    let pods = || targets.iter().flat_map(|target| target.pods);
+    let stays: Vec<&str> = pods().filter_map(|pod| pod.stay.as_deref()).collect();
+    if !stays.is_empty() {
+        let some: Vec<&str> = stays.iter().take(3).copied().collect();
+        return Next::trouble(
+            5,
+            Reason::PodStays,
+            format!(
+                "{} pod(s) of OMS do not end, and OMS may still write in them, so the databases are not touched: {}; once they are gone this goes on by itself",
+                stays.len(),
+                some.join("; ")
+            ),
+        );
+    }
+    match targets.iter().find_map(describe_refusal) {
+        Some(refused) => refused,
+        None => Next::watch(),
+    }
 }
 
 /// Nobody else is connected, on any server.

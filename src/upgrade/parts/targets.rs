@@ -1,6 +1,6 @@
 //! The targets as a step sees them, and telling when somebody else writes them. Pure.
 use crate::api::{
-    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, StoppedTarget, TargetOriginal,
+    Direction, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step, StoppedTarget, TargetOriginal,
 };
 use crate::facts::{DeploymentFacts, PodFacts, TargetFacts};
 use crate::objects::deployment::{find_last_writer, read_generation, read_replicas_owned_time};
@@ -62,6 +62,28 @@ fn read_target<'a>(cx: &'a Context<'_>, facts: &'a TargetFacts) -> Result<Target
     })
 }
 
+/// Where a step cannot see something because a target is gone, that is what people are told: the MetaDB's account is
+/// read from its mounts.
+pub(crate) fn name_lost_target(cx: &Context<'_>, next: Next) -> Next {
+    let unseen = match &next {
+        Next::Wait { problem, .. } => problem.is_some(),
+        Next::Stall(_) => true,
+        Next::Do(_) | Next::Fail(_) | Next::Settled { .. } => false,
+    };
+    let begun = cx.status.started_time.is_some() && cx.status.step != Some(Step::Settling);
+    if !unseen || !begun || cx.originals().is_none() {
+        return next;
+    }
+    match read_targets(cx) {
+        Err(Next::Fail(lost))
+            if matches!(lost.reason, Reason::TargetVanished | Reason::TargetReplaced) =>
+        {
+            Next::Fail(lost)
+        }
+        _ => next,
+    }
+}
+
 /// The Deployment, once it is known whether there is one.
 pub(crate) fn require_deployment(facts: &TargetFacts) -> Result<&Option<DeploymentFacts>, Next> {
     facts.deployment.as_result().map_err(|why| {
@@ -83,6 +105,29 @@ pub(crate) fn describe_contention(target: &Target<'_>) -> Next {
             )
         },
         " and write a new spec.retryRequest",
+    )
+}
+
+/// Something else was started by somebody else while the verdict was still to fall.
+pub(crate) fn describe_departure(cx: &Context<'_>, target: &Target<'_>) -> Next {
+    let (name, replicas) = (&target.original.name, target.original.replicas);
+    let namespace = &cx.object.namespace;
+    let instead = match goes_forward(cx) {
+        true => ", or ask for action: RollBack",
+        false => "",
+    };
+    blame(
+        target,
+        |who| {
+            format!(
+                "{who} changed image, replicas or template of Deployment {name} after it was up and before the upgrade has ended: what runs is not what \
+                 was started and may write to the databases; nothing is overwritten and no verdict falls"
+            )
+        },
+        &format!(
+            ", put back what stood there (kubectl rollout undo deployment {name} -n {namespace}; kubectl scale deployment {name} -n {namespace} \
+             --replicas={replicas}) and write a new spec.retryRequest{instead}"
+        ),
     )
 }
 

@@ -3,10 +3,12 @@
 //! The commands are derived from the state alone, so that the same state always says the same.
 use crate::api::{
     Acceptance, Action, ActionName, Direction, Gate, NextAction, OmsUpgradeStatus, Phase,
+    RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall,
 };
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::findings::is_passed;
+use crate::upgrade::parts::other_image::needs_rollback;
 use serde_json::{Value, json};
 
 /// What helps first stands first. Nothing where nothing is to be done any more.
@@ -47,7 +49,8 @@ pub(crate) fn list_actions(
             json!({"approval": {"planHash": hash}}),
         );
     }
-    if draft.stall.is_some() && !phase.is_final() {
+    let loss = draft.stall.as_ref().map_or(Loss::None, judge_loss);
+    if draft.stall.is_some() && !phase.is_final() && loss != Loss::OfTarget {
         let request = draft.internal.requests.name_retry();
         let text =
             "begin the step again, once what the message of the condition Ready names is fixed";
@@ -82,8 +85,38 @@ pub(crate) fn list_actions(
             ),
         }
     }
-    add_way_back(draft, phase, &mut add);
+    if loss != Loss::OfTarget {
+        add_way_back(draft, phase, &mut add);
+    }
+    if loss != Loss::None {
+        let (namespace, name) = (&cx.object.namespace, &cx.object.name);
+        actions.push(NextAction {
+            name: ActionName::Release,
+            description: "let go of it as it stands, once OMS was brought back by hand; nothing is brought back by the operator any more".into(),
+            command: format!(
+                "kubectl annotate omsup -n {namespace} {name} {RELEASE_ANNOTATION}={RELEASE_VALUE} && kubectl delete omsup -n {namespace} {name}"
+            ),
+        });
+    }
     actions
+}
+
+/// What is gone that only people can bring back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Loss {
+    None,
+    /// The record of the originals: it can be put back from elsewhere.
+    OfRecord,
+    /// The Deployment that was upgraded: another one of its name is not the same.
+    OfTarget,
+}
+
+fn judge_loss(stall: &Stall) -> Loss {
+    match Reason::parse(&stall.reason) {
+        Some(Reason::TargetVanished | Reason::TargetReplaced) => Loss::OfTarget,
+        Some(Reason::OriginalsLost) => Loss::OfRecord,
+        _ => Loss::None,
+    }
 }
 
 fn goes_forward(draft: &OmsUpgradeStatus, phase: Phase) -> bool {
@@ -96,12 +129,16 @@ fn add_way_back(
     phase: Phase,
     add: &mut impl FnMut(ActionName, &str, Value),
 ) {
-    let is_past_the_line = draft.point_of_no_return_time.is_some();
-    if is_past_the_line && (goes_forward(draft, phase) || phase == Phase::Succeeded) {
+    if needs_rollback(draft) && (goes_forward(draft, phase) || phase == Phase::Succeeded) {
         let text = "bring back the old version, and the data of the backup where the databases differ from it: what was changed since is lost";
         add(ActionName::RollBack, text, json!({"action": "RollBack"}));
     } else if goes_forward(draft, phase) && phase != Phase::Planned {
-        let text = "bring everything back as it was; the databases were not changed";
+        let text = match draft.old_stopped_time {
+            None => "bring everything back as it was; the databases were not changed",
+            Some(_) => {
+                "bring everything back as it was; where somebody else has changed the databases since OMS was stopped, they go back to the verified backup, or a person is asked"
+            }
+        };
         add(ActionName::Abort, text, json!({"action": "Abort"}));
     }
 }
@@ -292,6 +329,24 @@ mod tests {
             actions[1].command,
             "kubectl patch omsup -n oms to-4-0-0 --type=merge -p '{\"spec\":{\"action\":\"Abort\"}}'"
         );
+    }
+
+    /// An abort may end as a rollback once somebody else has started another image.
+    #[test]
+    fn an_abort_promises_what_it_can_keep() {
+        let status = json!({"step": "BackingUp", "startedTime": TIME});
+        let early = list(status.clone(), json!({}));
+        assert!(early[1].description.ends_with("were not changed"));
+        let mut stopped = status;
+        stopped["oldStoppedTime"] = TIME.into();
+        let late = list(stopped.clone(), json!({}));
+        assert_eq!(late[1].name, ActionName::Abort);
+        assert!(late[1].description.contains("verified backup"));
+        let backup = json!({"directory": "d", "manifestDigest": "m", "verified": true});
+        stopped["backup"] = backup;
+        stopped["internal"] =
+            json!({"otherImage": {"target": "oms", "image": "i", "seenTime": TIME}});
+        assert_eq!(name(stopped, json!({})), "Pause RollBack");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::api::{
     Action, ConditionReason, ContentProof, Direction, HaState, InitRecord, Step, find_condition,
 };
 use crate::upgrade::parts::findings::describe_findings;
+use crate::upgrade::parts::ha::find_goal;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::steps::def::HaStage;
 use crate::upgrade::steps::find_def;
@@ -178,9 +179,19 @@ pub(crate) fn judge_ha_goal(scene: &Scene<'_>) -> Option<Judgement> {
         HaStage::AtGoal
             if scene.step != Step::Settling || scene.draft.internal.originals.is_some() =>
         {
-            let text = "ha.config reads as its goal says";
+            let differs = match scene.draft.ha {
+                Some(HaState::On) => !find_goal(scene.cx),
+                Some(HaState::Off) => find_goal(scene.cx),
+                _ => false,
+            };
+            let text = match differs {
+                true => {
+                    "ha.config does not read as its goal says: somebody else wrote it after it was brought there"
+                }
+                false => "ha.config reads as its goal says",
+            };
             let row = ConditionReason::Row;
-            Some(Judgement::new(HA_RESTORED, true, row, text))
+            Some(Judgement::new(HA_RESTORED, !differs, row, text))
         }
         HaStage::OnItsWay => {
             let text = "HA is on its way to its goal";

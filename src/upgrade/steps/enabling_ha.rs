@@ -3,7 +3,7 @@
 //! OMS upgrade guide, single node, step 8, and FAQ: either `perceiveStoreClientCheckpoint: true`, or
 //! `refetchStoreIntervalMin` greater than the minutes since OMS was stopped.
 use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Reason, Step};
-use crate::facts::Needs;
+use crate::facts::{CopyNeed, Needs};
 use crate::oms::ha::{
     ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
     compute_pull_back_minutes,
@@ -11,10 +11,11 @@ use crate::oms::ha::{
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::ha::{await_console, find_goal, parse_config, write_row};
+use crate::upgrade::parts::ha::{await_console, find_goal, read_config, write_row};
 use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
 };
+use crate::upgrade::parts::standing::require_standing;
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,6 +29,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs {
         templates: true,
+        originals: CopyNeed::WhereMissing,
         ha: true,
         programs: true,
         health: true,
@@ -42,22 +44,23 @@ pub(crate) const DEF: StepDef = StepDef {
 
 /// Writes the goal, has it read by the consoles, reads it back.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
-    let Some(originals) = cx.originals() else {
+    if cx.originals().is_none() {
         return Ok(Step::Recovering);
-    };
+    }
+    require_standing(cx)?;
     let goal = find_goal(cx);
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
     if *row == HaRow::NoTable {
         return go_without_table(goal);
     }
-    let config = row.text().map(parse_config).transpose()?;
+    let config = read_config(cx, row)?;
     let config = config.unwrap_or_else(HaConfig::empty);
     if !is_at_goal(cx, &config, goal) {
         // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
         if goal {
             require_nodes(cx)?;
         }
-        let insert = *row == HaRow::NoRow && originals.ha.config.is_none();
+        let insert = *row == HaRow::NoRow;
         return Err(write_goal(cx, &config, goal, insert));
     }
     await_console(cx)?;

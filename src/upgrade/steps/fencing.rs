@@ -10,6 +10,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::account::ensure_account;
+use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::{is_on_target, mend_copy};
 use crate::upgrade::parts::targets::read_targets;
@@ -26,6 +27,7 @@ pub(crate) const DEF: StepDef = StepDef {
         // An abort has neither backup nor account to look for.
         let rollback = status.direction != Some(Direction::Abort);
         Needs {
+            templates: true,
             claim: rollback,
             lock: rollback,
             leftovers: rollback,
@@ -45,6 +47,10 @@ pub(crate) const DEF: StepDef = StepDef {
 /// finds OMS at work and refuses.
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let abort = cx.status.direction == Some(Direction::Abort);
+    // What made a late write possible was a target that could not be read.
+    if abort && !may_write_late(cx) {
+        return Ok(Step::StartingOld);
+    }
     if !abort {
         ensure_backup(cx)?;
         ensure_account(cx)?;

@@ -3,14 +3,16 @@
 //! The open API tells checkpoints (OMS API reference, project progress). Where HA is off nobody
 //! starts components: then they are listed, with what a person can do.
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
-use crate::facts::{Fact, Needs};
-use crate::oms::ha::HaConfig;
+use crate::facts::{CopyNeed, Fact, Needs};
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
-use crate::upgrade::parts::ha::{await_console, build_restoring_patch, find_goal, write_row};
+use crate::upgrade::parts::ha::{
+    await_console, build_restoring_patch, find_goal, read_config, require_goal, write_row,
+};
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
+use crate::upgrade::parts::standing::require_standing;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -21,6 +23,8 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: Some(Limit::Recovery),
     job: None,
     looks: |_| Needs {
+        templates: true,
+        originals: CopyNeed::WhereMissing,
         ha: true,
         kept_keys: true,
         programs: true,
@@ -38,6 +42,8 @@ pub(crate) const DEF: StepDef = StepDef {
 /// Watches the checkpoints; then keys that were changed only for recovery go back, where everybody could be watched.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     close_ended(cx, draft);
+    require_standing(cx)?;
+    require_ha(cx)?;
     watch_projects(cx, draft)?;
     draft.open_projects.clear();
     let wanted = settle_keys(cx, draft).map(|()| Step::Settling);
@@ -50,6 +56,14 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         draft.step_started_time = Some(cx.now.clone());
     }
     wanted
+}
+
+/// HA is as it was brought to. An upgrade that never touched anything has no goal.
+fn require_ha(cx: &Context<'_>) -> Result<(), Next> {
+    match cx.originals() {
+        Some(_) => require_goal(cx),
+        None => Ok(()),
+    }
 }
 
 /// No project is open any more.
@@ -155,7 +169,9 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             open.join(", ")
         ),
     };
-    if cx.status.stall.is_none() && !is_time_up(cx, draft, unseen.is_some()) {
+    let stall = cx.status.stall.as_ref();
+    let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
+    if !asked && !is_time_up(cx, draft, unseen.is_some()) {
         return Next::trouble(2, Reason::ReplicationNotYetRecovered, what);
     }
     let ha = find_goal(cx);
@@ -225,7 +241,7 @@ fn put_keys_back(cx: &Context<'_>) -> Result<(), Next> {
         return Ok(());
     }
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
-    let Some(config) = row.text().and_then(|text| HaConfig::parse(text).ok()) else {
+    let Some(config) = read_config(cx, row)? else {
         return Ok(());
     };
     let patch = build_restoring_patch(cx, &config);

@@ -8,6 +8,7 @@ use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::last_look::require_same_schema;
 use crate::upgrade::parts::late_writes::may_write_late;
+use crate::upgrade::parts::other_image::require_accepted_image;
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::services::{await_services, revive_console};
 use crate::upgrade::parts::start::bring_up;
@@ -38,7 +39,7 @@ pub(crate) const DEF: StepDef = StepDef {
         (Reason::TargetContended, Step::StoppingNew),
         (Reason::ContentUnproven, Step::StoppingNew),
     ],
-    leads_to: &[Step::EnablingHa, Step::Settling],
+    leads_to: &[Step::EnablingHa, Step::StoppingNew, Step::Settling],
     decide: |cx, _| decide(cx),
 };
 
@@ -46,6 +47,13 @@ pub(crate) const DEF: StepDef = StepDef {
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if cx.originals().is_none() {
         return Ok(Step::Settling);
+    }
+    // A rollback compares with the backup; an abort has nothing to compare with, or may not go back to it any more.
+    let abort = cx.status.direction == Some(Direction::Abort);
+    let seen = cx.status.internal.other_image.as_ref();
+    if let Some(seen) = seen.filter(|_| abort && cx.status.internal.content_proof.is_none()) {
+        require_accepted_image(cx, seen)?;
+        return Ok(Step::StoppingNew);
     }
     let Some(proof) = OldStartProof::from_status(cx.status) else {
         return Err(Next::Stall(Failure::with_advice(
@@ -55,9 +63,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     };
     // An abort that comes before OMS was stopped leaves the Deployments alone, and whatever their owner has made of
     // them since.
-    let written = cx.status.direction != Some(Direction::Abort) || may_write_late(cx);
+    let written = !abort || may_write_late(cx);
     // A version that runs may alter its schema itself.
-    if cx.status.direction == Some(Direction::Abort) && is_all_stopped(cx)? {
+    if abort && is_all_stopped(cx)? {
         require_same_schema(cx)?;
     }
     let targets = if written {

@@ -16,8 +16,11 @@ pub(crate) const DEF: StepDef = StepDef {
     phase: Phase::Stopping,
     limit: Some(Limit::Stop),
     job: None,
-    looks: |_| Needs {
+    looks: |status| Needs {
+        fingerprint: status.direction == Some(Direction::Abort)
+            && status.internal.fingerprint.is_some(),
         leftovers: true,
+        templates: true,
         ..Needs::default()
     },
     ha: HaStage::TakenBack,

@@ -1,7 +1,7 @@
-//! Whatever runs is stopped for a rollback. Pure.
+//! Whatever runs is stopped for a rollback, and for an abort that a person leads on although another version ran. Pure.
 //!
 //! OMS upgrade guide, rollback, step 2 (note T3).
-use crate::api::{OmsUpgradeStatus, Phase, Step};
+use crate::api::{ContentProof, Direction, OmsUpgradeStatus, Phase, Step};
 use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
@@ -25,11 +25,11 @@ pub(crate) const DEF: StepDef = StepDef {
     ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
-    leads_to: &[Step::Comparing],
+    leads_to: &[Step::Comparing, Step::StartingOld],
     decide,
 };
 
-/// Whatever runs, for a rollback.
+/// Whatever runs; then it is compared, save where a person vouches for it.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     let any = [
         TemplateKind::Old,
@@ -41,5 +41,9 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     let targets = stop_targets(cx, &any)?;
     draft.new_stopped_time = Some(cx.now.clone());
     draft.internal.stopped_targets = list_stopped(&targets);
+    if cx.status.direction == Some(Direction::Abort) {
+        draft.internal.content_proof = Some(ContentProof::Accepted);
+        return Ok(Step::StartingOld);
+    }
     Ok(Step::Comparing)
 }

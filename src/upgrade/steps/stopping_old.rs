@@ -21,6 +21,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |status| Needs {
         fingerprint: is_stopped(status),
+        templates: true,
         ha: true,
         sessions: true,
         originals: CopyNeed::Always,

@@ -88,7 +88,7 @@ impl World {
         if self.nodes[index]
             .pod
             .as_ref()
-            .is_some_and(|pod| pod.leaving)
+            .is_some_and(|pod| pod.leaving && !self.keeps_pods)
         {
             let pod = self.nodes[index].pod.take().unwrap();
             if let Some(text) = pod.console_text.filter(|_| trouble.write_back && pod.up) {
@@ -98,14 +98,19 @@ impl World {
         let init = (self.nodes[index].init_pod, self.nodes[index].init.clone());
         match &mut self.nodes[index].pod {
             Some(pod) if wanted == 0 || !paused && pod.template != template => pod.leaving = true,
+            None if wanted > 0 && self.refuses_pods.is_some() => {}
             None if wanted > 0 => self.start_pod(index),
             None => {}
             Some(pod) if !pod.running => {
                 let unpullable = trouble.unpullable && pod.kind != TemplateKind::Old;
                 if !unpullable {
                     pod.running = true;
-                    if pod.kind == TemplateKind::Old {
+                    if pod.image() == OLD {
                         assert_eq!(schema, Schema::Old, "the old image runs on a new schema");
+                    } else if pod.kind == TemplateKind::Final && schema == Schema::Old {
+                        // Nobody knows what it does to them; at best nothing.
+                        self.schema = Schema::Half;
+                        self.writes += 1;
                     }
                     self.nodes[index].pulled = true;
                 }
@@ -124,8 +129,8 @@ impl World {
                             && !trouble.console_dead
                             && (!trouble.programs_need_init || helped)
                     }
-                    // The strangers of this world change no image.
-                    TemplateKind::Foreign => schema == Schema::Old,
+                    TemplateKind::Foreign if pod.image() == OLD => schema == Schema::Old,
+                    TemplateKind::Foreign => schema == Schema::New,
                 };
                 if pod.up {
                     pod.console_text = Some(text);
@@ -137,6 +142,11 @@ impl World {
         let node = &mut self.nodes[index];
         let pods = i32::from(node.pod.is_some());
         node.object["status"]["replicas"] = json!(pods);
+        node.object["status"]["conditions"] = match self.refuses_pods {
+            Some(words) if pods == 0 && wanted > 0 => json!([{"type": "ReplicaFailure",
+                "status": "True", "reason": "FailedCreate", "message": words}]),
+            _ => json!([]),
+        };
         if node.init == InitState::Running {
             let alive = node
                 .pod

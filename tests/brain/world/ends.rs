@@ -94,6 +94,9 @@ impl World {
                 *time = Some(fixed.clone());
             }
         }
+        if let Some(seen) = &mut status.internal.other_image {
+            seen.seen_time = fixed.clone();
+        }
         let overdue = status.internal.overdue.iter_mut();
         for looks in overdue
             .flat_map(|one| [&mut one.wanting, &mut one.unseen])

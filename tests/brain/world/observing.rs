@@ -1,4 +1,5 @@
 //! The world as the operator sees it.
+use super::jobs::lost;
 use super::*;
 
 impl World {
@@ -46,15 +47,24 @@ impl World {
                     kind: OwnKind::Job,
                     name: format!("{role:?}"),
                     uid: format!("job-{attempt}"),
-                    active: *end == JobEnd::Running,
+                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
+                    trouble: None,
                 });
             let secret = self.secret.then(|| OwnObject {
                 kind: OwnKind::Secret,
                 name: "credentials".into(),
                 uid: "secret".into(),
                 active: false,
+                trouble: None,
             });
-            observed.leftovers = Fact::Known(own.chain(secret).collect());
+            let stays = self.pod_stays.then(|| OwnObject {
+                kind: OwnKind::Pod,
+                name: "lost-pod".into(),
+                uid: "lost-pod".into(),
+                active: true,
+                trouble: Some(lost()),
+            });
+            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,
@@ -138,7 +148,15 @@ impl World {
         let beat = |ip: &String| HeartBeat {
             task_type: "supervisor".into(),
             host_ip: ip.clone(),
-            age_seconds: if self.trouble.beats_off { 28_801 } else { 1 },
+            age_seconds: match self.trouble {
+                Trouble {
+                    beats_off: true, ..
+                } => 28_801,
+                Trouble {
+                    beats_ahead: true, ..
+                } => -28_799,
+                _ => 1,
+            },
             written: format!("{:06}", self.writes),
         };
         metadb.hosts = Fact::Known(
@@ -242,6 +260,7 @@ impl World {
                     false => Fact::default(),
                     true => Fact::Unknown("replicasets is forbidden".into()),
                 },
+                stay: (pod.leaving && self.keeps_pods).then(|| STAYS.into()),
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
@@ -281,6 +300,8 @@ impl World {
             name,
             deployment: if self.targets_unseen {
                 Fact::Unknown("deployments is forbidden".into())
+            } else if node.gone {
+                Fact::Known(None)
             } else {
                 Fact::Known(Some(deployment))
             },
@@ -297,86 +318,12 @@ impl World {
             cgroup_v1: Fact::Known(true),
         }
     }
-
-    fn observe_job(&self, role: JobRole) -> JobState {
-        let recorded = self
-            .status
-            .internal
-            .jobs
-            .iter()
-            .find(|job| job.role == role)
-            .map_or(1, |job| job.attempt);
-        let Some((attempt, end)) = self
-            .jobs
-            .get(&role)
-            .filter(|(attempt, _)| *attempt == recorded)
-        else {
-            return JobState::Absent;
-        };
-        let uid = format!("job-{attempt}");
-        let (outcome, reason) = match end {
-            JobEnd::Gone => return JobState::Absent,
-            JobEnd::Running => {
-                return JobState::Running {
-                    uid,
-                    progress: self.progress.clone(),
-                    problem: None,
-                };
-            }
-            JobEnd::Killed => {
-                return JobState::Ended {
-                    uid,
-                    report: None,
-                    why: "Evicted".into(),
-                };
-            }
-            JobEnd::Ok => (Outcome::Succeeded, Reason::Completed),
-            JobEnd::Bad(reason) => (Outcome::Failed, *reason),
-        };
-        let equal = self.dump == Some((self.schema, self.writes));
-        let result = match role {
-            JobRole::Probe => CommandResult::Probe(Box::new(self.probe.clone())),
-            JobRole::Dump => CommandResult::Dump(DumpReport {
-                directory: "/backup/x/attempt-1".into(),
-                ..DumpReport::default()
-            }),
-            JobRole::Verify => CommandResult::Verify(VerifyReport {
-                files: 3,
-                rows: 1,
-                stored_bytes: 1,
-                scratch_restore: Trial::Works,
-            }),
-            JobRole::Compare if equal => CommandResult::Compare(CompareReport::Equal),
-            JobRole::Compare => CommandResult::Compare(CompareReport::Different {
-                summary: "x".into(),
-                objects: 1,
-            }),
-            JobRole::Restore => CommandResult::Restore(RestoreReport {
-                safety_copies: self.copies.iter().map(|name| build_copy(name)).collect(),
-                ..RestoreReport::default()
-            }),
-            JobRole::DropCopies => CommandResult::DropSafetyCopies(DropReport::default()),
-        };
-        let report = Report {
-            command: format!("{role:?}"),
-            upgrade_uid: UID.into(),
-            attempt: *attempt,
-            outcome,
-            reason,
-            message: "as asked".into(),
-            manifest_digest: Some("ab".repeat(32)),
-            seconds: 1,
-            result: Some(result),
-        };
-        JobState::Ended {
-            uid,
-            report: Some(Box::new(report)),
-            why: String::new(),
-        }
-    }
 }
 
-fn build_copy(database: &str) -> SafetyCopy {
+/// What is seen of a pod of a target that does not end.
+const STAYS: &str = "pod oms-x on node n1: it was told to end at 2027-01-15T08:00:00Z; the finalizer example.com/keep keeps it";
+
+pub(super) fn build_copy(database: &str) -> SafetyCopy {
     SafetyCopy {
         database: database.to_owned(),
         tables: Some(1),
@@ -391,6 +338,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
         node: Some("node1".into()),
         ip: Some("10.1.0.1".into()),
         terminating: pod.leaving,
+        stay: None,
         created: EPOCH,
         unschedulable: None,
         template: Fact::default(),
@@ -403,14 +351,7 @@ fn observe_pod(pod: &Pod, trouble: Trouble) -> PodFacts {
                 String::new()
             },
             image_id: if pod.running {
-                format!(
-                    "{:?}",
-                    if pod.kind == TemplateKind::Old || trouble.retagged {
-                        OLD
-                    } else {
-                        NEW
-                    }
-                )
+                format!("{:?}", if trouble.retagged { OLD } else { pod.image() })
             } else {
                 String::new()
             },

@@ -96,7 +96,9 @@ impl World {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
                 let fresh = self.jobs.get(&role).is_none_or(|(old, end)| {
-                    *end == JobEnd::Gone || *old < attempt && *end != JobEnd::Running
+                    *end == JobEnd::Gone
+                        || *old < attempt
+                            && !matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_))
                 });
                 assert!(
                     fresh,
@@ -137,6 +139,7 @@ impl World {
             }
             Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
             Effect::DeleteOwn(own) => {
+                assert_eq!(own.kind, OwnKind::Job, "the pod of a Job is deleted");
                 let role = self
                     .jobs
                     .iter()
@@ -314,6 +317,34 @@ impl World {
         let mut object = before.clone();
         object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(7);
         self.own(&before, &mut object, "argocd-controller");
+        self.store(index, object);
+    }
+
+    /// A stranger names another image (`kubectl set image`).
+    pub fn set_image(&mut self, index: usize, image: &str) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+        self.own(&before, &mut object, "kubectl-set");
+        self.store(index, object);
+    }
+
+    /// A stranger restarts a target (`kubectl rollout restart`).
+    pub fn restart(&mut self, index: usize) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"]["metadata"] =
+            json!({"annotations": {"kubectl.kubernetes.io/restartedAt": self.now().0.to_string()}});
+        self.own(&before, &mut object, "kubectl-rollout");
+        self.store(index, object);
+    }
+
+    /// A stranger takes back the last change of a template (`kubectl rollout undo`).
+    pub fn write_back(&mut self, index: usize, template: serde_json::Value) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["template"] = template;
+        self.own(&before, &mut object, "kubectl-rollout");
         self.store(index, object);
     }
 

@@ -6,7 +6,7 @@ use oms_operator::upgrade::{Limit, OnFailure, StepDef};
 use std::collections::BTreeSet;
 
 /// When a way is taken, where a step leads to more than one, or the way means something by itself.
-const WHEN: [(Step, Step, &str); 13] = [
+const WHEN: [(Step, Step, &str); 16] = [
     (Step::Preflight, Step::Planned, "action Plan, or findings"),
     (Step::Preflight, Step::Locking, "action Run"),
     (
@@ -44,6 +44,13 @@ const WHEN: [(Step, Step, &str); 13] = [
         "originals were recorded",
     ),
     (Step::StartingOld, Step::Settling, "nothing was recorded"),
+    (
+        Step::StartingOld,
+        Step::StoppingNew,
+        "abort: another image ran, and a person vouches for the databases",
+    ),
+    (Step::StoppingNew, Step::Comparing, "rollback"),
+    (Step::StoppingNew, Step::StartingOld, "abort"),
 ];
 
 const HEAD: &str = "# The steps of an upgrade

@@ -1,4 +1,5 @@
 //! Preflight checks of what the probe Job found. Pure.
+use crate::facts::JobState;
 use crate::protocol::report::{Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::guard::RAISED_QUERY_TIMEOUT;
@@ -52,6 +53,7 @@ pub(crate) fn check_probe(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found>
 fn read_report(cx: &Context<'_>, probe: &ProbeReport) -> Vec<Found> {
     let metadb = name_metadb(cx);
     let mut found = check_claim(&cx.spec.backup.claim_name, probe);
+    found.extend(check_helpers(cx));
     for database in &probe.missing_databases {
         let verdict = Verdict::failed(
             format!("database {database} does not exist"),
@@ -108,6 +110,22 @@ fn read_report(cx: &Context<'_>, probe: &ProbeReport) -> Vec<Found> {
         ));
     }
     found
+}
+
+/// What somebody's webhook put beside the agent. It holds no Job up, but it has to be up before the agent has a network
+/// where it is a proxy, and its claim on memory and quota counts.
+fn check_helpers(cx: &Context<'_>) -> Option<Found> {
+    let Some(JobState::Ended { helpers, .. }) = cx.observed.job.known() else {
+        return None;
+    };
+    let names = helpers.join(", ");
+    let verdict = Verdict::warning(
+        format!(
+            "a webhook puts {names} beside the agent in the pods of Jobs, and it runs on when the agent has ended; the end of the agent counts"
+        ),
+        "keep it out of pods with the label app.kubernetes.io/managed-by=oms-operator",
+    );
+    (!helpers.is_empty()).then(|| Found::new(CheckId::BackupProbe, JOB, verdict))
 }
 
 fn check_claim(claim: &str, probe: &ProbeReport) -> Vec<Found> {

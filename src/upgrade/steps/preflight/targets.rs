@@ -182,9 +182,26 @@ fn judge_target(
                     "see kubectl rollout status deployment {name} -n {namespace}, or take it back: kubectl rollout undo deployment {name} -n {namespace}"
                 ),
             ),
-            Some(Fact::Known(true)) => Verdict::passed(format!("{name} runs {image}")),
+            Some(Fact::Known(true)) => judge_strategy(object, name)
+                .unwrap_or_else(|| Verdict::passed(format!("{name} runs {image}"))),
         },
     }
+}
+
+/// A rollout by anybody else during the upgrade would start a second OMS beside the first one, on the same databases.
+/// The operator itself stops a target before it starts another template.
+fn judge_strategy(object: &Value, name: &str) -> Option<Verdict> {
+    let strategy = object.pointer("/spec/strategy/type")?.as_str()?;
+    (strategy != "Recreate").then(|| {
+        Verdict::warning(
+            format!(
+                "Deployment {name} has the strategy {strategy}: whenever its template is changed while it runs, a second OMS starts beside the first one on the same databases; the operator stops it first, others do not"
+            ),
+            format!(
+                "set it: kubectl patch deployment {name} --type=merge -p '{{\"spec\":{{\"strategy\":{{\"type\":\"Recreate\",\"rollingUpdate\":null}}}}}}'; and change nothing of the Deployment during the upgrade"
+            ),
+        )
+    })
 }
 
 fn find_ready(pods: &[PodFacts]) -> Option<&PodFacts> {
