@@ -150,7 +150,7 @@ pub enum TlsMode {
 pub struct ClientCertificate {
     /// The certificate, with those between.
     pub certificate: String,
-    /// Its key.
+    /// The private key that belongs to it, without a passphrase.
     pub private_key: String,
 }
 

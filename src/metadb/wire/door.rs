@@ -3,7 +3,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// A connection of whatever kind.
 pub(super) type Stream = Box<dyn Bytes>;
@@ -51,13 +51,16 @@ impl Door {
                 Ok(Box::new(client))
             }
             Self::Path(listener) => Ok(Box::new(listener.accept().await?.0)),
-            Self::Within(listener) => loop {
-                let (client, _) = listener.accept().await?;
-                let own = i32::try_from(std::process::id()).ok();
-                if own.is_some() && client.peer_cred()?.pid() == own {
-                    return Ok(Box::new(client));
+            Self::Within(listener) => {
+                // The number of this process, as the kernel tells it about the other end.
+                let own = UnixStream::pair()?.0.peer_cred()?.pid();
+                loop {
+                    let (client, _) = listener.accept().await?;
+                    if own.is_some() && client.peer_cred()?.pid() == own {
+                        return Ok(Box::new(client));
+                    }
                 }
-            },
+            }
         }
     }
 }

@@ -75,7 +75,10 @@ pub(super) fn describe(error: &io::Error, host: &str) -> Refusal {
         None => return Refusal::TlsFailed(error.to_string()),
     };
     Refusal::Untrusted(match why {
-        CertificateError::UnknownIssuer => "the CA that is given did not sign it".into(),
+        // The latter where two CAs have one name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the CA that is given did not sign it".into()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "it has expired".into()
         }

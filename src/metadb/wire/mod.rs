@@ -2,8 +2,8 @@
 //!
 //! Touches the network. The driver opens its connections itself and lets nobody look at them, so it is sent to a door
 //! of this machine that takes one connection, is held by this process, and hands on what [`login`] and then
-//! [`dialogue`] let pass. Where the connection is encrypted, it is from this door on: so what a server says is looked at
-//! in any case, and one library decides whom to believe, also for the dump client.
+//! [`dialogue`] let pass. Where the connection is encrypted, it is from this door on: so what a server says is looked
+//! at in any case, and one library decides whom to believe, also for the dump client.
 mod dialogue;
 mod door;
 mod encrypt;
