@@ -38,13 +38,16 @@ pub enum CheckName {
     OmsHealthy,
     /// Nobody else (Argo CD, Flux, an autoscaler) writes the fields we change.
     NoOtherOwner,
+    /// What the operator writes to the targets, and the pods that are made from it, would be stored as they are sent:
+    /// no webhook or policy changes or refuses them. Each is tried as a dry run.
+    StoredAsSent,
 }
 
 name_variants!(
     CheckName:
     SourceVersion, ProjectsInSync, ForwardSwitchover, ConnectorDbType, AllNodesListed,
     OldImageRestarts, ImagePullable, CgroupVersion, SessionsVisible, OnlyOwnSessions,
-    OmsHealthy, NoOtherOwner,
+    OmsHealthy, NoOtherOwner, StoredAsSent,
 );
 
 /// What the user says about a check.

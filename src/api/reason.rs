@@ -126,12 +126,14 @@ pub enum Reason {
     ConsoleUnseen,
     /// `oms_console` starts again, so that it reads `ha.config`.
     ConsoleStarting,
-    /// supervisord does not answer yet.
+    /// supervisord does not answer yet, or a program is in the middle of its start.
     SupervisorStarting,
     /// The programs under supervisord cannot be read.
     ProgramsUnseen,
     /// A required program is not RUNNING.
     ProgramNotRunning,
+    /// A program that ran before the upgrade is FATAL after a normal start and another run of `docker_init.sh`.
+    ProgramFatal,
     /// `/oms/health` does not say healthy.
     Unhealthy,
     /// Hosts or heart beats cannot be read.
@@ -182,6 +184,8 @@ pub enum Reason {
     BackupStale,
     /// A rollback finds the claim with the backup gone or being deleted.
     BackupMissing,
+    /// Another upgrade ended on the databases after this one.
+    NewerUpgrade,
     /// The claim cannot be read before a rollback.
     ClaimUnseen,
     /// The databases are not proven to suit the old image.
@@ -205,10 +209,12 @@ name_variants!(
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,
+    ProgramFatal,
     Unhealthy, HostsUnseen, HostNotOnline, HeartBeatStale, InitUnseen, InitOnceMore, InitStillRuns,
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
-    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing, ClaimUnseen,
+    JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing,
+    NewerUpgrade, ClaimUnseen,
     ContentUnproven;
     Agent
 );

@@ -6,8 +6,9 @@
 //! know.
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
-    AcceptReason, AccountOrigin, Action, BackupRetention, Gate, HaDriver, HaGoal, HttpMethod,
-    LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, TlsMode, Verification, Weekday,
+    AcceptReason, AccountOrigin, Action, BackupRetention, ConsoleScheme, Gate, HaDriver, HaGoal,
+    HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, TlsMode, Verification,
+    Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
@@ -131,6 +132,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<BackupRetention>(),
         read_meanings::<Verification>(),
         read_meanings::<RollbackPolicy>(),
+        read_meanings::<ConsoleScheme>(),
         read_meanings::<HaDriver>(),
         read_meanings::<HaGoal>(),
         read_meanings::<PullBackMethod>(),

@@ -5,12 +5,18 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod account;
+mod console;
 pub(super) mod control;
 mod ha;
+mod init;
 mod tls;
 
+pub use account::*;
+pub use console::*;
 pub use control::*;
 pub use ha::*;
+pub use init::*;
 pub use tls::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
@@ -81,13 +87,21 @@ pub struct OmsUpgradeSpec {
     #[serde(default)]
     pub metadb: MetaDb,
 
-    /// How to log in to the OMS console's open API, which tells how far each project is.
+    /// How to reach the OMS console, and how to log in to its open API, which tells how far each project is.
     #[serde(default)]
     pub console: Console,
+
+    /// What is asked of projects before the upgrade.
+    #[serde(default)]
+    pub projects: Projects,
 
     /// How high availability (HA) is switched off and on again.
     #[serde(default)]
     pub ha: Ha,
+
+    /// How the end of `docker_init.sh` is known.
+    #[serde(default)]
+    pub init: Init,
 
     /// Preflight checks that are attested or skipped. Those not listed must pass.
     #[schemars(length(max = 16))]
@@ -266,31 +280,6 @@ pub enum AccountOrigin {
     Secret,
 }
 
-/// A Secret with an account of the MetaDB.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretCredentials {
-    /// Name of the Secret, in the namespace of the `OmsUpgrade`.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Key that holds the user name, with `@tenant#cluster` where OceanBase wants it.
-    #[schemars(length(min = 1, max = 253))]
-    #[serde(default = "default_user_key")]
-    pub user_key: String,
-    /// Key that holds the password.
-    #[schemars(length(min = 1, max = 253))]
-    #[serde(default = "default_password_key")]
-    pub password_key: String,
-}
-
-fn default_user_key() -> String {
-    "user".into()
-}
-
-fn default_password_key() -> String {
-    "password".into()
-}
-
 /// Address of the MetaDB (or of the proxy in front of it).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct MetaDbAddress {
@@ -317,14 +306,27 @@ pub struct MetaDbDatabases {
     pub heartbeat: Vec<String>,
 }
 
-/// How to log in to the OMS console's open API.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+/// What is asked of projects before the upgrade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Console {
-    /// A Secret with an account of the console. Without it the open API is asked without a login,
-    /// and what it does not answer has to be attested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials_secret_ref: Option<SecretCredentials>,
+pub struct Projects {
+    /// Lag of a running project that still counts as quasi-real-time, in seconds. OMS gives no number; the default is
+    /// that of its strictest delay alarm (system parameter `alarm.thresholds.delayThreshold`, HIGH).
+    #[schemars(range(min = 1, max = 86400))]
+    #[serde(default = "default_max_lag")]
+    pub max_lag_seconds: i32,
+}
+
+fn default_max_lag() -> i32 {
+    30
+}
+
+impl Default for Projects {
+    fn default() -> Self {
+        Self {
+            max_lag_seconds: default_max_lag(),
+        }
+    }
 }
 
 /// Where the backup goes and how it is proven.

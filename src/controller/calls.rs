@@ -18,6 +18,8 @@ pub enum CallSite {
     GetNamespace,
     GetDeployment,
     PatchDeployment,
+    RehearseDeployment,
+    RehearsePod,
     GetReplicaSet,
     ListTargetPods,
     GetClaim,
@@ -75,9 +77,9 @@ pub enum CallSite {
 name_variants!(
     CallSite:
     GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
-    PatchDeployment, GetReplicaSet, ListTargetPods, GetClaim, GetJob, CreateJob, ListJobPods,
-    ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret, GetOriginalsCopy, GetPrePullPod,
-    CreatePrePullPod, GetSecret,
+    PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim,
+    GetJob, CreateJob, ListJobPods, ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret,
+    GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
     GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, PatchSecret, ExecConfig, ExecPrograms,
     ExecCgroup, ExecInitRead, ExecInitStart, ExecRestartConsole, ExecStopConsole, ExecStartConsole,
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,
@@ -109,6 +111,9 @@ impl CallSite {
             Self::GetNamespace => (Read, 10),
             Self::GetDeployment => (Read, 10),
             Self::PatchDeployment => (Write, 10),
+            // Dry runs: nothing is stored.
+            Self::RehearseDeployment => (Read, 10),
+            Self::RehearsePod => (Read, 10),
             Self::GetReplicaSet => (Read, 10),
             Self::ListTargetPods => (Read, 10),
             Self::GetClaim => (Read, 10),

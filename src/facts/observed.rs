@@ -1,7 +1,7 @@
 //! What was seen of the world in one reconcile. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
-use super::AccountSource;
+use super::{AccountSource, RehearsalFacts};
 use crate::api::JobRole;
 use crate::metadb::SchemaFingerprint;
 use crate::oms::container::ProgramState;
@@ -11,7 +11,7 @@ use crate::oms::metadb::{
     UpgradeRecord,
 };
 use crate::oms::open_api::Health;
-use crate::oms::project::{ProjectProgress, ProjectRow};
+use crate::oms::project::{ProjectKey, ProjectProgress, ProjectRow};
 use crate::protocol::report::{Progress as AgentProgress, Report};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -80,7 +80,23 @@ pub struct Observed {
     /// What was read from the MetaDB.
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
-    pub progress: Fact<Vec<ProjectProgress>>,
+    pub progress: Fact<ProgressReport>,
+}
+
+/// What the open API tells of the projects that were asked for; `Unknown` where it tells of none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProgressReport {
+    pub seen: Vec<ProjectProgress>,
+    /// Those of which it told nothing.
+    pub unread: Vec<UnreadProject>,
+}
+
+/// A project whose progress could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadProject {
+    pub key: ProjectKey,
+    /// In words.
+    pub reason: String,
 }
 
 /// What was seen of one target.
@@ -96,10 +112,14 @@ pub struct TargetFacts {
     pub programs: Fact<Vec<Program>>,
     /// The run of `docker_init.sh` of the recorded attempt.
     pub init: Fact<InitState>,
+    /// What its log says so far; empty where it was not read.
+    pub init_log: InitLog,
     /// `/oms/health`.
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
     pub cgroup_v1: Fact<bool>,
+    /// Its writes, as they were rehearsed; empty where none was, or none could be built.
+    pub rehearsals: Vec<RehearsalFacts>,
 }
 
 impl TargetFacts {
@@ -190,11 +210,18 @@ pub enum InitState {
     Ended {
         /// Exit status.
         code: i32,
-        /// The end of its log, where the exit status leaves it to a person to judge.
-        last_lines: Vec<String>,
     },
     /// It was started, has no exit status, and its process is gone.
     Vanished,
+}
+
+/// What the log of a run of `docker_init.sh` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitLog {
+    /// Number of the last step that it announced.
+    pub step: Option<i32>,
+    /// Its end, without lines that may hold a secret; none once a completion text is in it.
+    pub last_lines: Vec<String>,
 }
 
 /// The claim of the backup.
@@ -413,6 +440,8 @@ pub struct Needs {
     pub cgroup: bool,
     /// Other upgrades of the namespace.
     pub rivals: bool,
+    /// What the API server would make of the writes of the targets.
+    pub rehearsal: bool,
 }
 
 impl Needs {
@@ -442,6 +471,7 @@ impl Needs {
             fingerprint,
             cgroup: _,
             rivals: _,
+            rehearsal: _,
         } = self;
         let asked = [
             identity,

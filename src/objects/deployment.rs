@@ -8,6 +8,7 @@ use crate::facts::DeploymentFacts;
 use crate::objects::originals::{
     OriginalTexts, is_status_entry, read_owners_text, read_template_text,
 };
+use crate::objects::replica_set::is_same_template;
 use crate::objects::target_change::TargetChange;
 use crate::protocol::hex::hash_text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -235,7 +236,9 @@ pub fn classify_template(
         TemplateKind::Upgrade,
         TemplateKind::Final,
     ] {
-        if build_template(original, text, new_image, &kind).as_ref() == Some(template) {
+        // An API server of another version may have stored, or may tell, a null where this one leaves it out.
+        let built = build_template(original, text, new_image, &kind);
+        if built.is_some_and(|built| is_same_template(&built, template)) {
             return kind;
         }
     }
@@ -447,6 +450,28 @@ mod tests {
             container["livenessProbe"] = json!({"tcpSocket": {"port": 8089}});
         }
         json!({"spec": {"containers": [{"name": "side", "image": "side:1"}, container]}})
+    }
+
+    /// The control plane was upgraded, or two API servers of different versions stand behind one address.
+    #[test]
+    fn api_servers_of_different_versions_tell_the_same_template() {
+        let plain = template(Some("a"), true);
+        let mut with_null = plain.clone();
+        with_null["metadata"] = json!({"creationTimestamp": null, "labels": {"app": "oms"}});
+        let mut without = plain.clone();
+        without["metadata"] = json!({"labels": {"app": "oms"}});
+        let mut other = without.clone();
+        other["spec"]["containers"][1]["tty"] = json!(true);
+        for (recorded, live, wanted) in [
+            (&with_null, &without, TemplateKind::Old),
+            (&without, &with_null, TemplateKind::Old),
+            (&with_null, &other, TemplateKind::Foreign),
+        ] {
+            let object = json!({"spec": {"template": live}});
+            let text = recorded.to_string();
+            let found = classify_template(&object, &original(recorded), &text, "oms:4");
+            assert_eq!(found, wanted, "{recorded} {live}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ pub mod originals;
 pub mod pod_trouble;
 pub mod pods;
 pub mod prepull;
+pub mod rehearsal;
 pub mod replica_failure;
 pub mod replica_set;
 pub mod restart;

@@ -1,4 +1,5 @@
 //! A restart by hand (`kubectl rollout restart`): a note on the template, and nothing else of what runs. Pure.
+use super::replica_set::is_same_template;
 use serde_json::{Map, Value};
 
 /// Annotation of a template by which kubectl restarts its pods (kubectl/pkg/polymorphichelpers/objectrestarter.go).
@@ -6,7 +7,7 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Whether two templates are the same but for the moment of a restart.
 pub fn is_same_but_restarted(one: &Value, other: &Value) -> bool {
-    drop_restart(one) == drop_restart(other)
+    is_same_template(&drop_restart(one), &drop_restart(other))
 }
 
 fn drop_restart(template: &Value) -> Value {

@@ -1,4 +1,4 @@
-//! The console over HTTP: the adapter behind [`super::open_api::OpenApi`].
+//! The console over HTTP and HTTPS: the adapter behind [`super::open_api::OpenApi`].
 //!
 //! Touches the network, nothing else. Connects to the address it was given and to no other: no
 //! proxies, no redirects, no names. Each call is bounded in time as a whole and in bytes, and no
@@ -17,16 +17,21 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
 use super::ha::HaConfig;
 use super::open_api::{
     Endpoint, HaCall, HeaderSource, Health, MAX_ANSWER_BYTES, OpenApi, OpenApiError, OpenApiOpener,
-    OpenApiResult, ProfileError, ProfileHeader, Scheme, check_write_answer, parse_health,
+    OpenApiResult, ProfileError, ProfileHeader, Scheme, Trust, check_write_answer, parse_health,
     parse_progress, profile_error,
 };
 use super::project::{ProjectKey, ProjectKind, ProjectProgress};
+use super::tls::{build_config, explain as explain_tls};
 use crate::metadb::secret::{Credentials, SecretString};
 
 /// Largest head of an answer, bytes.
@@ -184,11 +189,6 @@ impl HttpOpenApi {
         headers: Vec<(HeaderName, &SecretString)>,
         body: Option<String>,
     ) -> Result<Answer, OpenApiError> {
-        if self.endpoint.scheme == Scheme::Https {
-            return Err(OpenApiError::Unsupported {
-                call: call.to_owned(),
-            });
-        }
         let request = self.build_request(call, method, path, headers, body)?;
         match tokio::time::timeout(self.limit, self.exchange(call, request)).await {
             Ok(answer) => answer,
@@ -245,39 +245,77 @@ impl HttpOpenApi {
                 // Only the kind: it is the same on every machine and quotes nothing.
                 reason: error.kind().to_string(),
             })?;
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .handshake(TokioIo::new(stream))
+        match &self.endpoint.scheme {
+            Scheme::Http => talk(call, request, stream).await,
+            Scheme::Https(trust) => {
+                let stream = self.shake_hands(call, trust, stream).await?;
+                talk(call, request, stream).await
+            }
+        }
+    }
+
+    /// TLS with a console that is trusted. Until then nothing of a request is sent.
+    async fn shake_hands(
+        &self,
+        call: &str,
+        trust: &Trust,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, OpenApiError> {
+        let address = self.endpoint.address;
+        let fail = |reason| OpenApiError::Untrusted {
+            call: call.to_owned(),
+            address,
+            reason,
+        };
+        let name = match &trust.server_name {
+            Some(name) => ServerName::try_from(name.clone())
+                .map_err(|_| fail("spec.console.tls.serverName is no name of a host"))?,
+            None => ServerName::from(address.ip()),
+        };
+        let config = build_config(&trust.check).map_err(fail)?;
+        let connecting = TlsConnector::from(config).connect(name, stream);
+        connecting.await.map_err(|error| fail(explain_tls(&error)))
+    }
+}
+
+/// Sends a request and reads its answer, as far as an answer may be long.
+async fn talk(
+    call: &str,
+    request: Request<Full<Bytes>>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<Answer, OpenApiError> {
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(MAX_HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| explain(call, &error))?;
+    let work = async {
+        let response = sender
+            .send_request(request)
             .await
             .map_err(|error| explain(call, &error))?;
-        let work = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| explain(call, &error))?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
-                .collect()
-                .await;
-            match body {
-                Ok(body) => judge_scheme(
-                    call,
-                    Answer {
-                        status,
-                        body: body.to_bytes(),
-                    },
-                ),
-                Err(error) if error.is::<LengthLimitError>() => Err(OpenApiError::Unreadable {
-                    call: call.to_owned(),
-                    reason: format!("it is longer than {MAX_ANSWER_BYTES} bytes"),
-                }),
-                Err(_) => Err(OpenApiError::ConnectionLost {
-                    call: call.to_owned(),
-                }),
-            }
-        };
-        drive(work, connection).await
-    }
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await;
+        match body {
+            Ok(body) => judge_scheme(
+                call,
+                Answer {
+                    status,
+                    body: body.to_bytes(),
+                },
+            ),
+            Err(error) if error.is::<LengthLimitError>() => Err(OpenApiError::Unreadable {
+                call: call.to_owned(),
+                reason: format!("it is longer than {MAX_ANSWER_BYTES} bytes"),
+            }),
+            Err(_) => Err(OpenApiError::ConnectionLost {
+                call: call.to_owned(),
+            }),
+        }
+    };
+    drive(work, connection).await
 }
 
 /// Runs the request while the connection is driven. The connection may end first, with the answer
@@ -298,7 +336,7 @@ fn judge_scheme(call: &str, answer: Answer) -> Result<Answer, OpenApiError> {
             .windows(marker.len())
             .any(|window| window == marker);
     if https {
-        return Err(OpenApiError::Unsupported {
+        return Err(OpenApiError::WrongScheme {
             call: call.to_owned(),
         });
     }

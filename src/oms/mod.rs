@@ -16,4 +16,5 @@ pub mod metadb;
 pub mod mysql;
 pub mod open_api;
 pub mod project;
+mod tls;
 pub mod version;

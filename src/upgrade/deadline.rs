@@ -13,6 +13,7 @@ use crate::upgrade::parts::init::{
     ask_about_the_end, blame_unconfirmed_init, is_end_awaited, is_end_met, is_init_running,
     is_seen_down,
 };
+use crate::upgrade::parts::init_log::describe_running;
 use crate::upgrade::parts::job::find_lag;
 use crate::upgrade::parts::pausing::{is_held, is_patient, list_deployments, may_last};
 use crate::upgrade::parts::start::PULL_PATIENCE;
@@ -195,10 +196,11 @@ fn describe_lateness(cx: &Context<'_>, step: Step, limit: i64, next: &Next) -> F
         (Next::Do(_), Some(_)) => Reason::EffectRefused,
         _ => Reason::Timeout,
     };
+    let script = describe_running(cx).map_or_else(String::new, |text| format!("; {text}"));
     let failure = Failure::new(
         reason,
         format!(
-            "{}: not done within {limit} s; last seen: {what}",
+            "{}: not done within {limit} s; last seen: {what}{script}",
             find_def(step).words
         ),
     );

@@ -243,12 +243,10 @@ fn what_stays_unseen_is_no_rollback() {
 /// What several looks saw wanting fails the step, and costs a handful of writes.
 #[test]
 fn what_is_seen_wanting_in_several_looks_fails() {
-    let trouble = Trouble {
-        console_dead: true,
-        ..Trouble::default()
-    };
-    let mut world = World::new(1, true, trouble);
+    let mut world = World::new(1, true, Trouble::default());
     run_until(&mut world, Step::StartingFinal);
+    // Neither RUNNING nor given up.
+    world.trouble.without_program = Some("oms_console");
     let limit = find_limit_seconds(&world, Step::StartingFinal);
     // An operator that attends.
     let begun = world.clock;

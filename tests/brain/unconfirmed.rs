@@ -33,7 +33,7 @@ fn a_person_is_asked_and_what_a_person_accepts_goes_on() {
         let message = run_until_stalled(&mut world, "InitUnconfirmed");
         for words in [
             "oms-1",
-            "[步骤 5/5] 完成 | bye",
+            "资源标签和资源组 | bye",
             "oms-backup",
             "spec.accept",
             "action: RollBack",

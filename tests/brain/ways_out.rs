@@ -1,6 +1,8 @@
 //! Nobody is left alone with an upgrade that does not move: it says why, ends, and can be tried again or let go.
 use super::*;
-use oms_operator::api::RollbackPolicy;
+use oms_operator::api::{ActionName, RollbackPolicy};
+use oms_operator::metadb::record::RecordFact;
+use oms_operator::oms::metadb::RecordRow;
 use oms_operator::upgrade::Decision;
 
 /// What makes an upgrade roll back by itself.
@@ -155,6 +157,34 @@ fn a_rollback_without_its_backup_leaves_oms_running() {
         &world.status.conditions,
         types::HA_RESTORED
     ));
+}
+
+/// The backup of an older upgrade never takes away what a newer one has made of the databases.
+#[test]
+fn a_rollback_of_an_older_upgrade_leaves_oms_running() {
+    let mut world = World::new(1, true, Trouble::default());
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    let own = world.record.last().unwrap();
+    assert!(matches!(own.fact, RecordFact::Verdict { .. }), "{own:?}");
+    let newer = RecordRow {
+        uid: "another".into(),
+        ordinal: own.ordinal + 5,
+        ..own.clone()
+    };
+    world.record.push(newer);
+    world.ask(Action::RollBack);
+    run(&mut world);
+    let stall = world.status.stall.clone().unwrap();
+    assert_eq!(stall.reason, "NewerUpgrade", "{stall:?}");
+    assert!(world.nodes[0].pod.as_ref().unwrap().up, "OMS was stopped");
+    let listed = world.status.next_actions.iter().map(|one| one.name);
+    assert!(listed.eq([ActionName::Release]));
+    // An older one is no matter.
+    world.record.last_mut().unwrap().ordinal = 0;
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
 }
 
 /// With `OnRequest` a failed run of `docker_init.sh` can be repeated instead of rolled back.

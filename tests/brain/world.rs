@@ -91,6 +91,7 @@ pub struct Node {
     pub gone: bool,
     pub pulled: bool,
     pub init: InitState,
+    pub init_log: InitLog,
     pub init_attempt: i32,
     pub init_pod: u32,
 }
@@ -130,6 +131,8 @@ pub struct Trouble {
     pub unwatched: bool,
     /// Another project is paused.
     pub paused_beside: bool,
+    /// The console tells nothing of one project.
+    pub project_unread: bool,
     /// There is no project.
     pub no_project: bool,
     /// The new name leads to the old image.
@@ -140,6 +143,8 @@ pub struct Trouble {
     pub without_program: Option<&'static str>,
     /// A program of this name has given up for good.
     pub fatal_program: Option<&'static str>,
+    /// A program of this name is in the middle of its start.
+    pub starting_program: Option<&'static str>,
     /// Heart beats are written in another time zone than that of the MetaDB's sessions.
     pub beats_off: bool,
     /// OMS writes its heart beats in a time zone east of that of the MetaDB.
@@ -156,6 +161,8 @@ pub struct Trouble {
 pub struct World {
     pub clock: i64,
     pub spec: OmsUpgradeSpec,
+    /// Projects of which the console tells besides.
+    pub others: Vec<ProjectProgress>,
     pub status: OmsUpgradeStatus,
     pub finalizer: bool,
     pub deleting: bool,
@@ -212,6 +219,8 @@ pub struct World {
     pub own_table: bool,
     /// The schema cannot be read.
     pub schema_unseen: bool,
+    /// What dry runs come to.
+    pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
     pub record: Vec<RecordRow>,
     /// Databases of replaced tables.
@@ -293,10 +302,12 @@ impl World {
             kept: None,
             coverage: ServerCoverage::AllServers,
             strangers: vec![],
+            others: vec![],
             oms_comes_from: None,
             lock: None,
             own_table: false,
             schema_unseen: false,
+            rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],
             secret: false,
@@ -328,6 +339,7 @@ impl World {
                 gone: false,
                 pulled: false,
                 init: InitState::NotStarted,
+                init_log: InitLog::default(),
                 init_attempt: 0,
                 init_pod: 0,
             });

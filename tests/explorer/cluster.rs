@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// What a webhook puts before the images of pods.
-const MIRROR: &str = "mirror.test/";
+pub const MIRROR: &str = "mirror.test/";
 
 /// Name of the ReplicaSet of a Deployment's present template.
 fn name_replica_set(deployment: &Value) -> String {

@@ -418,7 +418,7 @@ impl World {
     }
 
     /// Somebody else writes a target, and owns from then on what he changed.
-    fn write_as(&mut self, target: &str, manager: &str, change: impl FnOnce(&mut Value)) {
+    pub fn write_as(&mut self, target: &str, manager: &str, change: impl FnOnce(&mut Value)) {
         let now = self.now();
         self.edit("deployments", target, |object| {
             let before = object.clone();

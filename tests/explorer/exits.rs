@@ -77,6 +77,7 @@ fn heal(stalled: &World) -> World {
     world.asks = Asks::default();
     (world.mishaps, world.delays) = (0, 0);
     world.ghosts.clear();
+    world.undo_strangers();
     for event in world.list_events() {
         if matches!(event, Event::Resumed(_)) {
             world = world.after(&event);
@@ -144,6 +145,21 @@ fn seek(runner: &Runner, name: &str, world: &World, mended: &World, told: &mut T
         }
         Err(why) => told.none.push(format!("{name}: {why}")),
     }
+}
+
+/// Whoever applied another image before the line brings image and databases back as they were.
+fn take_back(world: &mut World, before: &World) {
+    for target in world.list("deployments") {
+        let template = before
+            .get("deployments", &target)
+            .map(|one| one["spec"]["template"].clone());
+        world.edit("deployments", &target, |one| {
+            one["spec"]["template"] = template.unwrap_or_default();
+        });
+    }
+    world.db.schema = before.db.schema;
+    world.db.content = before.db.content;
+    world.touched = false;
 }
 
 /// A standstill names what is really wrong, not what follows from it.
@@ -319,7 +335,12 @@ fn explore_standstills(every: usize) {
             world.mishaps = 0;
             let name = format!("{event:?} ({way} {step})");
             let world = rest(&runner, world);
-            seek(&runner, &name, &world, &world, &mut told);
+            let mut mended = world.clone();
+            if matches!(event, Event::Applied(_)) && world.status("/pointOfNoReturnTime").is_none()
+            {
+                take_back(&mut mended, &start);
+            }
+            seek(&runner, &name, &world, &mended, &mut told);
         }
     }
     for exit in &told.exits {

@@ -174,6 +174,10 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
         .find(|(name, _)| name == "labelSelector")
         .map(|(_, value)| value.as_str())
         .unwrap_or_default();
+    let tried = ask
+        .query
+        .iter()
+        .any(|(name, value)| name == "dryRun" && value == "All");
     let own = selector.contains("oms.oceanbase.com/");
     let of_job = selector.contains("controller-uid");
     Some(
@@ -190,6 +194,7 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             ("GET", "events", None, None) => CallSite::ListEvents,
             ("GET", "namespaces", Some(_), None) => CallSite::GetNamespace,
             ("GET", "deployments", Some(_), None) => CallSite::GetDeployment,
+            ("PATCH", "deployments", Some(_), None) if tried => CallSite::RehearseDeployment,
             ("PATCH", "deployments", Some(_), None) => CallSite::PatchDeployment,
             ("GET", "replicasets", Some(_), None) => CallSite::GetReplicaSet,
             ("GET", "pods", None, None) if of_job => CallSite::ListJobPods,
@@ -197,6 +202,7 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             ("GET", "pods", None, None) => CallSite::ListTargetPods,
             ("GET", "pods", Some(_), Some("log")) => CallSite::ReadJobLog,
             ("GET", "pods", Some(_), None) => CallSite::GetPrePullPod,
+            ("POST", "pods", None, None) if tried => CallSite::RehearsePod,
             ("POST", "pods", None, None) => CallSite::CreatePrePullPod,
             ("DELETE", "pods", Some(_), None) => CallSite::DeletePod,
             ("GET", "persistentvolumeclaims", Some(_), None) => CallSite::GetClaim,

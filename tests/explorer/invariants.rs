@@ -272,23 +272,24 @@ impl World {
     /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the
     /// stranger's.
     pub fn is_scaled_by_others(&self) -> bool {
-        self.is_written_by_others("/fieldsV1/f:spec/f:replicas")
+        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:replicas")
     }
 
     /// The same of an image: what runs then, and what it does to the databases, is the stranger's until the operator
     /// writes the template again.
     pub fn has_image_of_others(&self) -> bool {
-        self.is_written_by_others("/fieldsV1/f:spec/f:template")
+        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:template")
     }
 
-    fn is_written_by_others(&self, field: &str) -> bool {
+    pub fn is_written_by(&self, manager: &str, field: &str) -> bool {
         self.list("deployments").iter().any(|name| {
             let entries = self
                 .get("deployments", name)
                 .and_then(|one| one["metadata"]["managedFields"].as_array());
-            entries.into_iter().flatten().any(|entry| {
-                entry["manager"] == "argocd-controller" && entry.pointer(field).is_some()
-            })
+            entries
+                .into_iter()
+                .flatten()
+                .any(|entry| entry["manager"] == manager && entry.pointer(field).is_some())
         })
     }
 

@@ -235,12 +235,18 @@ impl World {
                 None => ("vanished", "-", 0),
             },
         };
-        let end = if (exit, banner) == ("0", 0) {
-            "[步骤 5/5] 完成\n"
-        } else {
-            ""
+        let end = match (state, banner) {
+            ("absent", _) | (_, 1) => "",
+            _ => "【步骤二】创建 OMS 元信息库\n",
         };
-        format!("init={state} exit={exit} banner={banner} lines=3 age=1 quiet=1\n{end}")
+        let steps = if state == "absent" {
+            ""
+        } else {
+            "步骤一],步骤二],"
+        };
+        format!(
+            "init={state} exit={exit} banner={banner} lines=3 age=1 quiet=1 step={steps}\n{end}"
+        )
     }
 
     /// Runs of `docker_init.sh` that are at work.
@@ -314,8 +320,18 @@ impl World {
                     7
                 };
                 format!("{program}   RUNNING   pid {pid}, uptime 0:01:02\n")
+            } else if oms.version == Version::New && oms.upgrade_start {
+                // Nobody starts it before the initialisation.
+                format!("{program}   STOPPED   Not started\n")
+            } else if self.can_come_up(pod) {
+                let word = match oms.version {
+                    Version::Old => "STARTING",
+                    // It came up too slowly once, and is tried again.
+                    Version::New => "BACKOFF",
+                };
+                format!("{program}   {word}\n")
             } else {
-                format!("{program}   STARTING\n")
+                format!("{program}   FATAL     Exited too quickly (process log may have details)\n")
             }
         })
         .concat()

@@ -77,6 +77,27 @@ fn sample_of_images_rewritten_by_a_webhook() {
     }
 }
 
+/// What would come back is none of the templates that the operator knows: it is told before OMS is stopped for it.
+#[test]
+fn a_webhook_that_rewrites_templates_is_met_in_preflight() {
+    let mirror = Trouble {
+        template_mirror: true,
+        ..Trouble::default()
+    };
+    let start = World::new(1, setup(mirror));
+    let before = start.get("deployments", "oms-1").cloned();
+    let world = walk_until(start, "Planned");
+    let plan = world.status("/plan/checks").unwrap().as_array().unwrap();
+    let told = plan.iter().find(|check| check["name"] == "StoredAsSent");
+    let told = told.unwrap();
+    assert_eq!(told["outcome"], "Failed", "{told}");
+    assert!(
+        told["evidence"].to_string().contains("mirror.test/"),
+        "{told}"
+    );
+    assert_eq!(world.get("deployments", "oms-1").cloned(), before);
+}
+
 /// It says neither that the pod is the wanted one nor that it is another.
 #[test]
 fn an_unread_replica_set_is_no_answer() {

@@ -2,6 +2,7 @@
 //!
 //! What is told apart by the operator is modelled: resourceVersion conflicts, generations, the
 //! status subresource, JSON patches with their tests, finalizers, preconditions, field managers.
+use super::cluster::MIRROR;
 use super::ownership::{raise_generation, record_manager};
 use super::world::{NAMESPACE, Place, World, place, token};
 use serde_json::{Value, json};
@@ -92,6 +93,9 @@ fn conflict(route: &Route) -> Reply {
 
 /// Answers a request.
 pub fn handle(world: &mut World, ask: &Ask) -> Reply {
+    if ask.query.iter().any(|(name, _)| name == "dryRun") {
+        return rehearse(world, ask);
+    }
     let Some(route) = find_route(&ask.path) else {
         return fail(
             404,
@@ -120,6 +124,17 @@ pub fn handle(world: &mut World, ask: &Ask) -> Reply {
             "the server does not allow this method on the requested resource",
         ),
     }
+}
+
+/// A dry run: everything but the storing.
+fn rehearse(world: &World, ask: &Ask) -> Reply {
+    let mut tried = world.clone();
+    let mut sent = ask.clone();
+    sent.query.retain(|(name, _)| name != "dryRun");
+    if let Some(prefix) = sent.body["metadata"]["generateName"].as_str() {
+        sent.body["metadata"]["name"] = json!(format!("{prefix}tried"));
+    }
+    handle(&mut tried, &sent)
 }
 
 fn key(route: &Route) -> Place {
@@ -318,6 +333,9 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
     if object == *before {
         return store(world, route, &before, object);
     }
+    if route.resource == "deployments" && world.trouble.template_mirror {
+        mirror_image(&mut object["spec"]["template"]);
+    }
     let owns_fields = ask.body.as_array().is_some_and(|all| {
         all.iter().any(|one| {
             one["path"]
@@ -331,6 +349,14 @@ fn patch(world: &mut World, route: &Route, ask: &Ask, status_only: bool) -> Repl
         record_manager(&before, &mut object, manager, &world.now());
     }
     store(world, route, &before, object)
+}
+
+/// A webhook rewrites the images of templates whenever one is written.
+fn mirror_image(template: &mut Value) {
+    let image = &mut template["spec"]["containers"][0]["image"];
+    if let Some(text) = image.as_str().filter(|text| !text.starts_with(MIRROR)) {
+        *image = json!(format!("{MIRROR}{text}"));
+    }
 }
 
 fn delete(world: &mut World, route: &Route, ask: &Ask) -> Reply {

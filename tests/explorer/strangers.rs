@@ -6,8 +6,36 @@ use super::runner::Runner;
 use super::walk::{
     SAMPLE, ends_only_in, explore, go_on, setup, start_by_others, walk_through, walk_until,
 };
-use super::world::{Setup, Trouble, World};
+use super::world::{NEW_IMAGE, OLD_IMAGE, Schema, Setup, Trouble, World};
+use serde_json::json;
 use std::collections::BTreeSet;
+
+impl World {
+    /// A person takes back what a stranger wrote to the targets (`kubectl rollout undo`, `kubectl scale`), and restores
+    /// databases that the stranger's version has altered.
+    pub fn undo_strangers(&mut self) {
+        for target in self.list("deployments") {
+            if self.has_image_of_others() {
+                self.write_as(&target, "kubectl-rollout", |object| {
+                    let image = &mut object["spec"]["template"]["spec"]["containers"][0]["image"];
+                    *image = json!(if *image == NEW_IMAGE {
+                        OLD_IMAGE
+                    } else {
+                        NEW_IMAGE
+                    });
+                });
+            }
+            if self.is_written_by("kubectl-scale", "/fieldsV1/f:spec/f:replicas") {
+                self.write_as(&target, "kubectl-rollout", |object| {
+                    object["spec"]["replicas"] = json!(1);
+                });
+            }
+        }
+        if self.db.schema == Schema::Half && self.inits.is_empty() {
+            self.db.schema = Schema::Old;
+        }
+    }
+}
 
 /// The worlds in which each step begins from which on OMS may be down: forward, on the way of an abort, and of a
 /// rollback.

@@ -147,6 +147,8 @@ pub struct Trouble {
     pub write_back: bool,
     /// A webhook rewrites the images of pods to those of a mirror.
     pub mirror: bool,
+    /// A webhook rewrites the images of Deployments, too.
+    pub template_mirror: bool,
     /// All along sshd is FATAL and the heart beats are hours old, and a person vouches for it.
     pub unwell: bool,
     /// All along supervisord lists no sshd.

@@ -96,6 +96,7 @@ fn list_effects() -> Vec<Effect> {
             restart_count: 0,
             attempt: 2,
             completed: false,
+            step: None,
             unconfirmed: None,
         })),
     ];

@@ -69,10 +69,82 @@ fn the_end_of_a_log_is_told_without_secrets() {
     let mut wanted: Vec<String> = (12..=20).map(|number| format!("line {number}")).collect();
     wanted.push("[步骤 5/5] 完成".into());
     assert_eq!(record.last_lines, wanted);
-    // One that says that it failed needs nobody to judge it.
-    let failed = Node::with_script("echo done\nexit 1\n");
+    let failed = Node::with_script("echo one\necho 'ERROR 1060'\nexit 1\n");
     failed.start("a");
-    assert!(failed.wait_for("a", is_exited).last_lines.is_empty());
+    let record = failed.wait_for("a", is_exited);
+    assert_eq!(record.last_lines, ["one", "ERROR 1060"]);
+}
+
+/// The headings of both languages, as the deployment guides have them.
+#[test]
+fn the_step_that_it_has_announced_is_told() {
+    for (text, step) in [
+        (
+            "# 【步骤一】校验 config.yaml 配置文件\\n# 【步骤四】重启 OMS 所有组件（大约需要两分钟，请耐心等待）",
+            Some(4),
+        ),
+        (
+            "# [Step 1] Verify the config.yaml configuration file.\\n# [Step 2] Create the OMS MetaDB.",
+            Some(2),
+        ),
+        ("\\e[1m［步骤 ３］\\e[0m 创建 OMS 各组件的配置文件", Some(3)),
+        (
+            "步骤５：初始化 OMS 资源标签和资源组\\n初始化步骤执行中\\n步骤一览",
+            Some(5),
+        ),
+        ("正在执行全部初始化步骤", None),
+    ] {
+        let node = Node::with_script(&format!("echo -e '{text}'\nsleep 600\n"));
+        node.start("a");
+        let record = node.wait_for("a", |record| record.log_lines > 0);
+        assert_eq!(
+            (record.state, record.step),
+            (InitState::Running, step),
+            "{text}"
+        );
+        assert!(!record.last_lines.is_empty(), "{record:?}");
+        node.kill_all("a");
+        let record = node.wait_for("a", |record| record.state == InitState::Vanished);
+        assert_eq!(record.step, step);
+        assert!(!record.last_lines.is_empty(), "{record:?}");
+    }
+}
+
+/// Half a line may be half a password, which no list of words or values knows.
+#[test]
+fn a_line_that_is_still_being_written_is_not_told() {
+    let node = Node::with_script("echo one\nprintf 'login with s3 c'\nsleep 600\n");
+    fs::write(node.file("config.yaml"), "oms_meta_password: 's3 cret'\n").unwrap();
+    node.start("a");
+    let log = node.logs().join("oms-operator/a/log");
+    super::node::wait(|| {
+        fs::read_to_string(&log)
+            .ok()
+            .filter(|log| log.contains("s3 c"))
+    });
+    assert_eq!(node.read("a").last_lines, ["one"]);
+    node.kill_all("a");
+    let record = node.wait_for("a", |record| record.state == InitState::Vanished);
+    assert_eq!(record.last_lines, ["one"]);
+}
+
+#[test]
+fn texts_of_other_images_count_as_well() {
+    let node = Node::with_script("echo -e '=== \\e[32m所有 步骤\\e[0m均已【执行】完成 ==='\n");
+    node.start("a");
+    assert!(!node.wait_for("a", is_exited).completed);
+    for (text, completed) in [
+        ("所有步骤均已[执行]完成", true),
+        ("所有步骤均已失败告终", false),
+    ] {
+        let command = node.command().with_completion_texts(&[text.into()]);
+        let answer = node.exec(&command.read_argv(&super::node::id("a")));
+        assert_eq!(
+            parse_init_record(&answer).unwrap().completed,
+            completed,
+            "{text}"
+        );
+    }
 }
 
 #[test]

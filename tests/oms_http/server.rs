@@ -11,6 +11,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// One request as the server saw it.
 #[derive(Clone, Debug)]
@@ -32,6 +36,15 @@ pub type Answers = BTreeMap<&'static str, (u16, Vec<(&'static str, String)>, Str
 impl Console {
     /// Serves until the test ends.
     pub async fn start(answers: Answers) -> Self {
+        Self::serve(answers, None).await
+    }
+
+    /// The same, over TLS and nothing else, with this certificate.
+    pub async fn start_tls(answers: Answers, certificate: &str) -> Self {
+        Self::serve(answers, Some(build_acceptor(certificate))).await
+    }
+
+    async fn serve(answers: Answers, acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -43,10 +56,22 @@ impl Console {
                 let (record, answers) = (record.clone(), answers.clone());
                 let service =
                     service_fn(move |request| answer(request, record.clone(), answers.clone()));
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service),
-                );
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let server = hyper::server::conn::http1::Builder::new();
+                    match acceptor {
+                        None => {
+                            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                        }
+                        Some(acceptor) => {
+                            // A client that does not trust it hangs up.
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                let stream = TokioIo::new(stream);
+                                let _ = server.serve_connection(stream, service).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { address, seen }
@@ -56,6 +81,27 @@ impl Console {
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
+}
+
+/// A file beside this one.
+pub fn read_certificate(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oms_http/certificates");
+    std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
+}
+
+/// TLS 1.2 at most, as the nginx of an old image speaks it.
+fn build_acceptor(certificate: &str) -> TlsAcceptor {
+    let pem = read_certificate(certificate);
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap);
+    let key = PrivateKeyDer::from_pem_slice(read_certificate("server.key").as_bytes()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&tokio_rustls::rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.collect(), key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn answer(

@@ -89,10 +89,10 @@ pub enum PullBackMethod {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HaApi {
-    /// Port of the console on the pod's address.
+    /// Port on the pod's address, where it is another one than `console.port`.
     #[schemars(range(min = 1, max = 65535))]
-    #[serde(default = "default_console_port")]
-    pub port: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
     /// Method of the writing call.
     #[serde(default)]
     pub method: HttpMethod,
@@ -108,10 +108,6 @@ pub struct HaApi {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HaApiHeader>,
-}
-
-fn default_console_port() -> i32 {
-    8089
 }
 
 /// Methods of the writing call.

@@ -400,9 +400,12 @@ pub struct InitRecord {
     pub restart_count: i32,
     /// Attempt, counted from one.
     pub attempt: i32,
-    /// A documented completion text was seen.
+    /// A completion text was seen.
     #[serde(default)]
     pub completed: bool,
+    /// The last of its steps that it announced (`[Step 4]`, `【步骤四】`), where it announces any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i32>,
     /// A run on this target, the present one or an earlier one, ended with exit status 0 and without a completion text,
     /// and none has printed one since: whether the schema is complete is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -415,7 +418,7 @@ pub struct InitRecord {
 pub struct UnconfirmedInit {
     /// Its attempt.
     pub attempt: i32,
-    /// The end of its log. Lines that may hold a password are left out.
+    /// The end of its log, shortened. Lines that may hold a password are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
     /// When a person took it for complete. HA is not switched on before.

@@ -1,11 +1,12 @@
 //! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
+use super::console::{ConsoleAccess, find_access, read_health};
 use super::on_demand::look_if;
 use super::targets::TargetView;
 use crate::api::InitRecord;
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::{ExecPlace, Ports};
 use crate::controller::subject::Subject;
-use crate::facts::{Fact, InitState, Needs, Program};
+use crate::facts::{Fact, InitLog, InitState, Needs, Program};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
@@ -20,6 +21,7 @@ use futures::future::BoxFuture;
 pub(super) struct ContainerReading {
     pub programs: Fact<Vec<Program>>,
     pub init: Fact<InitState>,
+    pub init_log: InitLog,
     pub cgroup_v1: Fact<bool>,
     pub health: Fact<Health>,
 }
@@ -31,9 +33,13 @@ pub(super) async fn read_containers(
     needs: Needs,
     targets: &[TargetView],
 ) -> Vec<ContainerReading> {
+    let access = match needs.health {
+        true => find_access(ports, subject).await,
+        false => Err(CallError::Bug("the console is not asked".into())),
+    };
     let looks: Vec<BoxFuture<'_, ContainerReading>> = targets
         .iter()
-        .map(|view| read_container(ports, subject, needs, view).boxed())
+        .map(|view| read_container(ports, subject, needs, &access, view).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
@@ -42,6 +48,7 @@ async fn read_container(
     ports: &Ports,
     subject: &Subject<'_>,
     needs: Needs,
+    access: &Result<ConsoleAccess, CallError>,
     view: &TargetView,
 ) -> ContainerReading {
     let Some((place, pod)) = view.find_place() else {
@@ -60,11 +67,16 @@ async fn read_container(
             read_init(ports, subject, &place, record)
         ),
         look_if(needs.cgroup, read_cgroup(ports, &place)),
-        look_if(needs.health, super::console::read_health(ports, pod)),
+        look_if(needs.health, read_health(ports, access, pod)),
     );
+    let (init, init_log) = match init {
+        Fact::Known((state, log)) => (Fact::Known(state), log),
+        Fact::Unknown(reason) => (Fact::Unknown(reason), InitLog::default()),
+    };
     ContainerReading {
         programs,
         init,
+        init_log,
         cgroup_v1,
         health,
     }
@@ -82,6 +94,7 @@ fn say_nothing_runs(target: &str, needs: Needs) -> ContainerReading {
     ContainerReading {
         programs: say(needs.programs, &reason),
         init: say(needs.init, &reason),
+        init_log: InitLog::default(),
         cgroup_v1: say(needs.cgroup, &reason),
         health: say(needs.health, &reason),
     }
@@ -116,26 +129,30 @@ async fn read_init(
     subject: &Subject<'_>,
     place: &ExecPlace,
     record: Option<&InitRecord>,
-) -> Result<InitState, CallError> {
+) -> Result<(InitState, InitLog), CallError> {
     let attempt = record
         .and_then(|record| init_attempt(subject.owner.uid, &record.target, record.attempt))
         .ok_or_else(|| CallError::Bug("no run of docker_init.sh is recorded".into()))?;
-    let argv = InitCommand::default().read_argv(&attempt);
+    let texts = &subject.upgrade.spec.init.completion_texts;
+    let command = InitCommand::default().with_completion_texts(texts);
+    let argv = command.read_argv(&attempt);
     let answer = ports.exec(CallSite::ExecInitRead, place, argv).await?;
     let seen = parse_init_record(&answer)?;
-    Ok(match seen.state {
+    let state = match seen.state {
         container::InitState::NotStarted => InitState::NotStarted,
         container::InitState::Starting | container::InitState::Running => InitState::Running,
         // The text is the proof, also when the process was killed before it could say how it ended.
         container::InitState::Exited { .. } | container::InitState::Vanished if seen.completed => {
             InitState::Completed
         }
-        container::InitState::Exited { code } => InitState::Ended {
-            code,
-            last_lines: seen.last_lines,
-        },
+        container::InitState::Exited { code } => InitState::Ended { code },
         container::InitState::Vanished => InitState::Vanished,
-    })
+    };
+    let log = InitLog {
+        step: seen.step.and_then(|step| i32::try_from(step).ok()),
+        last_lines: seen.last_lines,
+    };
+    Ok((state, log))
 }
 
 async fn read_cgroup(ports: &Ports, place: &ExecPlace) -> Result<bool, CallError> {

@@ -13,6 +13,7 @@ mod observation;
 mod on_demand;
 mod originals;
 mod prepulls;
+mod rehearsal;
 mod targets;
 
 use super::calls::CallError;
@@ -28,7 +29,7 @@ use observation::TargetHandle;
 use on_demand::look_if;
 use targets::{TargetView, Template, observe_target};
 
-pub(super) use console::find_endpoint;
+pub(super) use console::find_access;
 pub(super) use observation::Observation;
 
 /// Looks at everything that the present step needs.
@@ -42,18 +43,29 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
         .map(|target| observe_target(ports, subject, target).boxed())
         .collect();
     let views = futures::future::join_all(looks).await;
-    let (around, (installation, metadb), readings, templates) = futures::join!(
+    let (around, (installation, metadb), readings, templates, rehearsals) = futures::join!(
         observe_around(ports, subject, needs, &views),
         observe_installation(ports, subject, needs, &views),
         containers::read_containers(ports, subject, needs, &views),
-        targets::read_all_templates(ports, needs, &views)
+        targets::read_all_templates(ports, needs, &views),
+        rehearsal::rehearse_all(ports, subject, needs, &views)
     );
     let progress = console::observe_progress(ports, subject, needs, &views, &metadb).await;
     let (targets, handles) = views
         .into_iter()
         .zip(readings)
         .zip(templates)
-        .map(|((view, reading), templates)| complete_target(view, reading, templates))
+        .zip(rehearsals)
+        .map(|(((view, reading), templates), rehearsals)| {
+            let (facts, handle) = complete_target(view, reading, templates);
+            (
+                TargetFacts {
+                    rehearsals,
+                    ..facts
+                },
+                handle,
+            )
+        })
         .unzip();
     let observed = Observed {
         targets,
@@ -93,6 +105,7 @@ fn complete_target(
     let facts = TargetFacts {
         programs: reading.programs,
         init: reading.init,
+        init_log: reading.init_log,
         cgroup_v1: reading.cgroup_v1,
         health: reading.health,
         ..facts

@@ -3,14 +3,14 @@ use super::Performer;
 use crate::api::{HaApi, HttpMethod, InitRecord};
 use crate::controller::accounts::{read_secret, read_text};
 use crate::controller::calls::{CallError, CallSite};
-use crate::controller::observe::find_endpoint;
+use crate::controller::observe::find_access;
 use crate::controller::ports::ExecPlace;
 use crate::facts::{PodFacts, TargetFacts};
 use crate::metadb::secret::SecretString;
 use crate::objects::names::init_attempt;
 use crate::oms::container::{CONSOLE_PROGRAM, InitCommand, InitStart, parse_init_start};
 use crate::oms::metadb::HaRowWrite;
-use crate::oms::open_api::{Endpoint, HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
+use crate::oms::open_api::{HaCall, HaProfile, HaWrite, HeaderSource, ProfileHeader};
 
 impl Performer<'_> {
     pub(super) fn find_place(&self, target: &str) -> Result<ExecPlace, CallError> {
@@ -76,23 +76,21 @@ impl Performer<'_> {
             .map_err(|error| CallError::Unbuildable(error.to_string()))?;
         let api = self.subject.upgrade.spec.ha.api.as_ref();
         let api = api.ok_or_else(|| bug("spec.ha.api: needed with driver OmsApi"))?;
-        let port = u16::try_from(api.port).map_err(|_| bug("spec.ha.api.port: no port"))?;
+        let port = api.port.map(u16::try_from).transpose();
+        let port = port.map_err(|_| bug("spec.ha.api.port: no port"))?;
         let call = self.build_ha_call(api).await?;
         let site = CallSite::ConsoleWriteHa;
-        let endpoint = self.find_any_console(port)?;
+        let access = find_access(self.ports, self.subject).await?;
+        let targets = &self.observation.observed.targets;
+        let endpoint = targets
+            .iter()
+            .filter_map(TargetFacts::find_running)
+            .find_map(|pod| access.find_endpoint(pod, port))
+            .ok_or_else(|| CallError::Missing("no container of a target runs".into()))?;
         let console = self.ports.console.open(endpoint, None, site.limit());
         self.ports
             .call(site, console.write_ha(&call, &config))
             .await
-    }
-
-    fn find_any_console(&self, port: u16) -> Result<Endpoint, CallError> {
-        let targets = &self.observation.observed.targets;
-        targets
-            .iter()
-            .filter_map(TargetFacts::find_running)
-            .find_map(|pod| find_endpoint(pod, port))
-            .ok_or_else(|| CallError::Missing("no container of a target runs".into()))
     }
 
     /// Headers may hold secrets, which no effect carries: they are read when they are sent.

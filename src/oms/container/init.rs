@@ -32,6 +32,9 @@ const READ_SCRIPT: &str = include_str!("init_read.sh");
 const LAST_LINES: usize = 10;
 const LONGEST_LINE: usize = 300;
 
+/// Fewest characters of a completion text, blanks aside: a shorter one would be found in any log.
+const SHORTEST_TEXT: usize = 8;
+
 /// Name of one attempt: letters, digits, `.`, `_`, `-`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -79,6 +82,7 @@ pub struct InitCommand {
     program: String,
     folder: String,
     configuration: String,
+    texts: Vec<String>,
 }
 
 impl Default for InitCommand {
@@ -95,7 +99,19 @@ impl InitCommand {
             program: program.to_owned(),
             folder: folder.to_owned(),
             configuration: configuration.to_owned(),
+            texts: COMPLETION_TEXTS.map(str::to_owned).to_vec(),
         }
+    }
+
+    /// Other texts count as well. One that every log holds would say that any run is complete: it is left out.
+    #[must_use]
+    pub fn with_completion_texts(mut self, others: &[String]) -> Self {
+        let tells = |text: &&String| {
+            let seen = text.chars().filter(|c| !c.is_whitespace()).count();
+            seen >= SHORTEST_TEXT && !text.chars().any(char::is_control)
+        };
+        self.texts.extend(others.iter().filter(tells).cloned());
+        self
     }
 
     /// Starts the script unless this attempt was started before; returns at once.
@@ -104,39 +120,35 @@ impl InitCommand {
             START_SCRIPT,
             "oms-operator-start",
             [
-                &self.folder,
-                attempt.as_str(),
-                &self.program,
-                &leave_out_comments(RUN_SCRIPT),
-                &leave_out_comments(WORK_SCRIPT),
+                self.folder.clone(),
+                attempt.to_string(),
+                self.program.clone(),
+                leave_out_comments(RUN_SCRIPT),
+                leave_out_comments(WORK_SCRIPT),
             ],
         )
     }
 
     /// Reads the record of an attempt; changes nothing.
     pub fn read_argv(&self, attempt: &AttemptId) -> Vec<String> {
-        bash(
-            READ_SCRIPT,
-            "oms-operator-read",
-            [
-                &self.folder,
-                attempt.as_str(),
-                &self.configuration,
-                COMPLETION_TEXTS[0],
-                COMPLETION_TEXTS[1],
-            ],
-        )
+        let place = [
+            self.folder.clone(),
+            attempt.to_string(),
+            self.configuration.clone(),
+        ];
+        let args = place.into_iter().chain(self.texts.iter().cloned());
+        bash(READ_SCRIPT, "oms-operator-read", args)
     }
 }
 
-fn bash<const N: usize>(script: &str, name: &str, args: [&str; N]) -> Vec<String> {
+fn bash(script: &str, name: &str, args: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut argv = vec![
         "bash".to_owned(),
         "-c".to_owned(),
         leave_out_comments(script),
         name.to_owned(),
     ];
-    argv.extend(args.iter().map(|arg| (*arg).to_owned()));
+    argv.extend(args);
     argv
 }
 
@@ -144,7 +156,8 @@ fn bash<const N: usize>(script: &str, name: &str, args: [&str; N]) -> Vec<String
 fn leave_out_comments(script: &str) -> String {
     script
         .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('#'))
         .flat_map(|line| [line, "\n"])
         .collect()
 }
@@ -191,8 +204,10 @@ pub struct InitRecord {
     pub age_seconds: u64,
     /// Seconds since it last printed something.
     pub quiet_seconds: u64,
-    /// The end of its log, for a person to judge: only of one that exited with status 0 and without a completion text.
-    /// The container leaves out lines that may hold a secret.
+    /// Number of the last step that it announced: `[Step 4]`, `【步骤四】`; `None` where it announced none.
+    pub step: Option<u32>,
+    /// The end of its log, for people, while there is no completion text in it. The container leaves out lines that may
+    /// hold a secret.
     pub last_lines: Vec<String>,
 }
 
@@ -226,6 +241,7 @@ fn read_record(text: &str) -> Option<InitRecord> {
     // A clock that was set back gives negative ages.
     let age: i64 = field("age")?.parse().ok()?;
     let quiet: i64 = field("quiet")?.parse().ok()?;
+    let step = field("step").and_then(|steps| steps.split(',').rev().find_map(read_step));
     Some(InitRecord {
         state: match state {
             "absent" => InitState::NotStarted,
@@ -241,6 +257,7 @@ fn read_record(text: &str) -> Option<InitRecord> {
         log_lines,
         age_seconds: u64::try_from(age).unwrap_or(0),
         quiet_seconds: u64::try_from(quiet).unwrap_or(0),
+        step,
         last_lines: lines
             .take(LAST_LINES)
             .map(|line| {
@@ -253,9 +270,103 @@ fn read_record(text: &str) -> Option<InitRecord> {
     })
 }
 
+/// The number in a heading of a step, without blanks: `Step4]`, `步骤四]`, `步骤４：`. The deployment guides write the Chinese
+/// ones with Chinese numerals (V3.2.2 to V3.3.1); digits of either width mean the same.
+fn read_step(heading: &str) -> Option<u32> {
+    let rest = heading
+        .strip_prefix("Step")
+        .or_else(|| heading.strip_prefix("步骤"))?;
+    let number: String = rest.chars().map_while(read_digit).collect();
+    let after = rest.chars().nth(number.chars().count())?;
+    if !matches!(after, ']' | ':' | '：') {
+        return None;
+    }
+    // 十 is a digit of its own in Chinese: 十 is 10, 十一 is 11.
+    match number.strip_prefix('T') {
+        Some("") => Some(10),
+        Some(ones) => ones
+            .parse()
+            .ok()
+            .filter(|ones| *ones < 10)
+            .map(|ones: u32| 10 + ones),
+        None => number.parse().ok().filter(|number| *number < 100),
+    }
+}
+
+/// A digit of whatever kind as ASCII; `T` for ten.
+fn read_digit(c: char) -> Option<char> {
+    const NUMERALS: &str = "〇一二三四五六七八九";
+    const WIDE: &str = "０１２３４５６７８９";
+    let find = |digits: &str| digits.chars().position(|digit| digit == c);
+    match c {
+        '0'..='9' => Some(c),
+        '十' => Some('T'),
+        _ => {
+            let value = find(NUMERALS).or_else(|| find(WIDE))?;
+            char::from_digit(u32::try_from(value).ok()?, 10)
+        }
+    }
+}
+
 fn unusable(reason: &str) -> ContainerError {
     ContainerError {
         command: "docker_init.sh's record",
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_counted_in_every_script() {
+        for (heading, step) in [
+            ("Step4]", Some(4)),
+            ("Step12:", Some(12)),
+            ("步骤四]", Some(4)),
+            ("步骤４]", Some(4)),
+            ("步骤4：", Some(4)),
+            ("步骤十]", Some(10)),
+            ("步骤十二]", Some(12)),
+            ("步骤执行", None),
+            ("步骤一览]", None),
+            ("Step]", None),
+            ("Step4", None),
+            ("Step4000000000]", None),
+        ] {
+            assert_eq!(read_step(heading), step, "{heading}");
+        }
+    }
+
+    /// Also with the longest texts that the resource takes: see `spec.init.completionTexts`.
+    #[test]
+    fn a_command_fits_into_the_address_of_a_request() {
+        let attempt = AttemptId::new(&"a".repeat(100)).unwrap();
+        let texts = vec!["全".repeat(40); 4];
+        let command = InitCommand::default().with_completion_texts(&texts);
+        for argv in [command.start_argv(&attempt), command.read_argv(&attempt)] {
+            let escaped = |byte: u8| match byte.is_ascii_alphanumeric() || b"-_.~*".contains(&byte)
+            {
+                true => 1,
+                false => 3,
+            };
+            let words = argv.iter();
+            let size: usize = words
+                .map(|word| word.bytes().map(escaped).sum::<usize>() + "command=&".len())
+                .sum();
+            assert!(size <= 7600, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_any_log_holds_is_none() {
+        let plain = InitCommand::default();
+        for text in ["        ", "done", "a b c d e f g", "all is done\nok"] {
+            let command = plain.clone().with_completion_texts(&[text.to_owned()]);
+            assert_eq!(command, plain, "{text:?}");
+        }
+        let command = plain.with_completion_texts(&["全部初始化步骤完成".to_owned()]);
+        assert_eq!(command.texts.len(), 3);
     }
 }

@@ -1,5 +1,5 @@
-# Prints one line about an attempt to run docker_init.sh and, when it ended with 0 and without a completion text, the last
-# lines of its log. Changes nothing.
+# Prints one line about an attempt to run docker_init.sh and, while there is no completion text in its log, the last lines
+# of it. Changes nothing.
 # Arguments: record folder, attempt, OMS's configuration, completion texts.
 set -u
 dir=$1/$2 logs=${1%/}
@@ -33,14 +33,22 @@ list_passwords() {
     sed -e 's/[[:space:]]*$//' -e 'p; s/[[:space:]][[:space:]]*#.*//' |
     sed -e "s/^[\"']\(.*\)[\"']\$/\1/" | grep .
 }
+# Of a line that is still being written nobody knows yet whether it holds one.
+whole_lines() { while IFS= read -r line; do printf '%s\n' "$line"; done; [ "$1" != exited ] || printf '%s\n' "$line"; }
 show_end() {
   list_logs | while read -r log; do
     [ -s "$log" ] || continue
-    plain < "$log" | tr '\r' '\n' | LC_ALL=C grep -a '[^[:space:]]' |
+    tail -n 200 "$log" | whole_lines "$1" | plain | tr '\r' '\n' | LC_ALL=C grep -a '[^[:space:]]' |
       LC_ALL=C grep -aviE 'passw|pwd|密码|口令|secret|token|credential|(private|access).?key|authorization|bearer|identified|(^|[[:space:]])-p[^[:space:]]|://[^/[:space:]]*@' |
       LC_ALL=C grep -avF -f <(list_passwords) | tail -n 10 | LC_ALL=C cut -b 1-300
     break
   done
+}
+# The last headings of its steps, for whoever reads their numbers: [Step 4], 【步骤四】.
+list_steps() {
+  list_logs | while read -r log; do
+    [ -s "$log" ] && fold < "$log" | LC_ALL=C grep -aoE $'(Step|步骤)[0-9\200-\377]{1,9}[]:]?'
+  done | tail -n 4 | tr '\n' ,
 }
 report() {
   local seen=0 lines=0 age=0 quiet=0
@@ -52,8 +60,8 @@ report() {
     done < <(list_logs)
   fi
   [ -e "$dir/started" ] && age=$((now - $(stat -c %Y "$dir/started")))
-  echo "init=$1 exit=$2 banner=$seen lines=$lines age=$age quiet=$quiet"
-  [ "$1 $2 $seen" = "exited 0 0" ] && show_end
+  echo "init=$1 exit=$2 banner=$seen lines=$lines age=$age quiet=$quiet step=$(list_steps)"
+  [ $seen = 1 ] || show_end "$1"
   exit 0
 }
 [ -d "$dir" ] || { echo "init=absent exit=- banner=0 lines=0 age=0 quiet=0"; exit 0; }

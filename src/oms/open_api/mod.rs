@@ -22,13 +22,11 @@ use super::ha::HaConfig;
 use super::project::{ProjectKey, ProjectProgress};
 use crate::metadb::secret::Credentials;
 
-/// Port of the console and the open API behind nginx (OMS deployment guide).
-pub const CONSOLE_PORT: u16 = 8089;
 /// Largest answer that is read, bytes.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Where the console is: an address that was observed on a pod, never one from an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Address and port to connect to.
     pub address: SocketAddr,
@@ -37,11 +35,28 @@ pub struct Endpoint {
 }
 
 /// Protocol of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
     Http,
-    /// HTTPS; calls answer [`OpenApiError::Unsupported`].
-    Https,
+    Https(Trust),
+}
+
+/// Whom a console is trusted to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// What its certificate is held against.
+    pub check: CertificateCheck,
+    /// Name that its certificate must have; `None`: the address.
+    pub server_name: Option<String>,
+}
+
+/// What a certificate is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateCheck {
+    /// Certificates as PEM: of authorities, or the very one of the console.
+    Pem(Arc<str>),
+    /// Nothing: whoever answers is believed, and is told the account.
+    Nothing,
 }
 
 /// What `/oms/health` says. The path is known from the vendor's deploy tool, not from the guide.
@@ -130,13 +145,25 @@ pub enum OpenApiError {
         /// What is wrong, without quoting the answer.
         reason: String,
     },
-    /// HTTPS.
+    /// HTTPS, where HTTP is said.
     #[error(
-        "{call}: OMS's console speaks HTTPS here, which this operator does not; nothing was sent; use the driver MetaDb or Manual, and attest project checks"
+        "{call}: OMS's console speaks HTTPS here; it understood nothing of what was sent; set spec.console.scheme: Https, and spec.console.tls"
     )]
-    Unsupported {
+    WrongScheme {
         /// What was tried.
         call: String,
+    },
+    /// No TLS with a console that is trusted.
+    #[error(
+        "{call}: no TLS with OMS's console at {address}: {reason}; nothing was sent; correct spec.console.scheme or spec.console.tls"
+    )]
+    Untrusted {
+        /// What was tried.
+        call: String,
+        /// Where.
+        address: SocketAddr,
+        /// What is wrong, in words of our own.
+        reason: &'static str,
     },
     /// The profile is wrong.
     #[error(transparent)]

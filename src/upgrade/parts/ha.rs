@@ -168,7 +168,7 @@ pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
         .unwrap_or_else(HaConfig::empty)
 }
 
-/// HA still reads as its goal says, or as a person lets it be. A row that is gone means off.
+/// HA still reads as its goal says, or as a person lets it be.
 pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     let goal = find_goal(cx);
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;
@@ -183,8 +183,8 @@ pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
         value,
     };
     let message = format!(
-        "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it, or its \
-         row is gone; the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
+        "ha.config reads enable={enabled} although it was brought to enable={goal} after OMS was up: a console or somebody else wrote it; \
+         the databases are as OMS left them, and no component is started by HA as it should be; set it back in the console (System \
          Management > System Parameters > ha.config, \"enable\": {goal}), then this goes on by itself; or, where it shall stay so, take it upon you: {}",
         describe_acceptance(&accept)
     );

@@ -7,10 +7,11 @@
 use crate::api::{
     AcceptReason, Acceptance, InitRecord, OmsUpgradeStatus, Reason, Step, UnconfirmedInit, Waiting,
 };
-use crate::facts::{Fact, InitState};
+use crate::facts::{Fact, InitLog, InitState, TargetFacts};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::init_log::{describe_log, describe_running, note_step, quote, shorten};
 use crate::upgrade::parts::targets::Target;
 
 /// Remembers what the end of a run says. One of which no end is seen says nothing.
@@ -19,16 +20,17 @@ use crate::upgrade::parts::targets::Target;
 /// `InitFailed`: it ended badly.
 pub(crate) fn record_end(
     draft: &mut OmsUpgradeStatus,
-    target: &str,
+    facts: &TargetFacts,
     init: &InitState,
 ) -> Result<(), Failure> {
+    let target = &facts.name;
+    note_step(draft, facts);
     match init {
         InitState::Completed => mark_completed(draft, target),
-        InitState::Ended {
-            code: 0,
-            last_lines,
-        } => mark_unconfirmed(draft, target, last_lines),
-        InitState::Ended { code, .. } => return Err(describe_failed_init(target, *code)),
+        InitState::Ended { code: 0 } => {
+            mark_unconfirmed(draft, target, &facts.init_log.last_lines);
+        }
+        InitState::Ended { code } => return Err(describe_failed_init(facts, *code)),
         InitState::NotStarted | InitState::Running | InitState::Vanished => {}
     }
     Ok(())
@@ -50,7 +52,7 @@ fn mark_unconfirmed(draft: &mut OmsUpgradeStatus, target: &str, last_lines: &[St
         if known.is_none_or(|known| known.attempt != record.attempt) {
             record.unconfirmed = Some(UnconfirmedInit {
                 attempt: record.attempt,
-                last_lines: last_lines.to_vec(),
+                last_lines: shorten(last_lines),
                 accepted_time: None,
             });
         }
@@ -90,11 +92,13 @@ fn name_run(run: &InitRecord) -> String {
 }
 
 /// `docker_init.sh` ended badly, or without saying how.
-fn describe_failed_init(target: &str, code: i32) -> Failure {
+fn describe_failed_init(facts: &TargetFacts, code: i32) -> Failure {
     Failure::new(
         Reason::InitFailed,
         format!(
-            "docker_init.sh in {target} ended (exit status {code}) without its completion banner; its log is under /home/admin/logs/oms-operator"
+            "docker_init.sh in {} ended (exit status {code}) without its completion banner; {}",
+            facts.name,
+            describe_log(&facts.init_log)
         ),
     )
 }
@@ -142,7 +146,7 @@ fn await_end(draft: &mut OmsUpgradeStatus, target: &Target<'_>) -> Result<(), Ne
         )),
         // It said so before, and the programs are up.
         _ if run.completed => Ok(()),
-        Fact::Known(init) => Ok(record_end(draft, name, init)?),
+        Fact::Known(init) => Ok(record_end(draft, target.facts, init)?),
         Fact::Unknown(_) => Ok(()),
     }
 }
@@ -164,11 +168,9 @@ fn ask_about_unconfirmed(cx: &Context<'_>, first: &InitRecord, open: &[&InitReco
     let failure = Failure::with_advice(
         Reason::InitUnconfirmed,
         format!(
-            "docker_init.sh in {} ended well and without a completion text that OMS documents, so it is not known whether the databases \
-             are migrated to the end; the new version runs on them and its programs and hosts are up; HA stays off until you have looked. Read the \
-             log of attempt {attempt}, on the volume /home/admin/logs under oms-operator: if it says that all steps were done, take it upon you and the \
-             upgrade goes on: {}; if not, action: RollBack brings back the old version and its data, from the verified backup on claim {}. \
-             The log of {} ends: {end}",
+            "docker_init.sh in {} ended well without a completion text, so whether the databases are migrated to the end is not known; the new \
+             version is up on them, and HA stays off; if its log (attempt {attempt}, /home/admin/logs/oms-operator) says that all steps were done, \
+             take it upon you: {}; if not, action: RollBack brings back the old version and its data, from claim {}; the log of {} ends: {end}",
             names.join(", "),
             values.join(", "),
             cx.spec.backup.claim_name,
@@ -214,18 +216,6 @@ fn is_end_known(run: &InitRecord) -> bool {
     unconfirmed.is_some_and(|unconfirmed| unconfirmed.attempt == run.attempt)
 }
 
-/// The end of a log in one line.
-fn quote(last_lines: &[String]) -> String {
-    if last_lines.is_empty() {
-        return "(nothing of it can be shown)".into();
-    }
-    last_lines
-        .iter()
-        .map(|line| line.trim())
-        .collect::<Vec<_>>()
-        .join(" | ")
-}
-
 /// Whether the new version is up and only the end of `docker_init.sh` is waited for.
 pub(crate) fn is_end_awaited(waiting: &Waiting) -> bool {
     matches!(
@@ -268,11 +258,13 @@ pub(crate) fn ask_about_the_end(cx: &Context<'_>, waiting: &Waiting, limit: i64)
     Next::Stall(Failure::with_advice(
         Reason::parse(&waiting.reason).unwrap_or(Reason::InitUnseen),
         format!(
-            "{}, after {limit} s; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
+            "{}, after {limit} s{}; the programs and hosts of the new version are up, and HA stays off. When docker_init.sh has ended and said that it \
              is complete, the upgrade goes on by itself. If it ends otherwise, or hangs and you have ended it, write a new spec.retryRequest: that \
              accepts nothing, the upgrade looks anew and says what is left. action: RollBack brings back the old version and its data, from the \
              verified backup on claim {}",
-            waiting.message, cx.spec.backup.claim_name,
+            waiting.message,
+            describe_running(cx).map_or_else(String::new, |text| format!("; {text}")),
+            cx.spec.backup.claim_name,
         ),
     ))
 }
@@ -283,6 +275,7 @@ pub(crate) fn is_seen_down(waiting: &Waiting) -> bool {
         Reason::parse(&waiting.reason),
         Some(
             Reason::ProgramNotRunning
+                | Reason::ProgramFatal
                 | Reason::Unhealthy
                 | Reason::HostNotOnline
                 | Reason::HeartBeatStale
@@ -296,9 +289,16 @@ pub(crate) fn blame_unconfirmed_init(cx: &Context<'_>, failure: Failure) -> Fail
         Some(run) if cx.status.step == Some(Step::StartingFinal) => Failure::new(
             Reason::InitFailed,
             format!(
-                "docker_init.sh in {} ended without an error and without its completion banner, and the new version does not come up: {}; \
-                 its log is under /home/admin/logs/oms-operator",
-                run.target, failure.message
+                "docker_init.sh in {} ended without an error and without its completion banner, and the new version does not come up: {}; {}",
+                run.target,
+                failure.message,
+                describe_log(&InitLog {
+                    step: run.step,
+                    last_lines: run
+                        .unconfirmed
+                        .as_ref()
+                        .map_or_else(Vec::new, |end| end.last_lines.clone()),
+                }),
             ),
         ),
         _ => failure,
@@ -330,6 +330,7 @@ pub(crate) fn record_init(
         restart_count: pod.container.restart_count,
         attempt,
         completed: former.as_ref().is_some_and(|former| former.completed),
+        step: None,
         unconfirmed: former.and_then(|former| former.unconfirmed),
     };
     draft.internal.init_runs.push(run.clone());

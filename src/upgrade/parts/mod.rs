@@ -9,6 +9,7 @@ pub(super) mod guard;
 pub(super) mod ha;
 pub(super) mod health;
 pub(super) mod init;
+pub(super) mod init_log;
 pub(super) mod job;
 pub(super) mod last_look;
 pub(super) mod late_writes;

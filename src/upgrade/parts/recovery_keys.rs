@@ -8,7 +8,7 @@
 use crate::api::{
     ConditionReason, ConditionStatus, KeptKey, OmsUpgradeStatus, ProjectRecord, Reason, Step,
 };
-use crate::facts::Fact;
+use crate::facts::{Fact, ProgressReport};
 use crate::oms::ha::{HaConfig, HaError};
 use crate::oms::metadb::KeptKeys;
 use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_before};
@@ -35,8 +35,10 @@ pub(crate) fn find_original(
 /// Projects that need a Store of HA's making while nothing shows that it was made: those that ran beyond the watched
 /// ones. Paused and failed ones get a Store as well (upgrade guide, multi-node), but HA looks at every Store in the
 /// same round, so a watched project that advances speaks for them; where none is watched, nothing does.
-pub(crate) fn count_unwatched(progress: &[ProjectProgress], watched: usize) -> i32 {
-    i32::try_from(list_unwatched(progress, watched).len()).unwrap_or(i32::MAX)
+pub(crate) fn count_unwatched(report: &ProgressReport, watched: usize) -> i32 {
+    // Of one that could not be read it is not known that it needs none.
+    let count = list_unwatched(&report.seen, watched).len() + report.unread.len();
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 fn list_unwatched(progress: &[ProjectProgress], watched: usize) -> Vec<&ProjectProgress> {
@@ -56,11 +58,13 @@ fn list_unwatched(progress: &[ProjectProgress], watched: usize) -> Vec<&ProjectP
 /// how far they are.
 pub(crate) fn list_uncovered(cx: &Context<'_>) -> Vec<String> {
     let mut ids: Vec<String> = match (&cx.observed.progress, &cx.observed.metadb.projects) {
-        (Fact::Known(progress), _) => {
-            let ran = progress.iter().filter(|project| ran_before(project));
+        (Fact::Known(report), _) => {
+            let ran = report.seen.iter().filter(|project| ran_before(project));
             let watched = ran.count().min(MOST_PROJECTS);
-            let unwatched = list_unwatched(progress, watched).into_iter();
-            unwatched.map(|project| project.key.id.clone()).collect()
+            let unwatched = list_unwatched(&report.seen, watched).into_iter();
+            let unwatched = unwatched.map(|project| &project.key);
+            let unread = report.unread.iter().map(|one| &one.key);
+            unwatched.chain(unread).map(|key| key.id.clone()).collect()
         }
         (Fact::Unknown(_), Fact::Known(rows)) => rows
             .iter()

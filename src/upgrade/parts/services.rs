@@ -9,7 +9,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::health::{
-    Answer, Question, ask_nodes, ask_target, find_node_online, is_demanded,
+    Answer, Question, ask_nodes, ask_target, find_node_online, is_demanded, was_well,
 };
 use crate::upgrade::parts::pods::find_running_pod;
 use crate::upgrade::parts::targets::{Target, goes_forward};
@@ -86,6 +86,41 @@ pub(crate) fn require_programs<'a>(target: &Target<'a>) -> Result<&'a [Program],
         )
     })?;
     Ok(programs)
+}
+
+/// No program is in the middle of its own start, into which `docker_init.sh` would come with a restart of all of them
+/// (upgrade guide V4.2.2, single node, step 6: all components run, then the script). supervisord is the last thing that
+/// the start of a container brings up.
+pub(crate) fn require_settled(target: &Target<'_>) -> Result<(), Next> {
+    let programs = require_programs(target)?;
+    let name = &target.original.name;
+    let starting = programs
+        .iter()
+        .find(|program| program.state == ProgramState::Starting);
+    let message = match starting {
+        _ if programs.is_empty() => format!("supervisord of {name} does not answer yet"),
+        Some(program) => format!(
+            "{} of {name} is STARTING; docker_init.sh waits until no program is",
+            program.name
+        ),
+        None => return Ok(()),
+    };
+    Err(Next::trouble(1, Reason::SupervisorStarting, message))
+}
+
+/// A program that ran before the upgrade and that supervisord has given up.
+pub(crate) fn find_fatal_program<'a>(cx: &Context<'_>, target: &Target<'a>) -> Option<&'a Program> {
+    let baseline = cx.status.internal.health_baseline.as_ref()?;
+    let ran = |program: &Program| {
+        let mut answers = ask_target(target.facts).into_iter();
+        answers.any(|answer| {
+            answer.question.word() == program.name
+                && !answer.is_well()
+                && was_well(baseline, &answer)
+        })
+    };
+    let mut programs = target.facts.programs.known()?.iter();
+    programs.find(|program| program.state == ProgramState::Fatal && ran(program))
 }
 
 /// Whether a program that is asked for is seen not to run.

@@ -92,7 +92,7 @@ pub(crate) fn list_actions(
         let (namespace, name) = (&cx.object.namespace, &cx.object.name);
         actions.push(NextAction {
             name: ActionName::Release,
-            description: "let go of it as it stands, once OMS was brought back by hand; nothing is brought back by the operator any more".into(),
+            description: "let go of it as it stands; nothing is brought back by the operator any more".into(),
             command: format!(
                 "kubectl annotate omsup -n {namespace} {name} {RELEASE_ANNOTATION}={RELEASE_VALUE} && kubectl delete omsup -n {namespace} {name}"
             ),
@@ -105,16 +105,21 @@ pub(crate) fn list_actions(
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     None,
-    /// The record of the originals: it can be put back from elsewhere.
+    /// The record of the originals, or the schema that suits the old version: they can be put back from elsewhere.
     OfRecord,
-    /// The Deployment that was upgraded: another one of its name is not the same.
+    /// The Deployment that was upgraded, another one of its name is not the same; or the databases that the backup was
+    /// made of.
     OfTarget,
 }
 
 fn judge_loss(stall: &Stall) -> Loss {
     match Reason::parse(&stall.reason) {
-        Some(Reason::TargetVanished | Reason::TargetReplaced) => Loss::OfTarget,
-        Some(Reason::OriginalsLost) => Loss::OfRecord,
+        Some(Reason::TargetVanished | Reason::TargetReplaced | Reason::NewerUpgrade) => {
+            Loss::OfTarget
+        }
+        Some(Reason::OriginalsLost | Reason::SchemaChanged | Reason::OtherImageSeen) => {
+            Loss::OfRecord
+        }
         _ => Loss::None,
     }
 }

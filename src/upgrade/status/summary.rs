@@ -5,6 +5,7 @@ use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, ObjectFacts};
 use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::ha::find_goal;
+use crate::upgrade::parts::init_log::describe_place;
 use crate::upgrade::status::words::find_stall;
 use crate::upgrade::steps::def::HaStage;
 use crate::upgrade::steps::find_def;
@@ -64,9 +65,10 @@ pub(crate) fn summarize_step(object: &ObjectFacts, draft: &OmsUpgradeStatus) -> 
         let bound = if is_known { "" } else { "up to " };
         format!("{number} of {bound}{all}")
     });
+    let at = describe_place(draft);
     Some(match place {
-        Some(place) => format!("{place}{stalled}: {words}"),
-        None => format!("{words}{stalled}"),
+        Some(place) => format!("{place}{stalled}: {words}{at}"),
+        None => format!("{words}{at}{stalled}"),
     })
 }
 

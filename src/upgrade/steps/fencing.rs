@@ -2,12 +2,14 @@
 //!
 //! A correct resourceVersion alone does not stop a request that arrives late: when nothing wrote the Deployment since,
 //! a "start the new image" would still be valid in the middle of the restore, and a "stop" after the abort has ended.
-use crate::api::{Direction, FENCE_ANNOTATION, Phase, Reason, Step};
+use crate::api::{
+    Direction, FENCE_ANNOTATION, Phase, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step,
+};
 use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::read_annotation;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::late_writes::may_write_late;
@@ -30,6 +32,7 @@ pub(crate) const DEF: StepDef = StepDef {
             templates: true,
             claim: rollback,
             lock: rollback,
+            record: rollback,
             leftovers: rollback,
             originals: CopyNeed::Always,
             ..Needs::default()
@@ -53,6 +56,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     }
     if !abort {
         ensure_backup(cx)?;
+        ensure_newest(cx)?;
         ensure_account(cx)?;
     }
     fence_targets(cx)?;
@@ -88,6 +92,30 @@ fn fence_lock(cx: &Context<'_>) -> Result<(), Next> {
             ),
         )
     })
+}
+
+/// The backup of an older upgrade is never put over what a newer one has made of the databases. One that began before
+/// there was a record has no row of its own, and only newer ones have.
+fn ensure_newest(cx: &Context<'_>) -> Result<(), Next> {
+    let record = require_known(&cx.observed.metadb.record, 2, Reason::MetaDbUnseen)?;
+    let Some(newest) = &record.newest_verdict else {
+        return Ok(());
+    };
+    let own = record.rows.iter().map(|row| row.ordinal).max();
+    // Rows that were lost are another matter: they are asked about wherever the record is held against the status.
+    let lost = own.is_none() && cx.status.internal.record_seq.is_some_and(|known| known > 0);
+    if newest.uid == cx.object.uid || lost || own >= Some(newest.ordinal) {
+        return Ok(());
+    }
+    Err(Next::Fail(Failure::with_advice(
+        Reason::NewerUpgrade,
+        format!(
+            "another upgrade (uid {}) ended on these databases after this one, and the backup of this one would take away what was done since; \
+             OMS was not stopped for this rollback, and no data was changed; roll that one back instead (kubectl get omsup -A shows uids with -o yaml), \
+             or let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it",
+            newest.uid
+        ),
+    )))
 }
 
 /// A rollback stops what runs only when there is something to go back to: weeks after a success the claim may be gone.

@@ -4,13 +4,15 @@
 //! is the same. Its exit status is not trusted; its completion banner is. A status of 0 without one is a question:
 //! see `confirming_init`.
 use crate::api::{InitRecord, OmsUpgradeStatus, Phase, Reason, Step};
-use crate::facts::{CopyNeed, InitState, Needs};
+use crate::facts::{CopyNeed, InitLog, InitState, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::init::{record_end, record_init};
+use crate::upgrade::parts::init_log::{describe_log, note_step};
 use crate::upgrade::parts::pods::find_running_pod;
+use crate::upgrade::parts::services::require_settled;
 use crate::upgrade::parts::shape::{Shape, require_shape};
 use crate::upgrade::parts::targets::{Target, read_targets};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -24,6 +26,7 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |_| Needs {
         templates: true,
+        programs: true,
         init: true,
         originals: CopyNeed::WhereMissing,
         ..Needs::default()
@@ -78,13 +81,22 @@ fn initialize(
         )
     })?;
     match init {
-        InitState::NotStarted => Err(Next::Do(Effect::StartInit(Box::new(run.clone())))),
-        InitState::Running => Err(Next::poll()),
-        InitState::Completed | InitState::Ended { .. } => Ok(record_end(draft, name, init)?),
+        InitState::NotStarted => {
+            require_settled(target)?;
+            Err(Next::Do(Effect::StartInit(Box::new(run.clone()))))
+        }
+        InitState::Running => {
+            note_step(draft, target.facts);
+            Err(Next::poll())
+        }
+        InitState::Completed | InitState::Ended { .. } => {
+            Ok(record_end(draft, target.facts, init)?)
+        }
         InitState::Vanished => Err(Next::fail(
             Reason::InitInterrupted,
             format!(
-                "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown"
+                "docker_init.sh in {name} vanished before it ended: how far the schema got is unknown; {}",
+                describe_log(&target.facts.init_log)
             ),
         )),
     }
@@ -109,6 +121,7 @@ fn begin_run(
             ),
         ));
     }
+    require_settled(target)?;
     let attempt = failed.map_or(1, |failed| failed.attempt + 1);
     if !cx.status.internal.init_runs.is_empty() {
         // The time that is over was that of another run.
@@ -133,8 +146,12 @@ fn require_container(target: &Target<'_>, run: &InitRecord) -> Result<(), Next> 
     Err(Next::fail(
         Reason::InitInterrupted,
         format!(
-            "the container of {} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown",
-            target.original.name
+            "the container of {} was restarted or replaced while docker_init.sh ran in it: how far the schema got is unknown; {}",
+            target.original.name,
+            describe_log(&InitLog {
+                step: target.facts.init_log.step.or(run.step),
+                ..target.facts.init_log.clone()
+            })
         ),
     ))
 }

@@ -3,7 +3,7 @@ use crate::api::{
     CheckName, HaOriginal, OmsUpgradeStatus, Originals, Phase, PlanStatus, ProjectRecord, Reason,
     Step, Target, TargetOriginal,
 };
-use crate::facts::{Fact, Needs, TargetFacts};
+use crate::facts::{Needs, TargetFacts};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
 use crate::protocol::sentence::join_clause;
@@ -48,20 +48,27 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     take_lock(cx)?;
     let originals = capture_originals(cx)?;
     begin_record(cx, draft)?;
+    let report = cx.observed.progress.as_result();
     // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
-    if let Fact::Unknown(reason) = &cx.observed.progress
+    let unread = match report {
+        Err(reason) => Some(format!(
+            "the progress of the projects cannot be read: {reason}"
+        )),
+        Ok(report) => report
+            .unread
+            .first()
+            .map(|one| format!("the progress of {} cannot be read: {}", one.key, one.reason)),
+    };
+    if let Some(message) = unread
         && is_required(cx, CheckName::ProjectsInSync)
     {
-        return Err(Next::trouble(
-            2,
-            Reason::ProjectsUnseen,
-            format!("the progress of the projects cannot be read: {reason}"),
-        ));
+        return Err(Next::trouble(2, Reason::ProjectsUnseen, message));
     }
-    let progress = cx.observed.progress.known();
-    draft.internal.projects = list_watched(progress.map(Vec::as_slice).unwrap_or_default());
-    draft.internal.unwatched_projects =
-        progress.map(|all| count_unwatched(all, draft.internal.projects.len()));
+    let seen = report.map(|report| report.seen.as_slice());
+    draft.internal.projects = list_watched(seen.unwrap_or_default());
+    draft.internal.unwatched_projects = report
+        .ok()
+        .map(|report| count_unwatched(report, draft.internal.projects.len()));
     draft.internal.originals = Some(originals);
     draft.started_time = Some(cx.now.clone());
     draft.plan.iter_mut().for_each(PlanStatus::shorten);

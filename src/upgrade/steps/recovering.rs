@@ -75,7 +75,7 @@ fn watch_projects(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), 
     }
     match cx.observed.progress.as_result() {
         Err(why) => return Err(hold_open(cx, draft, Some(why))),
-        Ok(progress) => follow(draft, progress),
+        Ok(report) => follow(draft, &report.seen),
     }
     if is_open(draft) {
         return Err(hold_open(cx, draft, None));

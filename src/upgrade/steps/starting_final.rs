@@ -5,12 +5,15 @@ use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::Next;
+use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::init::{
     await_confirmation, blame_unconfirmed_init, record_end, record_init,
 };
+use crate::upgrade::parts::init_log::note_step;
 use crate::upgrade::parts::pods::find_running_pod;
-use crate::upgrade::parts::services::{await_services, lacks_program};
+use crate::upgrade::parts::services::{
+    await_services, find_fatal_program, lacks_program, require_settled,
+};
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::targets::Target;
 use crate::upgrade::parts::templates::refuse_old_image;
@@ -56,6 +59,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     if let Err(next) = await_services(cx, &targets) {
         help_with_init(cx, draft, &targets)?;
+        give_up_on_fatal(cx, &targets)?;
         return Err(next);
     }
     await_confirmation(cx, draft, &targets)?;
@@ -86,6 +90,41 @@ fn help_with_init(
     Ok(())
 }
 
+/// supervisord starts a program that is FATAL no more, so nothing is left to wait for once `docker_init.sh`, which
+/// restarts all of them, has run once more in this very pod. Two looks must show it: the first one may have read the
+/// programs before the script had restarted them.
+fn give_up_on_fatal(cx: &Context<'_>, targets: &[Target<'_>]) -> Result<(), Next> {
+    for target in targets {
+        let name = &target.original.name;
+        let (Ok(pod), Some(program)) = (find_running_pod(target), find_fatal_program(cx, target))
+        else {
+            continue;
+        };
+        let mut runs = cx.status.internal.init_runs.iter();
+        let ran = runs.any(|run| &run.target == name && run.pod_uid == pod.uid);
+        let ended = matches!(
+            target.facts.init,
+            Fact::Known(InitState::Completed | InitState::Ended { .. })
+        );
+        if !ran || !ended {
+            continue;
+        }
+        let message = format!(
+            "{} of {name} is FATAL after a normal start and after docker_init.sh ran once more: supervisord does not try it again; before the \
+             upgrade it was RUNNING",
+            program.name
+        );
+        let mut told = cx.status.waiting.iter();
+        if !told.any(|told| told.reason == Reason::ProgramFatal) {
+            return Err(Next::trouble(1, Reason::ProgramFatal, message));
+        }
+        let log = "its log under /home/admin/logs tells why";
+        let failure = Failure::new(Reason::ProgramFatal, format!("{message}; {log}"));
+        return Err(Next::Fail(blame_unconfirmed_init(cx, failure)));
+    }
+    Ok(())
+}
+
 /// The script has run once more in this pod.
 fn run_init_again(
     cx: &Context<'_>,
@@ -94,24 +133,31 @@ fn run_init_again(
     pod: &PodFacts,
 ) -> Result<(), Next> {
     let name = &target.original.name;
+    // What is missing is told meanwhile.
+    let is_settled = require_settled(target).is_ok();
     let mut runs = cx.status.internal.init_runs.iter();
     let record = runs.find(|record| &record.target == name);
     let run = match record {
         Some(record) if record.pod_uid == pod.uid => match &target.facts.init {
+            Fact::Known(InitState::NotStarted) if !is_settled => return Ok(()),
             Fact::Known(InitState::NotStarted) => record.clone(),
             Fact::Known(end @ (InitState::Completed | InitState::Ended { .. })) => {
-                return Ok(record_end(draft, name, end)?);
+                return Ok(record_end(draft, target.facts, end)?);
             }
             _ => {
+                note_step(draft, target.facts);
+                let step = target.facts.init_log.step;
                 return Err(Next::trouble(
                     1,
                     Reason::InitOnceMore,
                     format!(
-                        "the programs of {name} did not come up by themselves: docker_init.sh runs once more"
+                        "the programs of {name} did not come up by themselves: docker_init.sh runs once more{}",
+                        step.map_or_else(String::new, |step| format!(", at step {step}"))
                     ),
                 ));
             }
         },
+        _ if !is_settled => return Ok(()),
         former => {
             let attempt = former.map_or(1, |former| former.attempt + 1);
             record_init(draft, name, pod, attempt)

@@ -1,14 +1,14 @@
 //! The new version starts for its initialisation. Pure.
 //!
 //! OMS upgrade guide, single node, step 4.
-use crate::api::{Phase, Reason, Step};
+use crate::api::{Phase, Step};
 use crate::facts::{CopyNeed, Needs};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::pods::find_running_pod;
-use crate::upgrade::parts::services::require_programs;
+use crate::upgrade::parts::services::require_settled;
 use crate::upgrade::parts::start::bring_up;
 use crate::upgrade::parts::templates::refuse_old_image;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -44,17 +44,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
         }
         refuse_old_image(cx, target, pod)?;
         // A container runs before its own start is done; `docker_init.sh` in the middle of that fails.
-        // supervisord is the last thing that the start brings up.
-        if require_programs(target)?.is_empty() {
-            return Err(Next::trouble(
-                1,
-                Reason::SupervisorStarting,
-                format!(
-                    "supervisord of {} does not answer yet",
-                    target.original.name
-                ),
-            ));
-        }
+        require_settled(target)?;
     }
     Ok(Step::Initializing)
 }

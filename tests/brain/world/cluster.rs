@@ -2,6 +2,29 @@
 use super::*;
 
 impl World {
+    pub fn list_sessions(&self) -> Vec<ForeignSession> {
+        let up = self.nodes.iter().any(|node| node.pod.is_some());
+        let own = self.oms_comes_from.filter(|_| up).into_iter();
+        let mut all: Vec<ForeignSession> = own
+            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
+            .collect();
+        all.extend(self.strangers.iter().cloned());
+        all
+    }
+
+    /// What is not said otherwise is stored as it is sent.
+    pub fn rehearse(&self) -> Vec<RehearsalFacts> {
+        let tell = |act: RehearsedAct| {
+            let told = self.rehearsed.iter().find(|(known, _)| *known == act);
+            let outcome = told.map(|(_, outcome)| outcome.clone());
+            RehearsalFacts {
+                act,
+                outcome: outcome.unwrap_or(Rehearsed::Taken(vec![])),
+            }
+        };
+        RehearsedAct::ALL.into_iter().map(tell).collect()
+    }
+
     /// Before the upgrade projects keep up while OMS runs.
     pub fn replicate(&mut self) {
         self.checkpoint = self.read_checkpoint();
@@ -156,25 +179,34 @@ impl World {
                 node.init = InitState::Vanished;
             } else if trouble.init_kills {
                 node.init = InitState::Vanished;
+                node.init_log = build_init_log("waiting for table lock");
                 node.pod.as_mut().unwrap().restarts += 1;
             } else if trouble.init_fails {
-                node.init = InitState::Ended {
-                    code: 1,
-                    last_lines: vec![],
-                };
+                node.init = InitState::Ended { code: 1 };
+                node.init_log = build_init_log("ERROR 1060 (42S21): Duplicate column name");
             } else if trouble.init_lies || trouble.init_silent {
-                node.init = InitState::Ended {
-                    code: 0,
-                    last_lines: vec!["[步骤 5/5] 完成".into(), "bye".into()],
-                };
+                node.init = InitState::Ended { code: 0 };
+                node.init_log = build_init_log("bye");
                 if !trouble.init_lies {
                     self.schema = Schema::New;
                 }
             } else {
                 node.init = InitState::Completed;
+                node.init_log = InitLog::default();
                 self.schema = Schema::New;
             }
             self.writes += 1;
         }
+    }
+}
+
+/// As many lines of a log as the container shows at most, and what it came to.
+fn build_init_log(end: &str) -> InitLog {
+    let mut last_lines = vec!["正在初始化元信息库".repeat(4); 8];
+    last_lines.push("【步骤五】初始化 OMS 资源标签和资源组".into());
+    last_lines.push(end.into());
+    InitLog {
+        step: Some(5),
+        last_lines,
     }
 }

@@ -1,6 +1,7 @@
 //! The world as the operator sees it.
 use super::jobs::lost;
 use super::*;
+use oms_operator::metadb::record::RecordFact;
 
 impl World {
     pub fn observe(&self) -> Observed {
@@ -188,6 +189,12 @@ impl World {
                 .filter(|row| row.uid == self.uid)
                 .cloned()
                 .collect(),
+            newest_verdict: self
+                .record
+                .iter()
+                .filter(|row| matches!(row.fact, RecordFact::Verdict { .. }))
+                .max_by_key(|row| row.ordinal)
+                .cloned(),
             ..UpgradeRecord::default()
         });
         let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
@@ -200,17 +207,7 @@ impl World {
         observed
     }
 
-    fn list_sessions(&self) -> Vec<ForeignSession> {
-        let up = self.nodes.iter().any(|node| node.pod.is_some());
-        let own = self.oms_comes_from.filter(|_| up).into_iter();
-        let mut all: Vec<ForeignSession> = own
-            .flat_map(|host| [session(host, Some("oms_rm")), session(host, None)])
-            .collect();
-        all.extend(self.strangers.iter().cloned());
-        all
-    }
-
-    fn observe_progress(&self, key: ProjectKey) -> Fact<Vec<ProjectProgress>> {
+    fn observe_progress(&self, key: ProjectKey) -> Fact<ProgressReport> {
         if self.trouble.unwatched {
             return Fact::Unknown("OMS answered HTTP 404".into());
         }
@@ -238,7 +235,39 @@ impl World {
         if self.trouble.paused_beside {
             all.push(paused);
         }
-        Fact::Known(all)
+        let unread = self.trouble.project_unread.then(|| UnreadProject {
+            key: ProjectKey {
+                kind: ProjectKind::Sync,
+                id: "p_9".into(),
+            },
+            reason: "OMS answered HTTP 500".into(),
+        });
+        all.extend(self.others.iter().cloned());
+        Fact::Known(ProgressReport {
+            seen: all,
+            unread: unread.into_iter().collect(),
+        })
+    }
+
+    /// On an upgrade start nobody starts it; in a version that cannot run on the schema it ends at once, and
+    /// supervisord does not try it again.
+    fn tell_console(&self, node: &Node, pod: &Pod) -> ProgramState {
+        let trouble = self.trouble;
+        let helped = node.init_pod == pod.number
+            && matches!(
+                node.init,
+                InitState::Completed | InitState::Ended { code: 0 }
+            );
+        let needs_help = trouble.programs_need_init && !helped;
+        match pod.kind {
+            _ if pod.up => ProgramState::Running,
+            TemplateKind::Upgrade => ProgramState::Stopped,
+            TemplateKind::Final if self.schema != Schema::New => ProgramState::Fatal,
+            TemplateKind::Final if trouble.console_dead || needs_help => ProgramState::Fatal,
+            // It came up too slowly once, and is tried again.
+            TemplateKind::Final => ProgramState::Backoff,
+            _ => ProgramState::Starting,
+        }
     }
 
     fn observe_node(&self, node: &Node, needs: &Needs) -> TargetFacts {
@@ -264,10 +293,6 @@ impl World {
                 ..observe_pod(pod, self.trouble)
             })
             .collect();
-        let state = |up: bool| match up {
-            true => ProgramState::Running,
-            false => ProgramState::Starting,
-        };
         let programs = node.pod.as_ref().filter(|pod| pod.running).map(|pod| {
             [
                 "nginx",
@@ -281,7 +306,11 @@ impl World {
                 state: match program {
                     "oms_console" if pod.console_stopped => ProgramState::Stopped,
                     program if self.trouble.fatal_program == Some(program) => ProgramState::Fatal,
-                    program => state(pod.up || program != "oms_console"),
+                    program if self.trouble.starting_program == Some(program) => {
+                        ProgramState::Starting
+                    }
+                    "oms_console" => self.tell_console(node, pod),
+                    _ => ProgramState::Running,
                 },
                 pid: (program != "oms_console" || pod.up && !pod.console_stopped)
                     .then_some(pod.console_pid),
@@ -314,8 +343,16 @@ impl World {
                 Some(run) if run.attempt == node.init_attempt => Fact::Known(node.init.clone()),
                 _ => Fact::Known(InitState::NotStarted),
             },
+            init_log: match record {
+                Some(run) if run.attempt == node.init_attempt => node.init_log.clone(),
+                _ => InitLog::default(),
+            },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            rehearsals: match needs.rehearsal && !node.gone {
+                true => self.rehearse(),
+                false => vec![],
+            },
         }
     }
 }

@@ -194,7 +194,9 @@ impl World {
                     node.init_attempt < attempt || node.init == InitState::NotStarted,
                     "docker_init.sh twice under one name"
                 );
+                assert_eq!(self.trouble.starting_program, None, "a program is STARTING");
                 node.init = InitState::Running;
+                node.init_log = InitLog::default();
                 node.init_attempt = attempt;
                 let pod = node.pod.as_ref().unwrap();
                 assert_ne!(

@@ -13,9 +13,9 @@ def wait_unconfirmed(lab, upgrade):
     upgrade.wait_stalled("InitUnconfirmed", 300)
     status = upgrade.status()
     message = status["stall"]["message"]
-    for word in ("oms", "spec.accept", "action: RollBack", "oms-backup", "HA stays off", "[5/5]"):
+    for word in ("oms", "spec.accept", "action: RollBack", "oms-backup", "HA stays off", "【步骤五】"):
         assert word in message, f"the stall does not say {word!r}: {message}"
-    assert "[5/5]" in str(status["internal"]["initRuns"][0]["unconfirmed"]["lastLines"]), status["internal"]["initRuns"]
+    assert "【步骤五】" in str(status["internal"]["initRuns"][0]["unconfirmed"]["lastLines"]), status["internal"]["initRuns"]
     assert condition(upgrade.watch.last(), "SchemaInitialized")["reason"] == "Unconfirmed"
     state = lab.state()
     assert not state["ha"]["enabled"], "HA is on although nobody said that the init is complete"

@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 22] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 23] {
     let Needs {
         claim,
         prepulls,
@@ -78,6 +78,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 22] {
         fingerprint,
         cgroup,
         rivals,
+        rehearsal,
     } = needs;
     [
         (claim, "claim"),
@@ -108,6 +109,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 22] {
         (fingerprint, "schema"),
         (cgroup, "cgroup version of the nodes"),
         (rivals, "other upgrades"),
+        (rehearsal, "dry runs of its writes"),
     ]
 }
 

@@ -276,8 +276,10 @@ class Process:
 class Container(Process):
     """One OMS container: image version, mounts of its node, environment."""
 
-    def __init__(self, ground, version, upgrade=False, environment=(), mounts=None, config=None, address="10.99.0.1"):
+    def __init__(self, ground, version, upgrade=False, environment=(), mounts=None, config=None, certificates=None,
+                 address="10.99.0.1"):
         self.ground, self.address = ground, address
+        self.console = "https" if certificates else "http", dict(environment).get("STANDIN_CONSOLE_PORT", 8089)
         folder = tempfile.mkdtemp(prefix="container-", dir=ground.folder)
         config_file = os.path.join(folder, "config.yaml")
         _write_private(config_file, json.dumps(config or ground.config))
@@ -286,6 +288,8 @@ class Container(Process):
             source = os.path.join(ground.folder, f"mounts-{address}", (mounts or {}).get(name, name))
             os.makedirs(source, exist_ok=True)
             binds[target] = source
+        for name, source in zip(("crt", "key"), certificates or ()):
+            binds[f"etc/pki/nginx/oms_server.{name}"] = source
         given = {"OMS_HOST_IP": address, **dict(environment)}
         if upgrade:
             given["IS_UPGRADE"] = "true"
@@ -302,9 +306,11 @@ class Container(Process):
         lines = self.exec("supervisorctl", "status").stdout.splitlines()
         return {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
 
-    def http(self, path, method="GET", body=None, port=8089, user=True):
-        """(status, parsed body) of a request from inside."""
-        command = ["curl", "-s", "-m", "5", "-X", method, "-w", "\n%{http_code}", f"http://127.0.0.1:{port}{path}"]
+    def http(self, path, method="GET", body=None, port=None, user=True, scheme=None):
+        """(status, parsed body) of a request from inside; of the console, unless a port is given."""
+        scheme = scheme or ("http" if port else self.console[0])
+        port = port or self.console[1]
+        command = ["curl", "-s", "-k", "-m", "5", "-X", method, "-w", "\n%{http_code}", f"{scheme}://127.0.0.1:{port}{path}"]
         if user:
             command += ["-u", f"{CONSOLE['user']}:{CONSOLE['password']}"]
         if body is not None:

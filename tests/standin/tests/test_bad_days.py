@@ -7,6 +7,7 @@ from box import COMMAND, EYE, wait_for
 from case import DOWN, HA, NEW, OLD, Case
 
 BANNER = "【结束】全部初始化步骤执行成功"
+STEPS = ("【步骤一】", "【步骤二】", "【步骤三】", "【步骤四】", "【步骤五】")
 ENGLISH = "# [Completed] All initialization steps are executed."
 
 
@@ -46,6 +47,28 @@ class InitDays(Case):
         result = self.init(self.container)
         self.assertEqual((result.returncode, result.stdout.rstrip().rpartition("\n")[2]), (0, ENGLISH))
         self.assertNotIn(BANNER, result.stdout)
+        for step in STEPS:
+            self.assertNotIn(step, result.stdout)
+        self.assertIn("[Step 5]", result.stdout)
+        self.assert_rules()
+
+    def test_text_is_another_one(self):
+        self.bad_day("init-text", "initialised to the end")
+        result = self.init(self.container)
+        self.assertEqual((result.returncode, result.stdout.rstrip().rpartition("\n")[2]), (0, "initialised to the end"))
+        self.assertEqual([step for step in STEPS if step not in result.stdout], [])
+        self.assertNotIn(BANNER, result.stdout)
+
+    def test_python2(self):
+        """Chinese text to an output that counts as ASCII ends the script at its first heading, and says so in its log."""
+        self.bad_day("init-python2")
+        result = self.init(self.container)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("UnicodeEncodeError: 'ascii' codec can't encode", result.stdout)
+        self.assertEqual(self.state()["schema"], OLD)
+        told = self.container.exec("env", "PYTHONIOENCODING=utf-8", "bash", "/root/docker_init.sh")
+        self.assertIn(BANNER, told.stdout)
+        self.assertEqual(self.state()["schema"], NEW)
         self.assert_rules()
 
     def test_text_is_missing(self):
@@ -54,7 +77,7 @@ class InitDays(Case):
         self.assertEqual(result.returncode, 0)
         self.assertNotIn(BANNER, result.stdout)
         self.assertNotIn(ENGLISH, result.stdout)
-        self.assertIn("[5/5]", result.stdout)
+        self.assertIn(STEPS[-1], result.stdout)
         self.assertEqual(self.state()["schema"], NEW)
         self.assert_rules()
 

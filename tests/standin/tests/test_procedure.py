@@ -1,7 +1,28 @@
 """The documented procedure, there and back: a clean journal, no gap, the content that must be there."""
 
+import os
+
+import images
 from box import wait_for
 from case import NEW, OLD, Case
+
+
+CERTIFICATES = os.path.join(images.ROOT, "tests", "oms_http", "certificates")
+
+
+class Console(Case):
+    def test_with_certificates_it_speaks_https_only(self):
+        files = [os.path.join(CERTIFICATES, name) for name in ("own.pem", "server.key")]
+        old = self.ground.start(OLD, certificates=files).wait_healthy()
+        self.assertEqual(old.http("/oms/health", scheme="http", port=8089)[0], 400)
+        self.set_ha(old, enable=False)
+        self.assertFalse(self.state()["ha"]["enabled"])
+        self.assert_rules()
+
+    def test_on_another_port(self):
+        old = self.ground.start(OLD, environment={"STANDIN_CONSOLE_PORT": "18089"}).wait_healthy()
+        self.assertEqual(old.http("/oms/health", port=8089)[0], 0)
+        self.assert_rules()
 
 
 class Procedure(Case):

@@ -15,6 +15,7 @@ mod probe;
 mod projects;
 mod records;
 mod sessions;
+mod stored;
 pub(crate) mod targets;
 mod verdict;
 
@@ -38,6 +39,7 @@ use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
 use crate::upgrade::steps::preflight::probe::{Probing, check_probe};
 use crate::upgrade::steps::preflight::projects::check_projects;
 use crate::upgrade::steps::preflight::records::check_records;
+use crate::upgrade::steps::preflight::stored::check_stored;
 use crate::upgrade::steps::preflight::targets::{
     check_targets, is_claimed, judge_owner, judge_restart,
 };
@@ -66,6 +68,7 @@ pub(crate) const DEF: StepDef = StepDef {
         lock: true,
         cgroup: true,
         rivals: true,
+        rehearsal: true,
         leftovers: true,
         ..Needs::default()
     },
@@ -149,6 +152,7 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
             found.push(Found::new(id, &target.name, judge(cx, index)));
         }
     }
+    found.extend(check_stored(cx));
     found.extend(check_health(cx));
     found.extend(check_projects(cx));
     found.extend(check_probe(cx, probing));

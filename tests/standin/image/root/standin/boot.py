@@ -20,6 +20,7 @@ import rules
 import schema
 from metadb import MetaDb
 
+CERTIFICATE, KEY = "/etc/pki/nginx/oms_server.crt", "/etc/pki/nginx/oms_server.key"
 CONSOLE_INI = "/etc/supervisor/conf.d/oms_console.ini"
 PROGRAM_INIS = ("oms_console.ini", "drc_cm.ini", "drc_supervisor.ini")
 DIE_AT_ONCE = signal.SIGUSR2  # sent by docker_init.sh on the day "init-kills-container"
@@ -47,6 +48,17 @@ def prepare_programs(db, journal, for_upgrade):
             journal.event("NeedsSecondInit", "programs wait for docker_init.sh")
             for file in PROGRAM_INIS:
                 set_autostart(file, False)
+
+
+def prepare_nginx():
+    """Where nginx listens. With certificates it speaks HTTPS and nothing else; people change its port."""
+    port = os.environ.get("STANDIN_CONSOLE_PORT", "8089")
+    lines = [f"listen {port};"]
+    if os.path.exists(CERTIFICATE) and os.path.exists(KEY):
+        lines = [f"listen {port} ssl;", f"ssl_certificate {CERTIFICATE};", f"ssl_certificate_key {KEY};",
+                 "ssl_protocols TLSv1.2;"]
+    with open("/etc/nginx/oms_listen.conf", "w", encoding="ascii") as stream:
+        stream.write("\n".join(lines) + "\n")
 
 
 def start(db, journal, config):
@@ -134,6 +146,7 @@ def main():
         instance = start(db, journal, config)
     except rules.Refused as refusal:
         sys.exit(f"refused to start: {refusal}")
+    prepare_nginx()
     child = subprocess.Popen(["supervisord", "-n", "-c", "/etc/supervisor/supervisord.conf"])
     watch(db, journal, instance, config, child)
     if not STOP.is_set():

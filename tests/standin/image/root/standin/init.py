@@ -11,14 +11,41 @@ import journal as journals
 import schema
 from metadb import MetaDb
 
-# By value of the bad day "init-text"; the first one is that of the Chinese pages, the second one that of their translation.
-TEXTS = {None: "【结束】全部初始化步骤执行成功", "english": "# [Completed] All initialization steps are executed.", "none": None}
+# Headings of the steps and the end, by language: those of the Chinese pages (V3.3.1, deploy on a single node), and those of
+# their translation.
+CHINESE = ("# 【步骤一】校验 config.yaml 配置文件", "# 【步骤二】创建 OMS 元信息库", "# 【步骤三】创建 OMS 各组件的配置文件",
+           "# 【步骤四】重启 OMS 所有组件（大约需要两分钟，请耐心等待）", "# 【步骤五】初始化 OMS 资源标签和资源组",
+           "# 【结束】全部初始化步骤执行成功")
+ENGLISH = ("# [Step 1] Verify the config.yaml configuration file.", "# [Step 2] Create the OMS MetaDB.",
+           "# [Step 3] Create the configuration files for OMS components.",
+           "# [Step 4] Restart all OMS components. This step takes about two minutes to complete.",
+           "# [Step 5] Initialize OMS resource tags and resource groups.",
+           "# [Completed] All initialization steps are executed.")
+# By value of the bad day "init-text"; any other value is an end of its own behind Chinese steps.
+TEXTS = {None: CHINESE, "english": ENGLISH, "none": CHINESE[:-1] + (None,)}
 EXIT_FAILED, EXIT_LYING = 1, 90
 PROGRAMS = ("nginx", "oms_console", "oms_drc_cm", "oms_drc_supervisor", "sshd")
 
 
 class HalfWay(Exception):
     """The bad day "init-fails-half-way"."""
+
+
+def choose_texts(journal):
+    """Headings and end, as the bad day wants them."""
+    wanted = journal.bad_day("init-text")
+    return TEXTS.get(wanted) or CHINESE[:-1] + (wanted,)
+
+
+def announce(journal, number):
+    """Heading of a step. On the day "init-python2" its output is ASCII unless told otherwise, as that of a Python 2 behind a
+    pipe or in the locale C is."""
+    text = choose_texts(journal)[number - 1]
+    told = os.environ.get("PYTHONIOENCODING", "").lower().startswith("utf")
+    if text and journal.bad_day("init-python2") and not told:
+        text.encode("ascii")
+    if text:
+        print(text, flush=True)
 
 
 def say(text):
@@ -79,10 +106,12 @@ def add_resource(db, journal):
 def initialise(db, journal, config):
     """The documented five steps."""
     pause = float(journal.bad_day("init-slow") or journal.setting("init-seconds")) / 4
-    say("# [1/5] oms_cluster_config --check config.yaml")
+    announce(journal, 1)
+    say("oms_cluster_config --check config.yaml")
     if journal.node not in map(str, config["cm_nodes"]):
         raise HalfWay(f"OMS_HOST_IP {journal.node} is not in cm_nodes")
-    say("# [2/5] oms_init_manager --init-db")
+    announce(journal, 2)
+    say("oms_init_manager --init-db")
     schema_before = schema.state(db)
     if identity.is_new(journal.version):
         if schema_before == "none":
@@ -92,15 +121,18 @@ def initialise(db, journal, config):
         schema.create(db)
     else:
         raise HalfWay(f"schema is {schema_before}, newer than this version")
-    say("# [3/5] oms_init_manager --init-config-file")
+    announce(journal, 3)
+    say("oms_init_manager --init-config-file")
     for file in boot.PROGRAM_INIS:
         boot.set_autostart(file, True)
-    say("# [4/5] supervisorctl restart " + " ".join(PROGRAMS))
+    announce(journal, 4)
+    say("supervisorctl restart " + " ".join(PROGRAMS))
     # these five are all there are; by "all" they restart side by side
     for command in (["update"], ["restart", "all"]):
         control(command)
     time.sleep(pause)
-    say("# [5/5] oms_cluster_manager add_resource")
+    announce(journal, 5)
+    say("oms_cluster_manager add_resource")
     add_resource(db, journal)
 
 
@@ -113,7 +145,7 @@ def main():
     try:
         initialise(db, journal, config)
     except Exception as error:
-        say(f"[Failed] {error}")
+        say(f"[Failed] {type(error).__name__}: {error}".encode("ascii", "backslashreplace").decode())
         lies = journal.bad_day("init-exit-lies")
         db.run(f"UPDATE {journals.NAME}.inits SET finished = %s, outcome = %s WHERE id = %s", time.time(),
                "lied" if lies else "failed", run)
@@ -121,9 +153,7 @@ def main():
         return EXIT_LYING if lies else EXIT_FAILED
     db.run(f"UPDATE {journals.NAME}.inits SET finished = %s, outcome = %s WHERE id = %s", time.time(), outcome, run)
     journal.event("InitFinished", outcome)
-    text = TEXTS[journal.bad_day("init-text")]
-    if text:
-        print(text, flush=True)
+    announce(journal, 6)
     return 0
 
 
