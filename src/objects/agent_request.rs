@@ -1,13 +1,13 @@
 //! What a Job's agent is asked. Pure.
 use super::names::backup_directory;
-use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Timeouts, Verification};
+use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step, Timeouts, Verification};
 use crate::facts::AccountSource;
 use crate::metadb::read_address;
 use crate::objects::labels::Owner;
 use crate::objects::tls::describe_tls;
 use crate::oms::installation::Installation;
 use crate::protocol::request::{
-    Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore,
+    Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore, VerifyExtent,
 };
 
 /// Seconds that a scratch restore may take with `verification: Auto`.
@@ -75,6 +75,10 @@ pub fn build_request(
         scratch_restore: ScratchRestore {
             mode,
             budget_seconds: SCRATCH_BUDGET,
+        },
+        verify_extent: match status.step {
+            Some(Step::FindingBackup) => VerifyExtent::Presence,
+            _ => VerifyExtent::Everything,
         },
         safety_copies: match role {
             JobRole::DropCopies => list_kept_copies(status),
@@ -171,6 +175,17 @@ mod tests {
             JobRole::Restore,
             1,
         );
+        // Before a rollback stops anything it only looks whether the backup is still there.
+        let looks = |step| {
+            let status = OmsUpgradeStatus {
+                step,
+                ..status.clone()
+            };
+            let role = JobRole::Verify;
+            build_request(owner, &spec(), &status, &installation, &account, role, 1).verify_extent
+        };
+        assert_eq!(looks(Some(Step::FindingBackup)), VerifyExtent::Presence);
+        assert_eq!(looks(Some(Step::VerifyingBackup)), VerifyExtent::Everything);
         assert_eq!(restore.restore_method, RestoreMethod::DropAndLoad);
         assert_eq!(restore.deadline_seconds, Some(3580));
         assert_eq!(restore.scratch_restore.mode, ScratchMode::Always);

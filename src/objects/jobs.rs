@@ -261,6 +261,7 @@ mod tests {
             lock: None,
             restore_method: Default::default(),
             scratch_restore: Default::default(),
+            verify_extent: Default::default(),
             safety_copies: vec![],
             probe: ProbeOptions::default(),
             deadline_seconds: None,

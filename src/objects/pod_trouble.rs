@@ -17,6 +17,9 @@ const END_PATIENCE: i64 = 15;
 /// Longest words of the kubelet or the scheduler that are told, bytes.
 const LONGEST: usize = 300;
 
+/// Label by which the Job controller says whose a pod is.
+const JOB_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
+
 /// Finalizer by which the Job controller counts its pods.
 const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
@@ -53,6 +56,28 @@ pub fn find_trouble(pod: &Pod, container: &str, now: i64) -> Option<PodTrouble> 
         kind: PodTroubleKind::NotBegun,
         message: format!(
             "{}: {why}; kubectl describe pod -n {} {} tells more",
+            name_place(pod),
+            read_namespace(pod),
+            read_name(pod)
+        ),
+    })
+}
+
+/// A pod whose Job is gone and which nobody has told to end: it works on by itself. `jobs` are the uids of the Jobs
+/// that there are. Nothing for a moment after its making: two lists are not of one moment.
+pub fn find_orphan(pod: &Pod, jobs: &[String], now: i64) -> Option<PodTrouble> {
+    let labels = pod.metadata.labels.as_ref();
+    let job = labels.and_then(|labels| labels.get(JOB_UID_LABEL))?;
+    let made = pod.metadata.creation_timestamp.as_ref()?.0.as_second();
+    let told = pod.metadata.deletion_timestamp.is_some() || now - made < END_PATIENCE;
+    if told || is_ended(pod) || jobs.contains(job) {
+        return None;
+    }
+    Some(PodTrouble {
+        kind: PodTroubleKind::Lost,
+        message: format!(
+            "{}: its Job was deleted without it (kubectl delete --cascade=orphan), and it works on until it comes to its end; to end it now: \
+             kubectl delete pod -n {} {}",
             name_place(pod),
             read_namespace(pod),
             read_name(pod)

@@ -110,3 +110,20 @@ fn a_pod_that_a_finalizer_keeps_says_whose() {
         "{runs}"
     );
 }
+
+#[test]
+fn a_pod_that_its_job_left_behind_says_so() {
+    let change = json!({"metadata": {"labels": {"batch.kubernetes.io/controller-uid": "j"}}});
+    let left = build_running(change);
+    let find = |pod: &Pod, jobs: &[String], now| find_orphan(pod, jobs, now).map(|one| one.message);
+    assert_eq!(find(&left, &["j".into()], 9999), None);
+    assert_eq!(find(&left, &[], 1014), None, "the lists are of two moments");
+    let told = find(&left, &["k".into()], 1015).unwrap();
+    assert!(
+        told.contains("its Job was deleted without it")
+            && told.contains("kubectl delete pod -n oms dump-x"),
+        "{told}"
+    );
+    // Of no Job: it pulls an image.
+    assert_eq!(find(&build_running(json!({})), &[], 9999), None);
+}

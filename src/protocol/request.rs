@@ -52,6 +52,9 @@ pub struct Request {
     /// Whether `verify` restores the dump into scratch databases.
     #[serde(default)]
     pub scratch_restore: ScratchRestore,
+    /// How much of a backup `verify` looks at.
+    #[serde(default, skip_serializing_if = "VerifyExtent::is_everything")]
+    pub verify_extent: VerifyExtent,
     /// The databases that `drop-safety-copies` drops: these and no others, and only where they are copies of this
     /// upgrade.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +185,23 @@ impl RestoreMethod {
     pub fn parse(word: &str) -> Option<Self> {
         let mut all = Self::ALL.iter().copied();
         all.find(|method| method.as_str() == word)
+    }
+}
+
+/// How much of a backup `verify` looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VerifyExtent {
+    /// Whatever makes it a backup: every byte, and a restore where that is asked for.
+    #[default]
+    Everything,
+    /// Whether it is still there: the manifest, and each file with its length. Reads the claim alone, in no time.
+    Presence,
+}
+
+impl VerifyExtent {
+    /// The default, which is not written: an agent that does not know the field does the same.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::Everything
     }
 }
 

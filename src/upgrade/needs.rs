@@ -2,6 +2,7 @@
 use crate::api::OmsUpgradeStatus;
 use crate::facts::{CopyNeed, Needs};
 use crate::upgrade::lost_status::is_lost;
+use crate::upgrade::parts::job::is_job_due;
 use crate::upgrade::steps::find_def;
 use crate::upgrade::witness::is_kept;
 
@@ -16,8 +17,11 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
     };
     let looks = (def.looks)(status);
     let kept = is_kept(status);
+    let job = def.job.or(looks.job);
     Needs {
-        job: def.job.or(looks.job),
+        job,
+        // No Job is made beside what is left of another one.
+        leftovers: looks.leftovers || job.is_some_and(|role| is_job_due(status, role)),
         record: looks.record || kept,
         lock: looks.lock || kept,
         ..looks

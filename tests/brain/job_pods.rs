@@ -144,3 +144,36 @@ fn a_way_back_says_which_pod_it_waits_for() {
     run(&mut world);
     expect(&world, Phase::Aborted);
 }
+
+/// Somebody deletes a Job with `--cascade=orphan`: its agent is at work, and no other one is made beside it.
+#[test]
+fn no_job_is_made_beside_a_pod_that_its_job_left_behind() {
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    for role in [
+        JobRole::Probe,
+        JobRole::Dump,
+        JobRole::Verify,
+        JobRole::Compare,
+        JobRole::Restore,
+    ] {
+        let mut world = World::new(1, true, trouble);
+        let attempt = strike(&mut world, role, |_| JobEnd::Running);
+        // It was seen to run.
+        world.run_pass();
+        world.jobs.get_mut(&role).unwrap().1 = JobEnd::Gone;
+        world.orphans.push(role);
+        settle(&mut world);
+        let told = read_waiting(&world.status);
+        assert!(
+            told.reason == "JobPodLost" && told.message.contains("pod orphan on node n1"),
+            "{role:?} {told:?}"
+        );
+        world.orphans.clear();
+        run(&mut world);
+        assert!(world.jobs[&role].0 > attempt, "{role:?} was not repeated");
+        expect(&world, Phase::RolledBack);
+    }
+}

@@ -147,6 +147,7 @@ fn an_absence_on_a_way_back_asks_nobody() {
     let back = [
         Step::StoppingJobs,
         Step::Fencing,
+        Step::FindingBackup,
         Step::DisablingHaForRollback,
         Step::StoppingNew,
         Step::Comparing,

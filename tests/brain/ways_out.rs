@@ -159,6 +159,38 @@ fn a_rollback_without_its_backup_leaves_oms_running() {
     ));
 }
 
+/// The claim is there and the backup is not: it is found out before anything is stopped, and a retry looks again.
+#[test]
+fn a_rollback_with_an_empty_claim_leaves_oms_running() {
+    let mut world = World::new(1, true, Trouble::default());
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    world.claim_empty = true;
+    world.ask(Action::RollBack);
+    for again in [false, true] {
+        if again {
+            retry(&mut world);
+        }
+        run(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "ManifestMismatch");
+        assert!(
+            stall.message.contains("PersistentVolumeClaim oms-backup")
+                && stall.message.contains("nothing was stopped")
+                && stall.message.contains("spec.retryRequest"),
+            "{stall:?}"
+        );
+        let pod = world.nodes[0].pod.as_ref().unwrap();
+        assert!(pod.up && pod.restarts == 0, "OMS was stopped");
+        assert!(world.ha_enabled(), "HA was switched off");
+        assert_eq!(world.status.step, Some(Step::FindingBackup));
+    }
+    world.claim_empty = false;
+    retry(&mut world);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+}
+
 /// The backup of an older upgrade never takes away what a newer one has made of the databases.
 #[test]
 fn a_rollback_of_an_older_upgrade_leaves_oms_running() {
@@ -303,6 +335,7 @@ fn an_outage_does_not_keep_oms_down() {
     for step in [
         Step::StoppingJobs,
         Step::Fencing,
+        Step::FindingBackup,
         Step::StoppingNew,
         Step::StartingOld,
     ] {

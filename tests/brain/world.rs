@@ -5,6 +5,7 @@ mod ends;
 mod jobs;
 mod observing;
 mod operator;
+mod own;
 
 pub use observing::session;
 
@@ -176,6 +177,8 @@ pub struct World {
     pub refused: Option<&'static str>,
     /// The effect that is carried out and changes nothing.
     pub ineffective: Option<&'static str>,
+    /// Attempts of Jobs that were deleted without their pods, which work on.
+    pub orphans: Vec<JobRole>,
     /// The pod of a Job that was deleted is still there, on a node that does not answer.
     pub pod_stays: bool,
     /// Pods of targets that are told to end do not.
@@ -185,6 +188,8 @@ pub struct World {
     /// Containers of others that run on in the pods of Jobs.
     pub helpers: Vec<String>,
     pub claim_gone: bool,
+    /// Somebody emptied the claim, or made another one under its name.
+    pub claim_empty: bool,
     /// No Secret holds the account of the MetaDB.
     pub account_gone: bool,
     /// The image as it was pulled for the upgrade.
@@ -276,11 +281,13 @@ impl World {
             progress: None,
             refused: None,
             ineffective: None,
+            orphans: vec![],
             pod_stays: false,
             keeps_pods: false,
             refuses_pods: None,
             helpers: vec![],
             claim_gone: false,
+            claim_empty: false,
             account_gone: false,
             digest: None,
             metadb_host: "metadb".into(),

@@ -46,6 +46,8 @@ pub enum Event {
     AgentEnds(String, End),
     /// Somebody deletes a Job of ours.
     JobDeleted(String),
+    /// Somebody deletes a Job of ours and leaves its pods behind.
+    JobOrphans(String),
     /// Somebody scales a target up.
     Reverted(String),
     /// Somebody names the other image in a target, and has it run (`kubectl apply`, Argo CD).
@@ -84,6 +86,7 @@ impl Event {
                 | Self::NodeLost(_)
                 | Self::AgentEnds(..)
                 | Self::JobDeleted(_)
+                | Self::JobOrphans(_)
                 | Self::Reverted(_)
                 | Self::Applied(_)
                 | Self::ScaledDown(_)
@@ -227,6 +230,9 @@ impl World {
             }
         }
         for job in self.list("jobs") {
+            if !self.find_job_pods(&job).is_empty() && !self.is_job_over(&job) {
+                events.push(Event::JobOrphans(job.clone()));
+            }
             events.push(Event::JobDeleted(job));
         }
         for target in self.list("deployments") {
@@ -356,6 +362,7 @@ impl World {
                     self.finish_agent(pod, &job, *end);
                 }
             }
+            Event::JobOrphans(job) => self.delete_object("jobs", job, Some("Orphan")),
             Event::JobDeleted(job) => self.delete_object("jobs", job, Some("Background")),
             Event::Reverted(target) => {
                 self.stranger = true;

@@ -147,21 +147,6 @@ fn seek(runner: &Runner, name: &str, world: &World, mended: &World, told: &mut T
     }
 }
 
-/// Whoever applied another image before the line brings image and databases back as they were.
-fn take_back(world: &mut World, before: &World) {
-    for target in world.list("deployments") {
-        let template = before
-            .get("deployments", &target)
-            .map(|one| one["spec"]["template"].clone());
-        world.edit("deployments", &target, |one| {
-            one["spec"]["template"] = template.unwrap_or_default();
-        });
-    }
-    world.db.schema = before.db.schema;
-    world.db.content = before.db.content;
-    world.touched = false;
-}
-
 /// A standstill names what is really wrong, not what follows from it.
 fn check_culprit(name: &str, damage: &Damage, world: &World, told: &mut Told) {
     if !world.status("/stall").is_some_and(Value::is_object) {
@@ -335,12 +320,7 @@ fn explore_standstills(every: usize) {
             world.mishaps = 0;
             let name = format!("{event:?} ({way} {step})");
             let world = rest(&runner, world);
-            let mut mended = world.clone();
-            if matches!(event, Event::Applied(_)) && world.status("/pointOfNoReturnTime").is_none()
-            {
-                take_back(&mut mended, &start);
-            }
-            seek(&runner, &name, &world, &mended, &mut told);
+            seek(&runner, &name, &world, &world, &mut told);
         }
     }
     for exit in &told.exits {

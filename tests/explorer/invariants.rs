@@ -1,5 +1,6 @@
 //! What must hold: rules for single acts, rules for every world, rules for worlds at their end.
 //! Judged from the world alone, never from the operator's word.
+use super::cluster::PodKind;
 use super::store::Ask;
 use super::world::{InitEnd, NEW_IMAGE, OLD_IMAGE, QUERY_TIMEOUT, Schema, Version, World};
 use oms_operator::controller::CallSite;
@@ -39,15 +40,15 @@ impl World {
         if self.late_job.as_deref() == Some(job) {
             return;
         }
+        // Also those whose Job is gone.
         let running = self
-            .list("jobs")
+            .list("pods")
             .iter()
-            .filter(|job| {
-                Some(*job) != self.late_job.as_ref()
-                    && self
-                        .find_job_pods(job)
-                        .iter()
-                        .any(|pod| self.phase_of(pod) == "Running")
+            .filter(|pod| match self.kind_of(pod) {
+                PodKind::Job(job) => {
+                    Some(&job) != self.late_job.as_ref() && self.phase_of(pod) == "Running"
+                }
+                _ => false,
             })
             .count();
         if running > 1 {
@@ -121,6 +122,19 @@ impl World {
         }
     }
 
+    /// What runs is stopped for a rollback only where there is something to go back to.
+    fn check_stop(&mut self) {
+        let rolls_back = self.status_text("/direction") == "RollBack";
+        let stops = self.status_text("/internal/intent/effect") == "Stop";
+        let digest = self.status_text("/backup/manifestDigest").to_owned();
+        let found = self.claim.iter().any(|(attempt, artefact)| {
+            artefact.complete && super::agent::digest_of(*attempt) == digest
+        });
+        if rolls_back && stops && !found {
+            self.break_rule("OMS is stopped for a rollback whose backup is not on the claim");
+        }
+    }
+
     /// Rules for a request to the API server that writes.
     pub fn check_request(&mut self, site: CallSite, ask: &Ask) {
         let text = ask.body.to_string();
@@ -130,6 +144,7 @@ impl World {
         let path_name = ask.path.rsplit('/').next().unwrap_or_default().to_owned();
         match site {
             CallSite::PatchDeployment => {
+                self.check_stop();
                 self.check_intent(
                     &[
                         "Fence",

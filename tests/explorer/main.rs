@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 mod access;
 mod agent;
+mod backups;
 mod canonical;
 mod cluster;
 mod conformance;

@@ -17,28 +17,48 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+/// The file must be there and be as long as the manifest says. Reads nothing of it.
+///
+/// # Errors
+/// `ChecksumMismatch`, or of the volume.
+pub fn check_length(directory: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
+    let path = directory.join(&record.file.name);
+    let found = std::fs::metadata(&path).map_err(|error| judge_open(&path, &error))?;
+    if found.is_file() && found.len() == record.file.stored_bytes {
+        return Ok(());
+    }
+    let (bytes, wanted) = (found.len(), record.file.stored_bytes);
+    Err(mismatch(
+        &path,
+        &format!("has {bytes} bytes instead of {wanted}"),
+    ))
+}
+
+fn mismatch(path: &Path, what: &str) -> Failure {
+    Failure::new(
+        Reason::ChecksumMismatch,
+        format!(
+            "{} {what}. The backup is damaged and is not used; the databases were not touched",
+            path.display()
+        ),
+    )
+}
+
+/// A file that is missing is a damage; one that cannot be opened may be there.
+fn judge_open(path: &Path, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => mismatch(path, "is missing"),
+        _ => Failure::from_io(&format!("opening {}", path.display()), error),
+    }
+}
+
 /// Length and sha256 of the file must be those of the manifest.
 ///
 /// # Errors
 /// `ChecksumMismatch`, or of the volume.
 pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
     let path = directory.join(&record.file.name);
-    let mismatch = |what: String| {
-        Failure::new(
-            Reason::ChecksumMismatch,
-            format!(
-                "{} {what}. The backup is damaged and is not used; the databases were not touched",
-                path.display()
-            ),
-        )
-    };
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(mismatch("is missing".into()));
-        }
-        Err(e) => return Err(Failure::from_io(&format!("opening {}", path.display()), &e)),
-    };
+    let mut file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
     let mut hash = Sha256::new();
     let mut bytes = 0;
     let mut buffer = vec![0; 1 << 18];
@@ -54,13 +74,14 @@ pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failu
         }
     }
     if bytes != record.file.stored_bytes {
-        return Err(mismatch(format!(
-            "has {bytes} bytes instead of {}",
-            record.file.stored_bytes
-        )));
+        let wanted = record.file.stored_bytes;
+        return Err(mismatch(
+            &path,
+            &format!("has {bytes} bytes instead of {wanted}"),
+        ));
     }
     if write_hex(&hash.finalize()) != record.file.sha256 {
-        return Err(mismatch("has another sha256 than the manifest".into()));
+        return Err(mismatch(&path, "has another sha256 than the manifest"));
     }
     Ok(())
 }
@@ -302,5 +323,40 @@ impl Proof<'_> {
             return Err(self.differs("its views are others"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::manifest::FileRecord;
+
+    #[test]
+    fn a_file_that_is_missing_cut_or_longer_is_found_by_its_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let record = DatabaseRecord {
+            name: "rm".into(),
+            character_set: String::new(),
+            collation: String::new(),
+            tables: vec![],
+            views: vec![],
+            file: FileRecord {
+                name: "rm.sql.zst".into(),
+                stored_bytes: 4,
+                ..FileRecord::default()
+            },
+        };
+        let path = directory.path().join("rm.sql.zst");
+        let judge = || check_length(directory.path(), &record).map_err(|failure| failure.reason);
+        assert_eq!(judge(), Err(Reason::ChecksumMismatch));
+        for (bytes, whole) in [
+            ("four", true),
+            ("thr", false),
+            ("five!", false),
+            ("", false),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(judge().is_ok(), whole, "{bytes:?}");
+        }
     }
 }

@@ -53,6 +53,8 @@ pub enum Step {
     StoppingJobs,
     /// Way back: the targets are fenced against writes decided before; in a rollback the lock epoch is raised.
     Fencing,
+    /// Rollback: the backup is looked for on its claim, before anything is stopped.
+    FindingBackup,
     /// Rollback: HA off, best effort.
     DisablingHaForRollback,
     /// Rollback: the new version is stopped; no pod and no session is left.
@@ -71,7 +73,7 @@ name_variants!(
     Step:
     Pending, Preflight, Planned, Locking, DisablingHa, StoppingOld, BackingUp, VerifyingBackup,
     StartingNew, Initializing, StoppingForRestart, StartingFinal, EnablingHa, Recovering,
-    StoppingJobs, Fencing, DisablingHaForRollback, StoppingNew, Comparing, Restoring,
+    StoppingJobs, Fencing, FindingBackup, DisablingHaForRollback, StoppingNew, Comparing, Restoring,
     StartingOld, Settling,
 );
 

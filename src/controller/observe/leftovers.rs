@@ -6,7 +6,7 @@ use crate::facts::{Needs, OwnKind, OwnObject};
 use crate::objects::jobs::AGENT_CONTAINER;
 use crate::objects::labels::{build_selector, is_ours};
 use crate::objects::names::credentials_name;
-use crate::objects::pod_trouble::{find_trouble, is_over};
+use crate::objects::pod_trouble::{find_orphan, find_trouble, is_over};
 use crate::objects::pods::{is_ended, read_job_end};
 use crate::objects::prepull::is_prepull;
 use k8s_openapi::api::batch::v1::Job;
@@ -30,6 +30,7 @@ pub(super) async fn list_own(
         ports.kube(CallSite::ListOwnPods, pods.list(&params)),
     )?;
     let now = ports.clock.now().as_second();
+    let job_uids: Vec<String> = jobs.items.iter().filter_map(ResourceExt::uid).collect();
     let jobs = jobs.items.iter().map(|job| {
         Ok(OwnObject {
             kind: OwnKind::Job,
@@ -50,7 +51,8 @@ pub(super) async fn list_own(
             uid: read_uid(&pod.metadata)?,
             // A helper of somebody else's may run for ever beside an agent that has ended.
             active: !is_over(pod, AGENT_CONTAINER),
-            trouble: find_trouble(pod, AGENT_CONTAINER, now),
+            trouble: find_trouble(pod, AGENT_CONTAINER, now)
+                .or_else(|| find_orphan(pod, &job_uids, now)),
         })
     });
     let mut own = jobs

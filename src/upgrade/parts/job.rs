@@ -7,6 +7,7 @@ use crate::protocol::sentence::{drop_full_stop, join_clause};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::orders::create_job;
+use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::parts::progress::note_progress;
 
 /// Attempts of one Job before a person is asked. A restore is safe to repeat and needed most.
@@ -41,12 +42,11 @@ pub(crate) fn run_job(
             ),
         )),
         JobState::Absent if draft.internal.jobs[record].uid.is_none() => {
-            Err(create_job(cx, role, attempt))
+            Err(make_job(cx, role, attempt))
         }
         JobState::Absent => {
             draft.progress = None;
             Err(repeat(
-                cx,
                 &mut draft.internal.jobs[record],
                 Reason::JobVanished,
                 &format!("the {role} Job vanished before it reported: its outcome is unknown"),
@@ -146,7 +146,7 @@ fn judge_end(
     let role = job.role;
     let Some(report) = report else {
         let message = format!("the {role} Job ended without a report ({why})");
-        return Err(repeat(cx, job, Reason::JobKilled, &message));
+        return Err(repeat(job, Reason::JobKilled, &message));
     };
     if report.upgrade_uid != cx.object.uid || report.attempt != job.attempt {
         return Err(Next::fail(
@@ -161,13 +161,29 @@ fn judge_end(
     let message = drop_full_stop(&report.message);
     match report.outcome {
         Outcome::Succeeded => Ok(Box::new(report.clone())),
-        _ if can_repeat(report.reason) => Err(repeat(cx, job, reason, message)),
+        _ if can_repeat(report.reason) => Err(repeat(job, reason, message)),
         _ => Err(Next::fail(reason, message)),
     }
 }
 
-/// The next attempt, under a new name, while attempts are left.
-fn repeat(cx: &Context<'_>, job: &mut JobRecord, reason: Reason, message: &str) -> Next {
+/// Whether the next thing to do about this Job is to make it.
+pub(crate) fn is_job_due(status: &OmsUpgradeStatus, role: JobRole) -> bool {
+    let mut jobs = status.internal.jobs.iter();
+    jobs.find(|job| job.role == role)
+        .is_none_or(|job| job.uid.is_none())
+}
+
+/// A Job is made when nothing of ours works any more. A Job that somebody deleted may have left its pod behind, and its
+/// agent at work: two would dump, or restore, side by side.
+fn make_job(cx: &Context<'_>, role: JobRole, attempt: i32) -> Next {
+    match stop_own_jobs(cx) {
+        Ok(()) => create_job(cx, role, attempt),
+        Err(next) => next,
+    }
+}
+
+/// The next attempt, under a new name, while attempts are left. What is left of this one is looked at first.
+fn repeat(job: &mut JobRecord, reason: Reason, message: &str) -> Next {
     if job.attempt - job.first_attempt + 1 >= count_attempts(job.role) {
         return Next::fail(
             reason,
@@ -176,7 +192,7 @@ fn repeat(cx: &Context<'_>, job: &mut JobRecord, reason: Reason, message: &str) 
     }
     job.attempt += 1;
     job.uid = None;
-    create_job(cx, job.role, job.attempt)
+    Next::poll()
 }
 
 /// Failures that another try may not meet again.

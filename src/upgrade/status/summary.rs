@@ -37,6 +37,7 @@ const ABORT: &[Step] = &[
 const ROLL_BACK: &[Step] = &[
     Step::StoppingJobs,
     Step::Fencing,
+    Step::FindingBackup,
     Step::DisablingHaForRollback,
     Step::StoppingNew,
     Step::Comparing,
@@ -233,15 +234,15 @@ mod tests {
                 "3 of 6",
             ),
             ("Abort", "Settling", None, &json!({}), "3 of 3"),
-            ("RollBack", "Comparing", None, &originals, "5 of up to 10"),
-            ("RollBack", "Restoring", None, &originals, "6 of 10"),
-            ("RollBack", "StartingOld", None, &originals, "6 of 9"),
+            ("RollBack", "Comparing", None, &originals, "6 of up to 11"),
+            ("RollBack", "Restoring", None, &originals, "7 of 11"),
+            ("RollBack", "StartingOld", None, &originals, "7 of 10"),
             (
                 "RollBack",
                 "StartingOld",
                 Some("Restoring"),
                 &originals,
-                "7 of 10",
+                "8 of 11",
             ),
         ] {
             let history: Vec<Value> = passed_step

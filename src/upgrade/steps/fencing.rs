@@ -41,7 +41,7 @@ pub(crate) const DEF: StepDef = StepDef {
     ha: HaStage::TakenBack,
     failure: OnFailure::Stalls,
     retries: &[],
-    leads_to: &[Step::StartingOld, Step::DisablingHaForRollback],
+    leads_to: &[Step::StartingOld, Step::FindingBackup],
     decide: |cx, _| decide(cx),
 };
 
@@ -65,7 +65,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
         return Ok(Step::StartingOld);
     }
     fence_lock(cx)?;
-    Ok(Step::DisablingHaForRollback)
+    Ok(Step::FindingBackup)
 }
 
 fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {

@@ -22,6 +22,7 @@ mod verifying_backup;
 mod comparing;
 mod disabling_ha_for_rollback;
 mod fencing;
+mod finding_backup;
 mod restoring;
 mod starting_old;
 mod stopping_jobs;
@@ -51,6 +52,7 @@ pub fn find_def(step: Step) -> &'static StepDef {
         Step::Recovering => &recovering::DEF,
         Step::StoppingJobs => &stopping_jobs::DEF,
         Step::Fencing => &fencing::DEF,
+        Step::FindingBackup => &finding_backup::DEF,
         Step::DisablingHaForRollback => &disabling_ha_for_rollback::DEF,
         Step::StoppingNew => &stopping_new::DEF,
         Step::Comparing => &comparing::DEF,

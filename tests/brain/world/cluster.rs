@@ -48,7 +48,10 @@ impl World {
         }
         let stopped = self.nodes.iter().all(|node| node.pod.is_none());
         for (role, (attempt, end)) in &mut self.jobs {
-            if *end == JobEnd::Running {
+            let reads = [JobRole::Verify, JobRole::Compare, JobRole::Restore].contains(role);
+            if *end == JobEnd::Running && reads && self.claim_empty {
+                *end = JobEnd::Bad(Reason::ManifestMismatch);
+            } else if *end == JobEnd::Running {
                 *end = JobEnd::Ok;
                 match role {
                     JobRole::Dump => self.dump = Some((self.schema, self.writes)),

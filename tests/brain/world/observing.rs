@@ -1,5 +1,4 @@
 //! The world as the operator sees it.
-use super::jobs::lost;
 use super::*;
 use oms_operator::metadb::record::RecordFact;
 
@@ -40,32 +39,7 @@ impl World {
             observed.job = Fact::Known(self.observe_job(role));
         }
         if needs.leftovers {
-            let own = self
-                .jobs
-                .iter()
-                .filter(|(_, (_, end))| *end != JobEnd::Gone)
-                .map(|(role, (attempt, end))| OwnObject {
-                    kind: OwnKind::Job,
-                    name: format!("{role:?}"),
-                    uid: format!("job-{attempt}"),
-                    active: matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_)),
-                    trouble: None,
-                });
-            let secret = self.secret.then(|| OwnObject {
-                kind: OwnKind::Secret,
-                name: "credentials".into(),
-                uid: "secret".into(),
-                active: false,
-                trouble: None,
-            });
-            let stays = self.pod_stays.then(|| OwnObject {
-                kind: OwnKind::Pod,
-                name: "lost-pod".into(),
-                uid: "lost-pod".into(),
-                active: true,
-                trouble: Some(lost()),
-            });
-            observed.leftovers = Fact::Known(own.chain(secret).chain(stays).collect());
+            observed.leftovers = Fact::Known(self.list_own());
         }
         let wanted = match needs.originals {
             CopyNeed::Never => false,

@@ -3,6 +3,7 @@ use super::*;
 use crate::ownership::{raise_generation, record_manager};
 use oms_operator::api::ORIGINALS_ANNOTATION;
 use oms_operator::objects::target_change::TargetChange;
+use oms_operator::protocol::request::VerifyExtent;
 
 impl World {
     /// One pass of the operator. True when it changed something.
@@ -101,6 +102,11 @@ impl World {
                             && !matches!(end, JobEnd::Running | JobEnd::Lost | JobEnd::NotBegun(_))
                 });
                 assert!(
+                    self.orphans.is_empty(),
+                    "{role:?} beside {:?}",
+                    self.orphans
+                );
+                assert!(
                     fresh,
                     "{role:?} attempt {attempt} beside {:?}",
                     self.jobs.get(&role)
@@ -110,7 +116,9 @@ impl World {
                     assert_eq!(held, Some(&self.uid), "copies are dropped without the lock");
                     assert!(self.finalizer && !self.deleting);
                     assert_eq!(order.request.safety_copies, self.copies);
-                } else if role != JobRole::Probe {
+                } else if role != JobRole::Probe
+                    && order.request.verify_extent == VerifyExtent::Everything
+                {
                     assert!(
                         self.nodes.iter().all(|node| node.pod.is_none()),
                         "{role:?} Job while pods exist"
@@ -258,6 +266,14 @@ impl World {
                 self.dump,
                 Some((self.schema, self.writes)),
                 "the backup is stale when the new image starts"
+            );
+        }
+        if let TargetChange::Stop = change
+            && self.status.direction == Some(Direction::RollBack)
+        {
+            assert!(
+                !self.claim_empty,
+                "a rollback stops OMS with nothing to go back to"
             );
         }
         let index = self

@@ -35,7 +35,7 @@ const WHEN: [(Step, Step, &str); 16] = [
         "no Deployment was written",
     ),
     (Step::Fencing, Step::StartingOld, "abort"),
-    (Step::Fencing, Step::DisablingHaForRollback, "rollback"),
+    (Step::Fencing, Step::FindingBackup, "rollback"),
     (Step::Comparing, Step::StartingOld, "equal"),
     (Step::Comparing, Step::Restoring, "different"),
     (

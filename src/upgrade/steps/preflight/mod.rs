@@ -28,7 +28,6 @@ use crate::upgrade::lateness::{Look, is_late};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::run_job;
-use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
 use crate::upgrade::steps::preflight::check::CheckId;
@@ -98,7 +97,6 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     let probe = match find_probe_needs(cx) {
         Some(needs) => Ok(Probing::NotMade(needs)),
         None => {
-            stop_former_probe(cx)?;
             run_job(cx, draft, JobRole::Probe).and_then(|ended| read_probe(report.insert(ended)))
         }
     };
@@ -232,14 +230,6 @@ impl Probing<'_> {
             Self::Reported(report) => Some(report),
             Self::Failed(_) | Self::NotMade(_) => None,
         }
-    }
-}
-
-/// After an edit the probe of the former spec may still run, and two of them would drop each other's scratch databases.
-fn stop_former_probe(cx: &Context<'_>) -> Result<(), Next> {
-    match cx.observed.job {
-        Fact::Known(JobState::Absent) => stop_own_jobs(cx),
-        _ => Ok(()),
     }
 }
 
