@@ -89,10 +89,11 @@ pub(super) async fn find_installation(
     };
     let mut installation = discover(subject, &files.configs, targets)?;
     installation.target_addresses = targets.iter().map(TargetView::find_address).collect();
+    let rules = read_rules(ports, namespace, spec).await?;
     let metadb = ports.metadb.open(
         &installation.metadb,
         &credentials,
-        &read_rules(ports, namespace, spec).await?,
+        &rules,
         &installation.databases,
         CallSite::MetaDbIdentify.limit(),
     );

@@ -43,12 +43,13 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
         .map(|target| observe_target(ports, subject, target).boxed())
         .collect();
     let views = futures::future::join_all(looks).await;
+    // Each on the heap: together they would be one frame, too large for a thread's stack.
     let (around, (installation, metadb), readings, templates, rehearsals) = futures::join!(
-        observe_around(ports, subject, needs, &views),
-        observe_installation(ports, subject, needs, &views),
-        containers::read_containers(ports, subject, needs, &views),
-        targets::read_all_templates(ports, needs, &views),
-        rehearsal::rehearse_all(ports, subject, needs, &views)
+        observe_around(ports, subject, needs, &views).boxed(),
+        observe_installation(ports, subject, needs, &views).boxed(),
+        containers::read_containers(ports, subject, needs, &views).boxed(),
+        targets::read_all_templates(ports, needs, &views).boxed(),
+        rehearsal::rehearse_all(ports, subject, needs, &views).boxed()
     );
     let progress = console::observe_progress(ports, subject, needs, &views, &metadb).await;
     let (targets, handles) = views
