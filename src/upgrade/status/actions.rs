@@ -3,8 +3,9 @@
 //! The commands are derived from the state alone, so that the same state always says the same.
 use crate::api::{
     Acceptance, Action, ActionName, Direction, Gate, NextAction, OmsUpgradeStatus, Phase,
-    RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall,
+    RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall, Step,
 };
+use crate::protocol::report::Reason as AgentReason;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::findings::is_passed;
@@ -49,7 +50,8 @@ pub(crate) fn list_actions(
             json!({"approval": {"planHash": hash}}),
         );
     }
-    let loss = draft.stall.as_ref().map_or(Loss::None, judge_loss);
+    let stall = draft.stall.as_ref();
+    let loss = stall.map_or(Loss::None, |stall| judge_loss(stall, draft.step));
     if draft.stall.is_some() && !phase.is_final() && loss != Loss::OfTarget {
         let request = draft.internal.requests.name_retry();
         let text =
@@ -105,21 +107,28 @@ pub(crate) fn list_actions(
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     None,
-    /// The record of the originals, or the schema that suits the old version: they can be put back from elsewhere.
+    /// The record of the originals, the backup, or the schema that suits the old version: they can be put back from
+    /// elsewhere.
     OfRecord,
     /// The Deployment that was upgraded, another one of its name is not the same; or the databases that the backup was
     /// made of.
     OfTarget,
 }
 
-fn judge_loss(stall: &Stall) -> Loss {
+fn judge_loss(stall: &Stall, step: Option<Step>) -> Loss {
     match Reason::parse(&stall.reason) {
         Some(Reason::TargetVanished | Reason::TargetReplaced | Reason::NewerUpgrade) => {
             Loss::OfTarget
         }
-        Some(Reason::OriginalsLost | Reason::SchemaChanged | Reason::OtherImageSeen) => {
-            Loss::OfRecord
-        }
+        Some(
+            Reason::OriginalsLost
+            | Reason::SchemaChanged
+            | Reason::OtherImageSeen
+            | Reason::BackupMissing
+            | Reason::ManifestMismatch
+            | Reason::Agent(AgentReason::ChecksumMismatch),
+        ) => Loss::OfRecord,
+        _ if step == Some(Step::FindingBackup) => Loss::OfRecord,
         _ => Loss::None,
     }
 }

@@ -1,7 +1,9 @@
 //! Rollback: the backup is still where it was put, before anything is stopped for it. Pure.
 //!
 //! A claim that was emptied, or made anew under its name, is there as well: only what lies on it tells.
-use crate::api::{JobRole, OmsUpgradeStatus, Phase, Reason, Step};
+use crate::api::{
+    JobRole, OmsUpgradeStatus, Phase, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step,
+};
 use crate::facts::Needs;
 use crate::protocol::report::CommandResult;
 use crate::protocol::sentence::drop_full_stop;
@@ -52,7 +54,8 @@ fn blame_claim(cx: &Context<'_>, failure: Failure) -> Failure {
         failure.reason,
         format!(
             "the backup could not be found on PersistentVolumeClaim {claim}, so nothing was stopped for this rollback, and nothing of OMS, HA or the databases was changed: \
-             {}; bring the backup back (directory {directory} below the claim, which the agent has at /backup), then write a new spec.retryRequest, which looks again",
+             {}; bring the backup back (directory {directory} below the claim, which the agent has at /backup), then write a new spec.retryRequest, which looks again; \
+             where it is lost for good, let go of this object with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it, and what runs stays",
             drop_full_stop(&failure.message)
         ),
     )
