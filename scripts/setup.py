@@ -39,6 +39,8 @@ STEPS = [
     Step("modules", "Go modules for the test cluster, kubectl and Helm", ("tests/cluster/setup.sh", "modules")),
     Step("crates", "Rust crates", ("cargo", "fetch", "--quiet", "--locked")),
     Step("seekdb", "seekdb, the database engine of OceanBase", ("tests/engines/setup.sh",), ("packages",)),
+    Step("engines", "MySQL and a newer MariaDB, beside the system", ("tests/engines/setup.sh", "mysql", "mariadb-11"),
+         ("packages",), options=("",)),
     Step("base", "the Debian base image", ("tests/cluster/setup.sh", "base"), ("packages",)),
     Step("programs", "test cluster, kubectl and Helm compiled (the first time minutes: all of Kubernetes)",
          ("tests/cluster/setup.sh", "programs"), ("modules",)),

@@ -1,20 +1,18 @@
 //! The dump client (`mariadb-dump` or `mysqldump`): finding it, running it, judging how it ended. The only
 //! place that starts a process.
 
+use super::client_login::{ClientLogin, Family};
 use super::failure::{Failure, hint, reason_of_code};
-use crate::metadb::secret::Credentials;
+use super::metadb::connection::{explain_refusal, open_client_door};
+use super::run::Run;
+use crate::metadb::{Meaning, judge_code};
 use crate::protocol::report::Reason;
-use crate::protocol::request::Address;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
-use zeroize::Zeroizing;
 
 /// A dump client that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +22,6 @@ pub struct Client {
     /// First line of its `--version`.
     pub version: String,
     family: Family,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    MariaDb,
-    MySql5,
-    MySql8,
 }
 
 impl Client {
@@ -93,11 +84,6 @@ fn family_of(version: &str) -> Option<Family> {
     }
 }
 
-/// MariaDB's client loads whatever way to log in a server asks for, among them two that tell the password to whoever
-/// answers (`mysql_clear_password`; `caching_sha2_password` with a key that comes from there as well). Native passwords
-/// need none of these. A place where nobody can put one; MySQL's client asks for leave before it does such things.
-const NO_PLUGINS: &str = "--plugin-dir=/proc/none";
-
 /// Arguments after the option file. Each for a reason:
 /// one snapshot, streamed; triggers off as the OMS guide does (there are none, this was checked); bytes as
 /// hex and text as utf8mb4, so that nothing is lost; no lock statements, which need rights that OMS accounts
@@ -120,78 +106,12 @@ fn arguments(family: Family, database: &str) -> Vec<OsString> {
         "--max-allowed-packet=1G",
     ];
     match family {
-        Family::MariaDb => arguments.extend(["--loose-ssl-verify-server-cert=0", NO_PLUGINS]),
+        Family::MariaDb => arguments.push("--loose-ssl-verify-server-cert=0"),
         Family::MySql5 => arguments.push("--set-gtid-purged=OFF"),
         Family::MySql8 => arguments.extend(["--set-gtid-purged=OFF", "--column-statistics=0"]),
     }
     arguments.extend(["--", database]);
     arguments.into_iter().map(OsString::from).collect()
-}
-
-/// The account for the client: a file for this user only, which is gone as soon as the client has read it.
-struct OptionFile(PathBuf);
-
-impl OptionFile {
-    fn create(address: &Address, account: &Credentials, attempt: i32) -> Result<Self, Failure> {
-        let path =
-            std::env::temp_dir().join(format!("oms-agent-{attempt}-{}.cnf", std::process::id()));
-        let text = option_text(address, account);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        let file = Self(path);
-        match written {
-            Ok(()) => Ok(file),
-            Err(e) => Err(Failure::new(
-                Reason::Internal,
-                format!(
-                    "The option file for the dump client cannot be written to {}: {e}. Nothing was changed. The pod needs an emptyDir at /tmp",
-                    file.0.display()
-                ),
-            )),
-        }
-    }
-}
-
-impl Drop for OptionFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn option_text(address: &Address, account: &Credentials) -> Zeroizing<String> {
-    let head = format!(
-        "[client]\nprotocol=tcp\nhost={}\nport={}\nuser={}\n",
-        option_value(&address.host),
-        address.port,
-        option_value(&account.user),
-    );
-    let password = Zeroizing::new(option_value(account.password.reveal()));
-    Zeroizing::new([&head, "password=", &password, "\n"].concat())
-}
-
-/// A value between double quotes, with the escapes that option files know. Without the quotes a `#` would
-/// begin a comment and blanks at the ends would be lost.
-fn option_value(text: &str) -> String {
-    // Room for every letter to be escaped: a string that grows leaves its beginning behind, and this may be a password.
-    let mut out = String::with_capacity(2 * text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// Runs the client on one database and sends its output to `chunks`, then whether it ended well to `finished`.
@@ -200,20 +120,59 @@ fn option_value(text: &str) -> String {
 /// What the client's exit status and last words mean. When the receiver of the chunks has gone away, the
 /// client is ended and its failure is not the reason; the receiver knows better.
 pub async fn run_dump(
+    run: &Run,
     client: &Client,
-    address: &Address,
-    account: &Credentials,
-    attempt: i32,
     database: &str,
     chunks: mpsc::Sender<Vec<u8>>,
     finished: oneshot::Sender<bool>,
 ) -> Result<(), Failure> {
-    let mut option_file = Some(OptionFile::create(address, account, attempt)?);
-    let path = option_file
-        .as_ref()
-        .map(|file| file.0.clone())
-        .unwrap_or_default();
-    let mut child = start(client, &path, database)?;
+    run_client(run, client, database, &[], chunks, finished).await
+}
+
+/// Lets the client log in and look at the schema of a database, and drops what it says. Others tell what else is wrong
+/// with the schema; this is about the way in, which is the client's own.
+///
+/// # Errors
+/// The client does not get in.
+pub async fn try_login(run: &Run, client: &Client, database: &str) -> Result<(), Failure> {
+    let (chunks, mut said) = mpsc::channel(1);
+    let (finished, _) = oneshot::channel();
+    let options = [OsString::from("--no-data")];
+    let running = run_client(run, client, database, &options, chunks, finished);
+    let dropping = async { while said.recv().await.is_some() {} };
+    let (ended, ()) = tokio::join!(running, dropping);
+    match ended {
+        Err(failure) if is_about_login(failure.reason) => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+fn is_about_login(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::AccessDenied | Reason::TlsFailed | Reason::ConnectionLost
+    )
+}
+
+async fn run_client(
+    run: &Run,
+    client: &Client,
+    database: &str,
+    options: &[OsString],
+    chunks: mpsc::Sender<Vec<u8>>,
+    finished: oneshot::Sender<bool>,
+) -> Result<(), Failure> {
+    let login = ClientLogin::create(
+        &client.program,
+        client.family,
+        &run.rules,
+        run.request.attempt,
+    )?;
+    let (address, account) = (&run.request.metadb, &run.account);
+    let door = open_client_door(address, account, &run.rules, login.door()).await?;
+    login.write_options(address, account, door.is_some())?;
+    let mut child = start(client, &login, options, database)?;
+    let mut login = Some(login);
     let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Failure::new(
             Reason::Internal,
@@ -227,7 +186,11 @@ pub async fn run_dump(
             while chunk.len() < 1 << 17 {
                 match stdout.read_buf(&mut chunk).await {
                     Ok(0) | Err(_) => break,
-                    Ok(_) => drop(option_file.take()),
+                    Ok(_) => {
+                        if let Some(login) = login.take() {
+                            login.end();
+                        }
+                    }
                 }
             }
             if chunk.is_empty() || chunks.send(chunk).await.is_err() {
@@ -247,22 +210,37 @@ pub async fn run_dump(
     // MariaDB's client has been seen to end with status 0, header and trailer, and without a single table, after
     // the server had cut one of its questions about the schema. It only complained on stderr.
     let ended_well = status.success() && !words.lines().any(is_complaint);
+    let refusal = door.as_ref().and_then(|door| door.refusal().cloned());
+    if let Some(door) = door {
+        door.cut();
+    }
     let _ = finished.send(ended_well);
     if ended_well {
         return Ok(());
     }
+    // What was said to the client says more than what the client makes of it.
+    if let Some(why) = refusal {
+        return Err(explain_refusal(&why, address));
+    }
     Err(judge(
         database,
         &status.to_string(),
-        &account.password.redact(words),
+        &run.account.password.redact(words),
     ))
 }
 
-fn start(client: &Client, option_file: &Path, database: &str) -> Result<Child, Failure> {
+fn start(
+    client: &Client,
+    login: &ClientLogin,
+    options: &[OsString],
+    database: &str,
+) -> Result<Child, Failure> {
     let mut first = OsString::from("--defaults-file=");
-    first.push(option_file);
+    first.push(login.option_file());
     Command::new(&client.program)
         .arg(first)
+        .args(login.arguments())
+        .args(options)
         .args(arguments(client.family, database))
         .env_clear()
         .env("LC_ALL", "C")
@@ -288,12 +266,8 @@ async fn last_words(mut stderr: impl AsyncRead + Unpin) -> String {
 /// Turns the words of the client into a reason. They come in these forms: `Error 4012: …`,
 /// `Got error: 1049: …`, `Couldn't execute '…': … (1142)`.
 fn judge(database: &str, status: &str, words: &str) -> Failure {
-    let by_number = words
-        .lines()
-        .rev()
-        .find_map(error_number)
-        .map(reason_of_code);
-    let reason = match by_number {
+    let number = words.lines().rev().find_map(error_number);
+    let reason = match number.map(reason_of_code) {
         // Some messages come without their number.
         _ if words.contains("query timeout") => Reason::QueryTimeout,
         None | Some(Reason::ServerError) => Reason::ClientFailed,
@@ -313,8 +287,18 @@ fn judge(database: &str, status: &str, words: &str) -> Failure {
     };
     Failure::new(reason, what)
         .and("The incomplete file is no backup; the databases were not touched")
-        .and(hint(reason))
+        .and(match number.map(judge_code) {
+            Some(Meaning::LoginUnsupported) => CLIENT_CANNOT,
+            // MariaDB's client calls that a denied access.
+            _ if words.contains("could not be loaded") => CLIENT_CANNOT,
+            _ => hint(reason),
+        })
 }
+
+/// The agent got in, the client did not.
+const CLIENT_CANNOT: &str = "The dump client cannot log in as the MetaDB asks it to. Use the tools image that belongs to the operator; \
+    an account with caching_sha2_password needs spec.metadb.loginsWithoutTls, and a client that can do it: MySQL's, or MariaDB's with \
+    caching_sha2_password.so among its plugins";
 
 /// Whether the client complains in this line; warnings and notes about deprecated names are none.
 fn is_complaint(line: &str) -> bool {

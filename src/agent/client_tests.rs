@@ -40,34 +40,6 @@ fn flags_of_one_family_never_reach_another() {
     }
 }
 
-/// Seen with mariadb-dump 10.11: without it a server that asked for `mysql_clear_password`, or sent a key for
-/// `caching_sha2_password`, got the password.
-#[test]
-fn a_client_that_loads_whatever_it_is_asked_for_finds_nothing_to_load() {
-    let plugins = OsString::from(NO_PLUGINS);
-    assert!(arguments(Family::MariaDb, "d").contains(&plugins));
-    let [_, folder] = [0, 1].map(|at| NO_PLUGINS.split('=').nth(at).unwrap());
-    assert!(std::fs::read_dir(folder).is_err() && std::fs::create_dir(folder).is_err());
-    for family in [Family::MySql5, Family::MySql8] {
-        let text = format!("{:?}", arguments(family, "d"));
-        assert!(!text.contains("cleartext") && !text.contains("server-public-key"));
-    }
-}
-
-#[test]
-fn option_values_are_quoted() {
-    assert_eq!(option_value(r#" p#'"\;"#), r#"" p#'\"\\;""#);
-    let address = Address {
-        host: "h".into(),
-        port: 3306,
-    };
-    let account = Credentials {
-        user: "u".into(),
-        password: "x\n[mysqldump]\nforce".to_owned().into(),
-    };
-    assert!(option_text(&address, &account).lines().count() == 6);
-}
-
 #[test]
 fn words_of_the_client_become_reasons() {
     for (words, expected) in [
@@ -102,6 +74,14 @@ fn words_of_the_client_become_reasons() {
         (
             "mariadb-dump: Got error: 2026: \"TLS/SSL error: SSL is required, but the server does not support it\" when trying to connect",
             Reason::TlsFailed,
+        ),
+        (
+            "mariadb-dump: Got error: 1045: \"Plugin caching_sha2_password could not be loaded: /proc/none/caching_sha2_password.so: cannot open shared object file\" when trying to connect",
+            Reason::AccessDenied,
+        ),
+        (
+            "mysqldump: Got error: 2061: Authentication plugin 'caching_sha2_password' reported error: Authentication requires secure connection. when trying to connect",
+            Reason::AccessDenied,
         ),
         ("", Reason::ClientFailed),
         ("mysqldump: Error: 'x'", Reason::ClientFailed),

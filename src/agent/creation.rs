@@ -50,6 +50,14 @@ struct Wanted {
     create: Vec<u8>,
 }
 
+/// What the server refuses even after everything else was made.
+pub struct Refused {
+    /// For people, as `table oms_rm.t`.
+    pub object: String,
+    /// The server's words.
+    pub failure: Failure,
+}
+
 /// Makes the tables of all databases. `meaning` says what a refusal means and what to do.
 ///
 /// # Errors
@@ -61,6 +69,20 @@ pub async fn make_tables(
     place: Place<'_>,
     meaning: &str,
 ) -> Result<(), Failure> {
+    let refused = try_tables(metadb, connection, definitions, place).await?;
+    refuse("table", &refused, meaning)
+}
+
+/// The same, and comes back with what the server refuses.
+///
+/// # Errors
+/// Of the connection.
+pub async fn try_tables(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    definitions: &[Definitions],
+    place: Place<'_>,
+) -> Result<Vec<Refused>, Failure> {
     let moved = |name: &str| move_name(definitions, place, name);
     let wanted = definitions.iter().flat_map(|one| {
         one.tables.iter().map(|table| Wanted {
@@ -69,7 +91,7 @@ pub async fn make_tables(
             ..want(one, table, place)
         })
     });
-    make_all(metadb, connection, wanted.collect(), "table", meaning).await
+    make_all(metadb, connection, wanted.collect()).await
 }
 
 /// Makes the views of all databases, whose tables are there already. Beside the live databases they belong to our own
@@ -85,6 +107,20 @@ pub async fn make_views(
     place: Place<'_>,
     meaning: &str,
 ) -> Result<(), Failure> {
+    let refused = try_views(metadb, connection, definitions, place).await?;
+    refuse("view", &refused, meaning)
+}
+
+/// The same, and comes back with what the server refuses.
+///
+/// # Errors
+/// Of the connection.
+pub async fn try_views(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    definitions: &[Definitions],
+    place: Place<'_>,
+) -> Result<Vec<Refused>, Failure> {
     let moved = |name: &str| move_name(definitions, place, name);
     let wanted = definitions.iter().flat_map(|one| {
         one.views.iter().map(|view| Wanted {
@@ -96,7 +132,14 @@ pub async fn make_views(
             ..want(one, view, place)
         })
     });
-    make_all(metadb, connection, wanted.collect(), "view", meaning).await
+    make_all(metadb, connection, wanted.collect()).await
+}
+
+fn refuse(what: &str, refused: &[Refused], meaning: &str) -> Result<(), Failure> {
+    match name_refused(what, refused) {
+        Some(failure) => Err(failure.and(meaning)),
+        None => Ok(()),
+    }
 }
 
 fn move_name(definitions: &[Definitions], place: Place<'_>, name: &str) -> Option<String> {
@@ -140,20 +183,19 @@ async fn make_all(
     metadb: &MetaDbServer,
     connection: &mut Conn,
     wanted: Vec<Wanted>,
-    what: &str,
-    meaning: &str,
-) -> Result<(), Failure> {
+) -> Result<Vec<Refused>, Failure> {
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // A session of its own: the settings of a dump stay in it.
     let mut session = metadb.connect().await?;
     let refused = keep_alive(connection, make_in_rounds(&mut session, wanted)).await?;
     let _ = session.disconnect().await;
-    match name_refused(what, &refused) {
-        Some(failure) => Err(failure.and(meaning)),
-        None => Ok(()),
-    }
+    let told = refused.into_iter().map(|(wanted, failure)| Refused {
+        object: wanted.object,
+        failure,
+    });
+    Ok(told.collect())
 }
 
 /// Returns what is refused even after everything else was made, with the server's words.
@@ -218,20 +260,20 @@ async fn make(session: &mut Conn, one: &Wanted, current: Option<&str>) -> Result
 /// Refusals that are told in the server's words.
 const TOLD: usize = 4;
 
-fn name_refused(what: &str, refused: &[(Wanted, Failure)]) -> Option<Failure> {
-    let (_, first) = refused.first()?;
+fn name_refused(what: &str, refused: &[Refused]) -> Option<Failure> {
+    let first = &refused.first()?.failure;
     let mut message = format!(
         "The MetaDB refuses {} {what}(s) of the backup, after all others were made",
         refused.len()
     );
-    for (_, failure) in refused.iter().take(TOLD) {
-        message = join_sentence(&message, &failure.message);
+    for one in refused.iter().take(TOLD) {
+        message = join_sentence(&message, &one.failure.message);
     }
     if refused.len() > TOLD {
         let others: Vec<&str> = refused[TOLD..]
             .iter()
             .take(20)
-            .map(|(one, _)| one.object.as_str())
+            .map(|one| one.object.as_str())
             .collect();
         message = join_sentence(&message, &format!("It also refuses {}", others.join(", ")));
         if refused.len() > TOLD + others.len() {
@@ -268,18 +310,12 @@ pub fn refuse_rings(manifest: &Manifest, definitions: &[Definitions]) -> Result<
 mod tests {
     use super::*;
 
-    fn refused(count: usize) -> Vec<(Wanted, Failure)> {
+    fn refused(count: usize) -> Vec<Refused> {
         let one = |number| {
             let object = format!("view d.v{number}");
             let message = format!("While making {object} the MetaDB answered error 1146");
-            let wanted = Wanted {
-                object,
-                target: "d".into(),
-                preamble: Vec::new(),
-                settings: Vec::new(),
-                create: Vec::new(),
-            };
-            (wanted, Failure::new(Reason::ServerError, message))
+            let failure = Failure::new(Reason::ServerError, message);
+            Refused { object, failure }
         };
         (0..count).map(one).collect()
     }

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
+use crate::metadb::{LoginRules, TlsRules, TlsTexts};
 use crate::protocol::report::Reason;
 use crate::protocol::request;
 use serde::Deserialize;
@@ -35,6 +36,28 @@ pub fn read_account(place: &request::Credentials) -> Result<Credentials, Failure
     }
 }
 
+/// How far a login may go, with the certificates that are mounted.
+///
+/// # Errors
+/// `CredentialsUnreadable`, naming the file.
+pub fn read_rules(request: &request::Request) -> Result<LoginRules, Failure> {
+    let allowed = &request.logins_without_tls;
+    let Some(tls) = &request.tls else {
+        return Ok(LoginRules::new(allowed, None));
+    };
+    let read = |path: &str| read_bytes(Path::new(path));
+    let texts = TlsTexts {
+        authorities: tls.authorities.as_deref().map(read).transpose()?,
+        client: match &tls.client {
+            Some(client) => Some((read(&client.certificate)?, read(&client.private_key)?)),
+            None => None,
+        },
+    };
+    let rules = TlsRules::build(tls.mode, &texts)
+        .map_err(|error| unreadable(&format!("spec.metadb.tls: {error}")))?;
+    Ok(LoginRules::new(allowed, Some(rules)))
+}
+
 fn parse_config(path: &str, text: &str) -> Result<Credentials, Failure> {
     // The parser's message may quote the line, and the line may hold a password: it is not passed on.
     let config: ConfigYaml = serde_saphyr::from_str(text).map_err(|_| {
@@ -56,19 +79,23 @@ fn read_key(directory: &str, key: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let bytes = std::fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|e| unreadable(&format!("{} cannot be read: {e}", path.display())))?;
+    let bytes = read_bytes(path)?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| unreadable(&format!("{} is not UTF-8", path.display())))?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn read_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|e| unreadable(&format!("{} cannot be read: {e}", path.display())))
 }
 
 fn unreadable(what: &str) -> Failure {
     Failure::new(
         Reason::CredentialsUnreadable,
         format!(
-            "The account of the MetaDB cannot be read: {what}. Nothing was touched. Check the Secret that the upgrade names and its keys"
+            "The account of the MetaDB, or a certificate for it, cannot be read: {what}. Nothing was touched. Check the Secrets that the upgrade names and their keys"
         ),
     )
 }

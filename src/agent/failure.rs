@@ -44,12 +44,39 @@ impl Failure {
                 let what = format!("While {doing} the MetaDB answered {}", words(server));
                 Self::new(reason, what).and(advise(server.code, reason))
             }
+            // MySQL asks users whom it does not know in a way that it picks at random.
+            mysql_async::Error::Driver(mysql_async::DriverError::UnknownAuthPlugin { name }) => {
+                Self::login_unsupported(doing, name)
+            }
             other => Self::new(
                 Reason::ConnectionLost,
                 format!("While {doing} the connection to the MetaDB failed: {other}"),
             )
             .and(hint(Reason::ConnectionLost)),
         }
+    }
+
+    /// The server wants a login that is not offered at all; `doing` completes "while …".
+    pub fn login_unsupported(doing: &str, method: &str) -> Self {
+        Self::new(
+            Reason::AccessDenied,
+            format!(
+                "While {doing} the MetaDB asked for a login by {method}, which is not supported. Nothing was changed, and no \
+                 password was given away. Check that the user exists, and let it log in by caching_sha2_password or, where the \
+                 server still has that, by mysql_native_password"
+            ),
+        )
+    }
+
+    /// The server wants a login that would tell the password, and nobody has allowed it.
+    pub fn login_unprotected(doing: &str) -> Self {
+        Self::new(
+            Reason::AccessDenied,
+            format!(
+                "While {doing} the MetaDB asked for a login by caching_sha2_password, and the connection is not encrypted: the \
+                 password would go to whoever answers there. Nothing was changed, and no password was given away. {ALLOW_SHA2}"
+            ),
+        )
     }
 
     /// Judges an error of the file system; `doing` completes "while …".
@@ -64,6 +91,11 @@ impl Failure {
         Self::new(reason, what).and(hint(reason))
     }
 }
+
+/// What lets an account in that has nothing but `caching_sha2_password`.
+pub const ALLOW_SHA2: &str = "Where the server offers TLS, set spec.metadb.tls. Where you trust the network between here and the MetaDB, allow it by name: spec.metadb.loginsWithoutTls: \
+    [caching_sha2_password]; else give the upgrade an account with mysql_native_password, where the server still has that (MySQL \
+    9 has not)";
 
 /// The error number that the server gave, if it was the server.
 pub fn server_code(error: &mysql_async::Error) -> Option<u16> {
@@ -88,14 +120,15 @@ pub fn answer<T>(doing: &str, result: Result<T, mysql_async::Error>) -> Result<O
 /// What an error number of a server or of the dump client is to the operator.
 pub fn reason_of_code(code: u16) -> Reason {
     match judge_code(code) {
-        Meaning::LoginRefused => Reason::AccessDenied,
+        Meaning::LoginRefused | Meaning::HostRefused | Meaning::LoginUnsupported => {
+            Reason::AccessDenied
+        }
         Meaning::PrivilegeMissing => Reason::PrivilegeMissing,
         Meaning::DatabaseMissing => Reason::DatabaseMissing,
         Meaning::TimeLimit => Reason::QueryTimeout,
         Meaning::ConnectionEnded | Meaning::TurnedAway => Reason::ConnectionLost,
         Meaning::Tls => Reason::TlsFailed,
-        Meaning::LoginUnsupported
-        | Meaning::TableMissing
+        Meaning::TableMissing
         | Meaning::ColumnMissing
         | Meaning::NotUnderstood
         | Meaning::NotSupported
@@ -127,9 +160,9 @@ fn advise(code: u16, reason: Reason) -> &'static str {
 pub fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::AccessDenied => {
-            "Nothing was changed. Check user name and password in the Secret that the upgrade names. An account that requires \
-             TLS (REQUIRE SSL) is refused in the same way, and so is everybody by some servers with require_secure_transport: \
-             this version does not log in with TLS, so let the account log in without"
+            "Nothing was changed. Check user name and password in the Secret that the upgrade names, and that the account may come \
+             from the address that the server names. An account that requires TLS (REQUIRE SSL, and on some servers everybody with \
+             require_secure_transport) is refused in the same way where spec.metadb.tls asks for none"
         }
         Reason::PrivilegeMissing => "Grant the missing privilege to the account and try again",
         Reason::DatabaseMissing => "Check the database names in OMS's config.yaml",
@@ -138,9 +171,9 @@ pub fn hint(reason: Reason) -> &'static str {
              (OceanBase: SET GLOBAL ob_query_timeout = 36000000000) and try again"
         }
         Reason::TlsFailed => {
-            "Client and server disagree about TLS. Nothing was changed. This version logs in without TLS: let the server take \
-             connections without it (require_secure_transport = OFF, no REQUIRE SSL for this account), and see that the dump \
-             client of the tools image does not demand it"
+            "Client and server disagree about TLS. Nothing was changed. Where the server takes nothing else \
+             (require_secure_transport), set spec.metadb.tls.mode, to VerifyIdentity where you have the CA of its certificate; and \
+             use the tools image that belongs to the operator, whose dump client demands no TLS of its own"
         }
         Reason::ConnectionLost => "Check that the MetaDB is up and reachable, then try again",
         Reason::NoSpace => {

@@ -6,6 +6,7 @@ use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summar
 use super::metadb::catalogue::{describe_database, list_databases};
 use super::metadb::connection::{HEARTBEAT, MetaDbServer, keep_alive, ping};
 use super::metadb::content::read_database;
+use super::metadb::faithful::{find_inexact, list_unfaithful};
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
 use super::sql::names::Beside;
@@ -238,7 +239,12 @@ pub async fn load_beside(
         };
         let shape = describe_database(connection, &target, &original).await?;
         let contents = read_database(connection, &shape, meter).await?;
-        findings.extend(find_differences(record, &shape, &contents, Extent::Tables));
+        findings.extend(find_differences(
+            record,
+            &shape,
+            &contents.records,
+            Extent::Tables,
+        ));
     }
     if findings.is_empty() {
         return Ok(());
@@ -253,6 +259,15 @@ pub async fn load_beside(
     ))
 }
 
+/// How exactly live databases are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// As a restore from the dump brings them back.
+    AsDumped,
+    /// As they were when the dump was made.
+    AsTheyWere,
+}
+
 /// Compares the live databases with the manifest, in both directions.
 ///
 /// # Errors
@@ -261,6 +276,7 @@ pub async fn compare_live(
     connection: &mut Conn,
     manifest: &Manifest,
     meter: &Meter,
+    exactness: Exactness,
 ) -> Result<Vec<String>, Failure> {
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();
@@ -274,7 +290,18 @@ pub async fn compare_live(
             Err(failure) => return Err(failure),
         };
         let contents = read_database(connection, &shape, meter).await?;
-        findings.extend(find_differences(record, &shape, &contents, Extent::Whole));
+        findings.extend(find_differences(
+            record,
+            &shape,
+            &contents.records,
+            Extent::Whole,
+        ));
+        // The backup has none: a dump of such values is refused.
+        let unfaithful = list_unfaithful(connection, &shape).await?;
+        findings.extend(unfaithful.into_iter().map(|what| format!("{what} came in")));
+        if exactness == Exactness::AsTheyWere {
+            findings.extend(find_inexact(record, &contents));
+        }
     }
     Ok(findings)
 }

@@ -2,7 +2,7 @@
 //! that knows every command.
 
 use super::commands;
-use super::credentials::read_account;
+use super::credentials::{read_account, read_rules};
 use super::failure::Failure;
 use super::meter::print_line;
 use super::run::{Done, Run};
@@ -134,9 +134,10 @@ fn run_to_report(command: &Command) -> Report {
 
 fn run_request(command: &Command, request: Request, report: &mut Report) -> Result<Done, Failure> {
     let account = read_account(&request.credentials)?;
+    let rules = read_rules(&request)?;
     let deadline = request.deadline_seconds;
     let (fatal, failures) = mpsc::unbounded_channel();
-    let run = Run::new(request, account, fatal);
+    let mut run = Run::new(request, account, rules, fatal);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -147,6 +148,7 @@ fn run_request(command: &Command, request: Request, report: &mut Report) -> Resu
             )
         })?;
     let outcome = runtime.block_on(async {
+        run.take_server_spelling().await;
         let outcome = race(command, &run, deadline, failures).await;
         if outcome.as_ref().is_err_and(is_early_end)
             && let Some(kind) = find_scratch(command)

@@ -2,6 +2,7 @@
 
 use super::digest::ContentRecord;
 use super::failure::Failure;
+use super::special::SpecialColumn;
 use crate::protocol::hex::hash_bytes;
 use crate::protocol::report::{Engine, Reason};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,10 @@ pub struct TableRecord {
     /// What it holds.
     #[serde(flatten)]
     pub content: ContentRecord,
+    /// The same sum with the exact values of its FLOAT columns behind the others of a row, for which a dump has six
+    /// digits; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_digest: Option<String>,
 }
 
 /// What a table looks like.
@@ -81,11 +86,14 @@ pub struct TableShape {
     pub name: String,
     /// The columns that hold data, in their order; generated ones are left out.
     pub columns: Vec<String>,
-    /// sha256 of the text of SHOW CREATE TABLE without its AUTO_INCREMENT counter.
+    /// sha256 of the text of SHOW CREATE TABLE without its AUTO_INCREMENT counter and without what says nothing.
     pub create_sha256: String,
     /// The counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_increment: Option<u64>,
+    /// Columns whose values a dump may not carry. Of a live table only.
+    #[serde(skip)]
+    pub special: Vec<SpecialColumn>,
 }
 
 /// What a view looks like.

@@ -7,6 +7,7 @@ fn table(name: &str) -> TableShape {
         columns: vec!["a".into()],
         create_sha256: "c".into(),
         auto_increment: Some(5),
+        special: vec![],
     }
 }
 
@@ -34,6 +35,7 @@ fn sample() -> (
         tables: vec![TableRecord {
             shape: table("t"),
             content: content(3, "x"),
+            exact_digest: None,
         }],
         views: vec![view.clone()],
     };

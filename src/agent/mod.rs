@@ -5,6 +5,7 @@
 //! story from beginning to end; `metadb`, `volume` and `client` are the only doors to the outside.
 
 mod client;
+mod client_login;
 mod commands;
 mod creation;
 mod credentials;
@@ -16,9 +17,11 @@ mod main;
 pub mod manifest;
 mod metadb;
 mod meter;
+mod rehearsal;
 pub mod restore;
 mod run;
 mod scratch;
+pub mod special;
 pub mod sql;
 pub mod volume;
 

@@ -6,19 +6,27 @@ use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::Meter;
 use super::volume::attempt::find_manifest;
+use crate::metadb::LoginRules;
 use crate::metadb::secret::Credentials;
 use crate::protocol::report::{CommandResult, Reason};
 use crate::protocol::request::{InvalidRequest, Lock, Request};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long the server is asked for the spelling of names.
+const ASKING_LIMIT: Duration = Duration::from_secs(30);
 
 /// Everything a command works with.
 pub struct Run {
     /// What is asked.
     pub request: Request,
     pub account: Credentials,
+    /// What a login may give away.
+    pub rules: LoginRules,
     /// Progress.
     pub meter: Meter,
     /// Facts for the report that hold even when the run fails later.
@@ -46,11 +54,13 @@ impl Run {
     pub fn new(
         request: Request,
         account: Credentials,
+        rules: LoginRules,
         fatal: mpsc::UnboundedSender<Failure>,
     ) -> Self {
         Self {
             request,
             account,
+            rules,
             meter: Meter::default(),
             found: Mutex::default(),
             fatal,
@@ -62,9 +72,34 @@ impl Run {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
     pub async fn discover(&self) -> Result<MetaDbServer, Failure> {
-        let mut metadb = MetaDbServer::discover(&self.request.metadb, &self.account).await?;
+        let mut metadb =
+            MetaDbServer::discover(&self.request.metadb, &self.account, &self.rules).await?;
         metadb.oms_addresses.clone_from(&self.request.oms_addresses);
         Ok(metadb)
+    }
+
+    /// Servers that fold names (`lower_case_table_names = 1`, OceanBase's default) list them in small letters, and
+    /// names that are made from others are compared with the lists. So names are spelt as the server spells them, from
+    /// the first step on. Where that cannot be asked, the command itself meets the reason and says it.
+    pub async fn take_server_spelling(&mut self) {
+        let small = |name: &String| name.to_lowercase();
+        let folded: Vec<String> = self.request.databases.iter().map(small).collect();
+        if folded == self.request.databases {
+            return;
+        }
+        let asking = async {
+            let metadb = self.discover().await.ok()?;
+            let mut connection = metadb.connect().await.ok()?;
+            let folds: Option<u8> = connection
+                .query_first("SELECT @@lower_case_table_names")
+                .await
+                .ok()?;
+            let _ = connection.disconnect().await;
+            folds
+        };
+        if let Ok(Some(1)) = tokio::time::timeout(ASKING_LIMIT, asking).await {
+            self.request.databases = folded;
+        }
     }
 
     /// Directory of the upgrade on the claim.

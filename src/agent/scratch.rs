@@ -20,9 +20,22 @@ pub struct Scratch {
     pub created: Trial,
     /// Renaming across them.
     pub renamed: Trial,
-    /// Foreign definers of live views, and whether this account may name them; `None` where that could not be tried.
-    pub definers: Vec<(Definer, Option<bool>)>,
+    /// Foreign definers of live views, and whether this account may name them.
+    pub definers: Vec<(Definer, Naming)>,
 }
+
+/// Whether our account may name somebody as a definer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    Permitted,
+    /// Refused; the privilege that the server asks for by name, where it is another than the one for any definer.
+    Refused(Option<&'static str>),
+    /// It could not be tried.
+    Unknown,
+}
+
+/// What MySQL asks for besides: for accounts of the system, and for those that are gone.
+const MORE_FOR_DEFINERS: [&str; 2] = ["SYSTEM_USER", "ALLOW_NONEXISTENT_DEFINER"];
 
 /// The definer of a view, who is another account than ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,11 +189,7 @@ const SPECIFIC_ACCESS_DENIED: u16 = 1227;
 
 /// Makes a view for another account. Whatever else goes wrong says nothing: the account may lack CREATE VIEW here and
 /// have it where views are restored.
-async fn try_definer(
-    connection: &mut Conn,
-    view: &str,
-    account: &str,
-) -> Result<Option<bool>, Failure> {
+async fn try_definer(connection: &mut Conn, view: &str, account: &str) -> Result<Naming, Failure> {
     let account = match account.rsplit_once('@') {
         Some((user, host)) => format!("{}@{}", literal(user), literal(host)),
         None => literal(account),
@@ -188,10 +197,15 @@ async fn try_definer(
     let sql =
         format!("CREATE DEFINER = {account} SQL SECURITY DEFINER VIEW {view} AS SELECT 1 AS one");
     match connection.query_drop(sql).await {
-        Ok(()) => Ok(Some(true)),
+        Ok(()) => Ok(Naming::Permitted),
+        Err(mysql_async::Error::Server(error)) if error.code == SPECIFIC_ACCESS_DENIED => {
+            let named = MORE_FOR_DEFINERS
+                .iter()
+                .find(|name| error.message.contains(**name));
+            Ok(Naming::Refused(named.copied()))
+        }
         Err(error) => match server_code(&error) {
-            Some(SPECIFIC_ACCESS_DENIED) => Ok(Some(false)),
-            Some(_) => Ok(None),
+            Some(_) => Ok(Naming::Unknown),
             None => Err(Failure::from_sql(TRYING, &error)),
         },
     }

@@ -7,7 +7,8 @@
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, ConsoleScheme, Gate, HaDriver, HaGoal,
-    HttpMethod, PullBackMethod, RollbackPolicy, TargetKind, Verification, Weekday,
+    HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, TlsMode, Verification,
+    Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
@@ -123,6 +124,8 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<Action>(),
         read_meanings::<TargetKind>(),
         read_meanings::<AccountOrigin>(),
+        read_meanings::<LoginWithoutTls>(),
+        read_meanings::<TlsMode>(),
         read_meanings::<Gate>(),
         read_meanings::<AcceptReason>(),
         read_meanings::<Weekday>(),

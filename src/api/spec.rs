@@ -1,5 +1,6 @@
 //! What the user asks for. No I/O.
 use super::{Check, Duration, OmsUpgradeStatus};
+use crate::protocol::request::LoginMethod;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,12 +10,14 @@ mod console;
 pub(super) mod control;
 mod ha;
 mod init;
+mod tls;
 
 pub use account::*;
 pub use console::*;
 pub use control::*;
 pub use ha::*;
 pub use init::*;
+pub use tls::*;
 
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
@@ -215,9 +218,35 @@ pub struct MetaDb {
     /// Names of the OMS databases, when they cannot be taken from `config.yaml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub databases: Option<MetaDbDatabases>,
+    /// Ways to log in that are allowed although the connection is not encrypted and the password can be had by whoever
+    /// answers at the address of the MetaDB, or sits between. Without it they are refused. Only where you trust the
+    /// network.
+    #[schemars(length(max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins_without_tls: Vec<LoginWithoutTls>,
+    /// How the connections to the MetaDB are encrypted. Without it they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<MetaDbTls>,
+}
+
+/// A way to log in that gives the password away where nothing encrypts the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginWithoutTls {
+    /// What MySQL gives new accounts, and the only one that MySQL 9 has.
+    CachingSha2Password,
 }
 
 impl MetaDb {
+    /// What the agent is told of them.
+    pub fn list_allowed_logins(&self) -> Vec<LoginMethod> {
+        let allowed = self.logins_without_tls.iter();
+        allowed
+            .map(|LoginWithoutTls::CachingSha2Password| LoginMethod::CachingSha2Password)
+            .collect()
+    }
+
     /// Where the account comes from.
     pub fn find_source(&self) -> MetaDbSource<'_> {
         match (&self.credentials_secret_ref, self.source) {

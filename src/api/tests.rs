@@ -51,6 +51,34 @@ fn wrong_objects_are_refused_with_the_field_named() {
             "metadb.credentialsSecretRef",
         ),
         (
+            with(
+                "/spec",
+                "metadb",
+                json!({"tls": {"mode": "VerifyIdentity"}}),
+            ),
+            "metadb.tls.caSecretRef",
+        ),
+        (
+            with("/spec", "metadb", json!({"tls": {"mode": "VerifyCA"}})),
+            "metadb.tls.caSecretRef",
+        ),
+        (
+            with(
+                "/spec",
+                "metadb",
+                json!({"tls": {"mode": "Require", "caSecretRef": {"name": "ca"}}}),
+            ),
+            "metadb.tls.caSecretRef",
+        ),
+        (
+            with(
+                "/spec",
+                "metadb",
+                json!({"tls": {"mode": "Disable", "clientSecretRef": {"name": "me"}}}),
+            ),
+            "metadb.tls.clientSecretRef",
+        ),
+        (
             with("/spec", "metadb", json!({"source": "Secret"})),
             "metadb.credentialsSecretRef",
         ),

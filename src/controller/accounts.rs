@@ -1,9 +1,11 @@
 //! Accounts and files that Secrets and ConfigMaps hold: of the MetaDB and of the console. Reads them; keeps nothing.
 use super::calls::{CallError, CallSite};
 use super::ports::Ports;
-use crate::api::SecretCredentials;
+use crate::api::{MetaDb, SecretCredentials};
 use crate::facts::{ConfigSource, HolderKind};
 use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
+use crate::metadb::{LoginRules, TlsRules, TlsTexts};
+use crate::objects::tls::find_mode;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
 use zeroize::Zeroizing;
@@ -60,6 +62,48 @@ pub(super) async fn read_account(
         &wanted.user_key,
         &wanted.password_key,
     )
+}
+
+/// How far a login may go, with the certificates that a spec names.
+pub(super) async fn read_rules(
+    ports: &Ports,
+    namespace: &str,
+    spec: &MetaDb,
+) -> Result<LoginRules, CallError> {
+    let allowed = spec.list_allowed_logins();
+    let Some((tls, mode)) = spec
+        .tls
+        .as_ref()
+        .and_then(|tls| Some((tls, find_mode(tls.mode)?)))
+    else {
+        return Ok(LoginRules::new(&allowed, None));
+    };
+    let mut texts = TlsTexts::default();
+    if let Some(ca) = &tls.ca_secret_ref {
+        let secret = read_secret(ports, namespace, &ca.name).await?;
+        texts.authorities = Some(take_bytes(&secret, &ca.name, &ca.key)?);
+    }
+    if let Some(client) = &tls.client_secret_ref {
+        let secret = read_secret(ports, namespace, &client.name).await?;
+        let take = |key: &str| take_bytes(&secret, &client.name, key);
+        texts.client = Some((
+            take(&client.certificate_key)?,
+            take(&client.private_key_key)?,
+        ));
+    }
+    let rules = TlsRules::build(mode, &texts).map_err(|error| {
+        CallError::Unbuildable(format!(
+            "spec.metadb.tls: {error}; nothing was read or written; correct the Secret that it names"
+        ))
+    })?;
+    Ok(LoginRules::new(&allowed, Some(rules)))
+}
+
+fn take_bytes(secret: &Secret, name: &str, key: &str) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+    bytes
+        .map(|bytes| Zeroizing::new(bytes.0.clone()))
+        .ok_or_else(|| CallError::Missing(format!("Secret {name} has no key {key}; add it")))
 }
 
 /// The account in a Secret. Jobs read the same keys as files and cut line ends in the same way.

@@ -36,7 +36,9 @@ pub enum Meaning {
     LoginUnsupported,
     /// The server takes TLS only, or client and server disagree about it.
     Tls,
-    /// Too many connections or errors, or this host is not allowed: nobody gets in just now, or from here.
+    /// No account at all may come from this host.
+    HostRefused,
+    /// Too many connections or errors: nobody gets in just now.
     TurnedAway,
     /// The account may not do it.
     PrivilegeMissing,
@@ -90,11 +92,14 @@ pub fn judge_code(code: u16) -> Meaning {
     match code {
         // ER_ACCESS_DENIED_ERROR, MariaDB's ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
         1045 | 1698 => Meaning::LoginRefused,
-        1251 => Meaning::LoginUnsupported,
+        // The server's words, and the client's own: no such plugin, one that cannot be loaded, one that failed.
+        1251 | 2058 | 2059 | 2061 => Meaning::LoginUnsupported,
         // The server's require_secure_transport, the client's CR_SSL_CONNECTION_ERROR.
         3159 | 2026 => Meaning::Tls,
-        // Too many connections, host blocked or not allowed, limits of the account.
-        1040 | 1129 | 1130 | 1203 | 1226 => Meaning::TurnedAway,
+        // ER_HOST_NOT_PRIVILEGED.
+        1130 => Meaning::HostRefused,
+        // Too many connections, host blocked, limits of the account.
+        1040 | 1129 | 1203 | 1226 => Meaning::TurnedAway,
         // Database, table, column, what is global, routine, and users that would be made.
         1044 | 1142 | 1143 | 1227 | 1370 | 1410 => Meaning::PrivilegeMissing,
         1049 => Meaning::DatabaseMissing,

@@ -14,8 +14,10 @@ mod options;
 pub mod pins;
 mod quoting;
 pub mod record;
+mod rules;
 pub mod secret;
 mod sessions;
+mod tls;
 mod wire;
 
 pub use codes::{Meaning, judge_code, quotes_values};
@@ -25,7 +27,8 @@ pub use fingerprint::{SchemaFingerprint, SchemaItem, hash_schema};
 pub use lock_table::{
     INSTALLATION_TABLE, KEPT_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE, describe_removal,
 };
-pub use options::build_options;
 pub use quoting::{quote_name, quote_table};
+pub use rules::LoginRules;
 pub use sessions::{SessionList, cut_port, name_database};
-pub use wire::{Refusal, Wire, WireError, WireLimits, open_wire};
+pub use tls::{TlsRules, TlsTexts};
+pub use wire::{Refusal, Wire, WireError, WireLimits, open_door, open_wire};

@@ -5,7 +5,7 @@ use mysql_async::OptsBuilder;
 
 /// What operator and agent give the driver alike. It holds no limit of theirs: how long to wait for a connection or an
 /// answer is each caller's own business.
-pub fn build_options(address: &Address, credentials: &Credentials) -> OptsBuilder {
+pub(super) fn build_options(address: &Address, credentials: &Credentials) -> OptsBuilder {
     // Never a URL: user names such as `root@metadb#obtest` and any password pass as they are.
     // The default handlers stay: no LOCAL INFILE, so the server may not ask for files.
     OptsBuilder::default()

@@ -4,6 +4,7 @@ use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step, Timeouts, Veri
 use crate::facts::AccountSource;
 use crate::metadb::read_address;
 use crate::objects::labels::Owner;
+use crate::objects::tls::describe_tls;
 use crate::oms::installation::Installation;
 use crate::protocol::request::{
     Lock, ProbeOptions, Request, RestoreMethod, ScratchMode, ScratchRestore, VerifyExtent,
@@ -48,6 +49,8 @@ pub fn build_request(
         attempt,
         metadb: installation.metadb.clone(),
         credentials: account.describe(),
+        logins_without_tls: spec.metadb.list_allowed_logins(),
+        tls: spec.metadb.tls.as_ref().and_then(describe_tls),
         databases: installation.databases.names(),
         oms_addresses: status
             .installation

@@ -6,7 +6,8 @@
 use super::credentials::CREDENTIALS_MOUNT;
 use super::labels::{Owner, build_annotations, build_labels, build_metadata};
 use super::names::{BACKUP_MOUNT, job_name, role_word};
-use crate::api::JobRole;
+use super::tls::{TLS_MOUNT, build_tls_volume};
+use crate::api::{JobRole, MetaDbTls};
 use crate::facts::AccountSource;
 use crate::protocol::request::Request;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -51,6 +52,8 @@ pub struct JobOrder {
     pub claim: String,
     /// Where the account lies.
     pub account: AccountSource,
+    /// Where the certificates for the MetaDB lie.
+    pub tls: Option<MetaDbTls>,
     /// What the agent is asked.
     pub request: Request,
     /// Seconds after which Kubernetes ends it.
@@ -120,6 +123,10 @@ fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: Str
             ..Volume::default()
         },
     ];
+    if let Some(volume) = order.tls.as_ref().and_then(build_tls_volume) {
+        mounts.push(mount(&volume.name, TLS_MOUNT, true));
+        volumes.push(volume);
+    }
     if uses_claim(order.role) {
         mounts.insert(0, mount("backup", BACKUP_MOUNT, false));
         volumes.insert(0, build_claim_volume(order));
@@ -245,6 +252,8 @@ mod tests {
                 port: 2881,
             },
             credentials: Credentials::ConfigYaml { path: "/x".into() },
+            logins_without_tls: vec![],
+            tls: None,
             databases: vec!["rm".into()],
             oms_addresses: vec![],
             directory: "/backup/x".into(),
@@ -266,6 +275,7 @@ mod tests {
             attempt: 2,
             claim: "oms-backup".into(),
             account,
+            tls: None,
             request: request.clone(),
             deadline: 3600,
         };

@@ -19,3 +19,4 @@ pub mod replica_failure;
 pub mod replica_set;
 pub mod restart;
 pub mod target_change;
+pub mod tls;

@@ -22,6 +22,12 @@ pub struct Request {
     pub metadb: Address,
     /// Where the account is to be read from.
     pub credentials: Credentials,
+    /// Ways to log in that are allowed without TLS although whoever answers gets the password by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins_without_tls: Vec<LoginMethod>,
+    /// How the connection is encrypted; not at all where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// The databases of the installation: rm, cm and the heartbeat database of every region. The whole set
     /// is dumped and restored, or nothing.
     pub databases: Vec<String>,
@@ -103,6 +109,52 @@ pub enum Credentials {
         /// Path of the file.
         path: String,
     },
+}
+
+/// A way to log in that is safe with TLS only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMethod {
+    /// The one that MySQL gives new accounts.
+    CachingSha2Password,
+}
+
+/// How the connection to the MetaDB is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tls {
+    /// What the server must prove.
+    pub mode: TlsMode,
+    /// Path of the certificates of those who may have signed the server's, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
+    /// The client's own certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientCertificate>,
+}
+
+/// What a TLS connection must be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsMode {
+    /// Encrypted where the server offers it.
+    Prefer,
+    /// Encrypted, with whoever answers.
+    Require,
+    /// The server's certificate is signed by one of the authorities.
+    #[serde(rename = "VerifyCA")]
+    VerifyCa,
+    /// That, and it is made for the address of the MetaDB.
+    VerifyIdentity,
+}
+
+/// Paths of the client's certificate and of its key, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// The certificate, with those between.
+    pub certificate: String,
+    /// The private key that belongs to it, without a passphrase.
+    pub private_key: String,
 }
 
 /// The row of `oms_operator_lock.upgrade_lock` that proves that this upgrade still owns the MetaDB.

@@ -103,6 +103,7 @@ fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobO
         attempt,
         claim: cx.spec.backup.claim_name.clone(),
         account: account.clone(),
+        tls: cx.spec.metadb.tls.clone(),
         request: build_request(owner, cx.spec, cx.status, found, account, role, attempt),
         deadline: find_deadline(&cx.spec.timeouts, role),
     })

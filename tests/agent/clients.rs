@@ -1,14 +1,14 @@
 //! Dump clients of other versions than the one that is here, and what they demand of a server.
 
-use crate::engines::Kind;
 use crate::engines::proxy::{Proxy, Strike};
 use crate::engines::world::World;
+use crate::engines::{Kind, dump_client};
 use crate::outside::with_client;
 use oms_operator::protocol::report::Reason;
 use serde_json::json;
 
 /// A dump by such a client is a backup, and comes back both ways.
-fn accepted(kind: Kind, script: &str, mark: &str) {
+pub fn accepted(kind: Kind, script: &str, mark: &str) {
     let world = World::small(kind);
     let old = world.text();
     let dump = with_client(&world, script);
@@ -129,4 +129,45 @@ fn trouble_with_tls_is_named() {
         let message = &ended.failed(Reason::AccessDenied).message;
         assert!(message.contains("REQUIRE SSL"), "{message}");
     }
+}
+
+/// The client that comes with a server, under its own name: what it dumps is a backup, and comes back both ways.
+fn real_client(client_of: Kind, kind: Kind) {
+    let program = dump_client(client_of);
+    let directory = tempfile::tempdir().unwrap();
+    let name = program.file_name().unwrap();
+    let path = directory.path().join(name);
+    let text = format!("#!/bin/sh\nexec {} \"$@\"\n", program.display());
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let world = World::nasty(kind);
+    let old = world.text();
+    let child = world
+        .command("dump", &world.request(1))
+        .env("PATH", directory.path())
+        .spawn()
+        .unwrap();
+    let ended = world.wait(child);
+    let digest = ended.succeeded().manifest_digest.clone().unwrap();
+    world.run("verify", &world.trusting(1, &digest)).succeeded();
+    for (attempt, method) in [(2, "Swap"), (3, "DropAndLoad")] {
+        world.server.sql(
+            "DROP TABLE oms_cm_hb.heart_beat; UPDATE oms_rm.types SET tx = 'changed' WHERE id = 4",
+        );
+        let mut request = world.trusting(attempt, &digest);
+        request["restoreMethod"] = json!(method);
+        world.run("restore", &request).succeeded();
+        assert_eq!(world.text(), old, "{method}");
+    }
+}
+
+/// It wraps rows in transactions, and demands TLS, of servers that have none, unless it is told otherwise.
+#[test]
+fn the_client_of_mariadb_11() {
+    real_client(Kind::MariaDb11, Kind::MariaDb);
+}
+
+#[test]
+fn the_client_of_mysql() {
+    real_client(Kind::MySql, Kind::MySql);
 }

@@ -19,7 +19,7 @@ impl Backup {
         let world = World::nasty(kind);
         world.server.sql(
             "CREATE TABLE oms_rm.filler (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(64)); \
-             INSERT INTO oms_rm.filler (t) SELECT MD5(COLUMN_NAME) FROM information_schema.COLUMNS LIMIT 900; COMMIT;",
+             INSERT INTO oms_rm.filler (t) SELECT LEFT(HEX(COLUMN_NAME), 64) FROM information_schema.COLUMNS LIMIT 900; COMMIT;",
         );
         let digest = world.dump(1);
         let directory = world.directory().join("attempt-1");
@@ -93,7 +93,7 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn physical_damage(kind: Kind) {
+pub fn physical_damage(kind: Kind) {
     let backup = Backup::make(kind);
     backup.verify(&backup.digest).succeeded();
     let file = backup.file();
@@ -191,7 +191,7 @@ fn without_lines(text: &str, belongs: impl Fn(&str) -> bool) -> String {
         .collect()
 }
 
-fn logical_damage(kind: Kind) {
+pub fn logical_damage(kind: Kind) {
     let backup = Backup::make(kind);
     let known = [
         Reason::ContentDiffers,

@@ -107,7 +107,12 @@ fn the_time_limit_of_oceanbase_never_makes_a_short_backup() {
 
 #[test]
 fn sessions_of_others_stop_dump_comparison_and_restore() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    sessions_of_others_stop_dump_comparison_and_restore_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn sessions_of_others_stop_dump_comparison_and_restore_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         let digest = world.dump(1);
         // Another user whose current database is one of ours.
@@ -217,7 +222,12 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn two_agents_never_work_at_once() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    two_agents_never_work_at_once_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn two_agents_never_work_at_once_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         // Holds the agents' row as a first agent would, under another account's session.
         world.server.sql("INSERT INTO oms_operator_lock.upgrade_lock (id, holder, epoch, note) VALUES (2, 'agent', 0, '')");
@@ -267,7 +277,12 @@ fn a_dump_that_cannot_be_loaded_is_no_backup() {
 
 #[test]
 fn a_broken_connection_is_no_short_backup() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    a_broken_connection_is_no_short_backup_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn a_broken_connection_is_no_short_backup_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         let counting = Proxy::start(world.server.port, Strike::Count, 0);
         let through = |proxy: &Proxy, attempt| proxy.through(world.request(attempt));
@@ -335,7 +350,15 @@ fn a_request_that_makes_no_sense_touches_nothing() {
 /// does the Job.
 #[test]
 fn sessions_of_another_program_with_the_same_account_do_not_stop_a_dump() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    sessions_of_another_program_with_the_same_account_do_not_stop_a_dump_on(&[
+        Kind::MariaDb,
+        Kind::Seekdb,
+    ]);
+}
+
+/// See the test.
+pub fn sessions_of_another_program_with_the_same_account_do_not_stop_a_dump_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         world.server.sql("CREATE DATABASE other_rm");
         let mut other = world

@@ -96,7 +96,7 @@ fn find_new_content(world: &World) -> Result<(), String> {
     }
 }
 
-fn kill_restores(kind: Kind, method: &str, strike: Strike, phase: usize) {
+pub fn kill_restores(kind: Kind, method: &str, strike: Strike, phase: usize) {
     let world = World::small(kind);
     let old = world.text();
     let digest = world.dump(1);
@@ -185,10 +185,15 @@ fn drop_and_load_on_mariadb_killed_after() {
 /// Whatever a killed dump leaves, the next one makes a whole backup, and a whole one is never touched.
 #[test]
 fn dumps_killed_anywhere() {
-    for (kind, strike) in [
+    dumps_killed_anywhere_on(&[
         (Kind::MariaDb, Strike::KillBefore),
         (Kind::Seekdb, Strike::KillAfter),
-    ] {
+    ]);
+}
+
+/// See the test.
+pub fn dumps_killed_anywhere_on(kinds: &[(Kind, Strike)]) {
+    for &(kind, strike) in kinds {
         let world = World::small(kind);
         let kept = world.dump(1);
         let total = statements_of(&world, "dump", world.request(2)).len();
@@ -220,7 +225,12 @@ fn dumps_killed_anywhere() {
 /// A scratch restore that was killed leaves databases; the next verification takes them away.
 #[test]
 fn verifications_killed_anywhere() {
-    let world = World::small(Kind::MariaDb);
+    verifications_killed_anywhere_on(Kind::MariaDb);
+}
+
+/// See the test.
+pub fn verifications_killed_anywhere_on(kind: Kind) {
+    let world = World::small(kind);
     let digest = world.dump(1);
     let before = world.text();
     let total = statements_of(&world, "verify", world.trusting(2, &digest)).len();

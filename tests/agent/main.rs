@@ -1,15 +1,21 @@
-//! The agent against real servers: seekdb (OceanBase's engine) and MariaDB, each test with a server of its own.
+//! The agent against real servers: seekdb (OceanBase's engine), MariaDB and MySQL, each test with a server of its own.
 mod clients;
 mod corruption;
+mod definitions;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod faults;
 mod kills;
+mod logins;
 mod lost;
+mod more_engines;
 mod outside;
 mod roundtrip;
 mod secrets;
 mod servers;
 mod settings;
 mod sight;
+mod spelling;
+mod tls;
+mod values;
 mod views;

@@ -111,6 +111,11 @@ fn an_image_without_a_client_says_so() {
 
 /// A client that lies: writes something, ends well.
 pub fn with_client(world: &World, script: &str) -> crate::engines::world::Ended {
+    run_with_client(world, "dump", script)
+}
+
+/// The same for any command.
+pub fn run_with_client(world: &World, command: &str, script: &str) -> crate::engines::world::Ended {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mariadb-dump");
     let real = which("mariadb-dump");
@@ -123,7 +128,7 @@ pub fn with_client(world: &World, script: &str) -> crate::engines::world::Ended 
     .unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let child = world
-        .command("dump", &world.request(1))
+        .command(command, &world.request(1))
         .env("PATH", directory.path())
         .spawn()
         .unwrap();
@@ -250,7 +255,12 @@ fn sigterm_ends_the_client_and_leaves_a_report() {
 
 #[test]
 fn sigterm_takes_the_scratch_databases_along() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    sigterm_takes_the_scratch_databases_along_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn sigterm_takes_the_scratch_databases_along_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = World::small(kind);
         // Enough to be caught in the middle of loading it.
         for _ in 0..15 {

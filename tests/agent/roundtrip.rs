@@ -1,4 +1,4 @@
-//! The whole way there and back, on both engines.
+//! The whole way there and back, on every engine.
 
 use crate::engines::world::{DATABASES, PASSWORD, USER, World};
 use crate::engines::{Kind, Server};
@@ -8,7 +8,7 @@ use oms_operator::protocol::report::{
 use serde_json::json;
 use std::process::{Command, Stdio};
 
-fn there_and_back(kind: Kind) {
+pub fn there_and_back(kind: Kind) {
     let world = World::nasty(kind);
     let before = world.text();
 
@@ -40,9 +40,13 @@ fn there_and_back(kind: Kind) {
             );
             assert_eq!(found.may_set_ob_query_timeout, Some(true));
         }
-        Kind::MariaDb => assert_eq!(
+        Kind::MariaDb | Kind::MariaDb11 => assert_eq!(
             (found.engine, found.ob_query_timeout_micros),
             (Engine::MariaDb, None)
+        ),
+        Kind::MySql => assert_eq!(
+            (found.engine, found.ob_query_timeout_micros),
+            (Engine::MySql, None)
         ),
     }
     assert_eq!(world.beside(), Vec::<String>::new());
@@ -169,7 +173,7 @@ fn change_everything(server: &Server) {
          ALTER DATABASE oms_rm DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci; \
          DROP VIEW oms_cm.v_across; CREATE VIEW oms_cm.v_across AS SELECT 1 AS id;",
     );
-    if server.kind == Kind::MariaDb {
+    if server.kind != Kind::Seekdb {
         server.sql("CREATE TRIGGER oms_cm.tr BEFORE INSERT ON oms_cm.host FOR EACH ROW SET NEW.ip = 'x'; CREATE PROCEDURE oms_cm.pr() SELECT 1;");
     }
 }
@@ -184,7 +188,17 @@ fn there_and_back_on_mariadb() {
     there_and_back(Kind::MariaDb);
 }
 
-fn drop_and_load(kind: Kind) {
+#[test]
+fn there_and_back_on_mariadb_11() {
+    there_and_back(Kind::MariaDb11);
+}
+
+#[test]
+fn there_and_back_on_mysql() {
+    there_and_back(Kind::MySql);
+}
+
+pub fn drop_and_load(kind: Kind) {
     let world = World::nasty(kind);
     let before = world.text();
     let digest = world.dump(1);
@@ -215,7 +229,7 @@ fn drop_and_load_on_mariadb() {
 
 /// A person with `zstd` and `mariadb` needs nothing of ours. (Generated columns are the exception on OceanBase's
 /// engine: MariaDB's client writes their values, and only our loader leaves them out.)
-fn by_hand(kind: Kind) {
+pub fn by_hand(kind: Kind) {
     let world = World::small(kind);
     world.dump(1);
     let before = world.text();
@@ -335,7 +349,7 @@ fn the_report_is_in_the_termination_log_too() {
 }
 
 /// Large values, many rows: everything that only shows beyond one packet, one chunk, one statement.
-fn large(kind: Kind) {
+pub fn large(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(
         "CREATE TABLE oms_rm.big (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(100), b LONGBLOB, KEY (a)); \
@@ -377,7 +391,7 @@ fn large_on_mariadb() {
 }
 
 /// A value that is nothing but back-slashes, as text becomes that is escaped again and again.
-fn backslashes(kind: Kind) {
+pub fn backslashes(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(
         "CREATE TABLE oms_rm.step_log (id INT NOT NULL PRIMARY KEY, content LONGTEXT); \

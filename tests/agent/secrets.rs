@@ -149,8 +149,13 @@ impl Watch {
 
 #[test]
 fn the_password_is_found_nowhere() {
+    the_password_is_found_nowhere_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn the_password_is_found_nowhere_on(kinds: &[Kind]) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    for &kind in kinds {
         let world = World::small(kind);
         let watch = Watch::start();
         let mut said = Vec::new();

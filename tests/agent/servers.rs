@@ -125,7 +125,7 @@ fn a_trial_that_breaks_off_is_no_finding() {
 
 /// A binary value is twice as long in a dump. What the server would refuse to load is no backup, and is found while
 /// OMS's old version can still be started.
-fn long_rows(kind: Kind) {
+pub fn long_rows(kind: Kind) {
     let world = World::small(kind);
     world.server.sql(
         "CREATE TABLE oms_rm.large (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO oms_rm.large VALUES (1, REPEAT('x', 700000));",
@@ -173,7 +173,7 @@ fn long_rows_on_seekdb() {
 }
 
 /// A node is lost in the middle of a load: its sessions and its lock stay open, and the next attempt gets past them.
-fn lost_node(kind: Kind) {
+pub fn lost_node(kind: Kind) {
     let world = World::small(kind);
     let old = world.text();
     let digest = world.dump(1);
@@ -213,4 +213,49 @@ fn sequences_are_told_by_the_probe() {
         .run("dump", &world.request(1))
         .failed(Reason::UnsupportedObjects);
     assert_no_backup(&world);
+}
+
+/// MySQL asks for more where the definer is an account of the system, and says for what once the first is granted: the
+/// report follows it, statement by statement.
+#[test]
+fn definers_of_the_system_ask_for_their_privilege_on_mysql() {
+    let world = World::small(Kind::MySql);
+    world.server.sql(
+        "CREATE USER mighty@'%' IDENTIFIED BY 'x'; GRANT SYSTEM_USER ON *.* TO mighty@'%'; GRANT ALL ON oms_rm.* TO mighty@'%'; \
+         CREATE DEFINER = mighty@'%' VIEW oms_rm.of_mighty AS SELECT id AS id FROM oms_rm.parent; \
+         CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT ALL ON `oms%`.* TO lim@'%';",
+    );
+    world.set_account("lim", "x");
+    let lacking = |found: &ProbeReport| -> Vec<String> {
+        let missing = found
+            .privileges
+            .iter()
+            .filter(|p| p.state != PrivilegeState::Present);
+        missing.filter_map(|p| p.grant.clone()).collect()
+    };
+    let mut said = Vec::new();
+    for attempt in 1..=4 {
+        let found = probe(&world, attempt);
+        let statements = lacking(&found);
+        assert!(
+            statements.iter().all(|one| !said.contains(one)),
+            "{said:?}, then {statements:?}"
+        );
+        if statements.is_empty() {
+            break;
+        }
+        grant(&world, &found);
+        said.extend(statements);
+    }
+    assert!(
+        said.iter().any(|one| one.contains("SYSTEM_USER")),
+        "{said:?}"
+    );
+    let old = world.text();
+    let digest = world.dump(9);
+    world.server.sql("DROP VIEW oms_rm.of_mighty");
+    world
+        .run("restore", &world.trusting(9, &digest))
+        .succeeded();
+    assert_eq!(world.text(), old);
 }

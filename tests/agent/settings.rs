@@ -65,7 +65,7 @@ fn cure(message: &str) -> String {
 }
 
 /// Verification, comparison and restore read every row, whatever the server's default is.
-fn no_row_is_lost_to_a_limit(kind: Kind) {
+pub fn no_row_is_lost_to_a_limit(kind: Kind) {
     let world = world(kind);
     assert_eq!(count(&world), WHOLE);
     let digest = world.dump(1);
@@ -100,7 +100,7 @@ fn no_row_is_lost_to_a_limit_on_seekdb() {
 
 /// The dump client cannot be given a setting: a limit that would cut its rows is named, with the statement that takes
 /// it away.
-fn a_limit_is_refused_by_name(kind: Kind) {
+pub fn a_limit_is_refused_by_name(kind: Kind) {
     let world = world(kind);
     for (attempt, limit) in [(1, 60), (2, 3), (3, 0)] {
         world
@@ -200,7 +200,7 @@ fn other_settings_of_the_dump_client_are_refused_on_seekdb() {
 
 /// Where transactions are the house rule: what the agent wrote is there for everybody, and no session of its own keeps
 /// an old view of the databases.
-fn autocommit_off(kind: Kind) {
+pub fn autocommit_off(kind: Kind) {
     for (method, init) in [
         ("Swap", false),
         ("DropAndLoad", false),
@@ -213,10 +213,14 @@ fn autocommit_off(kind: Kind) {
         let world = World::small(kind);
         let old = world.text();
         if init {
-            world.server.sql(
+            let privilege = match kind {
+                Kind::MySql => "CONNECTION_ADMIN",
+                _ => "CONNECTION ADMIN",
+            };
+            world.server.sql(&format!(
                 "CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT ALL ON *.* TO lim@'%'; \
-                 REVOKE SUPER, CONNECTION ADMIN ON *.* FROM lim@'%'; SET GLOBAL init_connect = 'SET autocommit = 0';",
-            );
+                 REVOKE SUPER, {privilege} ON *.* FROM lim@'%'; SET GLOBAL init_connect = 'SET autocommit = 0';",
+            ));
             world.set_account("lim", "x");
         } else {
             world.server.sql("SET GLOBAL autocommit = 0");
@@ -302,7 +306,7 @@ fn a_table_that_stays_locked_is_said() {
 }
 
 /// OceanBase up to 4.3.2 has no `sql_big_selects`, and no server has all of the others.
-fn without(kind: Kind, name: &'static str) {
+pub fn without(kind: Kind, name: &'static str) {
     let world = world(kind);
     let proxy = Proxy::without(world.server.port, name);
     let probed = world.run("probe", &proxy.through(world.request(1)));

@@ -10,7 +10,7 @@ fn make_account(world: &World) {
     let rights = "SELECT, SHOW VIEW, CREATE VIEW, CREATE, ALTER, DROP, INSERT, INDEX, REFERENCES";
     // OceanBase's engine has no such privilege.
     let rights = match world.server.kind {
-        Kind::MariaDb => rights.to_owned(),
+        Kind::MariaDb | Kind::MariaDb11 | Kind::MySql => rights.to_owned(),
         Kind::Seekdb => rights.replace(", REFERENCES", ""),
     };
     world
@@ -18,7 +18,7 @@ fn make_account(world: &World) {
         .sql("CREATE USER lim@'%' IDENTIFIED BY 'x'; GRANT ALL ON oms_operator_lock.* TO lim@'%'");
     for database in DATABASES {
         let (live, beside) = match world.server.kind {
-            Kind::MariaDb => (
+            Kind::MariaDb | Kind::MariaDb11 | Kind::MySql => (
                 database.replace('_', "\\_"),
                 format!("{}\\_\\_oms%", database.replace('_', "\\_")),
             ),
@@ -48,7 +48,7 @@ fn unseen(found: &ProbeReport) -> Vec<String> {
         .collect()
 }
 
-fn what_cannot_be_seen_is_refused(kind: Kind) {
+pub fn what_cannot_be_seen_is_refused(kind: Kind) {
     let world = World::small(kind);
     let digest = world.dump(1);
     make_account(&world);
@@ -56,7 +56,7 @@ fn what_cannot_be_seen_is_refused(kind: Kind) {
         "USE oms_cm; CREATE TRIGGER tr BEFORE INSERT ON host FOR EACH ROW SET NEW.ip = CONCAT(NEW.ip, ''); \
          CREATE PROCEDURE pr() SELECT 1;",
     );
-    if kind == Kind::MariaDb {
+    if kind != Kind::Seekdb {
         world
             .server
             .sql("CREATE EVENT oms_cm.ev ON SCHEDULE EVERY 1 DAY DO SET @a = 1");
@@ -78,7 +78,7 @@ fn what_cannot_be_seen_is_refused(kind: Kind) {
     let mut named = found.unsupported_objects.clone();
     named.sort();
     match kind {
-        Kind::MariaDb => assert_eq!(
+        Kind::MariaDb | Kind::MariaDb11 | Kind::MySql => assert_eq!(
             named,
             [
                 "event oms_cm.ev",
@@ -95,7 +95,7 @@ fn what_cannot_be_seen_is_refused(kind: Kind) {
     world
         .server
         .sql("USE oms_cm; DROP TRIGGER tr; DROP PROCEDURE pr;");
-    if kind == Kind::MariaDb {
+    if kind != Kind::Seekdb {
         world.server.sql("DROP EVENT oms_cm.ev");
     }
     world.dump(4);

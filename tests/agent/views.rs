@@ -55,7 +55,7 @@ fn assert_chain_works(world: &World) {
 }
 
 /// Verified, and back at the first attempt, by both methods.
-fn there_and_back(kind: Kind) {
+pub fn there_and_back(kind: Kind) {
     let world = chain(kind);
     let old = world.text();
     let digest = world.dump(1);
@@ -93,7 +93,12 @@ fn there_and_back_on_seekdb() {
 /// All views of the chain are gone, as after a kill between the two renames: each has to wait for another one.
 #[test]
 fn views_that_are_all_gone_come_back() {
-    for kind in [Kind::MariaDb, Kind::Seekdb] {
+    views_that_are_all_gone_come_back_on(&[Kind::MariaDb, Kind::Seekdb]);
+}
+
+/// See the test.
+pub fn views_that_are_all_gone_come_back_on(kinds: &[Kind]) {
+    for &kind in kinds {
         let world = chain(kind);
         let old = world.text();
         let digest = world.dump(1);
@@ -126,7 +131,7 @@ fn points(statements: &[String], phase: usize) -> Vec<usize> {
 }
 
 /// `kill -9` where views and tables are made and databases replaced: the next attempt ends right.
-fn killed(kind: Kind, method: &str, strike: Strike, phase: usize) {
+pub fn killed(kind: Kind, method: &str, strike: Strike, phase: usize) {
     let world = chain(kind);
     let old = world.text();
     let digest = world.dump(1);
@@ -180,7 +185,7 @@ fn drop_and_load_on_seekdb_killed() {
 /// A view needs what the backup does not hold and what is gone: verification names it while the old version can still
 /// be started, also where rows are too many to load them. A restore brings the tables back, names it, and ends once it
 /// is there.
-fn refused_by_name(kind: Kind) {
+pub fn refused_by_name(kind: Kind) {
     let world = chain(kind);
     world.server.sql(
         "CREATE DATABASE elsewhere; CREATE TABLE elsewhere.t (id INT PRIMARY KEY); \

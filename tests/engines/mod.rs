@@ -1,7 +1,8 @@
-//! Real MetaDBs for the tests of the agent: seekdb (OceanBase's engine) and MariaDB as processes of the host,
+//! Real MetaDBs for the tests of the agent: seekdb (OceanBase's engine), MariaDB and MySQL as processes of the host,
 //! each in a temporary directory on a free port. `setup.sh` in this directory provides the programs.
 #![allow(dead_code)] // Each test program uses a part of this.
 
+pub mod certificates;
 pub mod proxy;
 pub mod world;
 
@@ -9,14 +10,36 @@ use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Seekdb,
+    /// Debian's own, 10.11.
     MariaDb,
+    /// 11.8.
+    MariaDb11,
+    /// 9.7.
+    MySql,
+}
+
+impl Kind {
+    /// MariaDB of whatever version.
+    pub fn is_mariadb(self) -> bool {
+        matches!(self, Self::MariaDb | Self::MariaDb11)
+    }
+
+    /// Its word for `setup.sh`.
+    fn part(self) -> &'static str {
+        match self {
+            Self::Seekdb => "seekdb",
+            Self::MariaDb => "mariadb",
+            Self::MariaDb11 => "mariadb-11",
+            Self::MySql => "mysql",
+        }
+    }
 }
 
 /// A running server; ends with this value, and with the thread that started it.
@@ -30,14 +53,23 @@ pub struct Server {
 impl Server {
     /// Starts a fresh server. `root` has no password.
     pub fn start(kind: Kind) -> Self {
-        provide_programs();
+        Self::start_with(kind, &[])
+    }
+
+    /// The same with options of the server.
+    pub fn start_with(kind: Kind, options: &[&str]) -> Self {
+        provide_programs(kind);
         // Another program may take the port before the server does; then another one is tried.
+        let mut said = String::new();
         for _ in 0..3 {
             let directory = temporary_directory(kind);
             let port = free_port();
             let mut child = match kind {
                 Kind::Seekdb => start_seekdb(directory.path(), port),
-                Kind::MariaDb => start_mariadb(directory.path(), port),
+                Kind::MariaDb | Kind::MariaDb11 => {
+                    start_mariadb(kind, directory.path(), port, options)
+                }
+                Kind::MySql => start_mysql(directory.path(), port, options),
             };
             if wait_until_ready(&mut child, port) {
                 return Self {
@@ -49,8 +81,9 @@ impl Server {
             }
             let _ = child.kill();
             let _ = child.wait();
+            said = std::fs::read_to_string(directory.path().join("err")).unwrap_or_default();
         }
-        panic!("{kind:?} does not start");
+        panic!("{kind:?} does not start: {said}");
     }
 
     /// Runs statements as root and returns what they print, columns by tabs.
@@ -142,6 +175,14 @@ impl Server {
             }
             out.push('\n');
         }
+        // MySQL names the character set before a collation in a table that was made from its own text, and leaves it
+        // out in the one before.
+        if self.kind == Kind::MySql {
+            for set in ["utf8mb4", "utf8mb3", "gbk", "latin1"] {
+                let named = format!(" CHARACTER SET {set} COLLATE {set}_");
+                out = out.replace(&named, &format!(" COLLATE {set}_"));
+            }
+        }
         out
     }
 
@@ -162,14 +203,38 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn provide_programs() {
-    static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        let status = Command::new(root().join("tests/engines/setup.sh"))
-            .status()
-            .unwrap();
-        assert!(status.success(), "tests/engines/setup.sh failed");
-    });
+fn provide_programs(kind: Kind) {
+    static DONE: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // The clients are those of Debian's own MariaDB.
+    for part in ["mariadb", kind.part()] {
+        if !done.contains(&part) {
+            let status = Command::new(root().join("tests/engines/setup.sh"))
+                .arg(part)
+                .status()
+                .unwrap();
+            assert!(status.success(), "tests/engines/setup.sh {part} failed");
+            done.push(part);
+        }
+    }
+}
+
+/// A dump client that comes with a server. Provides it.
+pub fn dump_client(kind: Kind) -> PathBuf {
+    provide_programs(kind);
+    match kind {
+        Kind::MySql => mysql_root().join("bin/mysqldump"),
+        Kind::MariaDb11 => mariadb_11_root().join("bin/mariadb-dump"),
+        Kind::Seekdb | Kind::MariaDb => PathBuf::from("/usr/bin/mariadb-dump"),
+    }
+}
+
+fn mysql_root() -> PathBuf {
+    root().join(".cache/mysql-9.7/usr")
+}
+
+fn mariadb_11_root() -> PathBuf {
+    root().join(".cache/mariadb-11.8/usr")
 }
 
 fn free_port() -> u16 {
@@ -210,14 +275,16 @@ fn wait_until_ready(child: &mut Child, port: u16) -> bool {
     false
 }
 
-/// MariaDB's tables in memory where there is room for them: hundreds of tables are made and dropped, each with an
-/// fsync. seekdb keeps a log of gigabytes and goes to the disk.
+/// Tables of MariaDB and MySQL in memory where there is room for them: hundreds of tables are made and dropped, each
+/// with an fsync. seekdb keeps a log of gigabytes and goes to the disk.
 fn temporary_directory(kind: Kind) -> tempfile::TempDir {
     let mut builder = tempfile::Builder::new();
     builder.prefix("oms-agent-db-");
     let memory = Path::new("/dev/shm");
     match kind {
-        Kind::MariaDb if memory.is_dir() => builder.tempdir_in(memory).unwrap(),
+        Kind::MariaDb | Kind::MariaDb11 | Kind::MySql if memory.is_dir() => {
+            builder.tempdir_in(memory).unwrap()
+        }
         _ => builder.tempdir().unwrap(),
     }
 }
@@ -265,41 +332,97 @@ fn start_seekdb(directory: &Path, port: u16) -> Child {
     command.spawn().unwrap()
 }
 
-fn start_mariadb(directory: &Path, port: u16) -> Child {
+fn start_mariadb(kind: Kind, directory: &Path, port: u16, options: &[&str]) -> Child {
     let data = directory.join("data");
-    let copied = Command::new("cp")
-        .args(["-a", "--"])
-        .arg(mariadb_template())
-        .arg(&data)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    let mut command = guarded(Path::new("/usr/sbin/mariadbd"));
+    copy_template(kind, &data);
+    let mut command = match kind {
+        Kind::MariaDb11 => {
+            let mut command = guarded(&mariadb_11_root().join("sbin/mariadbd"));
+            command
+                .args(["--no-defaults"])
+                .arg(format!("--basedir={}", mariadb_11_root().display()));
+            command
+        }
+        _ => {
+            let mut command = guarded(Path::new("/usr/sbin/mariadbd"));
+            command.args(["--no-defaults"]);
+            command
+        }
+    };
+    command.args([
+        "--innodb-log-file-size=8M",
+        "--performance-schema=OFF",
+        "--skip-name-resolve",
+    ]);
+    common_arguments(&mut command, directory, port);
+    command.args(options);
+    output_files(&mut command, directory);
+    command.spawn().unwrap()
+}
+
+fn start_mysql(directory: &Path, port: u16, options: &[&str]) -> Child {
+    let data = directory.join("data");
+    copy_template(Kind::MySql, &data);
+    let mut command = guarded(&mysql_root().join("sbin/mysqld"));
+    command.args(["--no-defaults"]);
+    command.args(mysql_places());
+    command.args([
+        "--mysqlx=OFF",
+        "--skip-name-resolve",
+        "--innodb-redo-log-capacity=16M",
+        // A binary log is on by default, and is written to by every statement.
+        "--skip-log-bin",
+    ]);
+    common_arguments(&mut command, directory, port);
+    command.args(options);
+    output_files(&mut command, directory);
+    command.spawn().unwrap()
+}
+
+/// Where MySQL finds what belongs to it.
+fn mysql_places() -> [String; 3] {
+    let root = mysql_root();
+    [
+        format!("--basedir={}", root.display()),
+        format!("--lc-messages-dir={}", root.join("share/mysql").display()),
+        "--secure-file-priv=NULL".to_owned(),
+    ]
+}
+
+fn common_arguments(command: &mut Command, directory: &Path, port: u16) {
     command
         .args([
-            "--no-defaults",
             "--user=root",
             "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
             "--innodb-buffer-pool-size=32M",
-        ])
-        .args([
-            "--innodb-log-file-size=8M",
             "--innodb-flush-log-at-trx-commit=2",
-            "--performance-schema=OFF",
             "--max-allowed-packet=64M",
         ])
-        .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--datadir={}", directory.join("data").display()))
         // A server removes temporary files of others from a directory that it shares when it starts.
         .arg(format!("--tmpdir={}", directory.display()))
         .arg(format!("--port={port}"))
         .arg(format!("--socket={}", directory.join("m.sock").display()))
         .arg(format!("--pid-file={}", directory.join("m.pid").display()));
-    output_files(&mut command, directory);
-    command.spawn().unwrap()
 }
 
-/// An empty data directory, made once per test program.
+/// Copies an empty data directory of this kind. Debian's own MariaDB has it made once per test program, the others come
+/// with one.
+fn copy_template(kind: Kind, data: &Path) {
+    let template = match kind {
+        Kind::MySql => mysql_root().join("../data"),
+        Kind::MariaDb11 => mariadb_11_root().join("../data"),
+        Kind::MariaDb | Kind::Seekdb => mariadb_template(),
+    };
+    let copied = Command::new("cp")
+        .args(["-a", "--"])
+        .arg(template)
+        .arg(data)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+}
+
 fn mariadb_template() -> PathBuf {
     static TEMPLATE: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
     let mut template = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);

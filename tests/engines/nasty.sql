@@ -1,4 +1,5 @@
--- A schema with everything that backups are known to trip over. Runs on seekdb and on MariaDB.
+-- A schema with everything that backups are known to trip over. Runs on every engine; nasty-charsets.sql holds what OceanBase's
+-- stand-alone engine refuses.
 -- Three databases as an OMS installation has them; {rm}, {cm} and {hb} are replaced by their names.
 CREATE DATABASE `{rm}` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE `{cm}` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
@@ -39,3 +40,20 @@ INSERT INTO `{hb}`.`heatbeat_sequence` (`gmt_created`) VALUES ('2026-11-23 07:00
 CREATE VIEW `{rm}`.`v_children` AS SELECT `c`.`id` AS `id`, `p`.`v` AS `v`, 'REFERENCES `{rm}`.' AS `lit` FROM `{rm}`.`child` `c` JOIN `{rm}`.`parent` `p` ON `c`.`parent_id` = `p`.`id`;
 CREATE VIEW `{rm}`.`a_view_of_view` AS SELECT `{rm}`.`id` AS `id` FROM `{rm}`.`v_children` `{rm}`;
 CREATE VIEW `{cm}`.`v_across` AS SELECT `a`.`id` AS `id` FROM `{cm}`.`across` `a` JOIN `{rm}`.`parent` `p` ON `a`.`parent_id` = `p`.`id`;
+SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+CREATE TABLE `{rm}`.`zeroes` (`id` INT PRIMARY KEY AUTO_INCREMENT, `d` DATE NOT NULL, `dt` DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00', `ts` TIMESTAMP NOT NULL DEFAULT '0000-00-00 00:00:00', `y` YEAR NOT NULL);
+INSERT INTO `{rm}`.`zeroes` VALUES (0, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', 0), (-1, '2026-00-00', '2026-01-00 00:00:00', '1970-01-01 09:00:01', 1999);
+CREATE TABLE `{rm}`.`computed` (`a` INT, `s` INT GENERATED ALWAYS AS (`a` * 2) STORED, `b` VARCHAR(20), `v` VARCHAR(40) GENERATED ALWAYS AS (CONCAT(`b`, '/*')) VIRTUAL, KEY (`s`));
+INSERT INTO `{rm}`.`computed` (`a`, `b`) VALUES (1, '*/'), (NULL, '/*!50001');
+CREATE TABLE `{rm}`.`shapes` (`id` INT PRIMARY KEY, `p` POINT NOT NULL, `g` GEOMETRY);
+INSERT INTO `{rm}`.`shapes` VALUES (1, ST_GeomFromText('POINT(1 2)'), ST_GeomFromText('LINESTRING(0 0, 1 1)')), (2, ST_GeomFromText('POINT(-1e300 5e-324)'), NULL);
+CREATE TABLE `{rm}`.`hidden` (`id` INT PRIMARY KEY, `h` VARCHAR(10) INVISIBLE DEFAULT 'x', `z` INT(6) ZEROFILL);
+INSERT INTO `{rm}`.`hidden` (`id`, `h`, `z`) VALUES (1, 'seen', 42);
+CREATE TABLE `{rm}`.`negatives` (`f` FLOAT(7,4), `d` DOUBLE(10,3), `n` DECIMAL(5,0) UNSIGNED, `b` BIGINT, `u` BIGINT UNSIGNED);
+INSERT INTO `{rm}`.`negatives` VALUES (-0.0, -0.0, 0, -9223372036854775808, 18446744073709551615);
+CREATE TABLE `{rm}`.`a.b;c -- d` (`x
+y` INT COMMENT 'line
+break', `CREATE TABLE ``t``` INT);
+INSERT INTO `{rm}`.`a.b;c -- d` VALUES (1, 2);
+CREATE TABLE `{rm}`.`float_digits` (`id` INT PRIMARY KEY, `f` FLOAT);
+INSERT INTO `{rm}`.`float_digits` VALUES (1, 0.1), (2, 1e-38), (3, NULL);

@@ -187,6 +187,10 @@ fn pass_packets(
         }
         upstream.write_all(&head)?;
         upstream.write_all(&body)?;
+        // A client that asks for TLS says so in a short packet, and from there on nobody in between understands it.
+        if head[3] == 1 && length == 32 {
+            return std::io::copy(client, upstream).map(|_| ());
+        }
         if is_chosen && shared.strike == Strike::KillAfter {
             strike(shared);
             return Ok(());

@@ -92,7 +92,12 @@ impl World {
     /// A server with the nasty schema in it.
     pub fn nasty(kind: Kind) -> Self {
         let world = Self::empty(kind);
-        let text = include_str!("nasty.sql")
+        let charsets = match kind {
+            Kind::Seekdb => "",
+            _ => include_str!("nasty-charsets.sql"),
+        };
+        let text = [include_str!("nasty.sql"), charsets]
+            .concat()
             .replace("{rm}", DATABASES[0])
             .replace("{cm}", DATABASES[1])
             .replace("{hb}", DATABASES[2]);
@@ -102,7 +107,12 @@ impl World {
 
     /// A server with a small schema in it: few statements, all kinds of objects.
     pub fn small(kind: Kind) -> Self {
-        let world = Self::empty(kind);
+        Self::small_on(Server::start(kind))
+    }
+
+    /// The same on a server that was started with options.
+    pub fn small_on(server: Server) -> Self {
+        let world = Self::on(server);
         world.server.sql(
             "CREATE DATABASE oms_rm DEFAULT CHARACTER SET utf8mb4; CREATE DATABASE oms_cm DEFAULT CHARACTER SET utf8mb4; \
              CREATE DATABASE oms_cm_hb DEFAULT CHARACTER SET utf8mb4; \
@@ -119,7 +129,11 @@ impl World {
 
     /// A server with the account and the operator's lock, without databases.
     pub fn empty(kind: Kind) -> Self {
-        let server = Server::start(kind);
+        Self::on(Server::start(kind))
+    }
+
+    /// The same on a server that was started with options.
+    pub fn on(server: Server) -> Self {
         make_account(&server);
         server.sql(
             "CREATE DATABASE oms_operator_lock CHARACTER SET utf8mb4; \
@@ -149,14 +163,19 @@ impl World {
     }
 
     pub fn request(&self, attempt: i32) -> Value {
-        json!({
+        let mut request = json!({
             "upgradeUid": "upgrade-uid", "attempt": attempt,
             "metadb": {"host": "127.0.0.1", "port": self.server.port},
             "credentials": {"files": {"directory": self.secret.path(), "userKey": "user", "passwordKey": "password"}},
             "databases": DATABASES,
             "directory": self.directory(),
             "lock": {"holder": "holder", "epoch": 7},
-        })
+        });
+        // It has nothing else.
+        if self.server.kind == Kind::MySql {
+            request["loginsWithoutTls"] = json!(["caching_sha2_password"]);
+        }
+        request
     }
 
     /// A request that trusts the backup with this digest.

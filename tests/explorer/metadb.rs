@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use oms_operator::controller::CallSite;
 use oms_operator::metadb::record::InstallationId;
 use oms_operator::metadb::secret::Credentials;
-use oms_operator::metadb::{Engine, SchemaFingerprint};
+use oms_operator::metadb::{Engine, LoginRules, SchemaFingerprint};
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::installation::{Address, Databases};
 use oms_operator::oms::metadb::*;
@@ -22,18 +22,20 @@ impl MetaDbOpener for SqlDouble {
         &self,
         address: &Address,
         credentials: &Credentials,
+        rules: &LoginRules,
         databases: &Databases,
         _limit: Duration,
     ) -> Arc<dyn MetaDb> {
         let right = address.host == "metadb.oms.svc"
             && credentials.user == "root@metadb"
             && credentials.password.reveal() == super::world::CANARY
+            && rules.are_plain()
             && databases.rm == "oms_rm";
         if !right {
             self.0
                 .lock()
                 .world
-                .break_rule("the MetaDB is opened with the wrong address, account or names");
+                .break_rule("the MetaDB is opened with the wrong address, account, rules or names");
         }
         Arc::new(self.clone())
     }
@@ -73,6 +75,7 @@ fn describe_fault(site: CallSite, fault: Fault) -> MetaDbError {
         Fault::Forbidden => MetaDbError::LoginRefused {
             address: "metadb:2881".into(),
             user: "root@metadb".into(),
+            seen_from: None,
         },
         _ => MetaDbError::Server {
             call,

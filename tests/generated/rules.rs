@@ -90,6 +90,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "namingconventions",
+        "spec.metadb.loginsWithoutTls[]",
+        "the name that servers themselves have for it",
+    ),
+    (
+        "namingconventions",
         "status.internal.requests.abort",
         "named after the request; the operator's own memory",
     ),

@@ -47,8 +47,10 @@ fn manifest() -> Manifest {
                     columns: vec!["id".into(), "name".into()],
                     create_sha256: hash_bytes(b"CREATE TABLE"),
                     auto_increment: Some(3),
+                    special: vec![],
                 },
                 content: digest.to_record(),
+                exact_digest: Some(hash_bytes(b"digits")),
             }],
             views: vec![ViewShape {
                 name: "a_view".into(),

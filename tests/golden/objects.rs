@@ -88,6 +88,7 @@ pub fn order(role: JobRole, attempt: i32) -> JobOrder {
             attempt,
         ),
         account,
+        tls: spec.metadb.tls.clone(),
         deadline: find_deadline(&spec.timeouts, role),
     }
 }

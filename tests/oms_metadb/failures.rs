@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
+use oms_operator::metadb::LoginRules;
 use oms_operator::oms::ha::{ENABLE, HaPatch};
 use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{
@@ -155,6 +156,7 @@ pub async fn nobody_there() {
                 port,
             },
             &credentials(ADMIN, PASSWORD),
+            &LoginRules::default(),
             &databases("none"),
             limit,
         )
@@ -177,6 +179,7 @@ pub async fn nobody_there() {
             port: 1,
         },
         &credentials(ADMIN, PASSWORD),
+        &LoginRules::default(),
         &databases("none"),
         LIMIT,
     );

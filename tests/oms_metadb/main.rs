@@ -95,6 +95,8 @@ fn rogue_servers_get_nothing() {
     runtime.block_on(async {
         rogue::password_in_clear_text().await;
         rogue::password_for_a_key().await;
+        rogue::password_for_a_key_that_is_allowed().await;
+        rogue::login_without_the_tls_that_was_asked_for().await;
         rogue::answers_without_end().await;
         rogue::file_of_this_machine().await;
     });

@@ -1,9 +1,11 @@
 //! Servers that want what a client must not give: the password, files, more memory than it has, its life.
 use std::time::Duration;
 
+use oms_operator::metadb::{LoginRules, TlsRules, TlsTexts};
 use oms_operator::oms::installation::Address;
 use oms_operator::oms::metadb::{MetaDbError, MetaDbOpener};
 use oms_operator::oms::mysql::MySqlOpener;
+use oms_operator::protocol::request::{LoginMethod, TlsMode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -22,7 +24,11 @@ fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The first packet of a server, which asks for the given way to log in.
 fn greeting(plugin: &str) -> Vec<u8> {
-    let capabilities = CAPABILITIES.to_le_bytes();
+    greeting_with(plugin, CAPABILITIES)
+}
+
+fn greeting_with(plugin: &str, capabilities: u32) -> Vec<u8> {
+    let capabilities = capabilities.to_le_bytes();
     let mut payload = vec![10];
     payload.extend_from_slice(b"8.0.36\0\x07\0\0\0abcdefgh\0");
     payload.extend_from_slice(&capabilities[..2]);
@@ -73,6 +79,10 @@ async fn ask(port: u16) -> MetaDbError {
 }
 
 async fn ask_within(port: u16, limit: Duration) -> MetaDbError {
+    ask_by(port, &LoginRules::default(), limit).await
+}
+
+async fn ask_by(port: u16, rules: &LoginRules, limit: Duration) -> MetaDbError {
     let address = Address {
         host: "127.0.0.1".into(),
         port,
@@ -80,6 +90,7 @@ async fn ask_within(port: u16, limit: Duration) -> MetaDbError {
     let metadb = MySqlOpener::default().open(
         &address,
         &credentials(ADMIN, PASSWORD),
+        rules,
         &databases("none"),
         limit,
     );
@@ -178,7 +189,8 @@ pub async fn password_for_a_key() {
             "nothing to mix in" | "nothing" | "for ever" => {
                 !matches!(error, MetaDbError::TimedOut { .. })
             }
-            _ => matches!(error, MetaDbError::UnsupportedLogin { .. }),
+            "ed25519" | "parsec" => matches!(error, MetaDbError::UnsupportedLogin { .. }),
+            _ => matches!(error, MetaDbError::UnprotectedLogin { .. }),
         };
         assert!(expected, "{name}: {error:?}");
         let heard = talk.await.unwrap();
@@ -187,6 +199,115 @@ pub async fn password_for_a_key() {
         assert!(!heard.ends_with(b"\x02"), "{name}: a key was asked for");
         assert!(!holds(&heard, PASSWORD), "{name}: the password was said");
     }
+}
+
+/// A key of 2048 bits.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAk0NO8SrQLp5zKLX9bERS
+F9/eNx+ho+bIv8qcJb+/gawAfjR15bGMN0Q3irbKj8Wc5qVHgjz8XYAEnWNVfim7
+JYivWLpOEBEXXFqbkfd28dqGesM41dbYYfs+T5NBVQuE9CxRm/f9A6xejAPbZXQZ
+v+JAo8ENvvRN6qR0OgH9fN47gCVtD534EtXnjto1qK3JCInepzzVGaxvZnOXLuNH
+ATowiNUFS2S8OSxKxYgOzEStwdS73P9n7FdPTVrNUs5p1RDoPzp+1yYTCloeE4t8
+kLeOxBIPz5hTj0qhjY3qT9QI3t5CZAhZ/vldB2RnA4+a7KHghyfTTbPKieXhzAfj
+dwIDAQAB
+-----END PUBLIC KEY-----
+";
+
+/// Where it is allowed by name, the password goes out encrypted for the key that the server sends, and for nothing that
+/// is no such key.
+pub async fn password_for_a_key_that_is_allowed() {
+    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password], None);
+    let all = packet(2, b"\x01\x04");
+    let denied = packet(6, b"\xff\x15\x04#28000no");
+    let short = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+        "MFww"
+    );
+    for (name, key) in [
+        ("a key", KEY.to_owned()),
+        ("no key", String::new()),
+        ("words", "no key".to_owned()),
+        ("a short key", short),
+        ("two keys", format!("{KEY}{KEY}")),
+        ("half a key", KEY[..200].to_owned()),
+    ] {
+        let sent = packet(4, &[b"\x01", key.as_bytes()].concat());
+        let answers = vec![all.clone(), sent, denied.clone()];
+        let (port, talk) = serve("caching_sha2_password", answers).await;
+        let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+        let heard = talk.await.unwrap();
+        assert!(holds(&heard, ADMIN), "{name}: it never tried to log in");
+        assert!(!holds(&heard, PASSWORD), "{name}: the password was said");
+        if name == "a key" {
+            assert!(
+                matches!(error, MetaDbError::LoginRefused { .. }),
+                "{error:?}"
+            );
+            assert!(heard.len() > 256 && heard[heard.len() - 257] == 2, "{name}");
+        } else {
+            assert!(
+                matches!(error, MetaDbError::Hostile { .. }),
+                "{name}: {error:?}"
+            );
+            assert!(heard.ends_with(b"\x02"), "{name}: more was said");
+        }
+    }
+    // "That was right" is the end of it, and no question.
+    for (name, answer) in [
+        (
+            "right for ever",
+            [packet(2, b"\x01\x03"), packet(3, b"\x01\x03")].concat(),
+        ),
+        (
+            "right, then all",
+            [packet(2, b"\x01\x03"), packet(3, b"\x01\x04")].concat(),
+        ),
+        (
+            "a key at once",
+            packet(2, &[b"\x01", KEY.as_bytes()].concat()),
+        ),
+    ] {
+        let (port, talk) = serve("caching_sha2_password", vec![answer]).await;
+        let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+        assert!(
+            matches!(error, MetaDbError::Hostile { .. }),
+            "{name}: {error:?}"
+        );
+        assert!(!talk.await.unwrap().ends_with(b"\x02"), "{name}");
+    }
+}
+
+/// Who takes the offer of TLS away, or answers the request for it in clear, hears neither name nor password.
+pub async fn login_without_the_tls_that_was_asked_for() {
+    let tls = TlsRules::build(TlsMode::Require, &TlsTexts::default()).unwrap();
+    let rules = LoginRules::new(&[LoginMethod::CachingSha2Password], Some(tls));
+    let (port, talk) = serve(
+        "mysql_native_password",
+        vec![packet(2, b"\0\0\0\x02\0\0\0")],
+    )
+    .await;
+    let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+    assert!(
+        matches!(error, MetaDbError::TlsNotOffered { .. }),
+        "{error:?}"
+    );
+    assert_eq!(talk.await.unwrap(), b"");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talk = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let offer = greeting_with("mysql_native_password", CAPABILITIES | 0x0800);
+        stream.write_all(&offer).await.unwrap();
+        let mut heard = read_packet(&mut stream).await.unwrap();
+        let yes = packet(2, b"\0\0\0\x02\0\0\0");
+        stream.write_all(&yes).await.unwrap();
+        let _ = stream.read_to_end(&mut heard).await;
+        heard
+    });
+    let error = ask_by(port, &rules, Duration::from_secs(20)).await;
+    assert!(matches!(error, MetaDbError::TlsFailed { .. }), "{error:?}");
+    let heard = talk.await.unwrap();
+    assert!(heard.len() >= 32 && !holds(&heard, ADMIN) && !holds(&heard, PASSWORD));
 }
 
 /// Lets the client in, says yes to everything, and answers the question for the version with `answer`, again and again

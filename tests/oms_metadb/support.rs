@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use oms_operator::metadb::LoginRules;
 use oms_operator::metadb::secret::{Credentials, SecretString};
 use oms_operator::oms::installation::{Address, Databases};
 use oms_operator::oms::metadb::{MetaDb, MetaDbOpener};
@@ -146,6 +147,7 @@ impl Server {
         MySqlOpener::default().open(
             &self.address(),
             &credentials(user, password),
+            &LoginRules::default(),
             &databases(prefix),
             limit,
         )

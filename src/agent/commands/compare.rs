@@ -1,7 +1,7 @@
 //! `compare`: do the live databases hold exactly what the backup holds? Reads only.
 
 use crate::agent::failure::Failure;
-use crate::agent::load::compare_live;
+use crate::agent::load::{Exactness, compare_live};
 use crate::agent::manifest::summarize;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
@@ -22,7 +22,13 @@ pub async fn compare(run: &Run) -> Result<Done, Failure> {
         .await
         .map_err(|failure| failure.and("Nothing was touched"))?;
     require_quiet(&metadb, &mut connection, databases).await?;
-    let findings = compare_live(&mut connection, &manifest, &run.meter).await?;
+    let findings = compare_live(
+        &mut connection,
+        &manifest,
+        &run.meter,
+        Exactness::AsTheyWere,
+    )
+    .await?;
     // Whoever came meanwhile may have written behind us.
     require_still_quiet(&metadb, &mut connection, databases).await?;
     let _ = connection.disconnect().await;

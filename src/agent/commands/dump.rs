@@ -1,14 +1,14 @@
 //! `dump`: writes a backup to the claim. Reads the MetaDB, writes only its own lock row there.
 
 use crate::agent::client::{Client, find_client, run_dump};
-use crate::agent::digest::ContentRecord;
 use crate::agent::failure::{Failure, hint};
 use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
 use crate::agent::metadb::catalogue::{describe_database, estimate_size};
 use crate::agent::metadb::connection::keep_alive;
-use crate::agent::metadb::content::read_database;
+use crate::agent::metadb::content::{Contents, read_database};
+use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
@@ -18,7 +18,6 @@ use crate::agent::volume::writer::{Stored, store_stream};
 use crate::metadb::Engine;
 use crate::protocol::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
 use mysql_async::Conn;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -42,6 +41,11 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         .map_err(|failure| failure.and("Nothing was touched"))?;
     let before = describe_all(run, &mut connection).await?;
     refuse_unsupported(&before)?;
+    let mut unfaithful = Vec::new();
+    for shape in &before {
+        unfaithful.extend(list_unfaithful(&mut connection, shape).await?);
+    }
+    refuse_unfaithful(&unfaithful)?;
     let directory = prepare(run.root(), run.request.attempt)?;
 
     let (estimate, _) = estimate_size(&mut connection, &run.request.databases).await?;
@@ -157,6 +161,20 @@ fn refuse_unsupported(shapes: &[DatabaseShape]) -> Result<(), Failure> {
     ))
 }
 
+fn refuse_unfaithful(unfaithful: &[String]) -> Result<(), Failure> {
+    if unfaithful.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Reason::UnsupportedObjects,
+        format!(
+            "The databases hold what a dump does not carry as it is: {}. Nothing was written. Change these values to such as a dump \
+             carries, or remove them, before the upgrade",
+            crate::agent::manifest::summarize(unfaithful)
+        ),
+    ))
+}
+
 /// Runs the client and the compressing thread side by side.
 async fn dump_database(
     run: &Run,
@@ -178,15 +196,7 @@ async fn dump_database(
             &meter,
         )
     });
-    let dumping = run_dump(
-        client,
-        &run.request.metadb,
-        &run.account,
-        run.request.attempt,
-        database,
-        send,
-        say,
-    );
+    let dumping = run_dump(run, client, database, send, say);
     let (dumped, stored) = tokio::join!(dumping, storing);
     let stored = stored
         .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}")))?;
@@ -201,18 +211,19 @@ async fn dump_database(
 fn record_of(
     engine: Engine,
     shape: &DatabaseShape,
-    mut content: BTreeMap<String, ContentRecord>,
+    mut content: Contents,
     stored: Stored,
 ) -> Result<DatabaseRecord, Failure> {
     let mut tables = Vec::new();
     for table in &shape.tables {
         let known = stored.created.contains(&table.name);
-        let (true, Some(content)) = (known, content.remove(&table.name)) else {
+        let (true, Some(record)) = (known, content.records.remove(&table.name)) else {
             return Err(left_out(engine, &shape.name, &table.name));
         };
         tables.push(TableRecord {
             shape: table.clone(),
-            content,
+            content: record,
+            exact_digest: content.exact.remove(&table.name),
         });
     }
     Ok(DatabaseRecord {

@@ -1,19 +1,25 @@
 //! `probe`: would a backup and a restore work? Changes nothing that is OMS's.
 
 use super::verify::LOAD_RATE;
-use crate::agent::client::find_client;
+use crate::agent::client::{find_client, try_login};
 use crate::agent::failure::{Failure, answer};
 use crate::agent::grants::{Grants, definer_privilege, grant_statement, scope, scope_beside};
-use crate::agent::metadb::catalogue::{estimate_size, list_databases, list_programs};
-use crate::agent::metadb::connection::MetaDbServer;
+use crate::agent::metadb::catalogue::{
+    describe_database, estimate_size, list_databases, list_programs,
+};
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
+use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::sight::{judge_sight, read_grants};
+use crate::agent::rehearsal::rehearse;
 use crate::agent::run::{Done, Run};
-use crate::agent::scratch::{Definer, Scratch, list_definers, try_scratch};
+use crate::agent::scratch::{Definer, Naming, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
 use crate::metadb::LOCK_DATABASE;
 use crate::metadb::quote_name;
-use crate::protocol::report::{CommandResult, Privilege, PrivilegeState, ProbeReport, Trial};
+use crate::protocol::report::{
+    CommandResult, Privilege, PrivilegeState, ProbeReport, Reason, Trial,
+};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -37,11 +43,16 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         .iter()
         .cloned()
         .partition(|name| existing.contains(name));
+    // The client has a way in of its own where more than a native password is asked for.
+    if let Some(database) = present.first().filter(|_| !run.rules.are_plain()) {
+        keep_alive(&mut connection, try_login(run, &client, database)).await?;
+    }
     let (estimated_bytes, _) = estimate_size(&mut connection, &present).await?;
     let mut unsupported_objects = Vec::new();
     let mut heartbeat_sequence_rows = 0;
     for database in &present {
         unsupported_objects.extend(list_unsupported(&mut connection, database).await?);
+        unsupported_objects.extend(probe_values(&mut connection, database).await?);
         heartbeat_sequence_rows += count_heartbeats(&mut connection, database).await?;
     }
     let scratch = if run.request.probe.try_scratch {
@@ -50,6 +61,11 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     } else {
         Scratch::not_tried("it is switched off")
     };
+    if scratch.created == Trial::Works {
+        let suffix = run.request.attempt.to_string();
+        let refused = rehearse(&metadb, &mut connection, &present, &suffix).await?;
+        unsupported_objects.extend(refused);
+    }
     let grants = read_grants(&mut connection).await?;
     let mut privileges = judge_privileges(
         run,
@@ -110,6 +126,19 @@ async fn list_unsupported(connection: &mut Conn, database: &str) -> Result<Vec<S
         others.map(|(name, kind)| format!("{} {database}.{name}", kind.to_ascii_lowercase())),
     );
     Ok(found)
+}
+
+/// What a dump would not carry as it is. Where the account may not read, that is told as a missing privilege.
+async fn probe_values(connection: &mut Conn, database: &str) -> Result<Vec<String>, Failure> {
+    let looked = async {
+        let shape = describe_database(connection, database, &|_| None).await?;
+        list_unfaithful(connection, &shape).await
+    };
+    match looked.await {
+        Ok(found) => Ok(found),
+        Err(failure) if failure.reason == Reason::ConnectionLost => Err(failure),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 fn summarize(report: &ProbeReport) -> String {
@@ -285,20 +314,26 @@ async fn judge_privileges(
 fn judge_definers(
     metadb: &MetaDbServer,
     grants: &Grants,
-    definers: &[(Definer, Option<bool>)],
+    definers: &[(Definer, Naming)],
 ) -> Vec<Privilege> {
     let privilege = definer_privilege(metadb.engine, &metadb.version);
-    let judge = |permitted: &Option<bool>| match permitted {
-        Some(true) => PrivilegeState::Present,
-        Some(false) => PrivilegeState::Missing,
-        None if grants.state("*", &["SUPER"]) == PrivilegeState::Present => PrivilegeState::Present,
-        None => grants.state("*", &[privilege]),
+    let judge = |naming: Naming| match naming {
+        Naming::Permitted => PrivilegeState::Present,
+        Naming::Refused(_) => PrivilegeState::Missing,
+        Naming::Unknown if grants.state("*", &["SUPER"]) == PrivilegeState::Present => {
+            PrivilegeState::Present
+        }
+        Naming::Unknown => grants.state("*", &[privilege]),
     };
     definers
         .iter()
-        .map(|(definer, permitted)| {
-            let state = judge(permitted);
-            let statement = grant_statement(&[privilege], "*.*", &metadb.grantee);
+        .map(|(definer, naming)| {
+            let state = judge(*naming);
+            let wanted = match naming {
+                Naming::Refused(Some(named)) => named,
+                _ => privilege,
+            };
+            let statement = grant_statement(&[wanted], "*.*", &metadb.grantee);
             Privilege {
                 purpose: format!(
                     "restore view {} with its definer {}",

@@ -4,7 +4,7 @@ use super::verify::prove_files;
 use crate::agent::creation::{Place, make_tables, make_views};
 use crate::agent::failure::Failure;
 use crate::agent::load::{
-    Source, compare_live, create_database, drop_beside, load_beside, load_rows,
+    Exactness, Source, compare_live, create_database, drop_beside, load_beside, load_rows,
 };
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
@@ -120,9 +120,14 @@ impl<'r> Restore<'r> {
                 self.finish_swap(&record, None).await
             }
             Some(record) if record.step == Step::Done && record.manifest_digest == self.digest => {
-                if compare_live(&mut self.connection, self.manifest, &self.run.meter)
-                    .await?
-                    .is_empty()
+                if compare_live(
+                    &mut self.connection,
+                    self.manifest,
+                    &self.run.meter,
+                    Exactness::AsDumped,
+                )
+                .await?
+                .is_empty()
                 {
                     self.clean_up().await?;
                     return self
@@ -280,7 +285,13 @@ impl<'r> Restore<'r> {
 
     /// The live databases must equal the manifest now.
     async fn prove_and_record(&mut self, record: &RestoreRecord) -> Result<(), Failure> {
-        let findings = compare_live(&mut self.connection, self.manifest, &self.run.meter).await?;
+        let findings = compare_live(
+            &mut self.connection,
+            self.manifest,
+            &self.run.meter,
+            Exactness::AsDumped,
+        )
+        .await?;
         let step = if findings.is_empty() {
             Step::Done
         } else {

@@ -3,8 +3,10 @@
 use super::sessions::text_of;
 use crate::agent::failure::{Failure, server_code};
 use crate::agent::manifest::{DatabaseShape, TableShape, ViewShape};
+use crate::agent::special::{ColumnFacts, SpecialColumn};
 use crate::agent::sql::names::literal;
 use crate::agent::sql::rewrite::{rename_references, split_auto_increment};
+use crate::agent::sql::spelling::normalize_spelling;
 use crate::metadb::{Meaning, judge_code, quote_name};
 use crate::protocol::hex::hash_bytes;
 use crate::protocol::report::Reason;
@@ -75,12 +77,11 @@ pub async fn describe_database(
                 let text = show_create(connection, &sql, "Create Table")
                     .await
                     .map_err(|e| failed(&e))?;
-                shape.tables.push(describe_table(
-                    &object,
-                    columns.remove(&object).unwrap_or_default(),
-                    &text,
-                    original,
-                ));
+                let Columns { names, special } = columns.remove(&object).unwrap_or_default();
+                shape.tables.push(TableShape {
+                    special,
+                    ..describe_table(&object, names, &text, original)
+                });
             }
             "VIEW" => {
                 let sql = format!(
@@ -120,12 +121,13 @@ pub fn describe_table(
     original: &dyn Fn(&str) -> Option<String>,
 ) -> TableShape {
     let (text, auto_increment) = split_auto_increment(create);
-    let text = rename_references(text.as_bytes(), original);
+    let text = rename_references(normalize_spelling(&text).as_bytes(), original);
     TableShape {
         name: name.to_owned(),
         columns,
         create_sha256: hash_bytes(&text),
         auto_increment,
+        special: Vec::new(),
     }
 }
 
@@ -144,24 +146,40 @@ pub async fn show_create(
         .unwrap_or_default())
 }
 
+/// The columns of a table that hold data.
+#[derive(Default)]
+struct Columns {
+    names: Vec<String>,
+    special: Vec<SpecialColumn>,
+}
+
 /// The columns that hold data, per table. Generated ones are left out: dump clients do not write them.
 async fn read_columns(
     connection: &mut Conn,
     schema: &str,
-) -> Result<BTreeMap<String, Vec<String>>, mysql_async::Error> {
-    let rows: Vec<(String, String, Option<String>)> = connection
+) -> Result<BTreeMap<String, Columns>, mysql_async::Error> {
+    type Text = Option<String>;
+    let rows: Vec<(String, String, Text, String, String, Text, Text)> = connection
         .query(format!(
-            "SELECT TABLE_NAME, COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} \
-             ORDER BY TABLE_NAME, ORDINAL_POSITION"
+            "SELECT TABLE_NAME, COLUMN_NAME, EXTRA, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLUMN_DEFAULT \
+             FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
         ))
         .await?;
-    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (table, column, extra) in rows {
+    let mut columns: BTreeMap<String, Columns> = BTreeMap::new();
+    for (table, name, extra, data_type, column_type, character_set, default) in rows {
         let extra = extra.unwrap_or_default().to_ascii_uppercase();
         let is_generated = extra.contains("GENERATED") && !extra.contains("DEFAULT_GENERATED");
         let list = columns.entry(table).or_default();
         if !is_generated {
-            list.push(column);
+            let facts = ColumnFacts {
+                name,
+                data_type,
+                column_type,
+                character_set,
+                default,
+            };
+            list.special.extend(SpecialColumn::judge(&facts));
+            list.names.push(facts.name);
         }
     }
     Ok(columns)
@@ -227,6 +245,10 @@ pub async fn estimate_size(
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<(u64, u64), Failure> {
+    // An empty list is no list in SQL.
+    if databases.is_empty() {
+        return Ok((0, 0));
+    }
     let list = databases
         .iter()
         .map(|name| literal(name))

@@ -5,14 +5,15 @@ use crate::agent::failure::Failure;
 use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use crate::metadb::secret::Credentials;
 use crate::metadb::{
-    Engine, Refusal, WireError, WireLimits, build_options, name_engine, open_wire,
+    Engine, LoginRules, Refusal, Wire, WireError, WireLimits, name_engine, open_door, open_wire,
 };
 use crate::protocol::report::Reason;
 use crate::protocol::request::Address;
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,12 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// Silence after which the server is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+const LIMITS: WireLimits = WireLimits {
+    bytes: None,
+    lifetime: None,
+    keepalive: Some(KEEPALIVE),
+};
+
 /// How long what a lost node left is waited for: longer than the server keeps it.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(IDLE_SECONDS + 30);
 
@@ -30,8 +37,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The server and the account to reach it.
 pub struct MetaDbServer {
-    options: OptsBuilder,
     address: Address,
+    account: Credentials,
+    rules: LoginRules,
     /// Kind of server.
     pub engine: Engine,
     /// As `SELECT version()` gives it.
@@ -52,9 +60,12 @@ impl MetaDbServer {
     ///
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`.
-    pub async fn discover(address: &Address, account: &Credentials) -> Result<Self, Failure> {
-        let options = build_options(address, account);
-        let mut connection = open(options.clone(), address).await?;
+    pub async fn discover(
+        address: &Address,
+        account: &Credentials,
+        rules: &LoginRules,
+    ) -> Result<Self, Failure> {
+        let mut connection = open(address, account, rules).await?;
         let given = read_given(&mut connection)
             .await
             .map_err(|e| Failure::from_sql("asking what sessions are given", &e))?;
@@ -70,8 +81,9 @@ impl MetaDbServer {
             .to_owned();
         let _ = connection.disconnect().await;
         Ok(Self {
-            options,
             address: address.clone(),
+            account: account.clone(),
+            rules: rules.clone(),
             engine,
             version,
             user,
@@ -87,7 +99,7 @@ impl MetaDbServer {
     /// # Errors
     /// `AccessDenied`, `ConnectionLost`, or what the server says to the settings.
     pub async fn connect(&self) -> Result<Conn, Failure> {
-        let mut connection = open(self.options.clone(), &self.address).await?;
+        let mut connection = open(&self.address, &self.account, &self.rules).await?;
         let failed = |e: &mysql_async::Error| Failure::from_sql(PREPARING, e);
         pins::begin(&mut connection).await.map_err(|e| failed(&e))?;
         let unkept = pins::pin(&mut connection, Purpose::Work, self.engine.is_oceanbase())
@@ -167,29 +179,24 @@ pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
         .map_err(|e| Failure::from_sql("keeping a session alive", &e))
 }
 
-async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> {
-    let limits = WireLimits {
-        bytes: None,
-        lifetime: None,
-        keepalive: Some(KEEPALIVE),
-    };
-    match tokio::time::timeout(CONNECT_LIMIT, open_wire(options, address, limits)).await {
-        Ok(Ok((connection, _))) => Ok(connection),
+async fn open(
+    address: &Address,
+    account: &Credentials,
+    rules: &LoginRules,
+) -> Result<Conn, Failure> {
+    let opening = open_wire(address, account, rules, LIMITS);
+    let (connection, _) = finish(address, tokio::time::timeout(CONNECT_LIMIT, opening).await)?;
+    Ok(connection)
+}
+
+fn finish<T>(
+    address: &Address,
+    opened: Result<Result<T, WireError>, tokio::time::error::Elapsed>,
+) -> Result<T, Failure> {
+    match opened {
+        Ok(Ok(opened)) => Ok(opened),
         Ok(Err(WireError::Driver(error))) => Err(Failure::from_sql("connecting", &error)),
-        Ok(Err(WireError::Refused(Refusal::Login(method)))) => Err(Failure::new(
-            Reason::AccessDenied,
-            format!(
-                "The MetaDB asks for {method}, which is not offered. Nothing was changed, and no password was given away. Create \
-                 an account with mysql_native_password"
-            ),
-        )),
-        Ok(Err(WireError::Refused(why))) => Err(Failure::new(
-            Reason::ConnectionLost,
-            format!(
-                "While connecting to {}:{}: {why}. Nothing was changed. See what answers at that address",
-                address.host, address.port
-            ),
-        )),
+        Ok(Err(WireError::Refused(why))) => Err(explain_refusal(&why, address)),
         Err(_) => Err(Failure::new(
             Reason::ConnectionLost,
             format!(
@@ -199,5 +206,52 @@ async fn open(options: OptsBuilder, address: &Address) -> Result<Conn, Failure> 
                 CONNECT_LIMIT.as_secs()
             ),
         )),
+    }
+}
+
+/// Opens a door for the dump client behind which the connection is encrypted. `None` where it goes to the server by
+/// itself, without TLS.
+///
+/// # Errors
+/// As for a connection of our own.
+pub async fn open_client_door(
+    address: &Address,
+    account: &Credentials,
+    rules: &LoginRules,
+    socket: PathBuf,
+) -> Result<Option<Wire>, Failure> {
+    if rules.tls.is_none() {
+        return Ok(None);
+    }
+    let opening = open_door(address, account, rules, LIMITS, socket);
+    finish(address, tokio::time::timeout(CONNECT_LIMIT, opening).await)
+}
+
+/// Why a connection was cut on our side, of the driver or of the dump client.
+pub fn explain_refusal(why: &Refusal, address: &Address) -> Failure {
+    let tls = |what: String| Failure::new(Reason::TlsFailed, what);
+    match why {
+        Refusal::Login(method) => Failure::login_unsupported("connecting", method),
+        Refusal::Unprotected => Failure::login_unprotected("connecting"),
+        Refusal::TlsNotOffered => tls(format!(
+            "The MetaDB at {address} offers no TLS, and spec.metadb.tls asks for it. Nothing was changed, and no password was given \
+             away. Give the server a certificate, or see what answers at that address; where the network is trusted, set \
+             spec.metadb.tls.mode to Disable"
+        )),
+        Refusal::Untrusted(reason) => tls(format!(
+            "The certificate of the MetaDB at {address} is not trusted: {reason}. Nothing was changed, and no password was given \
+             away. See what answers at that address; put the CA that signed the server's certificate into the Secret of \
+             spec.metadb.tls.caSecretRef; give the address by a name that the certificate bears"
+        )),
+        Refusal::TlsFailed(reason) => tls(format!(
+            "TLS with the MetaDB at {address} failed: {reason}. Nothing was changed. See the log of the server; it must know TLS \
+             1.2 or 1.3, and trust the certificate of spec.metadb.tls.clientSecretRef where it asks for one"
+        )),
+        Refusal::Malformed(_) | Refusal::TooLarge(_) => Failure::new(
+            Reason::ConnectionLost,
+            format!(
+                "While connecting to {address}: {why}. Nothing was changed. See what answers at that address"
+            ),
+        ),
     }
 }

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod connection;
 pub mod content;
+pub mod faithful;
 pub mod given;
 pub mod lock;
 pub mod packet;

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod names;
 pub mod rewrite;
 pub mod rows;
+pub mod spelling;
 pub mod statements;
 pub mod tokens;
 pub mod views;

@@ -5,7 +5,7 @@
 //! it anywhere.
 
 use super::statements::{end_of_quoted, name_of};
-use crate::agent::digest::{ContentDigest, RowHash};
+use crate::agent::digest::{ContentDigest, RowHash, without_sign_of_zero};
 use crate::metadb::quote_name;
 use std::ops::Range;
 
@@ -257,7 +257,7 @@ fn read_value(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<bool, NotUnd
                 .iter()
                 .position(|b| !matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
                 .unwrap_or(rest.len());
-            out.extend_from_slice(&rest[..end]);
+            out.extend_from_slice(without_sign_of_zero(&rest[..end]));
             cursor.at += end;
             Ok(true)
         }

@@ -6,7 +6,7 @@
 use super::targets::TargetView;
 use crate::api::{MetaDbSource, SecretCredentials};
 use crate::controller::accounts::{
-    read_account, read_secret, read_source, read_text, take_account,
+    read_account, read_rules, read_secret, read_source, read_text, take_account,
 };
 use crate::controller::calls::{CallError, CallSite};
 use crate::controller::ports::Ports;
@@ -88,9 +88,11 @@ pub(super) async fn find_installation(
     };
     let mut installation = discover(subject, &files.configs, targets)?;
     installation.target_addresses = targets.iter().map(TargetView::find_address).collect();
+    let rules = read_rules(ports, namespace, spec).await?;
     let metadb = ports.metadb.open(
         &installation.metadb,
         &credentials,
+        &rules,
         &installation.databases,
         CallSite::MetaDbIdentify.limit(),
     );

@@ -52,11 +52,6 @@ impl Framing {
         }
     }
 
-    /// Keeps as many from the next packet on.
-    pub(super) fn look_at(&mut self, bytes: usize) {
-        self.looked_at = bytes;
-    }
-
     /// Takes bytes until there is something to tell; gives back the rest.
     pub(super) fn take<'a>(&mut self, bytes: &'a [u8]) -> (Option<Seen>, &'a [u8]) {
         if self.filled < HEADER {

@@ -27,21 +27,25 @@ pub enum MetaDbError {
     },
     /// Wrong account or password.
     #[error(
-        "the meta database at {address} refused the login of user {user}; nothing was read or \
-         written; correct the password in the credentials Secret; an account that requires TLS (REQUIRE SSL) is refused in the \
-         same way, and so is everybody by some servers with require_secure_transport: this operator does not offer TLS, so allow \
-         the account to log in without"
+        "the meta database at {address} refused the login of user {user}{}; nothing was read or \
+         written; correct the password in the credentials Secret; an account that is made for other hosts is refused in the same \
+         way, and so is one that requires TLS (REQUIRE SSL, and on some servers everybody with require_secure_transport) where \
+         spec.metadb.tls asks for none",
+        seen_from.as_ref().map(|host| format!(", who comes from {host} as it sees it")).unwrap_or_default()
     )]
     LoginRefused {
         /// Host and port.
         address: String,
         /// Login name.
         user: String,
+        /// From where the server sees the login come.
+        seen_from: Option<String>,
     },
     /// The server wants what this client refuses to do.
     #[error(
-        "the meta database at {address} asks for {method}, which this operator does not offer; \
-         nothing was read or written; create an account with mysql_native_password"
+        "the meta database at {address} asks for a login by {method}, which this operator does not offer; \
+         nothing was read or written, and no password was given away; check that the account exists, and let it log in by \
+         caching_sha2_password or, where the server still has that, by mysql_native_password"
     )]
     UnsupportedLogin {
         /// Host and port.
@@ -49,14 +53,71 @@ pub enum MetaDbError {
         /// What it asked for.
         method: String,
     },
+    /// The server wants a login that would tell the password, and nobody has allowed it.
+    #[error(
+        "the meta database at {address} asks for a login by caching_sha2_password, and the connection is not encrypted: the \
+         password would go to whoever answers there; nothing was read or written, and no password was given away; where the \
+         server offers TLS, set spec.metadb.tls; where you trust the network between operator and MetaDB, allow it by name: \
+         spec.metadb.loginsWithoutTls: [caching_sha2_password]; else name an account with mysql_native_password in spec.metadb.credentialsSecretRef, where \
+         the server still has that (MySQL 9 has not)"
+    )]
+    UnprotectedLogin {
+        /// Host and port.
+        address: String,
+    },
     /// The server takes TLS only.
     #[error(
-        "the meta database at {address} takes connections with TLS only (require_secure_transport), which this operator does \
-         not offer; nothing was read or written; let the server take connections without TLS from the cluster"
+        "the meta database at {address} takes connections with TLS only (require_secure_transport), and spec.metadb.tls asks for \
+         none; nothing was read or written; set spec.metadb.tls.mode, to VerifyIdentity where you have the CA of the server's \
+         certificate"
     )]
     TlsRequired {
         /// Host and port.
         address: String,
+    },
+    /// TLS is asked for, and the server has none.
+    #[error(
+        "the meta database at {address} offers no TLS, and spec.metadb.tls asks for it; nothing was read or written, and no \
+         password was given away; give the server a certificate, or see what answers at that address; where the network is \
+         trusted, set spec.metadb.tls.mode to Disable"
+    )]
+    TlsNotOffered {
+        /// Host and port.
+        address: String,
+    },
+    /// The server's certificate is not what it must be.
+    #[error(
+        "the certificate of the meta database at {address} is not trusted: {reason}; nothing was read or written, and no \
+         password was given away; see what answers at that address; put the CA that signed the server's certificate into the \
+         Secret of spec.metadb.tls.caSecretRef; give the address by a name that the certificate bears"
+    )]
+    Untrusted {
+        /// Host and port.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No encrypted connection came about.
+    #[error(
+        "TLS with the meta database at {address} failed: {reason}; nothing was read or written; see the log of the server; it \
+         must know TLS 1.2 or 1.3, and trust the certificate of spec.metadb.tls.clientSecretRef where it asks for one"
+    )]
+    TlsFailed {
+        /// Host and port.
+        address: String,
+        /// The library's words.
+        reason: String,
+    },
+    /// The server takes no connections from here.
+    #[error(
+        "the meta database at {address} takes no connections from here: {reason}; nothing was read or written; allow its \
+         accounts the addresses of the cluster's nodes and pods (CREATE USER … @'%', or an address that the words name)"
+    )]
+    HostRefused {
+        /// Host and port.
+        address: String,
+        /// The server's words, shortened.
+        reason: String,
     },
     /// A setting of the session reads otherwise than it was set.
     #[error(

@@ -17,9 +17,9 @@ pub use facts::*;
 pub use record::{RecordClaim, RecordOutcome, RecordRow, UpgradeRecord};
 
 use super::installation::{Address, Databases};
-use crate::metadb::SchemaFingerprint;
 use crate::metadb::record::InstallationId;
 use crate::metadb::secret::Credentials;
+use crate::metadb::{LoginRules, SchemaFingerprint};
 
 /// Answer of a call to the meta database.
 pub type MetaDbResult<'a, T> = BoxFuture<'a, Result<T, MetaDbError>>;
@@ -33,6 +33,7 @@ pub trait MetaDbOpener: Send + Sync {
         &self,
         address: &Address,
         credentials: &Credentials,
+        rules: &LoginRules,
         databases: &Databases,
         limit: Duration,
     ) -> Arc<dyn MetaDb>;

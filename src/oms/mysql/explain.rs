@@ -37,6 +37,11 @@ pub(super) fn explain_connect(call: &str, address: &str, user: &str, error: Erro
         Meaning::LoginRefused => MetaDbError::LoginRefused {
             address,
             user: user.to_owned(),
+            seen_from: find_host(&server.message),
+        },
+        Meaning::HostRefused => MetaDbError::HostRefused {
+            address,
+            reason: shorten(&server.message),
         },
         Meaning::Tls => MetaDbError::TlsRequired { address },
         Meaning::LoginUnsupported => unsupported(address, "another authentication protocol"),
@@ -57,6 +62,20 @@ pub(super) fn explain_refusal(
 ) -> MetaDbError {
     match why {
         Refusal::Login(method) => unsupported(address.to_owned(), method),
+        Refusal::Unprotected => MetaDbError::UnprotectedLogin {
+            address: address.to_owned(),
+        },
+        Refusal::TlsNotOffered => MetaDbError::TlsNotOffered {
+            address: address.to_owned(),
+        },
+        Refusal::Untrusted(reason) => MetaDbError::Untrusted {
+            address: address.to_owned(),
+            reason: reason.clone(),
+        },
+        Refusal::TlsFailed(reason) => MetaDbError::TlsFailed {
+            address: address.to_owned(),
+            reason: shorten(reason),
+        },
         Refusal::TooLarge(bytes) => MetaDbError::TooLarge {
             call: call.to_owned(),
             limit: format!("{bytes} bytes"),
@@ -68,6 +87,13 @@ pub(super) fn explain_refusal(
             fate,
         },
     }
+}
+
+/// The host in "Access denied for user 'u'@'10.0.0.1' (using password: YES)".
+fn find_host(words: &str) -> Option<String> {
+    let (_, rest) = words.rsplit_once("'@'")?;
+    let (host, _) = rest.split_once('\'')?;
+    Some(shorten(host)).filter(|host| !host.is_empty())
 }
 
 fn unsupported(address: String, method: &str) -> MetaDbError {
@@ -149,6 +175,27 @@ mod tests {
         };
         assert_eq!(address, "metadb:2881");
         assert!(!error.is_transient() && error.to_string().contains("require_secure_transport"));
+    }
+
+    #[test]
+    fn where_a_login_comes_from_is_told_as_the_server_sees_it() {
+        let refuse = |code, message: &str| {
+            let refusal = Error::Server(mysql_async::ServerError {
+                code,
+                message: message.into(),
+                state: "28000".into(),
+            });
+            explain_connect("call", "metadb:2881", "root", refusal)
+        };
+        let words = "Access denied for user 'o'neil'@'10.2.3.4' (using password: YES)";
+        let error = refuse(1045, words);
+        assert!(error.to_string().contains("10.2.3.4") && !error.is_transient());
+        let error = refuse(1045, "Access denied");
+        assert!(!error.to_string().contains("comes from"));
+        let words = "Host '10.2.3.4' is not allowed to connect to this MySQL server";
+        let error = refuse(1130, words);
+        assert!(matches!(&error, MetaDbError::HostRefused { .. }) && !error.is_transient());
+        assert!(error.to_string().contains("10.2.3.4"));
     }
 
     #[test]

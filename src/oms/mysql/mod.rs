@@ -27,9 +27,9 @@ use std::time::Duration;
 use super::installation::{Address, Databases};
 use super::metadb::*;
 use super::project::ProjectRow;
-use crate::metadb::SchemaFingerprint;
 use crate::metadb::record::InstallationId;
 use crate::metadb::secret::Credentials;
+use crate::metadb::{LoginRules, SchemaFingerprint};
 use own::OwnServers;
 use session::Door;
 
@@ -44,6 +44,7 @@ impl MetaDbOpener for MySqlOpener {
         &self,
         address: &Address,
         credentials: &Credentials,
+        rules: &LoginRules,
         databases: &Databases,
         limit: Duration,
     ) -> Arc<dyn MetaDb> {
@@ -51,6 +52,7 @@ impl MetaDbOpener for MySqlOpener {
             door: Door::new(
                 address,
                 credentials,
+                rules,
                 limit,
                 self.own.find(&address.to_string()),
             ),

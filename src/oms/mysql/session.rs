@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Conn, Error, OptsBuilder, Params, QueryResult, Row};
+use mysql_async::{Conn, Error, Params, QueryResult, Row};
 
 use super::super::installation::Address;
 use super::super::metadb::{MetaDbError, WriteFate};
@@ -15,7 +15,7 @@ use super::rows::Cells;
 use crate::metadb::pins::{self, PinError, Purpose};
 use crate::metadb::secret::Credentials;
 use crate::metadb::{
-    Engine, Meaning, Wire, WireError, WireLimits, build_options, judge_code, name_engine, open_wire,
+    Engine, LoginRules, Meaning, Wire, WireError, WireLimits, judge_code, name_engine, open_wire,
 };
 use std::panic::AssertUnwindSafe;
 
@@ -30,9 +30,9 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How to get in.
 pub(super) struct Door {
-    opts: OptsBuilder,
     address: Address,
-    user: String,
+    account: Credentials,
+    rules: LoginRules,
     limit: Duration,
     own: OwnSessions,
 }
@@ -40,14 +40,15 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new(
         address: &Address,
-        credentials: &Credentials,
+        account: &Credentials,
+        rules: &LoginRules,
         limit: Duration,
         own: OwnSessions,
     ) -> Self {
         Self {
-            opts: build_options(address, credentials),
             address: address.clone(),
-            user: credentials.user.clone(),
+            account: account.clone(),
+            rules: rules.clone(),
             limit,
             own,
         }
@@ -104,7 +105,7 @@ impl Door {
             lifetime: Some(self.limit + GOODBYE),
             keepalive: None,
         };
-        let (mut conn, wire) = open_wire(self.opts.clone(), &self.address, limits)
+        let (mut conn, wire) = open_wire(&self.address, &self.account, &self.rules, limits)
             .await
             .map_err(|error| self.explain_wire(call, error))?;
         pins::begin(&mut conn)
@@ -128,7 +129,7 @@ impl Door {
             engine: name_engine(&version, &comment),
             version,
             id,
-            user: self.user.clone(),
+            user: self.account.user.clone(),
             _ticket: ticket,
             own: self.own.clone(),
         };
@@ -137,7 +138,7 @@ impl Door {
     }
 
     fn explain(&self, call: &'static str, error: Error) -> MetaDbError {
-        explain_connect(call, &self.address.to_string(), &self.user, error)
+        explain_connect(call, &self.address.to_string(), &self.account.user, error)
     }
 
     fn explain_opened(&self, call: &'static str, wire: &Wire, error: Error) -> MetaDbError {

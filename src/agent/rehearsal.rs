@@ -1,0 +1,180 @@
+//! Makes every table and view anew in scratch databases, without rows: what the server would refuse at a verification
+//! or at a rollback, or would make otherwise, is named while OMS still runs. Writes to scratch databases, nothing else.
+
+use super::creation::{Place, Refused, try_tables, try_views};
+use super::failure::Failure;
+use super::load::drop_beside;
+use super::manifest::DatabaseShape;
+use super::metadb::catalogue::{describe_database, show_create};
+use super::metadb::connection::MetaDbServer;
+use super::metadb::sessions::text_of;
+use super::sql::definitions::{Definition, Definitions};
+use super::sql::names::Beside;
+use crate::metadb::quote_name;
+use crate::protocol::report::Reason;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+
+/// What a dump sets before its statements.
+const PREAMBLE: [&str; 4] = [
+    "SET NAMES utf8mb4",
+    "SET time_zone = '+00:00'",
+    "SET foreign_key_checks = 0, unique_checks = 0",
+    "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+];
+
+/// Names what could not be brought back, each with the server's words. What the account may not do is told as a missing
+/// privilege elsewhere.
+///
+/// # Errors
+/// `ConnectionLost`, or where scratch databases cannot be dropped.
+pub async fn rehearse(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    databases: &[String],
+    suffix: &str,
+) -> Result<Vec<String>, Failure> {
+    drop_beside(connection, databases, Beside::Probe).await?;
+    let found = make_and_compare(metadb, connection, databases, suffix).await;
+    let dropped = drop_beside(connection, databases, Beside::Probe).await;
+    let found = match found {
+        // The account may not do it, or not read it.
+        Err(failure) if failure.reason == Reason::PrivilegeMissing => Vec::new(),
+        found => found?,
+    };
+    dropped?;
+    Ok(found)
+}
+
+async fn make_and_compare(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    databases: &[String],
+    suffix: &str,
+) -> Result<Vec<String>, Failure> {
+    let place = Place::Beside {
+        kind: Beside::Probe,
+        suffix,
+    };
+    let mut found = Vec::new();
+    let (mut live, mut definitions) = (Vec::new(), Vec::new());
+    for database in databases {
+        let shape = describe_database(connection, database, &|_| None).await?;
+        definitions.push(read_definitions(connection, &shape, &mut found).await?);
+        let sql = format!(
+            "CREATE DATABASE {} DEFAULT CHARACTER SET {} COLLATE {}",
+            quote_name(&Beside::Probe.name(database, suffix)),
+            shape.character_set,
+            shape.collation
+        );
+        connection
+            .query_drop(sql)
+            .await
+            .map_err(|e| Failure::from_sql("making a scratch database", &e))?;
+        live.push(shape);
+    }
+    let refused = try_tables(metadb, connection, &definitions, place).await?;
+    for shape in &live {
+        let beside = Beside::Probe.name(&shape.name, suffix);
+        let original = |name: &str| {
+            let is_ours = |database: &&String| Beside::Probe.name(database, suffix) == name;
+            databases.iter().find(is_ours).cloned()
+        };
+        let anew = describe_database(connection, &beside, &original).await?;
+        for table in &shape.tables {
+            let made = anew.tables.iter().find(|made| made.name == table.name);
+            let differs = made.is_some_and(|made| made.create_sha256 != table.create_sha256);
+            if differs {
+                found.push(format!(
+                    "table {}.{}, which the MetaDB makes otherwise than it shows it",
+                    shape.name, table.name
+                ));
+            }
+        }
+    }
+    let mut all = refused;
+    all.extend(try_views(metadb, connection, &definitions, place).await?);
+    found.extend(all.into_iter().filter_map(describe_refused));
+    Ok(found)
+}
+
+fn describe_refused(refused: Refused) -> Option<String> {
+    (refused.failure.reason != Reason::PrivilegeMissing).then(|| {
+        format!(
+            "{}, which the MetaDB refuses to make anew ({})",
+            refused.object, refused.failure.message
+        )
+    })
+}
+
+/// The statements as a dump has them. What cannot be shown is a finding: no client can dump it.
+async fn read_definitions(
+    connection: &mut Conn,
+    shape: &DatabaseShape,
+    found: &mut Vec<String>,
+) -> Result<Definitions, Failure> {
+    let mut definitions = Definitions {
+        database: shape.name.clone(),
+        preamble: PREAMBLE.map(|text| text.as_bytes().to_vec()).to_vec(),
+        ..Definitions::default()
+    };
+    let place = |name: &str| format!("{}.{}", quote_name(&shape.name), quote_name(name));
+    for table in &shape.tables {
+        let sql = format!("SHOW CREATE TABLE {}", place(&table.name));
+        let doing = format!("reading table {}.{}", shape.name, table.name);
+        let create = show_create(connection, &sql, "Create Table")
+            .await
+            .map_err(|e| Failure::from_sql(&doing, &e))?;
+        definitions.tables.push(Definition {
+            name: table.name.clone(),
+            settings: Vec::new(),
+            create: create.into_bytes(),
+        });
+    }
+    for view in &shape.views {
+        let object = format!("view {}.{}", shape.name, view.name);
+        // The client's own first question about a view. On MySQL a definer who is gone is enough for a refusal.
+        let asked = connection
+            .query_drop(format!("SHOW FIELDS FROM {}", place(&view.name)))
+            .await;
+        let row: Result<Option<Row>, _> = match asked {
+            Ok(()) => {
+                let sql = format!("SHOW CREATE VIEW {}", place(&view.name));
+                connection.query_first(sql).await
+            }
+            Err(error) => Err(error),
+        };
+        match row.map_err(|e| Failure::from_sql(&format!("reading {object}"), &e)) {
+            Ok(row) => definitions
+                .views
+                .extend(row.and_then(|row| define_view(&view.name, &row))),
+            Err(failure) if failure.reason == Reason::ServerError => {
+                found.push(format!("{object} ({})", failure.message));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(definitions)
+}
+
+/// A view is made under the character set of whoever made it first.
+fn define_view(name: &str, row: &Row) -> Option<Definition> {
+    let create = text_of(row, "Create View")?;
+    let set = |variable: &str, column: &str| {
+        let value = text_of(row, column)?;
+        let is_plain = value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        (is_plain && !value.is_empty()).then(|| format!("SET {variable} = {value}").into_bytes())
+    };
+    let settings = [
+        set("collation_connection", "collation_connection"),
+        // The text of SHOW is sent as utf8mb4.
+        Some(b"SET character_set_client = utf8mb4".to_vec()),
+    ];
+    Some(Definition {
+        name: name.to_owned(),
+        settings: settings.into_iter().flatten().collect(),
+        create: create.into_bytes(),
+    })
+}
