@@ -224,9 +224,9 @@ def pod_uids(lab):
     return sorted(pod["metadata"]["uid"] for pod in lab.get("pods", "-l", "app=oms")["items"])
 
 
-def check_end(lab, upgrade, before, outcome):
+def check_end(lab, upgrade, before, outcome, restores=1):
     """Everything that holds at every end, all of it looked at. `outcome`: succeeded, restored (with a restore) or
-    unchanged (without)."""
+    unchanged (without). `restores` is how often a restore was begun."""
     after = Photo(lab, before.columns)
     found = Findings()
     found.look(check_deployments, before, after, upgrade.image if outcome == "succeeded" else None)
@@ -235,18 +235,18 @@ def check_end(lab, upgrade, before, outcome):
     found.look(check_nothing_left, lab, upgrade, before, after)
     if upgrade.status().get("backup", {}).get("verified"):
         found.look(check_backup, lab, upgrade)
-    found.look(check_jobs, upgrade, outcome)
+    found.look(check_jobs, upgrade, restores if outcome == "restored" else 0)
     found.look(check_quiet, lab, upgrade)
     found.conclude()
     return after
 
 
-def check_jobs(upgrade, outcome):
+def check_jobs(upgrade, expected):
     """Each Job was made once; a restore there is only where the content had changed."""
     jobs = upgrade.jobs()
     assert all(times == 1 for times in jobs.values()), f"a Job was made twice: {jobs}"
     restores = [name for name in jobs if "-restore-" in name]
-    assert len(restores) == (1 if outcome == "restored" else 0), f"restore Jobs: {restores}"
+    assert len(restores) == expected, f"restore Jobs: {restores}"
 
 
 class Findings:

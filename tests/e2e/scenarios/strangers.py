@@ -5,7 +5,7 @@ import checks
 from api import condition, describe
 from ctl import manifests
 from registry import scenario
-from scenarios.killing import kill_operator
+from scenarios.restored import let_go
 from upgrade import IMAGE, Upgrade
 
 OLD_IMAGE = manifests.IMAGE + manifests.OLD
@@ -98,39 +98,62 @@ def undo_recovering(lab):
     meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack")
 
 
-def put_back(lab, name, step):
-    """The status of a step is put back after success, as a cluster that is restored from a snapshot has it; the operator is
-    restarted. What runs is left alone, and people are asked; what they accept leads to an end."""
+def delete_deployment(lab, name, step):
+    """kubectl delete deployment in a step: nothing is made anew nor written, the message says what to do, and people who let
+    go of the object find the backup where it was said."""
     before = checks.Photo(lab)
     with Upgrade(lab, name) as upgrade:
-        old = upgrade.wait_step(step)["status"]
+        upgrade.wait_step(step)
+        lab.kubectl("delete", "deployment", "oms", "--wait=false")
+        told = upgrade.wait_stalled("TargetVanished", 300)
+        for word in ("Deployment oms was deleted", "by hand", "oms.oceanbase.com/release", "spec.retryRequest does not help"):
+            assert word in told["status"]["stall"]["message"], describe(told)
+        assert not lab.get("deployments", "-l", "app=oms")["items"], "a Deployment was made"
+        assert not [job for job in upgrade.jobs() if "-restore-" in job], f"a restore began: {upgrade.jobs()}"
+        if upgrade.status().get("backup", {}).get("verified"):
+            checks.check_backup(lab, upgrade)
+        let_go(lab, upgrade)
+        checks.check_nothing_left(lab, upgrade, before, checks.Photo(lab, before.columns))
+
+
+@scenario("stranger-deletes-backing-up", reusable=False)
+def delete_backing_up(lab):
+    """kubectl delete deployment while the dump runs: told, nothing is made anew, and a person lets go."""
+    delete_deployment(lab, "delete-dump", "BackingUp")
+
+
+@scenario("stranger-deletes-initializing", reusable=False)
+def delete_initializing(lab):
+    """kubectl delete deployment while docker_init.sh runs: told, nothing is restored under it, and a person lets go."""
+    delete_deployment(lab, "delete-init", "Initializing")
+
+
+@scenario("stranger-deletes-recovering", reusable=False)
+def delete_recovering(lab):
+    """kubectl delete deployment after the new version runs: told, the backup stays, and a person lets go."""
+    delete_deployment(lab, "delete-late", "Recovering")
+
+
+@scenario("stranger-undoes-backing-up")
+def undo_backing_up(lab):
+    """kubectl rollout undo while the dump runs: another template at no replicas; everything as before."""
+    # There must be an older revision to go back to.
+    lab.kubectl("rollout", "restart", "deployment", "oms")
+    lab.wait_serving()
+    meet(lab, "undo-dump", "BackingUp", "rollout", "undo", "deployment", "oms", ends="Aborted")
+
+
+@scenario("stranger-pauses-recovering")
+def pause_recovering(lab):
+    """kubectl rollout pause after the new version runs: it has nothing more to start, and succeeds; the rollback restores."""
+    before = checks.Photo(lab)
+    with Upgrade(lab, "pause-late") as upgrade:
+        upgrade.wait_step("Recovering")
+        lab.kubectl("rollout", "pause", "deployment", "oms")
         upgrade.wait_end("Succeeded")
-        pods = checks.pod_uids(lab)
-        after = checks.Photo(lab, before.columns)
-        item = lab.api.call("GET", upgrade.path)
-        item["status"] = old
-        position = len(upgrade.watch.states)
-        lab.api.call("PUT", upgrade.path + "/status", item)
-        kill_operator(lab)
-        told = upgrade.wait_stalled("StatusOlder", after=position)
-        assert checks.pod_uids(lab) == pods, "the new version was touched"
-        checks.check_content_migrated(before, checks.Photo(lab, before.columns))
-        assert checks.Photo(lab, before.columns).fixed_tables() == after.fixed_tables(), "data was changed"
-        asked = told["status"]["stall"]["accept"]
-        position = len(upgrade.watch.states)
-        upgrade.patch(accept=asked)
-        upgrade.wait_end("RolledBack", seconds=420, after=position)
+        lab.kubectl("rollout", "resume", "deployment", "oms")
+        checks.check_end(lab, upgrade, before, "succeeded")
+        position = upgrade.ask("RollBack")
+        upgrade.wait_end("RolledBack", after=position)
         checks.check_end(lab, upgrade, before, "restored")
         upgrade.delete()
-
-
-@scenario("status-of-backing-up-after-success")
-def put_back_backing_up(lab):
-    """The status of BackingUp is put back after success: nothing is started or stopped, and a person decides."""
-    put_back(lab, "old-dump", "BackingUp")
-
-
-@scenario("status-of-locking-after-success")
-def put_back_locking(lab):
-    """The status from before the stop is put back after success: nothing is started or stopped, and a person decides."""
-    put_back(lab, "old-stop", "StoppingOld")
