@@ -2,13 +2,17 @@
 not its own, and everybody is told who it was."""
 
 import checks
-from api import condition, describe
+from api import describe
 from ctl import manifests
+from processes import poll
 from registry import scenario
 from scenarios.restored import let_go
 from upgrade import IMAGE, Upgrade
 
 OLD_IMAGE = manifests.IMAGE + manifests.OLD
+# What is broken when somebody starts the old version in place of the new one. The last one is said of the restore, for the
+# old version is what ran last.
+OLD_ON_NEW = ("OldOnNewSchema", "HaWhileDown", "WriteAfterStop")
 
 
 def set_image(image):
@@ -16,14 +20,22 @@ def set_image(image):
     return ("set", "image", "deployment/oms", f"*={image}")
 
 
-def meet(lab, name, step, *act, ends):
-    """Somebody does something in a step; the upgrade comes to its end, or to a standstill whose listed act leads there. The
+def meet(lab, name, step, *act, ends, who="kubectl-set", broken=()):
+    """Somebody does something in a step; the upgrade comes to its end, or to a standstill whose listed act leads there. Who
+    did it is named wherever something comes of it. `broken` are the rules of the stand-in that the act itself breaks. The
     state in which it was told."""
     before = checks.Photo(lab)
+    if step == "Initializing":
+        lab.bad_day("init-slow", "20")
     with Upgrade(lab, name) as upgrade:
         upgrade.wait_step(step)
+        if step == "Initializing":
+            # Before it has changed something there is nothing to restore.
+            poll("docker_init.sh has changed the schema", lambda: lab.state()["schema"] != before.state["schema"], 60)
         position = len(upgrade.watch.states)
         lab.kubectl(*act)
+        if step == "Initializing":
+            lab.bad_day("--clear")
 
         def is_told(item):
             status = item["status"]
@@ -31,6 +43,9 @@ def meet(lab, name, step, *act, ends):
 
         told = upgrade.watch.wait("it is told", is_told, 300, position)
         stalled = told["status"].get("stall")
+        blamed = stalled or told["status"].get("cause")
+        assert (blamed is None) == (ends == "Succeeded"), describe(told)
+        assert blamed is None or who in blamed["message"], blamed
         if stalled:
             listed = {action["name"]: action["command"] for action in told["status"]["nextActions"]}
             way = "RollBack" if "RollBack" in listed else "Retry"
@@ -40,62 +55,68 @@ def meet(lab, name, step, *act, ends):
                 upgrade.patch(retryRequest="again")
         upgrade.wait_end(ends, seconds=420, after=position)
         outcome = {"Aborted": "unchanged", "RolledBack": "restored", "Succeeded": "succeeded"}[ends]
-        checks.check_end(lab, upgrade, before, outcome)
+        checks.check_end(lab, upgrade, before, outcome, strangers=(who,), broken=broken)
         if ends == "Succeeded":
             position = upgrade.ask("RollBack")
             upgrade.wait_end("RolledBack", after=position)
-            checks.check_end(lab, upgrade, before, "restored")
+            checks.check_end(lab, upgrade, before, "restored", strangers=(who,))
         upgrade.delete()
-    return told
+
+
+@scenario("stranger-sets-new-image-backing-up")
+def new_image_backing_up(lab):
+    """kubectl set image to the new version while the dump runs: nothing was started by it, so it succeeds; and back."""
+    meet(lab, "set-new-dump", "BackingUp", *set_image(IMAGE), ends="Succeeded")
 
 
 @scenario("stranger-sets-image-backing-up")
 def image_backing_up(lab):
-    """kubectl set image to the new version while the dump runs: nothing was started; everything as before."""
-    told = meet(lab, "set-image-dump", "BackingUp", *set_image(IMAGE), ends="Aborted")
-    assert "kubectl-set" in condition(told, "Ready")["message"], describe(told)
+    """kubectl set image to a third version while the dump runs: nothing is started; everything as before."""
+    meet(lab, "set-image-dump", "BackingUp", *set_image(manifests.IMAGE + "3.4.0-ce"), ends="Aborted")
 
 
 @scenario("stranger-sets-image-initializing")
 def image_initializing(lab):
     """kubectl set image to the old version while docker_init.sh runs: it is stopped, and data and image go back."""
-    meet(lab, "set-image-init", "Initializing", *set_image(OLD_IMAGE), ends="RolledBack")
+    meet(lab, "set-image-init", "Initializing", *set_image(OLD_IMAGE), ends="RolledBack", broken=OLD_ON_NEW)
 
 
 @scenario("stranger-sets-image-recovering")
 def image_recovering(lab):
     """kubectl set image to the old version after the new one runs: told; the rollback that is asked for restores."""
-    meet(lab, "set-image-late", "Recovering", *set_image(OLD_IMAGE), ends="RolledBack")
+    meet(lab, "set-image-late", "Recovering", *set_image(OLD_IMAGE), ends="RolledBack", broken=OLD_ON_NEW)
 
 
 @scenario("stranger-scales-backing-up")
 def scale_backing_up(lab):
     """kubectl scale to one while the dump runs: the dump is discarded; everything as before."""
-    meet(lab, "scale-dump", "BackingUp", "scale", "deployment", "oms", "--replicas=1", ends="Aborted")
+    meet(lab, "scale-dump", "BackingUp", "scale", "deployment", "oms", "--replicas=1", ends="Aborted", who="kubectl")
 
 
 @scenario("stranger-scales-initializing")
 def scale_initializing(lab):
     """kubectl scale to zero while docker_init.sh runs: it goes back with data and image."""
-    meet(lab, "scale-init", "Initializing", "scale", "deployment", "oms", "--replicas=0", ends="RolledBack")
+    meet(lab, "scale-init", "Initializing", "scale", "deployment", "oms", "--replicas=0", ends="RolledBack", who="kubectl")
 
 
 @scenario("stranger-scales-recovering")
 def scale_recovering(lab):
     """kubectl scale to zero after the new version runs: told; the rollback that is asked for restores."""
-    meet(lab, "scale-late", "Recovering", "scale", "deployment", "oms", "--replicas=0", ends="RolledBack")
+    meet(lab, "scale-late", "Recovering", "scale", "deployment", "oms", "--replicas=0", ends="RolledBack", who="kubectl")
 
 
 @scenario("stranger-undoes-initializing")
 def undo_initializing(lab):
     """kubectl rollout undo while docker_init.sh runs: the old version is stopped, and data and image go back."""
-    meet(lab, "undo-init", "Initializing", "rollout", "undo", "deployment", "oms", ends="RolledBack")
+    meet(lab, "undo-init", "Initializing", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
+         broken=OLD_ON_NEW)
 
 
 @scenario("stranger-undoes-recovering")
 def undo_recovering(lab):
     """kubectl rollout undo after the new version runs: told; the rollback that is asked for restores."""
-    meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack")
+    meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
+         broken=("UpgradeStartAfterInit",))
 
 
 def delete_deployment(lab, name, step):
@@ -140,7 +161,7 @@ def undo_backing_up(lab):
     # There must be an older revision to go back to.
     lab.kubectl("rollout", "restart", "deployment", "oms")
     lab.wait_serving()
-    meet(lab, "undo-dump", "BackingUp", "rollout", "undo", "deployment", "oms", ends="Aborted")
+    meet(lab, "undo-dump", "BackingUp", "rollout", "undo", "deployment", "oms", ends="Aborted", who="kubectl")
 
 
 @scenario("stranger-pauses-recovering")
