@@ -9,12 +9,13 @@ from scenarios.killing import kill_operator
 from upgrade import Upgrade
 
 
-def put_status_back(lab, upgrade, status):
-    """Writes an old status, as a cluster has it that was restored from a snapshot; the operator starts anew. The number of
-    the next state."""
+def put_object_back(lab, upgrade, old):
+    """Writes finalizers and status of an old state, as a cluster has them that was restored from a snapshot; the operator
+    starts anew. The number of the next state."""
     position = len(upgrade.watch.states)
+    lab.api.patch(upgrade.path, {"metadata": {"finalizers": old["metadata"]["finalizers"]}})
     item = lab.api.call("GET", upgrade.path)
-    item["status"] = status
+    item["status"] = old["status"]
     lab.api.call("PUT", upgrade.path + "/status", item)
     kill_operator(lab)
     return position
@@ -22,11 +23,12 @@ def put_status_back(lab, upgrade, status):
 
 def let_go(lab, upgrade):
     """What the message tells a person to do in the end."""
+    position = len(upgrade.watch.states)
     lab.kubectl("annotate", "omsup", upgrade.name, RELEASE)
-    lab.kubectl("delete", "omsup", upgrade.name, "--wait=false")
-    upgrade.watch.wait_deleted(60)
-    last = [item for item in upgrade.watch.states if item["status"].get("phase") == "Failed"][-1]
-    assert "nothing was put back" in condition(last, "Ready")["message"], describe(last)
+    told = upgrade.watch.wait("let go", lambda item: item["status"].get("phase") == "Failed" and item["status"].get("settled"),
+                              60, position)
+    assert "nothing was put back" in condition(told, "Ready")["message"], describe(told)
+    upgrade.delete()
 
 
 def check_untouched(lab, upgrade, before, after, pods, outcome):
@@ -52,14 +54,14 @@ def put_back(lab, name, step, end, bad_day=()):
     if bad_day:
         lab.bad_day(*bad_day)
     with Upgrade(lab, name) as upgrade:
-        old = upgrade.wait_step(step)["status"]
+        old = upgrade.wait_step(step)
         upgrade.wait_end(end)
         if bad_day:
             lab.bad_day("--clear")
         outcome = "succeeded" if end == "Succeeded" else "restored"
         after = checks.check_end(lab, upgrade, before, outcome)
         pods, jobs = checks.pod_uids(lab), upgrade.jobs()
-        position = put_status_back(lab, upgrade, old)
+        position = put_object_back(lab, upgrade, old)
         told = upgrade.wait_stalled("StatusOlder", after=position)
         message = told["status"]["stall"]["message"]
         for word in ("restore of the cluster", "Verdict", "spec.accept", "let go"):
@@ -95,11 +97,11 @@ def put_back_accepted(lab):
     started on its schema; a person is asked once more."""
     before = checks.Photo(lab)
     with Upgrade(lab, "old-accepted") as upgrade:
-        old = upgrade.wait_step("BackingUp")["status"]
+        old = upgrade.wait_step("BackingUp")
         upgrade.wait_end("Succeeded")
         after = checks.check_end(lab, upgrade, before, "succeeded")
         pods, jobs = checks.pod_uids(lab), upgrade.jobs()
-        position = put_status_back(lab, upgrade, old)
+        position = put_object_back(lab, upgrade, old)
         told = upgrade.wait_stalled("StatusOlder", after=position)
         position = len(upgrade.watch.states)
         upgrade.patch(accept=told["status"]["stall"]["accept"])
@@ -120,7 +122,7 @@ def put_back_cluster(lab):
     before = checks.Photo(lab)
     path = SPEC.format(lab.namespace)
     with Upgrade(lab, "old-cluster") as upgrade:
-        old = upgrade.wait_step("DisablingHa")["status"]
+        old = upgrade.wait_step("DisablingHa")
         deployment = lab.api.get(path)
         upgrade.wait_end("Succeeded")
         after = checks.check_end(lab, upgrade, before, "succeeded")
@@ -128,7 +130,7 @@ def put_back_cluster(lab):
         now = lab.api.get(path)
         now["spec"], now["metadata"]["annotations"] = deployment["spec"], deployment["metadata"].get("annotations", {})
         lab.api.call("PUT", path, now)
-        position = put_status_back(lab, upgrade, old)
+        position = put_object_back(lab, upgrade, old)
         told = upgrade.wait_stalled("StatusOlder", after=position)
         assert "Verdict" in told["status"]["stall"]["message"], describe(told)
         assert lab.api.get(path)["spec"]["replicas"] == 0, "the old version runs on the schema of the new one"
