@@ -7,7 +7,7 @@
 //! status is older than what was done; rows that are missing say that the MetaDB is.
 use crate::api::{
     AcceptReason, Acceptance, ContentProof, Direction, JobRole, OmsUpgradeStatus, OtherImage,
-    Reason, Step,
+    Reason, Stall, Step,
 };
 use crate::facts::Fact;
 use crate::metadb::SchemaFingerprint;
@@ -19,6 +19,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::orders::patch_target;
+use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::find_kind;
@@ -47,6 +48,11 @@ pub(crate) fn compare_record(
     let Some(known) = cx.status.internal.record_seq.filter(|_| is_kept(cx.status)) else {
         return Ok(Agreement::NotKept);
     };
+    // Nothing rests on a status that was given up: it would hold the object for ever that people were told to let go.
+    if is_abandoned(cx) {
+        draft.stall.take_if(|stall| is_disagreement(stall));
+        return Ok(Agreement::NotKept);
+    }
     let record = match &cx.observed.metadb.record {
         Fact::Known(record) => record,
         Fact::Unknown(why) => return Ok(Agreement::Unseen(why.clone())),
@@ -76,13 +82,9 @@ pub(crate) fn compare_record(
     draft.internal.record_seq = Some(count);
     adopt_other_image(cx, draft, rows);
     // What a person took upon himself, or what came back.
-    let ended = draft.stall.take_if(|stall| {
-        !stall.accept.is_empty()
-            && matches!(
-                Reason::parse(&stall.reason),
-                Some(Reason::StatusOlder | Reason::RecordBehind)
-            )
-    });
+    let ended = draft
+        .stall
+        .take_if(|stall| !stall.accept.is_empty() && is_disagreement(stall));
     if ended.is_some() {
         // What is left of the step has as much time as if it had not stalled.
         draft.step_started_time = Some(cx.now.clone());
@@ -94,6 +96,14 @@ pub(crate) fn compare_record(
     Ok(Agreement::Agrees {
         missing: missing.map(|fact| (record.next_seq(), fact)),
     })
+}
+
+/// Whether a stall says that status and record differ.
+fn is_disagreement(stall: &Stall) -> bool {
+    matches!(
+        Reason::parse(&stall.reason),
+        Some(Reason::StatusOlder | Reason::RecordBehind)
+    )
 }
 
 /// What the record knows of another image is known from now on: no acceptance of the rows says that the databases suit
