@@ -216,11 +216,33 @@ pub async fn load_beside(
     kind: Beside,
     suffix: &str,
 ) -> Result<(), Failure> {
+    make_beside(
+        metadb,
+        connection,
+        source.manifest,
+        definitions,
+        kind,
+        suffix,
+    )
+    .await?;
+    fill_beside(metadb, connection, source, kind, suffix).await
+}
+
+/// Loads the rows of all dumps into the tables beside the live ones, and proves what they hold then.
+///
+/// # Errors
+/// As [`load_beside`].
+pub async fn fill_beside(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    source: Source<'_>,
+    kind: Beside,
+    suffix: &str,
+) -> Result<(), Failure> {
     let Source {
         manifest, meter, ..
     } = source;
     meter.begin(ProgressPhase::Loading, Some(manifest.raw_bytes()));
-    make_beside(metadb, connection, manifest, definitions, kind, suffix).await?;
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
         let loading = load_rows(metadb, source, record, &target);

@@ -235,6 +235,13 @@ pub enum Trial {
     Unsupported(String),
 }
 
+impl Trial {
+    /// What a report says that was written before this was tried.
+    fn not_told() -> Self {
+        Self::NotTried("the agent that made the report does not try it".into())
+    }
+}
+
 /// Answer of `probe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -253,6 +260,9 @@ pub struct ProbeReport {
     pub privileges: Vec<Privilege>,
     /// One `RENAME TABLE` across two scratch databases. `Unsupported` means: restore with `DropAndLoad`.
     pub rename_across_databases: Trial,
+    /// The first rows of every table were dumped by the client, read, loaded into scratch databases and compared.
+    #[serde(default = "Trial::not_told")]
+    pub first_rows: Trial,
     /// The session default of OceanBase's `ob_query_timeout` in microseconds; `None` on other engines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout_micros: Option<u64>,

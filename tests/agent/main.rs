@@ -17,5 +17,6 @@ mod settings;
 mod sight;
 mod spelling;
 mod tls;
+mod trial;
 mod values;
 mod views;

@@ -25,6 +25,21 @@ pub async fn list_databases(connection: &mut Conn) -> Result<Vec<String>, Failur
         .map_err(|e| Failure::from_sql("listing the databases", &e))
 }
 
+/// Describes databases, in their order.
+///
+/// # Errors
+/// As [`describe_database`].
+pub async fn describe_databases(
+    connection: &mut Conn,
+    names: &[String],
+) -> Result<Vec<DatabaseShape>, Failure> {
+    let mut shapes = Vec::new();
+    for name in names {
+        shapes.push(describe_database(connection, name, &|_| None).await?);
+    }
+    Ok(shapes)
+}
+
 /// Describes database `name`. References of its tables to databases that `original` knows are written with
 /// the original name, so that a database aside can be compared with the live one it stands for.
 ///
