@@ -5,7 +5,7 @@
 use super::client::Client;
 use super::creation::{Place, Refused, try_tables, try_views};
 use super::failure::Failure;
-use super::load::{Source, drop_beside, fill_beside};
+use super::load::{Source, drop_beside, fill_beside, write_clauses};
 use super::manifest::DatabaseShape;
 use super::metadb::catalogue::{describe_database, show_create};
 use super::metadb::connection::MetaDbServer;
@@ -96,7 +96,7 @@ async fn try_rows(
     let sample = match take_sample(run, client, metadb, connection, databases).await? {
         Taken::Sample(sample) => sample,
         Taken::Refused(failure) => return Ok(Trial::Failed(failure.message)),
-        Taken::NotTaken(why) => return Ok(Trial::NotTried(why)),
+        Taken::Untried(why) => return Ok(Trial::NotTried(why)),
     };
     let source = Source {
         directory: &sample.directory,
@@ -133,10 +133,9 @@ async fn make_and_compare(
         let shape = describe_database(connection, database, &|_| None).await?;
         definitions.push(read_definitions(connection, &shape, &mut found).await?);
         let sql = format!(
-            "CREATE DATABASE {} DEFAULT CHARACTER SET {} COLLATE {}",
+            "CREATE DATABASE {} {}",
             quote_name(&Beside::Probe.name(database, suffix)),
-            shape.character_set,
-            shape.collation
+            write_clauses(&shape.character_set, &shape.collation, &shape.options)
         );
         connection
             .query_drop(sql)

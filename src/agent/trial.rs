@@ -37,7 +37,7 @@ pub enum Taken {
     /// A dump would fail for this reason.
     Refused(Failure),
     /// It could not be tried, for this reason.
-    NotTaken(String),
+    Untried(String),
 }
 
 /// Where the samples of an upgrade lie.
@@ -83,7 +83,7 @@ pub async fn take_sample(
             return Ok(Taken::Refused(failure));
         }
     }
-    Ok(Taken::NotTaken(
+    Ok(Taken::Untried(
         "tables were made, changed or dropped each time it was tried".into(),
     ))
 }
@@ -124,6 +124,7 @@ async fn sample_all(
             name: shape.name.clone(),
             character_set: shape.character_set.clone(),
             collation: shape.collation.clone(),
+            options: Some(shape.options.clone()),
             file: stored.file,
             tables: tables.collect(),
             views: shape.views.clone(),

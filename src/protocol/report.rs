@@ -118,6 +118,8 @@ pub enum Reason {
     ConnectionLost,
     /// The server cut a statement (OceanBase: `ob_query_timeout`; MySQL and MariaDB: their time limits).
     QueryTimeout,
+    /// The server was short of memory or otherwise too busy, for as long as it was waited.
+    MetadbBusy,
     /// The account lacks a privilege; the message holds the GRANT statement.
     PrivilegeMissing,
     /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the
@@ -180,7 +182,7 @@ pub enum Reason {
 name_variants!(
     Reason:
     Completed, InvalidRequest, CredentialsUnreadable, AccessDenied, ConnectionLost, QueryTimeout,
-    PrivilegeMissing, UnsuitedSetting, TlsFailed, PacketTooSmall, DatabaseMissing, ClientMissing,
+    MetadbBusy, PrivilegeMissing, UnsuitedSetting, TlsFailed, PacketTooSmall, DatabaseMissing, ClientMissing,
     ClientFailed, ClaimNotWritable, NoSpace, VolumeFailed, NotQuiesced, ChangedWhileDumping,
     NoHeader, NoTrailer, UnexpectedStatement, ManifestMismatch, ChecksumMismatch, ContentDiffers,
     UnsupportedObjects, EngineDiffers, LockLost, AgentBusy, RenameFailed, DeadlineExceeded,

@@ -185,6 +185,7 @@ fn record_of(
         name: shape.name.clone(),
         character_set: shape.character_set.clone(),
         collation: shape.collation.clone(),
+        options: Some(shape.options.clone()),
         file: stored.file,
         tables,
         views: shape.views.clone(),

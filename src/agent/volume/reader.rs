@@ -367,6 +367,7 @@ mod tests {
             name: "rm".into(),
             character_set: String::new(),
             collation: String::new(),
+            options: None,
             tables: vec![],
             views: vec![],
             file: FileRecord {
