@@ -202,8 +202,8 @@ fn tables_that_change_while_they_are_dumped_are_noticed() {
     )
     .failed(Reason::ChangedWhileDumping);
     assert_no_backup(&world);
-    // Rows that change are found by the verification. Digests and dump are read side by side: the client waits until the
-    // session of the digests has ended, and two of the agent's are left.
+    // Rows that change are found by the verification. Digests and dump are read side by side: the client waits until
+    // the session of the digests has ended, and two of the agent's are left.
     let mine = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER LIKE \"root@%\"";
     let ask =
         format!("/usr/bin/mariadb --no-defaults --protocol=tcp -h127.0.0.1 -P{port} -uroot -N");
