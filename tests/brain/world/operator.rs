@@ -320,8 +320,8 @@ impl World {
         self.store(index, object);
     }
 
-    /// A stranger scales a target by its subresource `scale`, as `kubectl scale` and autoscalers do: the API server notes
-    /// who, and not when (seen with 1.35).
+    /// A stranger scales a target by its subresource `scale`, as `kubectl scale` and autoscalers do: the API server
+    /// notes who, and not when (seen with 1.35).
     pub fn scale_by_subresource(&mut self, index: usize, replicas: i32, who: &str) {
         let before = self.nodes[index].object.clone();
         let mut object = before.clone();

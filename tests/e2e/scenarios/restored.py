@@ -5,19 +5,20 @@ import checks
 from api import condition, describe
 from lab import LOCK_DATABASE, RELEASE
 from registry import scenario
-from scenarios.killing import kill_operator
+from scenarios.losing import set_replicas
 from upgrade import Upgrade
 
 
 def put_object_back(lab, upgrade, old):
-    """Writes finalizers and status of an old state, as a cluster has them that was restored from a snapshot; the operator
-    starts anew. The number of the next state."""
+    """Writes finalizers and status of an old state while the operator is off, as a cluster has them that was restored from a
+    snapshot. The number of the next state."""
+    set_replicas(lab, 0)
     position = len(upgrade.watch.states)
     lab.api.patch(upgrade.path, {"metadata": {"finalizers": old["metadata"]["finalizers"]}})
     item = lab.api.call("GET", upgrade.path)
     item["status"] = old["status"]
     lab.api.call("PUT", upgrade.path + "/status", item)
-    kill_operator(lab)
+    set_replicas(lab, 1)
     return position
 
 

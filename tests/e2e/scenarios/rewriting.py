@@ -33,9 +33,11 @@ def webhook_rewrites(lab):
 @scenario("sidecar-hides-the-pull")
 def sidecar_hides_pull(lab):
     """A mesh puts a container before `pull`: an image that does not exist is refused all the same, and a good one is not."""
+    nowhere = "localhost/nowhere:4.0.0-ce"
     with patching(lab, PODS, put_proxy_before_pull):
-        refuse(lab, "hidden-pull", ("ImagePullable", "localhost/nowhere:4.0.0-ce"), seconds=180, image="localhost/nowhere:4.0.0-ce")
-    with patching(lab, PODS, lambda item: name_broken(put_proxy_before_pull(item))), Upgrade(lab, "broken-proxy", action="Plan") as upgrade:
+        refuse(lab, "hidden-pull", ("ImagePullable", nowhere), seconds=180, image=nowhere)
+    with (patching(lab, PODS, lambda item: name_broken(put_proxy_before_pull(item))),
+          Upgrade(lab, "broken-proxy", action="Plan") as upgrade):
         item = upgrade.watch.wait("planned", lambda item: item["status"].get("phase") == "Planned", 180)
         assert not upgrade.has_findings(item), describe(item)
         upgrade.delete()
