@@ -22,9 +22,9 @@ pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
     AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, HaApi, HaDriver, HaGoal,
-    HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
-    RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode, Verification, Weekday,
-    Window,
+    HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec,
+    PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode,
+    Verification, Weekday, Window,
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
