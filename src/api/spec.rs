@@ -351,8 +351,8 @@ pub enum HeartbeatSequence {
     /// It is dumped as it is.
     #[default]
     Keep,
-    /// All rows but the newest are deleted, as the upgrade guide lets one do (single node, step 2). It shortens the dump
-    /// and nothing else; the rows do not come back by a rollback.
+    /// All rows but the newest are deleted, as the upgrade guide lets one do (single node, step 2). It shortens the
+    /// dump and nothing else; the rows do not come back by a rollback.
     Trim,
 }
 
