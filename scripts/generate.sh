@@ -37,7 +37,8 @@ cp "$fresh/crds/$crd" "$fresh/chart/files/$crd"
   cat <<'YAML'
 # Rendered from charts/oms-operator by scripts/generate.sh, for those who do without Helm. Serves the namespace `oms`,
 # which must exist. The operator lives in a namespace of its own, so that who may start pods in `oms` cannot use its
-# account. For other namespaces or images render the chart with other values.
+# account. For other namespaces or images render the chart with other values. The images are in no registry: build them, push
+# them to yours, and write its name in the place of registry.example.com (docs/install.md).
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -45,7 +46,8 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 YAML
-  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --set 'watchNamespaces={oms}' |
+  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --skip-tests --set 'watchNamespaces={oms}' \
+    --set image.repository=registry.example.com/oms-operator --set toolsImage.repository=registry.example.com/oms-operator-tools |
     sed -e '/^ *helm.sh\/chart: /d' -e '/^ *app.kubernetes.io\/managed-by: Helm$/d'
 } >"$fresh/deploy/install.yaml"
 

@@ -1,7 +1,9 @@
 //! Parses arguments and dispatches.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
-use oms_operator::{Command, RunOptions, build_crd, run_command, run_operator};
+use oms_operator::{
+    CheckOptions, Command, RunOptions, build_crd, check_installation, run_command, run_operator,
+};
 use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
@@ -15,6 +17,8 @@ enum Cli {
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
     Agent(Command),
+    /// Look whether an installation works: rights, definition, watch, Lease. Changes nothing.
+    Check(CheckOptions),
     /// Print the custom resource definition.
     Crd,
 }
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
             end_at_any_panic();
             run_command(&command)
         }
+        Cli::Check(options) => check_installation(&options),
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {
                 print!("{text}");

@@ -242,7 +242,8 @@ def install_operator(demo, chart="charts/oms-operator", tag="dev", options=()):
     call([*base, "apply", "-f", "-"], json.dumps(namespace))
     run_logged(os.path.join(BIN, "helm"), "--kubeconfig", demo.kubeconfig, "upgrade", "--install", "oms-operator",
                chart, "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
-               "--set", f"image.tag={tag}", "--set", f"toolsImage.tag={tag}",
+               "--set", "image.repository=localhost/oms-operator", "--set", f"image.tag={tag}",
+               "--set", "toolsImage.repository=localhost/oms-operator-tools", "--set", f"toolsImage.tag={tag}",
                "--set-string", f"podAnnotations.build={read_build(tag)}", "--wait", "--timeout", "3m", *options)
 
 
