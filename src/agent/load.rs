@@ -7,6 +7,7 @@ use super::metadb::catalogue::{describe_database, list_databases};
 use super::metadb::connection::{HEARTBEAT, MetaDbServer, keep_alive, ping};
 use super::metadb::content::read_database;
 use super::metadb::faithful::{find_inexact, list_unfaithful};
+use super::metadb::patience::run_patiently;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
 use super::sql::names::Beside;
@@ -16,7 +17,6 @@ use super::volume::reader::read_statements;
 use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -45,12 +45,13 @@ pub async fn load_rows(
     target: &str,
 ) -> Result<(), Failure> {
     let doing = format!("loading {} into {target}", record.name);
-    let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
     let mut connection = metadb.connect().await?;
-    connection
-        .query_drop(format!("USE {}", quote_name(target)))
-        .await
-        .map_err(|e| failed(&e))?;
+    run_patiently(
+        &mut connection,
+        format!("USE {}", quote_name(target)),
+        &doing,
+    )
+    .await?;
     let (send, mut statements) = mpsc::channel::<(Kind, Vec<u8>, u64)>(IN_FLIGHT);
     let (directory, owned) = (source.directory.to_owned(), record.clone());
     let reading = tokio::task::spawn_blocking(move || {
@@ -77,10 +78,7 @@ pub async fn load_rows(
             source.meter.at(&record.name, Some(table));
         }
         if let Some(statement) = select_for_rows(record, &kind, statement)? {
-            connection
-                .query_drop(statement)
-                .await
-                .map_err(|e| failed(&e))?;
+            run_patiently(&mut connection, statement, &doing).await?;
         }
         source.meter.add(bytes);
     }
@@ -117,12 +115,14 @@ fn select_for_rows(
         // Our session keeps each statement by itself. One transaction for a table would be as long as its load, which
         // OceanBase limits, and a server lost in it would begin the table anew.
         Kind::Transaction => Ok(None),
-        Kind::Set | Kind::Neutral => Ok(Some(statement)),
+        Kind::Set => Ok(Some(statement)),
+        // Keys are switched off and on around the rows of a table, which says nothing to InnoDB or OceanBase.
+        Kind::Neutral => Ok(None),
         Kind::Drop | Kind::CreateTable(_) | Kind::CreateView(_) => Ok(None),
     }
 }
 
-/// Creates a database with the character set of its record, unless it exists.
+/// Creates a database with the character set and the options of its record, unless it exists.
 ///
 /// # Errors
 /// Of the server.
@@ -132,15 +132,25 @@ pub async fn create_database(
     record: &DatabaseRecord,
 ) -> Result<(), Failure> {
     let sql = format!(
-        "CREATE DATABASE IF NOT EXISTS {} DEFAULT CHARACTER SET {} COLLATE {}",
+        "CREATE DATABASE IF NOT EXISTS {} {}",
         quote_name(name),
-        record.character_set,
-        record.collation
+        write_clauses(
+            &record.character_set,
+            &record.collation,
+            record.options.as_deref().unwrap_or_default()
+        )
     );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(|e| Failure::from_sql(&format!("creating database {name}"), &e))
+    run_patiently(connection, sql, &format!("creating database {name}")).await
+}
+
+/// What stands behind the name in CREATE DATABASE and ALTER DATABASE.
+pub fn write_clauses(character_set: &str, collation: &str, options: &[String]) -> String {
+    let mut clauses = format!("DEFAULT CHARACTER SET {character_set} COLLATE {collation}");
+    for option in options {
+        clauses.push(' ');
+        clauses.push_str(option);
+    }
+    clauses
 }
 
 /// Drops every database of this kind beside the given ones and returns their names.
@@ -176,10 +186,7 @@ pub async fn drop_database(connection: &mut Conn, name: &str) -> Result<(), Fail
         &format!("DROP DATABASE IF EXISTS {}", quote_name(name)),
         "SET SESSION foreign_key_checks = 1",
     ] {
-        connection
-            .query_drop(sql)
-            .await
-            .map_err(|e| Failure::from_sql(&format!("dropping database {name}"), &e))?;
+        run_patiently(connection, sql, &format!("dropping database {name}")).await?;
     }
     Ok(())
 }
@@ -216,11 +223,33 @@ pub async fn load_beside(
     kind: Beside,
     suffix: &str,
 ) -> Result<(), Failure> {
+    make_beside(
+        metadb,
+        connection,
+        source.manifest,
+        definitions,
+        kind,
+        suffix,
+    )
+    .await?;
+    fill_beside(metadb, connection, source, kind, suffix).await
+}
+
+/// Loads the rows of all dumps into the tables beside the live ones, and proves what they hold then.
+///
+/// # Errors
+/// As [`load_beside`].
+pub async fn fill_beside(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    source: Source<'_>,
+    kind: Beside,
+    suffix: &str,
+) -> Result<(), Failure> {
     let Source {
         manifest, meter, ..
     } = source;
     meter.begin(ProgressPhase::Loading, Some(manifest.raw_bytes()));
-    make_beside(metadb, connection, manifest, definitions, kind, suffix).await?;
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
         let loading = load_rows(metadb, source, record, &target);

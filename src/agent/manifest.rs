@@ -41,6 +41,9 @@ pub struct DatabaseRecord {
     pub character_set: String,
     /// Default collation.
     pub collation: String,
+    /// What else its CREATE DATABASE says, as clauses. Absent where the agent that wrote it did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
     /// The file with its dump.
     pub file: FileRecord,
     /// Base tables by name.
@@ -113,6 +116,8 @@ pub struct DatabaseShape {
     pub character_set: String,
     /// Default collation.
     pub collation: String,
+    /// What else its CREATE DATABASE says, as clauses.
+    pub options: Vec<String>,
     /// Base tables by name.
     pub tables: Vec<TableShape>,
     /// Views by name.
@@ -266,8 +271,23 @@ pub fn find_differences(
                 shape.collation, record.collation
             ));
         }
+        if let Some(options) = record.options.as_ref().filter(|o| **o != shape.options) {
+            found.push(format!(
+                "database {name} has other options ({}) than in the backup ({})",
+                name_options(&shape.options),
+                name_options(options)
+            ));
+        }
     }
     found
+}
+
+fn name_options(options: &[String]) -> String {
+    if options.is_empty() {
+        "none".to_owned()
+    } else {
+        options.join(" ")
+    }
 }
 
 fn find_view_differences(record: &DatabaseRecord, shape: &DatabaseShape, found: &mut Vec<String>) {

@@ -1,6 +1,6 @@
 //! Reads stored dumps back and proves what is in them. Reads only.
 
-use crate::agent::digest::ContentDigest;
+use crate::agent::digest::{ContentDigest, ContentRecord};
 use crate::agent::failure::Failure;
 use crate::agent::manifest::DatabaseRecord;
 use crate::agent::metadb::catalogue::describe_table;
@@ -206,6 +206,23 @@ pub fn prove_content(
     record: &DatabaseRecord,
     meter: &Meter,
 ) -> Result<Proven, Failure> {
+    let (proven, contents) = survey_content(directory, record, meter)?;
+    compare_contents(record, &contents)?;
+    Ok(proven)
+}
+
+/// What the tables of a dump hold, by their names.
+pub type Contents = BTreeMap<String, ContentRecord>;
+
+/// Reads a stored dump and proves that it holds exactly the tables and views of its record, whatever their rows are.
+///
+/// # Errors
+/// As [`prove_content`].
+pub fn survey_content(
+    directory: &Path,
+    record: &DatabaseRecord,
+    meter: &Meter,
+) -> Result<(Proven, Contents), Failure> {
     let mut longest = 0;
     let mut collector = collect_for(record);
     let mut proof = Proof {
@@ -224,11 +241,41 @@ pub fn prove_content(
         collector.look_at(&kind, statement);
         proof.look_at(kind, statement)
     })?;
-    proof.conclude()?;
-    Ok(Proven {
+    let contents = proof.conclude()?;
+    let proven = Proven {
         longest,
         definitions: collector.finish(),
-    })
+    };
+    Ok((proven, contents))
+}
+
+fn compare_contents(record: &DatabaseRecord, contents: &Contents) -> Result<(), Failure> {
+    for table in &record.tables {
+        let name = &table.shape.name;
+        let seen = contents.get(name);
+        let rows = seen.map_or(0, |seen| seen.rows);
+        if rows != table.content.rows {
+            let wanted = table.content.rows;
+            return Err(differs(
+                record,
+                &format!("table {name} has {rows} rows instead of {wanted}"),
+            ));
+        }
+        if seen != Some(&table.content) {
+            return Err(differs(record, &format!("table {name} has other values")));
+        }
+    }
+    Ok(())
+}
+
+fn differs(record: &DatabaseRecord, what: &str) -> Failure {
+    Failure::new(
+        Reason::ContentDiffers,
+        format!(
+            "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used",
+            record.name
+        ),
+    )
 }
 
 struct Proof<'r> {
@@ -240,13 +287,7 @@ struct Proof<'r> {
 
 impl Proof<'_> {
     fn differs(&self, what: &str) -> Failure {
-        Failure::new(
-            Reason::ContentDiffers,
-            format!(
-                "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used",
-                self.record.name
-            ),
-        )
+        differs(self.record, what)
     }
 
     fn is_view(&self, name: &str) -> bool {
@@ -291,27 +332,15 @@ impl Proof<'_> {
         }
     }
 
-    fn conclude(self) -> Result<(), Failure> {
+    fn conclude(self) -> Result<Contents, Failure> {
+        let mut contents = Contents::new();
         for table in &self.record.tables {
             let name = &table.shape.name;
             if !self.created.contains(name) {
                 return Err(self.differs(&format!("table {name} is missing")));
             }
-            let seen = self
-                .digests
-                .get(name)
-                .copied()
-                .unwrap_or_default()
-                .to_record();
-            if seen.rows != table.content.rows {
-                return Err(self.differs(&format!(
-                    "table {name} has {} rows instead of {}",
-                    seen.rows, table.content.rows
-                )));
-            }
-            if seen != table.content {
-                return Err(self.differs(&format!("table {name} has other values")));
-            }
+            let seen = self.digests.get(name).copied().unwrap_or_default();
+            contents.insert(name.clone(), seen.to_record());
         }
         let expected: BTreeSet<String> = self
             .record
@@ -322,7 +351,7 @@ impl Proof<'_> {
         if self.views != expected {
             return Err(self.differs("its views are others"));
         }
-        Ok(())
+        Ok(contents)
     }
 }
 
@@ -338,6 +367,7 @@ mod tests {
             name: "rm".into(),
             character_set: String::new(),
             collation: String::new(),
+            options: None,
             tables: vec![],
             views: vec![],
             file: FileRecord {

@@ -39,6 +39,8 @@ pub(crate) enum CheckId {
     RestoreMethod,
     /// The backup carries every object.
     Objects,
+    /// The first rows of every table came through dump and load.
+    FirstRows,
     /// No setting of the server cuts the dump.
     ServerSettings,
     /// The time limit of statements can be raised.
@@ -51,7 +53,7 @@ pub(crate) enum CheckId {
 
 /// Those that the user cannot speak about, in the order in which they are made.
 #[cfg(feature = "testing")]
-const FIXED: [CheckId; 20] = [
+const FIXED: [CheckId; 21] = [
     CheckId::Claim,
     CheckId::Installation,
     CheckId::MetaDb,
@@ -68,6 +70,7 @@ const FIXED: [CheckId; 20] = [
     CheckId::Privileges,
     CheckId::RestoreMethod,
     CheckId::Objects,
+    CheckId::FirstRows,
     CheckId::ServerSettings,
     CheckId::QueryTimeout,
     CheckId::HeartbeatSequence,
@@ -110,6 +113,7 @@ impl CheckId {
             Self::Privileges => "Privileges",
             Self::RestoreMethod => "RestoreMethod",
             Self::Objects => "Objects",
+            Self::FirstRows => "FirstRows",
             Self::ServerSettings => "ServerSettings",
             Self::QueryTimeout => "QueryTimeout",
             Self::HeartbeatSequence => "HeartbeatSequence",
