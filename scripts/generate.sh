@@ -4,6 +4,8 @@
 #   crds/omsupgrades.oms.oceanbase.com.yaml                     from the Rust types (`oms-operator crd`)
 #   charts/oms-operator/files/omsupgrades.oms.oceanbase.com.yaml  the chart's copy of it
 #   deploy/install.yaml                                         rendered from the chart
+#   charts/oms-operator/README.md, values.schema.json           what values.yaml says of each value (scripts/chart_values.py)
+#   docs/images                                                 the pictures of the documents (scripts/pictures.py)
 #
 #   scripts/generate.sh            writes
 #   scripts/generate.sh --check    writes nothing; fails and shows the difference when a file is not up to date
@@ -64,6 +66,9 @@ for file in "crds/$crd" "charts/oms-operator/files/$crd" deploy/install.yaml; do
     cp "$fresh/$file" "$file"
     echo "wrote $file"
   fi
+done
+for script in scripts/chart_values.py scripts/pictures.py; do
+  "$script" "$@" || status=1
 done
 [ "$status" != 0 ] || [ "${1:-}" != --check ] || echo "generate: everything is up to date"
 exit "$status"

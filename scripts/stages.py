@@ -69,7 +69,7 @@ STAGES = [
           ".cache/cargo-deny/bin/cargo-deny --locked check bans licenses sources"),
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
-          "tests/chart/run && tests/demo/check"),
+          "tests/chart/run && tests/docs/run && tests/demo/check"),
     # With everything compiled before the crate's lane is the shorter one, on a fresh machine the other.
     Stage("cluster", "the test cluster; who may approve and operate; what kubectl shows", 40,
           "tests/cluster/test.sh && tests/kubectl/run", lane="any", budget=300),
