@@ -1,7 +1,7 @@
 //! `oms-operator check`: whether an installation works. `helm test` runs it with the operator's own account.
 //!
-//! It asks the API server for each right that the chart gives, lists and watches `OmsUpgrade`s, and looks whether somebody renews the
-//! Lease. It writes nothing; a review of access is an object that is not stored.
+//! It asks the API server for each right that the chart gives, lists and watches `OmsUpgrade`s, and looks whether
+//! somebody renews the Lease. It writes nothing; a review of access is an object that is not stored.
 use super::options::{LeaseOption, parse_lease};
 use crate::api::OmsUpgrade;
 use futures::TryStreamExt;

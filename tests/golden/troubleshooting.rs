@@ -1,5 +1,5 @@
-//! `docs/troubleshooting.md` has a line for every reason and every check, and for none that is no more. Each reason is an
-//! anchor of it, in lower case: `runbook_url` of the alerts leads there.
+//! `docs/troubleshooting.md` has a line for every reason and every check, and for none that is no more. Each reason
+//! is an anchor of it, in lower case: `runbook_url` of the alerts leads there.
 use super::read_stored;
 use oms_operator::api::{ConditionReason, Reason};
 use oms_operator::protocol::report::Reason as AgentReason;

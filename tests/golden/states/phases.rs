@@ -1,5 +1,5 @@
-//! The phases in docs/what-happens.md: table and diagram. What happens in a phase is told there by hand; which phases there are,
-//! in which order, and what follows when one cannot be done, comes from the steps.
+//! The phases in docs/what-happens.md: table and diagram. What happens in a phase is told there by hand; which phases
+//! there are, in which order, and what follows when one cannot be done, comes from the steps.
 use super::{LINE, MEANING, is_before_line, list_forward};
 use crate::pin;
 use oms_operator::api::Phase;
