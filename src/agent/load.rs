@@ -2,11 +2,14 @@
 
 use super::creation::{NOT_ON_THIS_SERVER, Place, make_tables};
 use super::failure::Failure;
-use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
+use super::manifest::{
+    DatabaseRecord, Extent, Manifest, find_differences, find_other_contents, find_other_counts,
+    find_other_shapes, summarize,
+};
 use super::metadb::catalogue::{describe_database, list_databases};
 use super::metadb::connection::{HEARTBEAT, MetaDbServer, keep_alive, ping};
-use super::metadb::content::read_database;
-use super::metadb::faithful::{find_inexact, list_unfaithful};
+use super::metadb::content::{count_rows, read_database};
+use super::metadb::faithful::{find_inexact, list_unfaithful_defaults, list_unfaithful_values};
 use super::metadb::patience::run_patiently;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
@@ -18,10 +21,15 @@ use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
 use std::path::Path;
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Statements on their way from the reading thread to the connection.
 const IN_FLIGHT: usize = 4;
+
+/// KiB that they may have together, or one that is longer by itself.
+const IN_FLIGHT_KIB: u32 = 16 << 10;
 
 /// A backup that is being loaded.
 #[derive(Clone, Copy)]
@@ -32,6 +40,15 @@ pub struct Source<'s> {
     pub manifest: &'s Manifest,
     /// Told how far loading has come.
     pub meter: &'s Meter,
+}
+
+/// A statement that was read, with its place among those that wait.
+struct Waiting {
+    kind: Kind,
+    statement: Vec<u8>,
+    /// Bytes of the stream that it took.
+    bytes: u64,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Loads the rows of the dump of `record` into database `target`, whose tables are there already.
@@ -52,13 +69,23 @@ pub async fn load_rows(
         &doing,
     )
     .await?;
-    let (send, mut statements) = mpsc::channel::<(Kind, Vec<u8>, u64)>(IN_FLIGHT);
+    let (send, mut statements) = mpsc::channel::<Waiting>(IN_FLIGHT);
+    let room = Arc::new(Semaphore::new(IN_FLIGHT_KIB as usize));
+    let runtime = Handle::current();
     let (directory, owned) = (source.directory.to_owned(), record.clone());
     let reading = tokio::task::spawn_blocking(move || {
+        // A receiver that has gone away has a better reason to stop.
+        let given_up = || Failure::new(Reason::Internal, "Loading was given up");
         read_statements(&directory, &owned, &mut |kind, statement, bytes| {
-            // A receiver that has gone away has a better reason to stop.
-            send.blocking_send((kind, statement.to_vec(), bytes))
-                .map_err(|_| Failure::new(Reason::Internal, "Loading was given up"))
+            let kib = u32::try_from(statement.len() / 1024).unwrap_or(u32::MAX);
+            let place = Arc::clone(&room).acquire_many_owned(kib.clamp(1, IN_FLIGHT_KIB));
+            let waiting = Waiting {
+                _place: runtime.block_on(place).map_err(|_| given_up())?,
+                kind,
+                statement: statement.to_vec(),
+                bytes,
+            };
+            send.blocking_send(waiting).map_err(|_| given_up())
         })
     });
     source.meter.at(&record.name, None);
@@ -71,9 +98,15 @@ pub async fn load_rows(
                 continue;
             }
         };
-        let Some((kind, statement, bytes)) = next else {
+        let Some(waiting) = next else {
             break;
         };
+        let Waiting {
+            kind,
+            statement,
+            bytes,
+            _place,
+        } = waiting;
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
@@ -293,6 +326,8 @@ pub async fn fill_beside(
 pub enum Exactness {
     /// As a restore from the dump brings them back.
     AsDumped,
+    /// The same, where what was loaded was proven and then only renamed: rows are counted, not read.
+    Moved,
     /// As they were when the dump was made.
     AsTheyWere,
 }
@@ -309,28 +344,43 @@ pub async fn compare_live(
 ) -> Result<Vec<String>, Failure> {
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();
+    let mut shapes = Vec::new();
     for record in &manifest.databases {
-        let shape = match describe_database(connection, &record.name, &|_| None).await {
-            Ok(shape) => shape,
+        match describe_database(connection, &record.name, &|_| None).await {
+            Ok(shape) => {
+                findings.extend(find_other_shapes(record, &shape, Extent::Whole));
+                // The backup has none: a dump of such definitions and values is refused.
+                let unfaithful = list_unfaithful_defaults(connection, &shape).await?;
+                findings.extend(unfaithful.into_iter().map(describe_newcomer));
+                shapes.push((record, shape));
+            }
             Err(failure) if failure.reason == Reason::DatabaseMissing => {
                 findings.push(format!("database {} is missing", record.name));
-                continue;
             }
             Err(failure) => return Err(failure),
-        };
+        }
+    }
+    // They differ already: no row has to be read to know that.
+    if !findings.is_empty() {
+        return Ok(findings);
+    }
+    for (record, shape) in shapes {
+        if exactness == Exactness::Moved {
+            let rows = count_rows(connection, &shape).await?;
+            findings.extend(find_other_counts(record, &rows));
+            continue;
+        }
         let contents = read_database(connection, &shape, meter).await?;
-        findings.extend(find_differences(
-            record,
-            &shape,
-            &contents.records,
-            Extent::Whole,
-        ));
-        // The backup has none: a dump of such values is refused.
-        let unfaithful = list_unfaithful(connection, &shape).await?;
-        findings.extend(unfaithful.into_iter().map(|what| format!("{what} came in")));
+        findings.extend(find_other_contents(record, &contents.records));
+        let unfaithful = list_unfaithful_values(connection, &shape).await?;
+        findings.extend(unfaithful.into_iter().map(describe_newcomer));
         if exactness == Exactness::AsTheyWere {
             findings.extend(find_inexact(record, &contents));
         }
     }
     Ok(findings)
+}
+
+fn describe_newcomer(what: String) -> String {
+    format!("{what} came in")
 }

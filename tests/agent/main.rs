@@ -1,4 +1,5 @@
 //! The agent against real servers: seekdb (OceanBase's engine), MariaDB and MySQL, each test with a server of its own.
+mod bench;
 mod busy;
 mod clients;
 mod corruption;

@@ -1,18 +1,19 @@
 //! `dump`: writes a backup to the claim. Reads the MetaDB, writes only its own lock row there.
 
-use crate::agent::client::find_client;
+use crate::agent::client::{Client, find_client};
 use crate::agent::dumping::{Portion, dump_database};
 use crate::agent::failure::{Failure, hint};
 use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
 use crate::agent::metadb::catalogue::{describe_databases, estimate_size};
-use crate::agent::metadb::connection::keep_alive;
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::content::{Contents, read_database};
 use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
+use crate::agent::meter::Meter;
 use crate::agent::run::{Done, Run};
 use crate::agent::volume::attempt::{prepare, store_manifest};
 use crate::agent::volume::writer::Stored;
@@ -46,22 +47,16 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
 
     let (estimate, _) = estimate_size(&mut connection, &run.request.databases).await?;
     let total = Some(estimate).filter(|bytes| *bytes > 0);
-    let began = Instant::now();
-    run.meter.begin(ProgressPhase::ReadingContent, total);
-    let mut contents = Vec::new();
-    for shape in &before {
-        contents.push(read_database(&mut connection, shape, &run.meter).await?);
-    }
-    let digest_seconds = began.elapsed().as_secs();
-
-    let began = Instant::now();
+    // Both only read, and nobody writes: side by side they take the time of the longer one.
     run.meter.begin(ProgressPhase::Dumping, total);
-    let mut files = Vec::new();
-    for shape in &before {
-        let dumping = dump_database(run, &client, &directory, &shape.name, Portion::Whole);
-        files.push(keep_alive(&mut connection, dumping).await?);
-    }
-    let dump_seconds = began.elapsed().as_secs();
+    let both = async {
+        tokio::try_join!(
+            read_contents(&metadb, &before),
+            dump_databases(run, &client, &directory, &before)
+        )
+    };
+    let ((contents, digest_seconds), (files, dump_seconds)) =
+        keep_alive(&mut connection, both).await?;
     let longest = files.iter().map(|stored| stored.longest_statement).max();
     require_packet(&mut connection, longest.unwrap_or(0)).await?;
 
@@ -96,6 +91,40 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         digest_seconds,
         dump_seconds,
     ))
+}
+
+/// The digests of all tables, in a session of their own, and how many seconds they took.
+async fn read_contents(
+    metadb: &MetaDbServer,
+    shapes: &[DatabaseShape],
+) -> Result<(Vec<Contents>, u64), Failure> {
+    let began = Instant::now();
+    let mut connection = metadb.connect().await?;
+    let mut contents = Vec::new();
+    // The progress that is told is that of the dump.
+    let unseen = Meter::default();
+    for shape in shapes {
+        contents.push(read_database(&mut connection, shape, &unseen).await?);
+    }
+    let _ = connection.disconnect().await;
+    Ok((contents, began.elapsed().as_secs()))
+}
+
+/// The files of all databases, and how many seconds they took.
+async fn dump_databases(
+    run: &Run,
+    client: &Client,
+    directory: &Path,
+    shapes: &[DatabaseShape],
+) -> Result<(Vec<Stored>, u64), Failure> {
+    let began = Instant::now();
+    let mut files = Vec::new();
+    for shape in shapes {
+        files.push(dump_database(run, client, directory, &shape.name, Portion::Whole).await?);
+    }
+    let seconds = began.elapsed().as_secs();
+    run.meter.begin(ProgressPhase::ReadingContent, None);
+    Ok((files, seconds))
 }
 
 fn conclude(directory: &Path, manifest: &Manifest, digest_seconds: u64, dump_seconds: u64) -> Done {

@@ -197,7 +197,7 @@ impl<'r> Restore<'r> {
             definitions,
         )
         .await?;
-        self.prove_and_record(record).await?;
+        self.prove_and_record(record, Exactness::Moved).await?;
         self.clean_up().await?;
         self.conclude(RestoreMethodUsed::Swap, record).await
     }
@@ -217,7 +217,7 @@ impl<'r> Restore<'r> {
         self.drop_and_fill(&definitions)
             .await
             .map_err(|failure| failure.and(ONLY_IN_BACKUP))?;
-        self.prove_and_record(&record).await?;
+        self.prove_and_record(&record, Exactness::AsDumped).await?;
         self.clean_up().await?;
         self.conclude(RestoreMethodUsed::DropAndLoad, &record).await
     }
@@ -264,12 +264,16 @@ impl<'r> Restore<'r> {
     }
 
     /// The live databases must equal the manifest now.
-    async fn prove_and_record(&mut self, record: &RestoreRecord) -> Result<(), Failure> {
+    async fn prove_and_record(
+        &mut self,
+        record: &RestoreRecord,
+        exactness: Exactness,
+    ) -> Result<(), Failure> {
         let findings = compare_live(
             &mut self.connection,
             self.manifest,
             &self.run.meter,
-            Exactness::AsDumped,
+            exactness,
         )
         .await?;
         let step = if findings.is_empty() {

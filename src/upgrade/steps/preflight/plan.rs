@@ -63,7 +63,11 @@ pub(crate) fn conclude_without_end(
 fn find_way_out(reason: Reason) -> &'static str {
     match reason {
         Reason::Timeout => "fix what was seen last, or raise spec.timeouts.preflight",
-        Reason::EffectRefused => "see to it that it is allowed",
+        Reason::EffectRefused => {
+            "see to it that it is allowed; what a LimitRange, a quota or a policy asks of pods is set in the chart's values below jobs \
+             (resources, podLabels, podAnnotations, assignedUser), and checks: [{name: ImagePullable, policy: Skip}] does without the pods \
+             that pull images"
+        }
         Reason::MetaDbLocked | Reason::TargetClaimed => "wait for the other upgrade",
         _ => "fix what the message names",
     }
