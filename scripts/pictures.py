@@ -10,6 +10,7 @@
 | upgrade | tests/demo/recorded.txt, what `make demo` printed |
 | timeline, timeline.zh-CN | the table of phases in docs/what-happens.md, itself generated from the steps |
 | data, data.zh-CN | the words below |
+| accounts, waits, in both languages | scripts/decision_trees.py |
 
 May touch: docs/images, tests/demo/recorded.txt.
 """
@@ -19,6 +20,8 @@ import re
 import sys
 from html import escape
 
+from decision_trees import SANS, TREES, draw_tree
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join("docs", "images")
 RECORDED = os.path.join("tests", "demo", "recorded.txt")
@@ -26,7 +29,6 @@ PHASES = os.path.join("docs", "what-happens.md")
 # A terminal of this many columns; longer lines end in an ellipsis.
 COLUMNS = 112
 CELL, LINE = 7.6, 19
-SANS = "font-family='-apple-system,Segoe UI,Noto Sans,Noto Sans CJK SC,Microsoft YaHei,sans-serif'"
 MONO = "font-family='ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace'"
 # The phases in which OMS does not run, or not as one works with it.
 DOWN = ("BackingUp", "VerifyingBackup", "Starting", "Initializing", "Restarting")
@@ -149,6 +151,9 @@ def draw_all():
     for language in WORDS:
         pictures[f"timeline{language}.svg"] = draw_timeline(language)
         pictures[f"data{language}.svg"] = draw_data(language)
+        for name, trees in TREES.items():
+            width, height, parts = draw_tree(trees[language])
+            pictures[f"{name}{language}.svg"] = frame(width, height, parts, trees[language][0].replace("\n", " "))
     return {os.path.join(FOLDER, name): picture for name, picture in pictures.items()}
 
 

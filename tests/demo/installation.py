@@ -266,10 +266,17 @@ def print_how_to_look_around(demo, with_operator=True):
     operator = f"""
   {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
   {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
+    try_next = """
+  make demo FAIL=init   docker_init.sh fails half way, and the upgrade rolls back (also: hang, console, crash, kill, pull)
+  make demo THEN=rollback   a rollback on request, after success""" if with_operator else """
+  README.md             install the operator into this cluster, and make a plan"""
     print(f"""
 The cluster stays up. Look around:
   export KUBECONFIG={demo.kubeconfig}{operator}
   {BIN}/kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
   tests/standin/standinctl state {demo.namespace}
   tests/standin/standinctl journal {demo.namespace}
-  make demo-down        removes it""")
+  make demo-down        removes it
+
+Try next:{try_next}
+  docs/prepare.md       what your own OMS needs first""")
