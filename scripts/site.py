@@ -45,9 +45,9 @@ def copy(path, text=None):
 
 
 def gather():
-    """Copies the pages of the summary, and what they link to; the summary with its paths from the root."""
+    """Copies the pages of the summary, and what they link to; the summary gets paths from the root."""
     shutil.rmtree(SITE, ignore_errors=True)
-    pages, files, folders = [], set(), {}
+    pages, files = [], set()
     for page in list_targets(SUMMARY):
         pages.append(page)
         files |= {target for target in list_targets(page) if os.path.isfile(os.path.join(ROOT, target))}
@@ -61,7 +61,6 @@ def gather():
     summary = LINK.sub(lambda found: f"]({os.path.normpath(os.path.join('docs', found.group(1)))})", read(SUMMARY))
     summary += "\n# More\n\n" + "".join(f"- [{title(page)}]({page})\n" for page in more)
     copy("SUMMARY.md", summary)
-    return folders
 
 
 def title(page):
@@ -96,7 +95,7 @@ class Page(html.parser.HTMLParser):
 
 
 def list_dead_links():
-    """Lines that name a page and a link of it that leads nowhere."""
+    """Lines that name a page and a link of it that leads nowhere, and how many pages there are."""
     pages = {}
     for folder, _, names in os.walk(OUTPUT):
         for name in names:
