@@ -1,4 +1,4 @@
-//! What keeps the operator running: lease, health, metrics, logs, shutdown.
+//! What keeps the operator running: lease, health, metrics, logs, shutdown; and the check of an installation.
 mod check;
 pub mod lease;
 mod options;
