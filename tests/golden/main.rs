@@ -7,6 +7,7 @@
 //! reads it back.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod backup;
+mod coverage;
 mod definition;
 mod intents;
 mod metadb;

@@ -45,6 +45,8 @@ pub(crate) enum CheckId {
     ServerSettings,
     /// The time limit of statements can be raised.
     QueryTimeout,
+    /// HA is set to start everything again.
+    HaSettings,
     /// The table that the guide lets one shorten.
     HeartbeatSequence,
     /// Preflight itself, or the taking of the lock, came to its end.
@@ -53,7 +55,7 @@ pub(crate) enum CheckId {
 
 /// Those that the user cannot speak about, in the order in which they are made.
 #[cfg(feature = "testing")]
-const FIXED: [CheckId; 21] = [
+const FIXED: [CheckId; 22] = [
     CheckId::Claim,
     CheckId::Installation,
     CheckId::MetaDb,
@@ -73,6 +75,7 @@ const FIXED: [CheckId; 21] = [
     CheckId::FirstRows,
     CheckId::ServerSettings,
     CheckId::QueryTimeout,
+    CheckId::HaSettings,
     CheckId::HeartbeatSequence,
     CheckId::Preparation,
 ];
@@ -116,6 +119,7 @@ impl CheckId {
             Self::FirstRows => "FirstRows",
             Self::ServerSettings => "ServerSettings",
             Self::QueryTimeout => "QueryTimeout",
+            Self::HaSettings => "HaSettings",
             Self::HeartbeatSequence => "HeartbeatSequence",
             Self::Preparation => PREPARATION,
         }
