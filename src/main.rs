@@ -3,6 +3,7 @@
 use clap::Parser;
 use oms_operator::{
     CheckOptions, Command, RunOptions, build_crd, check_installation, run_command, run_operator,
+    write_assumptions,
 };
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ enum Cli {
     Check(CheckOptions),
     /// Print the custom resource definition.
     Crd,
+    /// Print what is taken to be true of OMS without a document that says it.
+    Assumptions,
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,10 @@ fn main() -> ExitCode {
             run_command(&command)
         }
         Cli::Check(options) => check_installation(&options),
+        Cli::Assumptions => {
+            print!("{}", write_assumptions());
+            ExitCode::SUCCESS
+        }
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {
                 print!("{text}");
