@@ -98,7 +98,8 @@ class Policy(unittest.TestCase):
 
     def test_an_api_server_without_such_policies_is_refused(self):
         def template(version):
-            return subprocess.run([helm.HELM, "template", "x", helm.CHART, "--kube-version", version],
+            return subprocess.run([helm.HELM, "template", "x", helm.CHART, "--kube-version", version,
+                                   "--set", "image.repository=a", "--set", "toolsImage.repository=b"],
                                   capture_output=True, text=True, timeout=120)
         self.assertIn("kubeVersion", template("1.29.9").stderr)
         self.assertIn(POLICY, template("1.30.0").stdout)

@@ -1,5 +1,5 @@
-//! Every list of steps comes from the steps themselves: docs/states.md, the phases in README.md, and what the
-//! end-to-end tests read.
+//! Every list of steps comes from the steps themselves: docs/states.md, the phases in docs/what-happens.md, and what
+//! the end-to-end tests read.
 mod list;
 mod page;
 mod phases;
