@@ -1,4 +1,5 @@
 //! What keeps the operator running: lease, health, metrics, logs, shutdown.
+mod definition;
 pub mod lease;
 mod options;
 mod run;

@@ -248,6 +248,9 @@ pub struct World {
     pub new_ran: bool,
     /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
     pub refused: Option<CallSite>,
+    /// What the definition of the API server does not have, as a pointer into the status (`*` for each item of a list):
+    /// whatever is written there is dropped without a word.
+    pub lacking: Option<String>,
     /// A paused Deployment started the old version although it names the new one: until everything was stopped again
     /// the backup is stale, and what the Deployment starts once it is resumed is nobody's broken promise.
     pub spoilt: bool,
@@ -304,6 +307,7 @@ impl World {
             accepted: false,
             new_ran: false,
             refused: None,
+            lacking: None,
             spoilt: false,
             touched: false,
             broken: vec![],
