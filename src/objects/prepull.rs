@@ -1,4 +1,5 @@
-//! The pod that pulls the new image on a target's node before anything is touched. Pure.
+//! The pod that pulls an image on a target's node before anything is touched: the new one before the upgrade, the one
+//! of before it ahead of a rollback. Pure.
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
 use super::jobs::{build_pod_security, build_security_context};
@@ -39,22 +40,38 @@ pub struct PrePullSite {
     pub service_account: Option<String>,
 }
 
+/// What is pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// Name of the pod.
+    pub name: String,
+    pub image: String,
+    /// When the kubelet asks the registry, in the words of `imagePullPolicy`.
+    pub policy: String,
+}
+
+impl Pull {
+    /// The new image: it need not be asked for where the node has it.
+    pub fn of_new(owner: Owner<'_>, target: &str, image: &str) -> Self {
+        Self {
+            name: prepull_name(owner.uid, target, image),
+            image: image.into(),
+            policy: "IfNotPresent".into(),
+        }
+    }
+}
+
 /// Runs on the node of a target, and ends at once.
-pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &PrePullSite) -> Pod {
+pub fn build_prepull_pod(owner: Owner<'_>, pull: &Pull, site: &PrePullSite) -> Pod {
     let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
     Pod {
-        metadata: build_metadata(
-            owner,
-            prepull_name(owner.uid, target, image),
-            PREPULL_ROLE,
-            None,
-        ),
+        metadata: build_metadata(owner, pull.name.clone(), PREPULL_ROLE, None),
         spec: Some(PodSpec {
             node_name: Some(site.node.clone()),
             containers: vec![Container {
                 name: PULL_CONTAINER.into(),
-                image: Some(image.into()),
-                image_pull_policy: Some("IfNotPresent".into()),
+                image: Some(pull.image.clone()),
+                image_pull_policy: Some(pull.policy.clone()),
                 command: Some(vec!["/bin/true".into()]),
                 resources: Some(ResourceRequirements {
                     requests: Some(BTreeMap::from([small("cpu", "1m"), small("memory", "4Mi")])),
@@ -106,7 +123,11 @@ mod tests {
                 "tolerations": [{"key": "k", "operator": "Exists"}], "volumes": [{"name": "secret"}]},
         }))
         .unwrap();
-        let pod = build_prepull_pod(owner, "oms", "oms:4", &read_site(&source).unwrap());
+        let pod = build_prepull_pod(
+            owner,
+            &Pull::of_new(owner, "oms", "oms:4"),
+            &read_site(&source).unwrap(),
+        );
         assert_eq!(
             serde_json::to_value(&pod).unwrap(),
             json!({

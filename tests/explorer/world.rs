@@ -131,6 +131,8 @@ pub struct Artefact {
 pub struct Trouble {
     /// The new image cannot be pulled any more once preflight is over.
     pub unpullable: bool,
+    /// The old image is gone from the nodes and from its registry.
+    pub old_image_gone: bool,
     /// `docker_init.sh` ends with an error.
     pub init_fails: bool,
     /// It does its work, ends with exit status 0 and does not say that it is complete.
