@@ -2,15 +2,11 @@
 //! of before it ahead of a rollback. Pure.
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
-use super::jobs::{build_pod_security, build_security_context};
+use super::jobs::{PodSettings, build_security_context};
 use super::labels::{Owner, ROLE_LABEL, build_metadata};
 use super::names::prepull_name;
-use k8s_openapi::api::core::v1::{
-    Container, LocalObjectReference, Pod, PodSpec, ResourceRequirements, Toleration,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::{Container, LocalObjectReference, Pod, PodSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeMap;
 
 /// Role of a pre-pull pod.
 pub const PREPULL_ROLE: &str = "prepull";
@@ -62,10 +58,16 @@ impl Pull {
 }
 
 /// Runs on the node of a target, and ends at once.
-pub fn build_prepull_pod(owner: Owner<'_>, pull: &Pull, site: &PrePullSite) -> Pod {
-    let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
+pub fn build_prepull_pod(
+    owner: Owner<'_>,
+    pull: &Pull,
+    site: &PrePullSite,
+    settings: &PodSettings,
+) -> Pod {
+    let mut metadata = build_metadata(owner, pull.name.clone(), PREPULL_ROLE, None);
+    settings.add_marks(&mut metadata);
     Pod {
-        metadata: build_metadata(owner, pull.name.clone(), PREPULL_ROLE, None),
+        metadata,
         spec: Some(PodSpec {
             node_name: Some(site.node.clone()),
             containers: vec![Container {
@@ -73,10 +75,8 @@ pub fn build_prepull_pod(owner: Owner<'_>, pull: &Pull, site: &PrePullSite) -> P
                 image: Some(pull.image.clone()),
                 image_pull_policy: Some(pull.policy.clone()),
                 command: Some(vec!["/bin/true".into()]),
-                resources: Some(ResourceRequirements {
-                    requests: Some(BTreeMap::from([small("cpu", "1m"), small("memory", "4Mi")])),
-                    ..ResourceRequirements::default()
-                }),
+                // Where the installation names none, a LimitRange puts in both, and any number of ours may offend it.
+                resources: settings.resources.clone(),
                 security_context: Some(build_security_context()),
                 ..Container::default()
             }],
@@ -87,7 +87,7 @@ pub fn build_prepull_pod(owner: Owner<'_>, pull: &Pull, site: &PrePullSite) -> P
             termination_grace_period_seconds: Some(1),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            security_context: Some(build_pod_security()),
+            security_context: Some(settings.build_pod_security()),
             ..PodSpec::default()
         }),
         status: None,
@@ -123,18 +123,17 @@ mod tests {
                 "tolerations": [{"key": "k", "operator": "Exists"}], "volumes": [{"name": "secret"}]},
         }))
         .unwrap();
-        let pod = build_prepull_pod(
-            owner,
-            &Pull::of_new(owner, "oms", "oms:4"),
-            &read_site(&source).unwrap(),
-        );
+        let site = read_site(&source).unwrap();
+        let pull = Pull::of_new(owner, "oms", "oms:4");
+        let pod = build_prepull_pod(owner, &pull, &site, &PodSettings::default());
         assert_eq!(
             serde_json::to_value(&pod).unwrap(),
             json!({
                 "apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": prepull_name("u-1", "oms", "oms:4"), "namespace": "oms",
-                    "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull"},
-                    "annotations": {"oms.oceanbase.com/upgrade": "up"}},
+                    "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull",
+                        "sidecar.istio.io/inject": "false"},
+                    "annotations": {"oms.oceanbase.com/upgrade": "up", "linkerd.io/inject": "disabled"}},
                 "spec": {
                     "nodeName": "n1", "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
                     "automountServiceAccountToken": false, "enableServiceLinks": false, "serviceAccountName": "oms",
@@ -142,7 +141,6 @@ mod tests {
                     "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
                         "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [{"name": "pull", "image": "oms:4", "imagePullPolicy": "IfNotPresent", "command": ["/bin/true"],
-                        "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
                         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}}}],
                 },
             })

@@ -135,7 +135,8 @@ impl Performer<'_> {
             .find_map(read_site)
             .ok_or_else(|| CallError::Missing(format!("no pod of {target} has a node")))?;
         // The pod that runs there tells the node and with which rights images are pulled: no decision rests on that.
-        let pod = build_prepull_pod(self.subject.owner, pull, &site);
+        let settings = &self.ports.settings.pods;
+        let pod = build_prepull_pod(self.subject.owner, pull, &site, settings);
         self.create(CallSite::CreatePrePullPod, &pod).await
     }
 
