@@ -47,7 +47,7 @@ fn a_rollback_whose_image_is_gone_stops_nothing() {
     assert!(rest.oms.values().all(|oms| oms.up) && !rest.oms.is_empty());
     assert_eq!(rest.db.ha, start.db.ha);
     let limits = Limits {
-        worlds: Some(300),
+        worlds: Some(150),
         every_fault: false,
     };
     let findings = explore("an image that is gone", vec![start], limits);
