@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 mod checks;
 mod conditions;
+mod definition;
 mod duration;
 mod freeze;
 mod reason;
@@ -18,6 +19,7 @@ pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{
     ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
 };
+pub use definition::{DEFINITION_NAME, is_memory, list_lacking_fields};
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{

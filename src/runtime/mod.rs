@@ -1,5 +1,6 @@
 //! What keeps the operator running: lease, health, metrics, logs, shutdown; and the check of an installation.
 mod check;
+mod definition;
 pub mod lease;
 mod options;
 mod run;

@@ -73,15 +73,20 @@ class Namespaces(unittest.TestCase):
     def test_nothing_of_the_operator_is_cluster_wide_but_the_definition_and_the_finalizer(self):
         objects = helm.render({"watchNamespaces": ["a", "b"], "rbac": {"userRoles": False}, "policies": {"create": False}}, namespace="here")
         self.assertEqual(sorted(found["kind"] for found in objects if "namespace" not in found["metadata"]),
-                         ["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
-        [role], [binding] = helm.pick(objects, "ClusterRole"), helm.pick(objects, "ClusterRoleBinding")
-        self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
-        self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
-        reach = {(name, tuple(rule.get("resourceNames", ()))) for rule in role["rules"] for name in rule["resources"]}
-        self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b"))})
+                         ["ClusterRole"] * 2 + ["ClusterRoleBinding"] * 2 +
+                         ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
+        roles, bindings = helm.pick(objects, "ClusterRole"), helm.pick(objects, "ClusterRoleBinding")
+        self.assertEqual([binding["roleRef"]["name"] for binding in bindings], [role["metadata"]["name"] for role in roles])
+        for binding in bindings:
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        reach = {(name, tuple(rule.get("resourceNames", ()))) for role in roles for rule in role["rules"] for name in rule["resources"]}
+        self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b")),
+                                 ("customresourcedefinitions", ("omsupgrades.oms.oceanbase.com",))})
+        [reader] = [role for role in roles if "-definition-" in role["metadata"]["name"]]
+        self.assertEqual([rule["verbs"] for rule in reader["rules"]], [["get"]])
 
     def test_the_finalizer_s_role_comes_and_goes_with_its_fence(self):
-        values = {"rbac": {"finalizers": False, "userRoles": False}, "policies": {"create": False}}
+        values = {"rbac": {"finalizers": False, "definition": False, "userRoles": False}, "policies": {"create": False}}
         kinds = [found["kind"] for found in helm.render(values) if "namespace" not in found["metadata"]]
         self.assertEqual(kinds, ["CustomResourceDefinition"])
         self.assertEqual(len(helm.pick(helm.render(values), "Role", "oms-operator")), 1)
@@ -98,14 +103,14 @@ class Namespaces(unittest.TestCase):
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {
-            "ClusterRole": 5, "ClusterRoleBinding": 1, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 2,
+            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 2,
             "ValidatingAdmissionPolicyBinding": 2})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
         long = "n" * 55
         for places in (("a", "b"), (long + "-east", long + "-west")):
             names = [{role["metadata"]["name"] for role in helm.pick(helm.render(namespace=place), "ClusterRole")} for place in places]
-            self.assertEqual(len(names[0] | names[1]), 10)
+            self.assertEqual(len(names[0] | names[1]), 12)
             self.assertLessEqual(max(map(len, names[0] | names[1])), 63)
 
     def test_nothing_is_added_to_the_roles_of_others(self):
