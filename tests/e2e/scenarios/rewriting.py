@@ -59,9 +59,11 @@ def autoscaler_wakes(lab):
             lab.kubectl("apply", "-f", "-", stdin=json.dumps(HPA))
             told = upgrade.wait_stalled("TargetContended", 420)
             assert told["status"]["direction"] == "RollBack", describe(told)
-            assert "horizontal-pod-autoscaler" in told["status"]["stall"]["message"] \
-                or "kube-controller-manager" in told["status"]["stall"]["message"], describe(told)
+            message = told["status"]["stall"]["message"]
+            assert "kube-controller-manager" in message and "--replicas=1" in message, describe(told)
             lab.kubectl("delete", "hpa", "oms")
+            # As the message says.
+            lab.kubectl("scale", "deployment", "oms", "--replicas=1")
             position = len(upgrade.watch.states)
             upgrade.patch(retryRequest="without the autoscaler")
             upgrade.watch.wait("it is rolled back", lambda item: item["status"].get("phase") == "RolledBack"
