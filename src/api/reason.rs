@@ -100,6 +100,8 @@ pub enum Reason {
     MetaDbUnseen,
     /// The lock row in the MetaDB is of a later time than the status.
     StatusOlder,
+    /// The status was older than the record in the MetaDB, and was rebuilt from it.
+    StatusRebuilt,
     /// Rows of the record in the MetaDB are gone: the MetaDB is older than the status.
     RecordBehind,
     /// The schema of OMS is not what it was when OMS was stopped.
@@ -205,7 +207,8 @@ name_variants!(
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, RecordBehind,
+    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, StatusRebuilt,
+    RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,

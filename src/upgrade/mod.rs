@@ -2,6 +2,7 @@
 //!
 //! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
 //! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
+mod asserted;
 mod changed_schema;
 mod context;
 mod cut;
@@ -13,6 +14,7 @@ mod lateness;
 mod lost_status;
 mod needs;
 mod next;
+mod older_status;
 mod orders;
 mod other_image;
 mod parts;
@@ -20,6 +22,7 @@ mod requests;
 mod standstill;
 mod status;
 mod steps;
+mod story;
 mod target_record;
 mod transition;
 mod witness;

@@ -101,7 +101,9 @@ fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &St
 /// `retries`).
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
-    if draft.direction != Some(Direction::RollBack) {
+    // What runs may have written since the status was rebuilt, or before: nothing is compared and restored any more.
+    let ran_before = draft.internal.ran_before == Some(true);
+    if draft.direction != Some(Direction::RollBack) || ran_before {
         return here;
     }
     let ways = find_def(here).retries.iter();

@@ -20,6 +20,7 @@ mod pauses;
 mod pin;
 mod plans;
 mod projects;
+mod rebuilt;
 mod recovery_keys;
 mod rivals;
 mod sessions;

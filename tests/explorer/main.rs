@@ -20,6 +20,7 @@ mod judging;
 mod manifests;
 mod metadb;
 mod mishaps;
+mod older;
 mod oms;
 mod ownership;
 mod pauses;
