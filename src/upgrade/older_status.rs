@@ -15,36 +15,13 @@ use crate::objects::names::backup_directory;
 use crate::oms::metadb::UpgradeRecord;
 use crate::upgrade::asserted::{count_rows, describe_locked};
 use crate::upgrade::context::Context;
-use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::adopting::adopt_records;
-use crate::upgrade::parts::originals::find_kind;
-use crate::upgrade::parts::targets::{Target, list_stopped, read_targets, was_left_alone};
+use crate::upgrade::parts::targets::{list_stopped, read_targets};
 use crate::upgrade::story::{Stage, Story};
+use crate::upgrade::surroundings::{Gap, Look, missing};
 use crate::upgrade::transition::{enter, turn_back};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-
-/// Why a status is not rebuilt.
-#[derive(Debug)]
-pub(crate) enum Gap {
-    /// Something cannot be seen yet.
-    Unseen(Next),
-    /// What the record does not tell, or what contradicts it, for people.
-    Missing(String),
-}
-
-impl From<Next> for Gap {
-    fn from(next: Next) -> Self {
-        match next {
-            Next::Fail(failure) | Next::Stall(failure) => Self::Missing(failure.message),
-            next => Self::Unseen(next),
-        }
-    }
-}
-
-fn missing<T>(what: impl Into<String>) -> Result<T, Gap> {
-    Err(Gap::Missing(what.into()))
-}
 
 /// The status as the record tells it.
 pub(crate) fn rebuild(cx: &Context<'_>, record: &UpgradeRecord) -> Result<OmsUpgradeStatus, Gap> {
@@ -86,81 +63,6 @@ fn require_newest(cx: &Context<'_>, record: &UpgradeRecord, story: &Story<'_>) -
             row.uid
         )),
         None => Ok(()),
-    }
-}
-
-/// What is seen now, beside the record.
-struct Look<'a> {
-    targets: Vec<(Target<'a>, TemplateKind)>,
-    /// Whether the schema is what it was when OMS was stopped; `None` where it never was.
-    same_schema: Option<bool>,
-    /// The lock is ours.
-    locked: bool,
-    /// Something was begun after the last row that no row tells.
-    begun_since: bool,
-    /// Higher than any that was used.
-    next_epoch: i64,
-}
-
-impl<'a> Look<'a> {
-    fn at(cx: &'a Context<'_>, story: &Story<'_>) -> Result<Self, Gap> {
-        let metadb = &cx.observed.metadb;
-        let lock = require_known(&metadb.lock, 2, Reason::MetaDbUnseen)?.as_ref();
-        if let Some(other) = lock.filter(|row| row.holder != cx.object.uid) {
-            return missing(format!(
-                "the MetaDB is locked by another upgrade ({})",
-                other.note
-            ));
-        }
-        let same_schema = match story.stopped {
-            Some((known, _)) => {
-                let found = require_known(&metadb.fingerprint, 2, Reason::MetaDbUnseen)?;
-                Some(found == known)
-            }
-            None => None,
-        };
-        let mut targets = Vec::new();
-        for target in read_targets(cx)? {
-            let kind = find_kind(cx, &target)?;
-            targets.push((target, kind));
-        }
-        let held = lock.map_or(0, |row| row.epoch);
-        Ok(Self {
-            targets,
-            same_schema,
-            locked: lock.is_some(),
-            begun_since: held > story.epoch,
-            next_epoch: held.max(story.epoch).max(cx.status.internal.epoch) + 1,
-        })
-    }
-
-    /// Every target is asked for as the upgrade leaves it with this template.
-    fn is_left_with(&self, kind: &TemplateKind) -> bool {
-        self.targets.iter().all(|(target, seen)| {
-            seen == kind && read_replicas(&target.deployment.object) == target.original.replicas
-        })
-    }
-
-    /// Nothing runs but this version; what was told to end is waited for.
-    fn require_no_other(&self, kind: &TemplateKind) -> Result<(), Gap> {
-        for (target, seen) in self.targets.iter().filter(|(_, seen)| seen != kind) {
-            if read_replicas(&target.deployment.object) > 0 {
-                return missing(format!(
-                    "Deployment {} runs another version than the record tells of ({seen:?})",
-                    target.original.name
-                ));
-            }
-            if !target.pods.is_empty() {
-                return Err(Gap::Unseen(Next::watch()));
-            }
-        }
-        Ok(())
-    }
-
-    /// The old version may have run since it was stopped for the upgrade.
-    fn may_old_have_run(&self, cx: &Context<'_>) -> bool {
-        let mut targets = self.targets.iter();
-        targets.any(|(target, kind)| *kind == TemplateKind::Old && !was_left_alone(cx, target))
     }
 }
 
@@ -356,7 +258,7 @@ fn start_old(
         true => ContentProof::Restored,
         false => ContentProof::Equal,
     });
-    draft.internal.ran_before = Some(true);
+    draft.internal.ran_before_time = Some(cx.now.clone());
     draft.internal.stopped_targets = list_stopped(&read_targets(cx)?);
     enter(cx, draft, Step::StartingOld);
     Ok(())
@@ -412,7 +314,7 @@ fn run_new(
     }
     count_jobs_anew(draft, look.next_epoch, story.restore);
     draft.direction = Some(Direction::Forward);
-    draft.internal.ran_before = Some(true);
+    draft.internal.ran_before_time = Some(cx.now.clone());
     enter(cx, draft, Step::StartingFinal);
     Ok(())
 }

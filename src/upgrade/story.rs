@@ -14,11 +14,11 @@ pub(crate) enum Stage {
     RestoreBegun,
     /// A restore has brought its tables in, so the old version may have run since.
     Swapped,
-    /// It ended so.
+    /// A verdict fell, and nothing was begun after it.
     Ended(RecordedOutcome),
 }
 
-/// A backup that was proven.
+/// What a restore would be held against: the newest dump whose content was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProvenBackup {
     /// sha256 of its manifest.

@@ -5,7 +5,7 @@
 //! the number of rows that the status knows is kept (`status.internal.recordSeq`), and what a status asserts is a row
 //! before an effect that rests on it is carried out. A row that the status neither knows nor asserts says that the
 //! status is older than what was done; rows that are missing say that the MetaDB is.
-use crate::api::{AcceptReason, Acceptance, JobRole, OmsUpgradeStatus, OtherImage, Reason, Stall};
+use crate::api::{AcceptReason, JobRole, OmsUpgradeStatus, OtherImage, Reason, Stall};
 use crate::facts::Fact;
 use crate::metadb::record::{RecordFact, RecordedOutcome};
 use crate::objects::deployment::{TemplateKind, read_replicas};
@@ -13,14 +13,16 @@ use crate::objects::target_change::TargetChange;
 use crate::oms::metadb::{RecordClaim, RecordRow, UpgradeRecord};
 use crate::upgrade::asserted::{count_rows, list_asserted};
 use crate::upgrade::context::Context;
+use crate::upgrade::disagreement::{accept_or_stall, refuse_older};
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
-use crate::upgrade::older_status::{Gap, rebuild};
+use crate::upgrade::next::Next;
+use crate::upgrade::older_status::rebuild;
 use crate::upgrade::orders::patch_target;
-use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::acceptance::is_accepted;
 use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::surroundings::Gap;
 
 /// What the record says to the status.
 pub(crate) enum Agreement {
@@ -173,25 +175,6 @@ fn stay_refused(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
     }
 }
 
-/// The record tells what the status does not know and what it cannot be rebuilt from, and nobody has taken that upon
-/// himself.
-pub(crate) fn refuse_older(cx: &Context<'_>, rows: &[RecordRow], gap: &str) -> Result<(), Next> {
-    let count = count_rows(rows);
-    accept_or_stall(
-        cx,
-        Reason::StatusOlder,
-        AcceptReason::StatusOlder,
-        count,
-        || {
-            let last = rows.last().map_or("nothing", |row| row.fact.name());
-            format!(
-                "the record of upgrades in the MetaDB tells of this one what its status does not know (its last row is {last}): the status is older than what \
-             was done, as after a restore of the cluster from a backup, and it cannot be rebuilt from the record: {gap}; nothing is started or written any more; where that is mended, a new spec.retryRequest looks again"
-            )
-        },
-    )
-}
-
 /// Lets an effect through only where it rests on nothing that the record does not tell: first the lock at the present
 /// epoch, then the missing rows. Another image is told before a person is asked about it, who may take long.
 pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next) -> Next {
@@ -286,29 +269,4 @@ fn stop_wrong_version(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> 
         }
     }
     Ok(())
-}
-
-fn accept_or_stall(
-    cx: &Context<'_>,
-    reason: Reason,
-    accept: AcceptReason,
-    rows: i32,
-    describe: impl Fn() -> String,
-) -> Result<(), Next> {
-    let value = format!("{rows}");
-    if is_accepted(cx, accept, &value) {
-        return Ok(());
-    }
-    let accept = Acceptance {
-        reason: accept,
-        value,
-    };
-    let message = format!(
-        "{}; find out what was restored and how far the upgrade was (docs/backup.md, restore by hand); where the status is right, take it upon you: {}; \
-         else bring OMS to a version that runs by hand, and let go of this object",
-        describe(),
-        describe_acceptance(&accept)
-    );
-    let failure = Failure::with_advice(reason, message);
-    Err(Next::Stall(failure.with_acceptance(vec![accept])))
 }

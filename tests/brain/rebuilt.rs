@@ -246,6 +246,20 @@ fn a_success_that_is_known_again_is_not_rolled_back_by_itself() {
     expect(&world, Phase::RolledBack);
 }
 
+/// Whoever sees the older status may ask for an abort: after a success that asks for nothing.
+#[test]
+fn an_abort_that_the_older_status_was_asked_for_does_not_end_a_success() {
+    let moments = list_moments(false);
+    let before = take_moment(&moments, Direction::Forward, Step::BackingUp);
+    for what in [Restored::Status, Restored::Cluster] {
+        let mut world = moments.last().unwrap().clone();
+        restore(&mut world, before, what);
+        world.ask(Action::Abort);
+        run_to_rest(&mut world, "abort");
+        expect(&world, Phase::Succeeded);
+    }
+}
+
 fn wait_for_a_person(world: &mut World) {
     for _ in 0..2000 {
         world.run_pass();

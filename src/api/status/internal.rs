@@ -42,10 +42,10 @@ pub struct Internal {
     /// them is looked at. Not set where the two agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_ahead: Option<i32>,
-    /// The record says that the version which is started had run before this status was rebuilt, and may have written
-    /// since: no rollback and no comparison begins by itself.
+    /// When this status was rebuilt from a record that says that the version which is started had run before, and may
+    /// have written since: no rollback and no comparison begins by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ran_before: Option<bool>,
+    pub ran_before_time: Option<Time>,
     /// sha256 of the schema when OMS was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

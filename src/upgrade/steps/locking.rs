@@ -9,6 +9,7 @@ use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
 use crate::protocol::sentence::join_clause;
 use crate::upgrade::asserted::count_rows;
 use crate::upgrade::context::Context;
+use crate::upgrade::disagreement::refuse_older;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::lock::secure_lock;
@@ -16,7 +17,6 @@ use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::targets::judge_record;
-use crate::upgrade::witness::refuse_older;
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
