@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-control fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-agent bench-control fmt lint generate images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,9 @@ trace: ## Write the ways through the procedure, step by step, to tests/traces
 
 bench: ## The operator against the procedure by hand, in one run
 	tests/bench/run
+
+bench-agent: ## Dump, verification and restore beside the plain clients on the same servers. SIZE_MB=300
+	SIZE_MB=$(or $(SIZE_MB),300) cargo test --release --locked --test agent -- bench:: --ignored --nocapture --test-threads 1
 
 bench-control: ## What many objects at once cost: seconds, memory, calls. OBJECTS=1000, PROFILE=release, CHECK=--check
 	tests/bench/control --objects $(or $(OBJECTS),1000) --profile $(or $(PROFILE),release) $(CHECK)

@@ -69,4 +69,5 @@ pub mod upgrade;
 
 pub use agent::{Command, run_command};
 pub use api::build_crd;
+pub use oms::assumptions::write_assumptions;
 pub use runtime::{RunOptions, run_operator};

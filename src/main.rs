@@ -1,7 +1,7 @@
 //! Parses arguments and dispatches.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
-use oms_operator::{Command, RunOptions, build_crd, run_command, run_operator};
+use oms_operator::{Command, RunOptions, build_crd, run_command, run_operator, write_assumptions};
 use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
@@ -17,6 +17,8 @@ enum Cli {
     Agent(Command),
     /// Print the custom resource definition.
     Crd,
+    /// Print what is taken to be true of OMS without a document that says it.
+    Assumptions,
 }
 
 fn main() -> ExitCode {
@@ -25,6 +27,10 @@ fn main() -> ExitCode {
         Cli::Agent(command) => {
             end_at_any_panic();
             run_command(&command)
+        }
+        Cli::Assumptions => {
+            print!("{}", write_assumptions());
+            ExitCode::SUCCESS
         }
         Cli::Crd => match serde_saphyr::to_string(&build_crd()) {
             Ok(text) => {

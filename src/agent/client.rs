@@ -114,21 +114,6 @@ fn arguments(family: Family, database: &str) -> Vec<OsString> {
     arguments.into_iter().map(OsString::from).collect()
 }
 
-/// Runs the client on one database and sends its output to `chunks`, then whether it ended well to `finished`.
-///
-/// # Errors
-/// What the client's exit status and last words mean. When the receiver of the chunks has gone away, the
-/// client is ended and its failure is not the reason; the receiver knows better.
-pub async fn run_dump(
-    run: &Run,
-    client: &Client,
-    database: &str,
-    chunks: mpsc::Sender<Vec<u8>>,
-    finished: oneshot::Sender<bool>,
-) -> Result<(), Failure> {
-    run_client(run, client, database, &[], chunks, finished).await
-}
-
 /// Lets the client log in and look at the schema of a database, and drops what it says. Others tell what else is wrong
 /// with the schema; this is about the way in, which is the client's own.
 ///
@@ -138,7 +123,7 @@ pub async fn try_login(run: &Run, client: &Client, database: &str) -> Result<(),
     let (chunks, mut said) = mpsc::channel(1);
     let (finished, _) = oneshot::channel();
     let options = [OsString::from("--no-data")];
-    let running = run_client(run, client, database, &options, chunks, finished);
+    let running = run_dump(run, client, database, &options, chunks, finished);
     let dropping = async { while said.recv().await.is_some() {} };
     let (ended, ()) = tokio::join!(running, dropping);
     match ended {
@@ -154,7 +139,13 @@ fn is_about_login(reason: Reason) -> bool {
     )
 }
 
-async fn run_client(
+/// Runs the client on one database, with `options` beside its own, and sends its output to `chunks`, then whether it
+/// ended well to `finished`.
+///
+/// # Errors
+/// What the client's exit status and last words mean. When the receiver of the chunks has gone away, the
+/// client is ended and its failure is not the reason; the receiver knows better.
+pub async fn run_dump(
     run: &Run,
     client: &Client,
     database: &str,

@@ -7,6 +7,7 @@
 use super::failure::Failure;
 use super::manifest::Manifest;
 use super::metadb::connection::{MetaDbServer, keep_alive};
+use super::metadb::patience::run_patiently;
 use super::sql::definitions::{Definition, Definitions};
 use super::sql::foreign_keys::{find_rings, list_foreign_keys};
 use super::sql::names::Beside;
@@ -16,7 +17,6 @@ use crate::metadb::quote_name;
 use crate::protocol::report::{Engine, Reason};
 use crate::protocol::sentence::join_sentence;
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 
 /// What a refusal beside the live databases means.
 pub const NOT_ON_THIS_SERVER: &str = "The live databases were not touched. As it is, this backup cannot be restored on this server: do what \
@@ -225,11 +225,11 @@ async fn make_in_rounds(
     }
 }
 
-/// A connection that is lost, or a limit of time, says nothing about the statement.
+/// A connection that is lost, a limit of time, or a server without memory says nothing about the statement.
 fn may_pass_later(reason: Reason) -> bool {
     !matches!(
         reason,
-        Reason::ConnectionLost | Reason::QueryTimeout | Reason::AccessDenied
+        Reason::ConnectionLost | Reason::QueryTimeout | Reason::MetadbBusy | Reason::AccessDenied
     )
 }
 
@@ -249,10 +249,7 @@ async fn make(session: &mut Conn, one: &Wanted, current: Option<&str>) -> Result
         .chain(own)
         .chain(std::iter::once(one.create.as_slice()));
     for statement in statements {
-        session
-            .query_drop(statement)
-            .await
-            .map_err(|e| Failure::from_sql(&format!("making {}", one.object), &e))?;
+        run_patiently(session, statement, &format!("making {}", one.object)).await?;
     }
     Ok(())
 }

@@ -128,6 +128,7 @@ pub fn reason_of_code(code: u16) -> Reason {
         Meaning::TimeLimit => Reason::QueryTimeout,
         Meaning::ConnectionEnded | Meaning::TurnedAway => Reason::ConnectionLost,
         Meaning::Tls => Reason::TlsFailed,
+        Meaning::Busy => Reason::MetadbBusy,
         Meaning::TableMissing
         | Meaning::ColumnMissing
         | Meaning::NotUnderstood
@@ -174,6 +175,10 @@ pub fn hint(reason: Reason) -> &'static str {
             "Client and server disagree about TLS. Nothing was changed. Where the server takes nothing else \
              (require_secure_transport), set spec.metadb.tls.mode, to VerifyIdentity where you have the CA of its certificate; and \
              use the tools image that belongs to the operator, whose dump client demands no TLS of its own"
+        }
+        Reason::MetadbBusy => {
+            "The MetaDB is short of memory or otherwise too busy; the statement did nothing. On OceanBase wait for the memory to be flushed \
+             (GV$OB_MEMSTORE), or give the tenant more, then try again"
         }
         Reason::ConnectionLost => "Check that the MetaDB is up and reachable, then try again",
         Reason::NoSpace => {

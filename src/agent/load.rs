@@ -2,11 +2,15 @@
 
 use super::creation::{NOT_ON_THIS_SERVER, Place, make_tables};
 use super::failure::Failure;
-use super::manifest::{DatabaseRecord, Extent, Manifest, find_differences, summarize};
+use super::manifest::{
+    DatabaseRecord, Extent, Manifest, find_differences, find_other_contents, find_other_counts,
+    find_other_shapes, summarize,
+};
 use super::metadb::catalogue::{describe_database, list_databases};
 use super::metadb::connection::{HEARTBEAT, MetaDbServer, keep_alive, ping};
-use super::metadb::content::read_database;
-use super::metadb::faithful::{find_inexact, list_unfaithful};
+use super::metadb::content::{count_rows, read_database};
+use super::metadb::faithful::{find_inexact, list_unfaithful_defaults, list_unfaithful_values};
+use super::metadb::patience::run_patiently;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
 use super::sql::names::Beside;
@@ -16,12 +20,16 @@ use super::volume::reader::read_statements;
 use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use std::path::Path;
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Statements on their way from the reading thread to the connection.
 const IN_FLIGHT: usize = 4;
+
+/// KiB that they may have together, or one that is longer by itself.
+const IN_FLIGHT_KIB: u32 = 16 << 10;
 
 /// A backup that is being loaded.
 #[derive(Clone, Copy)]
@@ -32,6 +40,15 @@ pub struct Source<'s> {
     pub manifest: &'s Manifest,
     /// Told how far loading has come.
     pub meter: &'s Meter,
+}
+
+/// A statement that was read, with its place among those that wait.
+struct Waiting {
+    kind: Kind,
+    statement: Vec<u8>,
+    /// Bytes of the stream that it took.
+    bytes: u64,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Loads the rows of the dump of `record` into database `target`, whose tables are there already.
@@ -45,19 +62,30 @@ pub async fn load_rows(
     target: &str,
 ) -> Result<(), Failure> {
     let doing = format!("loading {} into {target}", record.name);
-    let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
     let mut connection = metadb.connect().await?;
-    connection
-        .query_drop(format!("USE {}", quote_name(target)))
-        .await
-        .map_err(|e| failed(&e))?;
-    let (send, mut statements) = mpsc::channel::<(Kind, Vec<u8>, u64)>(IN_FLIGHT);
+    run_patiently(
+        &mut connection,
+        format!("USE {}", quote_name(target)),
+        &doing,
+    )
+    .await?;
+    let (send, mut statements) = mpsc::channel::<Waiting>(IN_FLIGHT);
+    let room = Arc::new(Semaphore::new(IN_FLIGHT_KIB as usize));
+    let runtime = Handle::current();
     let (directory, owned) = (source.directory.to_owned(), record.clone());
     let reading = tokio::task::spawn_blocking(move || {
+        // A receiver that has gone away has a better reason to stop.
+        let given_up = || Failure::new(Reason::Internal, "Loading was given up");
         read_statements(&directory, &owned, &mut |kind, statement, bytes| {
-            // A receiver that has gone away has a better reason to stop.
-            send.blocking_send((kind, statement.to_vec(), bytes))
-                .map_err(|_| Failure::new(Reason::Internal, "Loading was given up"))
+            let kib = u32::try_from(statement.len() / 1024).unwrap_or(u32::MAX);
+            let place = Arc::clone(&room).acquire_many_owned(kib.clamp(1, IN_FLIGHT_KIB));
+            let waiting = Waiting {
+                _place: runtime.block_on(place).map_err(|_| given_up())?,
+                kind,
+                statement: statement.to_vec(),
+                bytes,
+            };
+            send.blocking_send(waiting).map_err(|_| given_up())
         })
     });
     source.meter.at(&record.name, None);
@@ -70,17 +98,20 @@ pub async fn load_rows(
                 continue;
             }
         };
-        let Some((kind, statement, bytes)) = next else {
+        let Some(waiting) = next else {
             break;
         };
+        let Waiting {
+            kind,
+            statement,
+            bytes,
+            _place,
+        } = waiting;
         if let Kind::CreateTable(table) = &kind {
             source.meter.at(&record.name, Some(table));
         }
         if let Some(statement) = select_for_rows(record, &kind, statement)? {
-            connection
-                .query_drop(statement)
-                .await
-                .map_err(|e| failed(&e))?;
+            run_patiently(&mut connection, statement, &doing).await?;
         }
         source.meter.add(bytes);
     }
@@ -117,12 +148,14 @@ fn select_for_rows(
         // Our session keeps each statement by itself. One transaction for a table would be as long as its load, which
         // OceanBase limits, and a server lost in it would begin the table anew.
         Kind::Transaction => Ok(None),
-        Kind::Set | Kind::Neutral => Ok(Some(statement)),
+        Kind::Set => Ok(Some(statement)),
+        // Keys are switched off and on around the rows of a table, which says nothing to InnoDB or OceanBase.
+        Kind::Neutral => Ok(None),
         Kind::Drop | Kind::CreateTable(_) | Kind::CreateView(_) => Ok(None),
     }
 }
 
-/// Creates a database with the character set of its record, unless it exists.
+/// Creates a database with the character set and the options of its record, unless it exists.
 ///
 /// # Errors
 /// Of the server.
@@ -132,15 +165,25 @@ pub async fn create_database(
     record: &DatabaseRecord,
 ) -> Result<(), Failure> {
     let sql = format!(
-        "CREATE DATABASE IF NOT EXISTS {} DEFAULT CHARACTER SET {} COLLATE {}",
+        "CREATE DATABASE IF NOT EXISTS {} {}",
         quote_name(name),
-        record.character_set,
-        record.collation
+        write_clauses(
+            &record.character_set,
+            &record.collation,
+            record.options.as_deref().unwrap_or_default()
+        )
     );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(|e| Failure::from_sql(&format!("creating database {name}"), &e))
+    run_patiently(connection, sql, &format!("creating database {name}")).await
+}
+
+/// What stands behind the name in CREATE DATABASE and ALTER DATABASE.
+pub fn write_clauses(character_set: &str, collation: &str, options: &[String]) -> String {
+    let mut clauses = format!("DEFAULT CHARACTER SET {character_set} COLLATE {collation}");
+    for option in options {
+        clauses.push(' ');
+        clauses.push_str(option);
+    }
+    clauses
 }
 
 /// Drops every database of this kind beside the given ones and returns their names.
@@ -176,10 +219,7 @@ pub async fn drop_database(connection: &mut Conn, name: &str) -> Result<(), Fail
         &format!("DROP DATABASE IF EXISTS {}", quote_name(name)),
         "SET SESSION foreign_key_checks = 1",
     ] {
-        connection
-            .query_drop(sql)
-            .await
-            .map_err(|e| Failure::from_sql(&format!("dropping database {name}"), &e))?;
+        run_patiently(connection, sql, &format!("dropping database {name}")).await?;
     }
     Ok(())
 }
@@ -216,11 +256,33 @@ pub async fn load_beside(
     kind: Beside,
     suffix: &str,
 ) -> Result<(), Failure> {
+    make_beside(
+        metadb,
+        connection,
+        source.manifest,
+        definitions,
+        kind,
+        suffix,
+    )
+    .await?;
+    fill_beside(metadb, connection, source, kind, suffix).await
+}
+
+/// Loads the rows of all dumps into the tables beside the live ones, and proves what they hold then.
+///
+/// # Errors
+/// As [`load_beside`].
+pub async fn fill_beside(
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    source: Source<'_>,
+    kind: Beside,
+    suffix: &str,
+) -> Result<(), Failure> {
     let Source {
         manifest, meter, ..
     } = source;
     meter.begin(ProgressPhase::Loading, Some(manifest.raw_bytes()));
-    make_beside(metadb, connection, manifest, definitions, kind, suffix).await?;
     for record in &manifest.databases {
         let target = kind.name(&record.name, suffix);
         let loading = load_rows(metadb, source, record, &target);
@@ -264,6 +326,8 @@ pub async fn load_beside(
 pub enum Exactness {
     /// As a restore from the dump brings them back.
     AsDumped,
+    /// The same, where what was loaded was proven and then only renamed: rows are counted, not read.
+    Moved,
     /// As they were when the dump was made.
     AsTheyWere,
 }
@@ -280,28 +344,43 @@ pub async fn compare_live(
 ) -> Result<Vec<String>, Failure> {
     meter.begin(ProgressPhase::Comparing, None);
     let mut findings = Vec::new();
+    let mut shapes = Vec::new();
     for record in &manifest.databases {
-        let shape = match describe_database(connection, &record.name, &|_| None).await {
-            Ok(shape) => shape,
+        match describe_database(connection, &record.name, &|_| None).await {
+            Ok(shape) => {
+                findings.extend(find_other_shapes(record, &shape, Extent::Whole));
+                // The backup has none: a dump of such definitions and values is refused.
+                let unfaithful = list_unfaithful_defaults(connection, &shape).await?;
+                findings.extend(unfaithful.into_iter().map(describe_newcomer));
+                shapes.push((record, shape));
+            }
             Err(failure) if failure.reason == Reason::DatabaseMissing => {
                 findings.push(format!("database {} is missing", record.name));
-                continue;
             }
             Err(failure) => return Err(failure),
-        };
+        }
+    }
+    // They differ already: no row has to be read to know that.
+    if !findings.is_empty() {
+        return Ok(findings);
+    }
+    for (record, shape) in shapes {
+        if exactness == Exactness::Moved {
+            let rows = count_rows(connection, &shape).await?;
+            findings.extend(find_other_counts(record, &rows));
+            continue;
+        }
         let contents = read_database(connection, &shape, meter).await?;
-        findings.extend(find_differences(
-            record,
-            &shape,
-            &contents.records,
-            Extent::Whole,
-        ));
-        // The backup has none: a dump of such values is refused.
-        let unfaithful = list_unfaithful(connection, &shape).await?;
-        findings.extend(unfaithful.into_iter().map(|what| format!("{what} came in")));
+        findings.extend(find_other_contents(record, &contents.records));
+        let unfaithful = list_unfaithful_values(connection, &shape).await?;
+        findings.extend(unfaithful.into_iter().map(describe_newcomer));
         if exactness == Exactness::AsTheyWere {
             findings.extend(find_inexact(record, &contents));
         }
     }
     Ok(findings)
+}
+
+fn describe_newcomer(what: String) -> String {
+    format!("{what} came in")
 }

@@ -41,6 +41,9 @@ pub struct DatabaseRecord {
     pub character_set: String,
     /// Default collation.
     pub collation: String,
+    /// What else its CREATE DATABASE says, as clauses. Absent where the agent that wrote it did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
     /// The file with its dump.
     pub file: FileRecord,
     /// Base tables by name.
@@ -113,6 +116,8 @@ pub struct DatabaseShape {
     pub character_set: String,
     /// Default collation.
     pub collation: String,
+    /// What else its CREATE DATABASE says, as clauses.
+    pub options: Vec<String>,
     /// Base tables by name.
     pub tables: Vec<TableShape>,
     /// Views by name.
@@ -212,6 +217,64 @@ pub fn find_differences(
     contents: &BTreeMap<String, ContentRecord>,
     extent: Extent,
 ) -> Vec<String> {
+    let mut found = find_other_shapes(record, shape, extent);
+    let is_there = |name: &str| shape.tables.iter().any(|table| table.name == name);
+    let mut there = record.clone();
+    // Those that are missing were told.
+    there.tables.retain(|table| is_there(&table.shape.name));
+    found.extend(find_other_contents(&there, contents));
+    found
+}
+
+/// Compares what tables hold. Empty: equal.
+pub fn find_other_contents(
+    record: &DatabaseRecord,
+    contents: &BTreeMap<String, ContentRecord>,
+) -> Vec<String> {
+    let name = &record.name;
+    let mut found = Vec::new();
+    for expected in &record.tables {
+        let table = &expected.shape.name;
+        match contents.get(table) {
+            None => found.push(format!("table {name}.{table} was not read")),
+            Some(content) if content.rows != expected.content.rows => {
+                let wanted = expected.content.rows;
+                found.push(tell_counts(name, table, content.rows, wanted));
+            }
+            Some(content) if content != &expected.content => {
+                found.push(format!(
+                    "table {name}.{table} has the same number of rows with other values"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+/// Compares how many rows tables hold. Empty: equal.
+pub fn find_other_counts(record: &DatabaseRecord, rows: &BTreeMap<String, u64>) -> Vec<String> {
+    let differs = |expected: &TableRecord| {
+        let (table, wanted) = (&expected.shape.name, expected.content.rows);
+        match rows.get(table) {
+            None => Some(format!("table {}.{table} was not counted", record.name)),
+            Some(rows) if *rows != wanted => Some(tell_counts(&record.name, table, *rows, wanted)),
+            Some(_) => None,
+        }
+    };
+    record.tables.iter().filter_map(differs).collect()
+}
+
+fn tell_counts(database: &str, table: &str, rows: u64, wanted: u64) -> String {
+    format!("table {database}.{table} has {rows} rows instead of {wanted}")
+}
+
+/// Compares what a database consists of with its record, in both directions, and nothing of its rows. Empty: equal.
+pub fn find_other_shapes(
+    record: &DatabaseRecord,
+    shape: &DatabaseShape,
+    extent: Extent,
+) -> Vec<String> {
     let name = &record.name;
     let mut found = Vec::new();
     for expected in &record.tables {
@@ -230,21 +293,6 @@ pub fn find_differences(
             found.push(format!(
                 "the AUTO_INCREMENT counter of {name}.{table} went back"
             ));
-        }
-        match contents.get(table) {
-            None => found.push(format!("table {name}.{table} was not read")),
-            Some(content) if content.rows != expected.content.rows => {
-                found.push(format!(
-                    "table {name}.{table} has {} rows instead of {}",
-                    content.rows, expected.content.rows
-                ));
-            }
-            Some(content) if content != &expected.content => {
-                found.push(format!(
-                    "table {name}.{table} has the same number of rows with other values"
-                ));
-            }
-            Some(_) => {}
         }
     }
     for live in &shape.tables {
@@ -266,8 +314,23 @@ pub fn find_differences(
                 shape.collation, record.collation
             ));
         }
+        if let Some(options) = record.options.as_ref().filter(|o| **o != shape.options) {
+            found.push(format!(
+                "database {name} has other options ({}) than in the backup ({})",
+                name_options(&shape.options),
+                name_options(options)
+            ));
+        }
     }
     found
+}
+
+fn name_options(options: &[String]) -> String {
+    if options.is_empty() {
+        "none".to_owned()
+    } else {
+        options.join(" ")
+    }
 }
 
 fn find_view_differences(record: &DatabaseRecord, shape: &DatabaseShape, found: &mut Vec<String>) {

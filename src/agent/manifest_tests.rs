@@ -31,6 +31,7 @@ fn sample() -> (
         name: "oms_rm".into(),
         character_set: "utf8mb4".into(),
         collation: "utf8mb4_bin".into(),
+        options: None,
         file: FileRecord::default(),
         tables: vec![TableRecord {
             shape: table("t"),
@@ -43,6 +44,7 @@ fn sample() -> (
         name: "oms_rm".into(),
         character_set: "utf8mb4".into(),
         collation: "utf8mb4_bin".into(),
+        options: vec![],
         tables: vec![table("t")],
         views: vec![view],
         others: vec![],

@@ -10,6 +10,7 @@ mod commands;
 mod creation;
 mod credentials;
 pub mod digest;
+mod dumping;
 mod failure;
 mod grants;
 mod load;
@@ -23,6 +24,7 @@ mod run;
 mod scratch;
 pub mod special;
 pub mod sql;
+mod trial;
 pub mod volume;
 
 pub use main::{Command, run_command};

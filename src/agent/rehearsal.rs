@@ -1,17 +1,21 @@
-//! Makes every table and view anew in scratch databases, without rows: what the server would refuse at a verification
-//! or at a rollback, or would make otherwise, is named while OMS still runs. Writes to scratch databases, nothing else.
+//! Makes every table and view anew in scratch databases and loads the first rows of a dump by the real client: what the
+//! client cannot dump, what the server would refuse at a verification or at a rollback, or would make or keep
+//! otherwise, is named while OMS still runs. Writes to scratch databases and to a sample's directory, nothing else.
 
+use super::client::Client;
 use super::creation::{Place, Refused, try_tables, try_views};
 use super::failure::Failure;
-use super::load::drop_beside;
+use super::load::{Source, drop_beside, fill_beside, write_clauses};
 use super::manifest::DatabaseShape;
 use super::metadb::catalogue::{describe_database, show_create};
 use super::metadb::connection::MetaDbServer;
 use super::metadb::sessions::text_of;
+use super::run::Run;
 use super::sql::definitions::{Definition, Definitions};
 use super::sql::names::Beside;
+use super::trial::{Taken, remove_samples, take_sample};
 use crate::metadb::quote_name;
-use crate::protocol::report::Reason;
+use crate::protocol::report::{Reason, Trial};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
@@ -23,27 +27,94 @@ const PREAMBLE: [&str; 4] = [
     "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
 ];
 
-/// Names what could not be brought back, each with the server's words. What the account may not do is told as a missing
-/// privilege elsewhere.
+/// What a rehearsal tells.
+pub struct Rehearsal {
+    /// What could not be brought back, each with the server's words.
+    pub refused: Vec<String>,
+    /// Whether the first rows of every table came through dump, reading and load as they are.
+    pub rows: Trial,
+}
+
+/// Names what could not be brought back. What the account may not do is told as a missing privilege elsewhere.
+/// Without a client, or without a claim to write to, no rows are tried, for the reason that is given instead.
 ///
 /// # Errors
 /// `ConnectionLost`, or where scratch databases cannot be dropped.
 pub async fn rehearse(
+    run: &Run,
+    client: Result<&Client, String>,
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    databases: &[String],
+) -> Result<Rehearsal, Failure> {
+    let suffix = run.request.attempt.to_string();
+    drop_beside(connection, databases, Beside::Probe).await?;
+    let outcome = rehearse_all(run, client, metadb, connection, databases, &suffix).await;
+    let removed = remove_samples(run.root());
+    let dropped = drop_beside(connection, databases, Beside::Probe).await;
+    let rehearsal = match outcome {
+        // The account may not do it, or not read it.
+        Err(failure) if failure.reason == Reason::PrivilegeMissing => Rehearsal {
+            refused: Vec::new(),
+            rows: Trial::NotTried(failure.message),
+        },
+        outcome => outcome?,
+    };
+    dropped?;
+    removed?;
+    Ok(rehearsal)
+}
+
+async fn rehearse_all(
+    run: &Run,
+    client: Result<&Client, String>,
     metadb: &MetaDbServer,
     connection: &mut Conn,
     databases: &[String],
     suffix: &str,
-) -> Result<Vec<String>, Failure> {
-    drop_beside(connection, databases, Beside::Probe).await?;
-    let found = make_and_compare(metadb, connection, databases, suffix).await;
-    let dropped = drop_beside(connection, databases, Beside::Probe).await;
-    let found = match found {
-        // The account may not do it, or not read it.
-        Err(failure) if failure.reason == Reason::PrivilegeMissing => Vec::new(),
-        found => found?,
+) -> Result<Rehearsal, Failure> {
+    let refused = make_and_compare(metadb, connection, databases, suffix).await?;
+    let rows = match client {
+        Ok(client) if refused.is_empty() => {
+            try_rows(run, client, metadb, connection, databases, suffix).await?
+        }
+        Ok(_) => Trial::NotTried("what the check Objects names comes first".into()),
+        Err(why) => Trial::NotTried(why),
     };
-    dropped?;
-    Ok(found)
+    Ok(Rehearsal { refused, rows })
+}
+
+/// Dumps the first rows by the client, loads them into the tables that were made, and reads them back there.
+async fn try_rows(
+    run: &Run,
+    client: &Client,
+    metadb: &MetaDbServer,
+    connection: &mut Conn,
+    databases: &[String],
+    suffix: &str,
+) -> Result<Trial, Failure> {
+    let sample = match take_sample(run, client, metadb, connection, databases).await? {
+        Taken::Sample(sample) => sample,
+        Taken::Refused(failure) => return Ok(Trial::Failed(failure.message)),
+        Taken::Untried(why) => return Ok(Trial::NotTried(why)),
+    };
+    let source = Source {
+        directory: &sample.directory,
+        manifest: &sample.manifest,
+        meter: &run.meter,
+    };
+    match fill_beside(metadb, connection, source, Beside::Probe, suffix).await {
+        Ok(()) => Ok(Trial::Works),
+        Err(failure)
+            if matches!(
+                failure.reason,
+                Reason::ConnectionLost | Reason::PrivilegeMissing
+            ) =>
+        {
+            Err(failure)
+        }
+        Err(failure) => Ok(Trial::Failed(failure.message)),
+    }
 }
 
 async fn make_and_compare(
@@ -62,10 +133,9 @@ async fn make_and_compare(
         let shape = describe_database(connection, database, &|_| None).await?;
         definitions.push(read_definitions(connection, &shape, &mut found).await?);
         let sql = format!(
-            "CREATE DATABASE {} DEFAULT CHARACTER SET {} COLLATE {}",
+            "CREATE DATABASE {} {}",
             quote_name(&Beside::Probe.name(database, suffix)),
-            shape.character_set,
-            shape.collation
+            write_clauses(&shape.character_set, &shape.collation, &shape.options)
         );
         connection
             .query_drop(sql)

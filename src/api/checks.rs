@@ -22,6 +22,8 @@ pub enum CheckName {
     AllNodesListed,
     /// The old image survives a normal restart: abort and rollback rest on it.
     OldImageRestarts,
+    /// The three documented paths are mounted, from volumes that outlive the pod.
+    MountsKept,
     /// The new image can be pulled on every node.
     ImagePullable,
     /// The nodes run cgroup v1, or OMS is ONLINE on them now: before 4.2.5 it shows an abnormal server status on cgroup
@@ -46,7 +48,7 @@ pub enum CheckName {
 name_variants!(
     CheckName:
     SourceVersion, ProjectsInSync, ForwardSwitchover, ConnectorDbType, AllNodesListed,
-    OldImageRestarts, ImagePullable, CgroupVersion, SessionsVisible, OnlyOwnSessions,
+    OldImageRestarts, MountsKept, ImagePullable, CgroupVersion, SessionsVisible, OnlyOwnSessions,
     OmsHealthy, NoOtherOwner, StoredAsSent,
 );
 

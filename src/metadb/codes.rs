@@ -60,6 +60,9 @@ pub enum Meaning {
     TimeLimit,
     /// Somebody else has locked what is needed.
     Locked,
+    /// The server cannot just now: its memory is full until it is flushed, its transaction was rolled back, two were in
+    /// each other's way. The statement did nothing, and may pass when it is sent again.
+    Busy,
     /// The server ended the session or the statement, or is going down; a client found nobody or lost the server.
     ConnectionEnded,
     /// Anything else.
@@ -114,6 +117,9 @@ pub fn judge_code(code: u16) -> Meaning {
         4012 | 1969 | 3024 => Meaning::TimeLimit,
         // Waited for it; NOWAIT on MySQL 8; OceanBase.
         1205 | 3572 | 6005 => Meaning::Locked,
+        // OceanBase: no memory, tenant out of memory, not the leader, queue full, rolled back; out of memory, as
+        // seekdb says it. MySQL and MariaDB: out of memory, out of resources, deadlock.
+        4013 | 4030 | 4038 | 4119 | 6002 | 11049 | 1037 | 1041 | 1213 => Meaning::Busy,
         // Shutdown, KILL QUERY, KILL on MariaDB, KILL on OceanBase.
         1053 | 1317 | 1927 | 5066 => Meaning::ConnectionEnded,
         // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_SERVER_GONE_ERROR, CR_SERVER_LOST.
@@ -127,7 +133,10 @@ pub fn judge_code(code: u16) -> Meaning {
 pub fn quotes_values(code: u16) -> bool {
     matches!(
         code,
-        1048 | 1062 | 1064 | 1264 | 1265 | 1292 | 1366 | 1367 | 1406 | 1411 | 1451 | 1525
+        1048 | 1062 | 1064 | 1264 | 1265 | 1292 | 1300 | 1366 | 1367
+            | 1406 | 1411 | 1416 | 1451 | 1452 | 1525 | 1526 | 1690
+            // JSON that is none, and values for it.
+            | 3140..=3158 | 4037
     )
 }
 

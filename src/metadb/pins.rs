@@ -325,6 +325,8 @@ fn list_for_work(is_oceanbase: bool) -> Vec<Pin> {
         ));
         // A replica that lags behind would give rows of the past.
         pins.push(("ob_read_consistency", Value::Word("STRONG")));
+        // What is made in scratch databases holds passwords of data sources: when it is dropped it is gone.
+        pins.push(("recyclebin", Value::Switch(false)));
     } else {
         // OceanBase takes this one and keeps its own.
         pins.push(("innodb_lock_wait_timeout", Value::Number(LOCK_WAIT_SECONDS)));

@@ -40,6 +40,49 @@ pub struct PodSettings {
     pub resources: Option<ResourceRequirements>,
     /// `imagePullPolicy`; the API server's default when absent.
     pub image_pull_policy: Option<String>,
+    /// Labels of pods, beside ours.
+    pub pod_labels: BTreeMap<String, String>,
+    /// Annotations of pods, beside ours.
+    pub pod_annotations: BTreeMap<String, String>,
+    /// The cluster gives each namespace its users (OpenShift's `restricted-v2`): no user or group is asked for.
+    pub assigned_user: bool,
+}
+
+/// Meshes are asked to leave pods alone that run to their end: a proxy beside an agent has the network first, and does
+/// not end with it (Istio, "Controlling the injection policy"; Linkerd, "Automatic proxy injection").
+const NO_PROXY_LABEL: (&str, &str) = ("sidecar.istio.io/inject", "false");
+const NO_PROXY_ANNOTATION: (&str, &str) = ("linkerd.io/inject", "disabled");
+
+impl PodSettings {
+    /// What every pod of ours bears. Ours come last: nobody takes a pod from under its upgrade by a label.
+    pub fn add_marks(&self, pod: &mut ObjectMeta) {
+        let merge = |(name, value): (&str, &str), chosen: &BTreeMap<String, String>, ours| {
+            let mut all = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            all.extend(chosen.clone());
+            all.extend(Option::<BTreeMap<String, String>>::unwrap_or_default(ours));
+            Some(all)
+        };
+        pod.labels = merge(NO_PROXY_LABEL, &self.pod_labels, pod.labels.take());
+        let annotations = pod.annotations.take();
+        pod.annotations = merge(NO_PROXY_ANNOTATION, &self.pod_annotations, annotations);
+    }
+
+    /// Pod-wide security of everything that we start.
+    pub fn build_pod_security(&self) -> PodSecurityContext {
+        let user = (!self.assigned_user).then_some(POD_USER);
+        PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: user,
+            run_as_group: user,
+            fs_group: user,
+            fs_group_change_policy: Some("OnRootMismatch".into()),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                localhost_profile: None,
+            }),
+            ..PodSecurityContext::default()
+        }
+    }
 }
 
 /// Everything that a Job is made of, except what only the installation of the operator says: image and settings of
@@ -71,6 +114,12 @@ pub fn build_job(
     let name = job_name(owner.uid, order.role, order.attempt);
     let request = serde_json::to_string(&order.request)?;
     let pod = build_pod(order, image, settings, request);
+    let mut marks = ObjectMeta {
+        labels: Some(build_labels(owner, word, Some(order.attempt))),
+        annotations: Some(build_pod_annotations(owner)),
+        ..ObjectMeta::default()
+    };
+    settings.add_marks(&mut marks);
     Ok(Job {
         metadata: build_metadata(owner, name, word, Some(order.attempt)),
         spec: Some(JobSpec {
@@ -80,11 +129,7 @@ pub fn build_job(
             pod_replacement_policy: Some("Failed".into()),
             active_deadline_seconds: Some(i64::try_from(order.deadline).unwrap_or(i64::MAX)),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(build_labels(owner, word, Some(order.attempt))),
-                    annotations: Some(build_pod_annotations(owner)),
-                    ..ObjectMeta::default()
-                }),
+                metadata: Some(marks),
                 spec: Some(pod),
             },
             ..JobSpec::default()
@@ -156,7 +201,7 @@ fn build_pod(order: &JobOrder, image: &str, settings: &PodSettings, request: Str
         termination_grace_period_seconds: Some(30),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        security_context: Some(build_pod_security()),
+        security_context: Some(settings.build_pod_security()),
         ..PodSpec::default()
     }
 }
@@ -194,22 +239,6 @@ fn default_resources() -> ResourceRequirements {
             quantity("memory", "128Mi"),
         ])),
         ..ResourceRequirements::default()
-    }
-}
-
-/// Pod-wide security of everything that we start.
-pub fn build_pod_security() -> PodSecurityContext {
-    PodSecurityContext {
-        run_as_non_root: Some(true),
-        run_as_user: Some(POD_USER),
-        run_as_group: Some(POD_USER),
-        fs_group: Some(POD_USER),
-        fs_group_change_policy: Some("OnRootMismatch".into()),
-        seccomp_profile: Some(SeccompProfile {
-            type_: "RuntimeDefault".into(),
-            localhost_profile: None,
-        }),
-        ..PodSecurityContext::default()
     }
 }
 
@@ -286,6 +315,11 @@ mod tests {
             "oms.oceanbase.com/role": "dump",
             "oms.oceanbase.com/attempt": "2",
         });
+        let pod_labels = {
+            let mut labels = labels.clone();
+            labels["sidecar.istio.io/inject"] = json!("false");
+            labels
+        };
         let annotations = json!({"oms.oceanbase.com/upgrade": "to-4-0-0"});
         assert_eq!(
             serde_json::to_value(&job).unwrap(),
@@ -295,7 +329,8 @@ mod tests {
                 "spec": {
                     "backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed", "activeDeadlineSeconds": 3600,
                     "template": {
-                        "metadata": {"labels": labels, "annotations": {"oms.oceanbase.com/upgrade": "to-4-0-0",
+                        "metadata": {"labels": pod_labels, "annotations": {"oms.oceanbase.com/upgrade": "to-4-0-0",
+                            "linkerd.io/inject": "disabled",
                             "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}},
                         "spec": {
                             "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
@@ -331,5 +366,39 @@ mod tests {
     fn settings_are_closed() {
         assert!(serde_json::from_value::<PodSettings>(json!({"nodeSelector": {"a": "b"}})).is_ok());
         assert!(serde_json::from_value::<PodSettings>(json!({"nodeSelectr": {}})).is_err());
+    }
+
+    #[test]
+    fn an_installation_marks_its_pods_and_never_as_somebody_elses() {
+        let settings: PodSettings = serde_json::from_value(json!({
+            "podLabels": {"team": "data", "sidecar.istio.io/inject": "true", "app.kubernetes.io/managed-by": "them"},
+            "podAnnotations": {"policy": "x"}, "assignedUser": true,
+        }))
+        .unwrap();
+        let mut pod = ObjectMeta {
+            labels: Some(BTreeMap::from([(
+                "app.kubernetes.io/managed-by".into(),
+                "oms-operator".into(),
+            )])),
+            ..ObjectMeta::default()
+        };
+        settings.add_marks(&mut pod);
+        assert_eq!(
+            json!([pod.labels, pod.annotations]),
+            json!([
+                {"team": "data", "sidecar.istio.io/inject": "true", "app.kubernetes.io/managed-by": "oms-operator"},
+                {"policy": "x", "linkerd.io/inject": "disabled"},
+            ])
+        );
+        let security = settings.build_pod_security();
+        assert_eq!(
+            (
+                security.run_as_user,
+                security.run_as_group,
+                security.fs_group
+            ),
+            (None, None, None)
+        );
+        assert_eq!(security.run_as_non_root, Some(true));
     }
 }

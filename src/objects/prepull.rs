@@ -1,15 +1,11 @@
 //! The pod that pulls the new image on a target's node before anything is touched. Pure.
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
-use super::jobs::{build_pod_security, build_security_context};
+use super::jobs::{PodSettings, build_security_context};
 use super::labels::{Owner, ROLE_LABEL, build_metadata};
 use super::names::prepull_name;
-use k8s_openapi::api::core::v1::{
-    Container, LocalObjectReference, Pod, PodSpec, ResourceRequirements, Toleration,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::{Container, LocalObjectReference, Pod, PodSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeMap;
 
 /// Role of a pre-pull pod.
 pub const PREPULL_ROLE: &str = "prepull";
@@ -40,15 +36,18 @@ pub struct PrePullSite {
 }
 
 /// Runs on the node of a target, and ends at once.
-pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &PrePullSite) -> Pod {
-    let small = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
+pub fn build_prepull_pod(
+    owner: Owner<'_>,
+    target: &str,
+    image: &str,
+    site: &PrePullSite,
+    settings: &PodSettings,
+) -> Pod {
+    let name = prepull_name(owner.uid, target, image);
+    let mut metadata = build_metadata(owner, name, PREPULL_ROLE, None);
+    settings.add_marks(&mut metadata);
     Pod {
-        metadata: build_metadata(
-            owner,
-            prepull_name(owner.uid, target, image),
-            PREPULL_ROLE,
-            None,
-        ),
+        metadata,
         spec: Some(PodSpec {
             node_name: Some(site.node.clone()),
             containers: vec![Container {
@@ -56,10 +55,8 @@ pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &Pre
                 image: Some(image.into()),
                 image_pull_policy: Some("IfNotPresent".into()),
                 command: Some(vec!["/bin/true".into()]),
-                resources: Some(ResourceRequirements {
-                    requests: Some(BTreeMap::from([small("cpu", "1m"), small("memory", "4Mi")])),
-                    ..ResourceRequirements::default()
-                }),
+                // Where the installation names none, a LimitRange puts in both, and any number of ours may offend it.
+                resources: settings.resources.clone(),
                 security_context: Some(build_security_context()),
                 ..Container::default()
             }],
@@ -70,7 +67,7 @@ pub fn build_prepull_pod(owner: Owner<'_>, target: &str, image: &str, site: &Pre
             termination_grace_period_seconds: Some(1),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            security_context: Some(build_pod_security()),
+            security_context: Some(settings.build_pod_security()),
             ..PodSpec::default()
         }),
         status: None,
@@ -106,14 +103,16 @@ mod tests {
                 "tolerations": [{"key": "k", "operator": "Exists"}], "volumes": [{"name": "secret"}]},
         }))
         .unwrap();
-        let pod = build_prepull_pod(owner, "oms", "oms:4", &read_site(&source).unwrap());
+        let site = read_site(&source).unwrap();
+        let pod = build_prepull_pod(owner, "oms", "oms:4", &site, &PodSettings::default());
         assert_eq!(
             serde_json::to_value(&pod).unwrap(),
             json!({
                 "apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": prepull_name("u-1", "oms", "oms:4"), "namespace": "oms",
-                    "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull"},
-                    "annotations": {"oms.oceanbase.com/upgrade": "up"}},
+                    "labels": {"app.kubernetes.io/managed-by": "oms-operator", "oms.oceanbase.com/upgrade-uid": "u-1", "oms.oceanbase.com/role": "prepull",
+                        "sidecar.istio.io/inject": "false"},
+                    "annotations": {"oms.oceanbase.com/upgrade": "up", "linkerd.io/inject": "disabled"}},
                 "spec": {
                     "nodeName": "n1", "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
                     "automountServiceAccountToken": false, "enableServiceLinks": false, "serviceAccountName": "oms",
@@ -121,7 +120,6 @@ mod tests {
                     "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
                         "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [{"name": "pull", "image": "oms:4", "imagePullPolicy": "IfNotPresent", "command": ["/bin/true"],
-                        "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
                         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}}}],
                 },
             })

@@ -7,6 +7,7 @@
 //! * the two adapters that do talk: [`mysql`] to the meta database, [`http`] to the console.
 //!
 //! Facts about OMS are quoted from its public guides; the name of the page stands at each item.
+pub mod assumptions;
 pub mod config_yaml;
 pub mod container;
 pub mod ha;

@@ -118,6 +118,8 @@ pub enum Reason {
     ConnectionLost,
     /// The server cut a statement (OceanBase: `ob_query_timeout`; MySQL and MariaDB: their time limits).
     QueryTimeout,
+    /// The server was short of memory or otherwise too busy, for as long as it was waited.
+    MetadbBusy,
     /// The account lacks a privilege; the message holds the GRANT statement.
     PrivilegeMissing,
     /// A server-wide setting would change what the dump client reads, or a session of ours does not keep its own; the
@@ -180,7 +182,7 @@ pub enum Reason {
 name_variants!(
     Reason:
     Completed, InvalidRequest, CredentialsUnreadable, AccessDenied, ConnectionLost, QueryTimeout,
-    PrivilegeMissing, UnsuitedSetting, TlsFailed, PacketTooSmall, DatabaseMissing, ClientMissing,
+    MetadbBusy, PrivilegeMissing, UnsuitedSetting, TlsFailed, PacketTooSmall, DatabaseMissing, ClientMissing,
     ClientFailed, ClaimNotWritable, NoSpace, VolumeFailed, NotQuiesced, ChangedWhileDumping,
     NoHeader, NoTrailer, UnexpectedStatement, ManifestMismatch, ChecksumMismatch, ContentDiffers,
     UnsupportedObjects, EngineDiffers, LockLost, AgentBusy, RenameFailed, DeadlineExceeded,
@@ -235,6 +237,13 @@ pub enum Trial {
     Unsupported(String),
 }
 
+impl Trial {
+    /// What a report says that was written before this was tried.
+    fn not_told() -> Self {
+        Self::NotTried("the agent that made the report does not try it".into())
+    }
+}
+
 /// Answer of `probe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -253,6 +262,9 @@ pub struct ProbeReport {
     pub privileges: Vec<Privilege>,
     /// One `RENAME TABLE` across two scratch databases. `Unsupported` means: restore with `DropAndLoad`.
     pub rename_across_databases: Trial,
+    /// The first rows of every table were dumped by the client, read, loaded into scratch databases and compared.
+    #[serde(default = "Trial::not_told")]
+    pub first_rows: Trial,
     /// The session default of OceanBase's `ob_query_timeout` in microseconds; `None` on other engines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ob_query_timeout_micros: Option<u64>,

@@ -36,6 +36,7 @@ fn probe(privileges: usize) -> ProbeReport {
             })
             .collect(),
         rename_across_databases: Trial::NotTried("a privilege is missing".into()),
+        first_rows: Trial::Works,
         ob_query_timeout_micros: Some(10_000_000),
         may_set_ob_query_timeout: Some(false),
         estimated_bytes: 1,

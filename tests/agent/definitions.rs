@@ -202,3 +202,36 @@ fn texts_that_nobody_reads_back_are_named_on_seekdb() {
     assert_eq!(probe(&world), Vec::<String>::new());
     comes_back(&world);
 }
+
+/// A comment of a database, which is no part of a dump.
+#[test]
+fn options_of_a_database_come_back() {
+    for kind in [Kind::MariaDb, Kind::MariaDb11] {
+        let world = World::small(kind);
+        let comment = |text: &str| {
+            world
+                .server
+                .sql(&format!("ALTER DATABASE oms_rm COMMENT = '{text}'"));
+        };
+        let read = || {
+            world.server.sql("SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'oms_rm'")
+        };
+        comment("kept by hand, isn''t it");
+        let before = read();
+        assert!(before.contains("isn't"), "{before}");
+        comes_back(&world);
+        assert_eq!(read(), before);
+        let digest = world.dump(7);
+        comment("");
+        let differs = world.run("compare", &world.trusting(7, &digest));
+        assert!(
+            differs.report().message.contains("options"),
+            "{}",
+            differs.report().message
+        );
+        let mut request = world.trusting(8, &digest);
+        request["restoreMethod"] = json!("Swap");
+        world.run("restore", &request).succeeded();
+        assert_eq!(read(), before);
+    }
+}

@@ -1,10 +1,13 @@
 //! The agent against real servers: seekdb (OceanBase's engine), MariaDB and MySQL, each test with a server of its own.
+mod bench;
+mod busy;
 mod clients;
 mod corruption;
 mod definitions;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod faults;
+mod formats;
 mod kills;
 mod logins;
 mod lost;
@@ -17,5 +20,6 @@ mod settings;
 mod sight;
 mod spelling;
 mod tls;
+mod trial;
 mod values;
 mod views;

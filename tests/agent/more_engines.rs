@@ -4,8 +4,8 @@
 use crate::engines::Kind;
 use crate::engines::proxy::Strike;
 use crate::{
-    corruption, definitions, faults, kills, outside, roundtrip, secrets, servers, settings, sight,
-    values, views,
+    busy, corruption, definitions, faults, kills, outside, roundtrip, secrets, servers, settings,
+    sight, trial, values, views,
 };
 
 const BOTH: [Kind; 2] = [Kind::MariaDb11, Kind::MySql];
@@ -43,6 +43,10 @@ on_both! {
     a_negative_zero_is_a_zero: values::a_negative_zero_is_a_zero;
     a_float_is_compared_exactly: values::a_float_is_compared_exactly;
     broken_views_are_named: definitions::broken_views_are_named;
+    a_load_waits: busy::a_load_waits;
+    a_restore_waits: busy::a_restore_waits;
+    awkward_rows_come_through: trial::awkward_rows_come_through;
+    what_would_fail_later_fails_now: trial::what_would_fail_later_fails_now;
     long_rows: servers::long_rows;
     lost_node: servers::lost_node;
     views_across: views::there_and_back;

@@ -202,11 +202,14 @@ fn tables_that_change_while_they_are_dumped_are_noticed() {
     )
     .failed(Reason::ChangedWhileDumping);
     assert_no_backup(&world);
-    // Rows that change are found by the verification.
-    let ended = with_client(
-        &world,
-        &ddl("INSERT IGNORE INTO oms_cm.host (ip) VALUES (99)"),
-    );
+    // Rows that change are found by the verification. Digests and dump are read side by side: the client waits until
+    // the session of the digests has ended, and two of the agent's are left.
+    let mine = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER LIKE \"root@%\"";
+    let ask =
+        format!("/usr/bin/mariadb --no-defaults --protocol=tcp -h127.0.0.1 -P{port} -uroot -N");
+    let insert = ddl("INSERT IGNORE INTO oms_cm.host (ip) VALUES (99)");
+    let after_digests = format!("until [ $({ask} -e '{mine}') -le 2 ]; do :; done; {insert}");
+    let ended = with_client(&world, &after_digests);
     let digest = ended.succeeded().manifest_digest.clone().unwrap();
     world
         .run("verify", &world.trusting(1, &digest))

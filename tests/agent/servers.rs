@@ -259,3 +259,31 @@ fn definers_of_the_system_ask_for_their_privilege_on_mysql() {
         .succeeded();
     assert_eq!(world.text(), old);
 }
+
+/// Neither among the tables of OceanBase nor among its programs, and gone with the database. seekdb has no sequences,
+/// which are listed in the same way.
+#[test]
+fn outlines_are_told_on_seekdb() {
+    let world = World::small(Kind::Seekdb);
+    world
+        .server
+        .sql("USE oms_rm; CREATE OUTLINE plan_of_ours ON SELECT /*+ FULL(parent) */ * FROM parent");
+    assert_eq!(
+        probe(&world, 1).unsupported_objects,
+        ["outline oms_rm.plan_of_ours"]
+    );
+    world
+        .run("dump", &world.request(1))
+        .failed(Reason::UnsupportedObjects);
+}
+
+/// What scratch databases held is not kept in the bin, where it would lie with the passwords of data sources.
+#[test]
+fn nothing_of_ours_is_left_in_the_recycle_bin() {
+    let world = World::small(Kind::Seekdb);
+    world.server.sql("SET GLOBAL recyclebin = ON");
+    probe(&world, 1);
+    let digest = world.dump(1);
+    world.run("verify", &world.trusting(1, &digest)).succeeded();
+    assert_eq!(world.server.sql("SHOW RECYCLEBIN"), "");
+}

@@ -335,7 +335,9 @@ impl World {
                 "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"spec": {"containers": [{
                     "name": "oms", "image": OLD, "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
                     "readinessProbe": {"tcpSocket": {"port": 8089}},
-                    "env": [{"name": "OMS_HOST_IP", "value": format!("10.0.0.{}", world.nodes.len() + 1)}]}]}}},
+                    "env": [{"name": "OMS_HOST_IP", "value": format!("10.0.0.{}", world.nodes.len() + 1)}],
+                    "volumeMounts": [{"name": "data", "mountPath": "/home/admin/logs"}, {"name": "data", "mountPath": "/home/ds"}]}],
+                    "volumes": [{"name": "data", "hostPath": {"path": "/oms"}}]}}},
                 "status": {"observedGeneration": 1, "replicas": 1}
             });
             world.nodes.push(Node {

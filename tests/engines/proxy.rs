@@ -18,6 +18,8 @@ pub enum Strike {
     KillAfter,
     /// Break all connections before the server gets it.
     Cut,
+    /// Answer it with this error in place of the server, so many times.
+    Refuse(u16, usize),
     /// Stop the agent (SIGSTOP) before the server gets it and leave all connections open: a node that is lost says no
     /// goodbye.
     Freeze,
@@ -39,6 +41,7 @@ struct Shared {
     chosen: Chosen,
     count: AtomicUsize,
     struck: AtomicBool,
+    refused: AtomicUsize,
     victim: AtomicU32,
     statements: Mutex<Vec<String>>,
     open: Mutex<Vec<TcpStream>>,
@@ -89,6 +92,7 @@ impl Proxy {
             chosen,
             count: AtomicUsize::new(0),
             struck: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
             victim: AtomicU32::new(0),
             statements: Mutex::default(),
             open: Mutex::default(),
@@ -178,7 +182,16 @@ fn pass_packets(
             shared.statements.lock().unwrap().push(text);
             chosen
         };
-        let struck_before = shared.struck.load(Ordering::SeqCst);
+        if let (true, Strike::Refuse(code, times)) = (is_chosen, shared.strike) {
+            if shared.refused.fetch_add(1, Ordering::SeqCst) < times {
+                client.write_all(&refusal(code))?;
+                continue;
+            }
+            shared.struck.store(true, Ordering::SeqCst);
+        }
+        let is_refusing = matches!(shared.strike, Strike::Refuse(..));
+        let struck_before = shared.struck.load(Ordering::SeqCst) && !is_refusing;
+        let is_chosen = is_chosen && !is_refusing;
         if (is_chosen && shared.strike != Strike::KillAfter && shared.strike != Strike::Count)
             || (struck_before && shared.strike != Strike::Count)
         {
@@ -198,6 +211,17 @@ fn pass_packets(
     }
 }
 
+/// A server's error, in the first packet of an answer.
+fn refusal(code: u16) -> Vec<u8> {
+    let mut body = vec![0xff];
+    body.extend(code.to_le_bytes());
+    body.extend(b"#HY000over tenant memory limits");
+    let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+    let mut packet = vec![length[0], length[1], length[2], 1];
+    packet.append(&mut body);
+    packet
+}
+
 /// Makes the last letter of a text another one, wherever it stands.
 fn misspell(body: &mut [u8], name: &[u8], last: u8) {
     let starts: Vec<usize> = body
@@ -214,7 +238,7 @@ fn misspell(body: &mut [u8], name: &[u8], last: u8) {
 fn strike(shared: &Shared) {
     shared.struck.store(true, Ordering::SeqCst);
     match shared.strike {
-        Strike::Count => {}
+        Strike::Count | Strike::Refuse(..) => {}
         Strike::KillBefore | Strike::KillAfter => send_signal(shared, "-KILL"),
         Strike::Freeze => {
             send_signal(shared, "-STOP");

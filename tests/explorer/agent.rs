@@ -320,6 +320,7 @@ fn build_probe() -> ProbeReport {
         claim: Trial::Works,
         privileges: vec![],
         rename_across_databases: Trial::Works,
+        first_rows: Trial::Works,
         ob_query_timeout_micros: Some(super::world::QUERY_TIMEOUT),
         may_set_ob_query_timeout: Some(true),
         estimated_bytes: 1,

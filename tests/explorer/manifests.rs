@@ -74,8 +74,10 @@ pub fn build_deployment(name: &str, number: usize, config: ConfigFrom) -> Value 
                     "env": [{"name": "OMS_HOST_IP", "value": format!("10.0.0.{number}")}],
                     "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
                     "readinessProbe": {"tcpSocket": {"port": 8089}},
-                    "volumeMounts": [{"name": "conf", "mountPath": "/home/admin/conf/config.yaml", "subPath": "config.yaml"}]}],
-                "volumes": [volume]}}},
+                    "volumeMounts": [{"name": "conf", "mountPath": "/home/admin/conf/config.yaml", "subPath": "config.yaml"},
+                        {"name": "data", "mountPath": "/home/admin/logs", "subPath": "logs"},
+                        {"name": "data", "mountPath": "/home/ds", "subPath": "ds"}]}],
+                "volumes": [volume, {"name": "data", "persistentVolumeClaim": {"claimName": format!("{name}-data")}}]}}},
         "status": {}
     })
 }

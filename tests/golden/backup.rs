@@ -35,6 +35,7 @@ fn manifest() -> Manifest {
             name: "oms_rm".into(),
             character_set: "utf8mb4".into(),
             collation: "utf8mb4_general_ci".into(),
+            options: None,
             file: FileRecord {
                 name: file_name_of("oms_rm"),
                 raw_bytes: 4000,

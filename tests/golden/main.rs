@@ -6,7 +6,9 @@
 //! tests compare it with what the sources say, and read the stored text with the present types wherever something
 //! reads it back.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod assumptions;
 mod backup;
+mod coverage;
 mod definition;
 mod intents;
 mod metadb;

@@ -147,7 +147,7 @@ fn other_objects() {
     };
     let now: Time = serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap();
     let objects = json!({
-        "pre-pull pod": build_prepull_pod(OWNER, "oms-1", NEW, &site),
+        "pre-pull pod": build_prepull_pod(OWNER, "oms-1", NEW, &site, &PodSettings::default()),
         "secret": build_credentials_secret(OWNER, &account, &[]).unwrap(),
         "second copy of the originals": build_originals_copy(OWNER, &BTreeMap::from([("oms-1".into(), "(record)".into())])),
         "its owner": build_owner_patch(OWNER, "5e1f", "42", true),

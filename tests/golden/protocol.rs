@@ -61,6 +61,7 @@ fn list_results() -> Vec<(&'static str, CommandResult)> {
             grant: Some("GRANT SELECT ON oms_rm.* TO oms".into()),
         }],
         rename_across_databases: Trial::Unsupported("no".into()),
+        first_rows: Trial::Works,
         ob_query_timeout_micros: Some(10_000_000),
         may_set_ob_query_timeout: Some(true),
         estimated_bytes: 5,

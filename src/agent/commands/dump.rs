@@ -1,29 +1,26 @@
 //! `dump`: writes a backup to the claim. Reads the MetaDB, writes only its own lock row there.
 
-use crate::agent::client::{Client, find_client, run_dump};
+use crate::agent::client::{Client, find_client};
+use crate::agent::dumping::{Portion, dump_database};
 use crate::agent::failure::{Failure, hint};
 use crate::agent::manifest::{
     DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
 };
-use crate::agent::metadb::catalogue::{describe_database, estimate_size};
-use crate::agent::metadb::connection::keep_alive;
+use crate::agent::metadb::catalogue::{describe_databases, estimate_size};
+use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::content::{Contents, read_database};
 use crate::agent::metadb::faithful::list_unfaithful;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
+use crate::agent::meter::Meter;
 use crate::agent::run::{Done, Run};
-use crate::agent::volume::attempt::{file_name_of, prepare, store_manifest};
-use crate::agent::volume::writer::{Stored, store_stream};
+use crate::agent::volume::attempt::{prepare, store_manifest};
+use crate::agent::volume::writer::Stored;
 use crate::metadb::Engine;
 use crate::protocol::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
-use mysql_async::Conn;
 use std::path::Path;
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
-
-/// Chunks between the dump client and the compressing thread: 256 KiB each.
-const IN_FLIGHT: usize = 16;
 
 /// Dumps all databases. The manifest is written last; without it nothing counts as a backup.
 ///
@@ -39,7 +36,7 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     require_sight(&metadb, &mut connection, &run.request.databases)
         .await
         .map_err(|failure| failure.and("Nothing was touched"))?;
-    let before = describe_all(run, &mut connection).await?;
+    let before = describe_databases(&mut connection, &run.request.databases).await?;
     refuse_unsupported(&before)?;
     let mut unfaithful = Vec::new();
     for shape in &before {
@@ -50,26 +47,20 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
 
     let (estimate, _) = estimate_size(&mut connection, &run.request.databases).await?;
     let total = Some(estimate).filter(|bytes| *bytes > 0);
-    let began = Instant::now();
-    run.meter.begin(ProgressPhase::ReadingContent, total);
-    let mut contents = Vec::new();
-    for shape in &before {
-        contents.push(read_database(&mut connection, shape, &run.meter).await?);
-    }
-    let digest_seconds = began.elapsed().as_secs();
-
-    let began = Instant::now();
+    // Both only read, and nobody writes: side by side they take the time of the longer one.
     run.meter.begin(ProgressPhase::Dumping, total);
-    let mut files = Vec::new();
-    for shape in &before {
-        let dumping = dump_database(run, &client, &directory, &shape.name);
-        files.push(keep_alive(&mut connection, dumping).await?);
-    }
-    let dump_seconds = began.elapsed().as_secs();
+    let both = async {
+        tokio::try_join!(
+            read_contents(&metadb, &before),
+            dump_databases(run, &client, &directory, &before)
+        )
+    };
+    let ((contents, digest_seconds), (files, dump_seconds)) =
+        keep_alive(&mut connection, both).await?;
     let longest = files.iter().map(|stored| stored.longest_statement).max();
     require_packet(&mut connection, longest.unwrap_or(0)).await?;
 
-    if describe_all(run, &mut connection).await? != before {
+    if describe_databases(&mut connection, &run.request.databases).await? != before {
         return Err(Failure::new(
             Reason::ChangedWhileDumping,
             "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
@@ -100,6 +91,40 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         digest_seconds,
         dump_seconds,
     ))
+}
+
+/// The digests of all tables, in a session of their own, and how many seconds they took.
+async fn read_contents(
+    metadb: &MetaDbServer,
+    shapes: &[DatabaseShape],
+) -> Result<(Vec<Contents>, u64), Failure> {
+    let began = Instant::now();
+    let mut connection = metadb.connect().await?;
+    let mut contents = Vec::new();
+    // The progress that is told is that of the dump.
+    let unseen = Meter::default();
+    for shape in shapes {
+        contents.push(read_database(&mut connection, shape, &unseen).await?);
+    }
+    let _ = connection.disconnect().await;
+    Ok((contents, began.elapsed().as_secs()))
+}
+
+/// The files of all databases, and how many seconds they took.
+async fn dump_databases(
+    run: &Run,
+    client: &Client,
+    directory: &Path,
+    shapes: &[DatabaseShape],
+) -> Result<(Vec<Stored>, u64), Failure> {
+    let began = Instant::now();
+    let mut files = Vec::new();
+    for shape in shapes {
+        files.push(dump_database(run, client, directory, &shape.name, Portion::Whole).await?);
+    }
+    let seconds = began.elapsed().as_secs();
+    run.meter.begin(ProgressPhase::ReadingContent, None);
+    Ok((files, seconds))
 }
 
 fn conclude(directory: &Path, manifest: &Manifest, digest_seconds: u64, dump_seconds: u64) -> Done {
@@ -135,14 +160,6 @@ fn conclude(directory: &Path, manifest: &Manifest, digest_seconds: u64, dump_sec
     }
 }
 
-async fn describe_all(run: &Run, connection: &mut Conn) -> Result<Vec<DatabaseShape>, Failure> {
-    let mut shapes = Vec::new();
-    for name in &run.request.databases {
-        shapes.push(describe_database(connection, name, &|_| None).await?);
-    }
-    Ok(shapes)
-}
-
 fn refuse_unsupported(shapes: &[DatabaseShape]) -> Result<(), Failure> {
     let others: Vec<String> = shapes
         .iter()
@@ -175,39 +192,6 @@ fn refuse_unfaithful(unfaithful: &[String]) -> Result<(), Failure> {
     ))
 }
 
-/// Runs the client and the compressing thread side by side.
-async fn dump_database(
-    run: &Run,
-    client: &Client,
-    directory: &Path,
-    database: &str,
-) -> Result<Stored, Failure> {
-    run.meter.at(database, None);
-    let (send, chunks) = mpsc::channel(IN_FLIGHT);
-    let (say, finished) = oneshot::channel();
-    let (directory, meter, name) = (directory.to_owned(), run.meter.clone(), database.to_owned());
-    let storing = tokio::task::spawn_blocking(move || {
-        store_stream(
-            &directory,
-            &file_name_of(&name),
-            &name,
-            chunks,
-            finished,
-            &meter,
-        )
-    });
-    let dumping = run_dump(run, client, database, send, say);
-    let (dumped, stored) = tokio::join!(dumping, storing);
-    let stored = stored
-        .map_err(|e| Failure::new(Reason::Internal, format!("The storing thread ended: {e}")))?;
-    match (dumped, stored) {
-        (Ok(()), stored) => stored,
-        // A full volume ends the client too; the volume is the reason then.
-        (Err(_), Err(storing)) if storing.reason != Reason::ClientFailed => Err(storing),
-        (Err(dumping), _) => Err(dumping),
-    }
-}
-
 fn record_of(
     engine: Engine,
     shape: &DatabaseShape,
@@ -230,6 +214,7 @@ fn record_of(
         name: shape.name.clone(),
         character_set: shape.character_set.clone(),
         collation: shape.collation.clone(),
+        options: Some(shape.options.clone()),
         file: stored.file,
         tables,
         views: shape.views.clone(),

@@ -61,10 +61,16 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
     } else {
         Scratch::not_tried("it is switched off")
     };
+    let mut first_rows = Trial::NotTried("scratch databases could not be made".into());
     if scratch.created == Trial::Works {
-        let suffix = run.request.attempt.to_string();
-        let refused = rehearse(&metadb, &mut connection, &present, &suffix).await?;
-        unsupported_objects.extend(refused);
+        let client = match &claim {
+            Trial::Works if unsupported_objects.is_empty() => Ok(&client),
+            Trial::Works => Err("what the check Objects names comes first".to_owned()),
+            _ => Err("the claim could not be written".to_owned()),
+        };
+        let rehearsal = rehearse(run, client, &metadb, &mut connection, &present).await?;
+        unsupported_objects.extend(rehearsal.refused);
+        first_rows = rehearsal.rows;
     }
     let grants = read_grants(&mut connection).await?;
     let mut privileges = judge_privileges(
@@ -91,6 +97,7 @@ pub async fn probe(run: &Run) -> Result<Done, Failure> {
         claim,
         privileges,
         rename_across_databases: scratch.renamed,
+        first_rows,
         ob_query_timeout_micros,
         may_set_ob_query_timeout,
         estimated_bytes,
@@ -173,6 +180,9 @@ fn summarize(report: &ProbeReport) -> String {
         troubles.push(format!(
             "{lacking} privilege(s) are missing; the GRANT statements are in the report"
         ));
+    }
+    if let Trial::Failed(why) = &report.first_rows {
+        troubles.push(format!("The first rows did not come through: {why}"));
     }
     if let Trial::Failed(why) | Trial::Unsupported(why) = &report.rename_across_databases {
         troubles.push(format!("Renaming across databases failed: {why}"));

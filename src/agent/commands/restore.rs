@@ -4,7 +4,8 @@ use super::verify::prove_files;
 use crate::agent::creation::{Place, make_tables, make_views};
 use crate::agent::failure::Failure;
 use crate::agent::load::{
-    Exactness, Source, compare_live, create_database, drop_beside, load_beside, load_rows,
+    Exactness, Source, compare_live, create_database, drop_beside, drop_database, load_beside,
+    load_rows,
 };
 use crate::agent::manifest::{Manifest, summarize};
 use crate::agent::metadb::catalogue::list_databases;
@@ -18,13 +19,11 @@ use crate::agent::restore::swap::swap;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
-use crate::metadb::quote_name;
 use crate::protocol::report::{
     CommandResult, ProgressPhase, Reason, RestoreMethodUsed, RestoreReport,
 };
 use crate::protocol::request::RestoreMethod;
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use std::path::Path;
 
 /// What it means when a restore by drop and load ends early.
@@ -198,7 +197,7 @@ impl<'r> Restore<'r> {
             definitions,
         )
         .await?;
-        self.prove_and_record(record).await?;
+        self.prove_and_record(record, Exactness::Moved).await?;
         self.clean_up().await?;
         self.conclude(RestoreMethodUsed::Swap, record).await
     }
@@ -218,7 +217,7 @@ impl<'r> Restore<'r> {
         self.drop_and_fill(&definitions)
             .await
             .map_err(|failure| failure.and(ONLY_IN_BACKUP))?;
-        self.prove_and_record(&record).await?;
+        self.prove_and_record(&record, Exactness::AsDumped).await?;
         self.clean_up().await?;
         self.conclude(RestoreMethodUsed::DropAndLoad, &record).await
     }
@@ -226,26 +225,7 @@ impl<'r> Restore<'r> {
     /// Drops the live databases and loads them from the backup, which is the only copy meanwhile.
     async fn drop_and_fill(&mut self, definitions: &[Definitions]) -> Result<(), Failure> {
         for database in &self.manifest.databases {
-            let doing = format!(
-                "dropping database {} before it is loaded again",
-                database.name
-            );
-            let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
-            self.connection
-                .query_drop("SET SESSION foreign_key_checks = 0")
-                .await
-                .map_err(|e| failed(&e))?;
-            self.connection
-                .query_drop(format!(
-                    "DROP DATABASE IF EXISTS {}",
-                    quote_name(&database.name)
-                ))
-                .await
-                .map_err(|e| failed(&e))?;
-            self.connection
-                .query_drop("SET SESSION foreign_key_checks = 1")
-                .await
-                .map_err(|e| failed(&e))?;
+            drop_database(&mut self.connection, &database.name).await?;
         }
         self.run
             .meter
@@ -284,12 +264,16 @@ impl<'r> Restore<'r> {
     }
 
     /// The live databases must equal the manifest now.
-    async fn prove_and_record(&mut self, record: &RestoreRecord) -> Result<(), Failure> {
+    async fn prove_and_record(
+        &mut self,
+        record: &RestoreRecord,
+        exactness: Exactness,
+    ) -> Result<(), Failure> {
         let findings = compare_live(
             &mut self.connection,
             self.manifest,
             &self.run.meter,
-            Exactness::AsDumped,
+            exactness,
         )
         .await?;
         let step = if findings.is_empty() {

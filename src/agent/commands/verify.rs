@@ -9,9 +9,10 @@ use crate::agent::metadb::packet::require_packet;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
-use crate::agent::volume::reader::{check_file, check_length, prove_content};
+use crate::agent::volume::reader::{check_length, prove_content};
 use crate::protocol::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
 use crate::protocol::request::{ScratchMode, VerifyExtent};
+use futures::future::join_all;
 use mysql_async::Conn;
 use std::path::Path;
 
@@ -105,7 +106,7 @@ pub struct ProvenFiles {
     pub definitions: Vec<Definitions>,
 }
 
-/// Reads every file twice: once for its hash, once for its content.
+/// Reads every file, all at the same time, for its hash and its content.
 ///
 /// # Errors
 /// Anything that makes the files doubtful, or tables that this kind of server cannot take back.
@@ -116,26 +117,23 @@ pub async fn prove_files(
 ) -> Result<ProvenFiles, Failure> {
     run.meter
         .begin(ProgressPhase::Verifying, Some(manifest.raw_bytes()));
-    let (directory, manifest, meter) = (directory.to_owned(), manifest.clone(), run.meter.clone());
-    let proving = tokio::task::spawn_blocking(move || {
-        for record in &manifest.databases {
-            check_file(&directory, record)?;
-        }
-        let (mut longest, mut definitions) = (0, Vec::new());
-        for record in &manifest.databases {
-            let proven = prove_content(&directory, record, &meter)?;
-            longest = longest.max(proven.longest);
-            definitions.push(proven.definitions);
-        }
-        refuse_rings(&manifest, &definitions)?;
-        Ok(ProvenFiles {
-            longest,
-            definitions,
-        })
+    let readings = manifest.databases.iter().map(|record| {
+        let (directory, record, meter) = (directory.to_owned(), record.clone(), run.meter.clone());
+        tokio::task::spawn_blocking(move || prove_content(&directory, &record, &meter))
     });
-    proving
-        .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))?
+    let (mut longest, mut definitions) = (0, Vec::new());
+    for ended in join_all(readings).await {
+        let proven = ended.map_err(|e| {
+            Failure::new(Reason::Internal, format!("The reading thread ended: {e}"))
+        })??;
+        longest = longest.max(proven.longest);
+        definitions.push(proven.definitions);
+    }
+    refuse_rings(manifest, &definitions)?;
+    Ok(ProvenFiles {
+        longest,
+        definitions,
+    })
 }
 
 /// How much is restored into scratch databases.

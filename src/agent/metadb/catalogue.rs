@@ -25,6 +25,21 @@ pub async fn list_databases(connection: &mut Conn) -> Result<Vec<String>, Failur
         .map_err(|e| Failure::from_sql("listing the databases", &e))
 }
 
+/// Describes databases, in their order.
+///
+/// # Errors
+/// As [`describe_database`].
+pub async fn describe_databases(
+    connection: &mut Conn,
+    names: &[String],
+) -> Result<Vec<DatabaseShape>, Failure> {
+    let mut shapes = Vec::new();
+    for name in names {
+        shapes.push(describe_database(connection, name, &|_| None).await?);
+    }
+    Ok(shapes)
+}
+
 /// Describes database `name`. References of its tables to databases that `original` knows are written with
 /// the original name, so that a database aside can be compared with the live one it stands for.
 ///
@@ -38,13 +53,19 @@ pub async fn describe_database(
     let doing = format!("describing database {name}");
     let failed = |e: &mysql_async::Error| Failure::from_sql(&doing, e);
     let quoted = literal(name);
-    let defaults: Option<(String, String)> = connection
+    // All columns: which there are differs from server to server.
+    let defaults: Option<Row> = connection
         .query_first(format!(
-            "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {quoted}"
+            "SELECT * FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {quoted}"
         ))
         .await
         .map_err(|e| failed(&e))?;
-    let Some((character_set, collation)) = defaults else {
+    let options = defaults.as_ref().map(list_options).unwrap_or_default();
+    let texts = defaults.and_then(|row| {
+        let set = text_of(&row, "DEFAULT_CHARACTER_SET_NAME")?;
+        Some((set, text_of(&row, "DEFAULT_COLLATION_NAME")?))
+    });
+    let Some((character_set, collation)) = texts else {
         return Err(Failure::new(
             Reason::DatabaseMissing,
             format!(
@@ -57,6 +78,7 @@ pub async fn describe_database(
         name: name.to_owned(),
         character_set,
         collation,
+        options,
         ..DatabaseShape::default()
     };
     let mut columns = read_columns(connection, &quoted)
@@ -210,11 +232,29 @@ pub async fn list_programs(connection: &mut Conn, database: &str) -> Result<Vec<
             "SELECT 'event', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {schema}"
         ),
     ];
+    // OceanBase lists what else goes with its database neither among tables nor among programs. Other servers have no
+    // such views; an account that may not read them is answered as if it were another server.
+    let of_oceanbase = [
+        format!(
+            "SELECT 'sequence', SEQUENCE_NAME FROM oceanbase.DBA_OB_SEQUENCE_OBJECTS \
+             WHERE DATABASE_NAME = {schema}"
+        ),
+        format!(
+            "SELECT 'outline', OUTLINE_NAME FROM oceanbase.DBA_OB_OUTLINES WHERE DATABASE_NAME = {schema}"
+        ),
+    ];
+    let all = queries
+        .into_iter()
+        .map(|query| (query, false))
+        .chain(of_oceanbase.into_iter().map(|query| (query, true)));
     let mut found = Vec::new();
-    for query in queries {
+    for (query, may_be_denied) in all {
         match connection.query::<(String, String), _>(query).await {
             Ok(rows) => found.extend(rows.into_iter().map(|(kind, name)| Program { kind, name })),
             Err(error) if server_code(&error).is_some_and(is_of_no_such_list) => {}
+            Err(error)
+                if may_be_denied
+                    && server_code(&error).map(judge_code) == Some(Meaning::PrivilegeMissing) => {}
             Err(error) => {
                 return Err(Failure::from_sql(
                     &format!("listing the programs of database {database}"),
@@ -235,6 +275,16 @@ fn is_of_no_such_list(code: u16) -> bool {
             meaning,
             Meaning::ColumnMissing | Meaning::NotUnderstood | Meaning::NotSupported
         )
+}
+
+/// What a database is made with beside its character set: MariaDB's comment, MySQL's encryption.
+fn list_options(row: &Row) -> Vec<String> {
+    let comment = text_of(row, "SCHEMA_COMMENT").filter(|text| !text.is_empty());
+    let encrypted =
+        text_of(row, "DEFAULT_ENCRYPTION").filter(|text| text.eq_ignore_ascii_case("YES"));
+    let comment = comment.map(|text| format!("COMMENT = {}", literal(&text)));
+    let encrypted = encrypted.map(|_| "ENCRYPTION = 'Y'".to_owned());
+    comment.into_iter().chain(encrypted).collect()
 }
 
 /// Bytes of the databases by the server's own estimate, and rows of `heatbeat_sequence`.

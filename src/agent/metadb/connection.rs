@@ -1,7 +1,7 @@
 //! Connects to the MetaDB and prepares each session.
 
 use super::given::{Given, read_given};
-use crate::agent::failure::Failure;
+use crate::agent::failure::{Failure, hint};
 use crate::metadb::pins::{self, IDLE_SECONDS, PinError, Purpose};
 use crate::metadb::secret::Credentials;
 use crate::metadb::{
@@ -173,11 +173,23 @@ pub async fn keep_alive<T>(
 /// # Errors
 /// `ConnectionLost` when it has ended.
 pub async fn ping(connection: &mut Conn) -> Result<(), Failure> {
-    connection
-        .query_drop("SELECT 1")
-        .await
-        .map_err(|e| Failure::from_sql("keeping a session alive", &e))
+    let asking = connection.query_drop("SELECT 1");
+    match tokio::time::timeout(PING_LIMIT, asking).await {
+        Ok(answered) => answered.map_err(|e| Failure::from_sql("keeping a session alive", &e)),
+        // A peer that is gone without a word is noticed by TCP only after minutes.
+        Err(_) => Err(Failure::new(
+            Reason::ConnectionLost,
+            format!(
+                "While keeping a session alive the MetaDB did not answer within {} s",
+                PING_LIMIT.as_secs()
+            ),
+        )
+        .and(hint(Reason::ConnectionLost))),
+    }
 }
+
+/// In which a server answers that has nothing to do for us.
+const PING_LIMIT: Duration = Duration::from_secs(30);
 
 async fn open(
     address: &Address,

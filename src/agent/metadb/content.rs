@@ -44,6 +44,31 @@ pub async fn read_database(
     Ok(contents)
 }
 
+/// How many rows every table of a database has.
+///
+/// # Errors
+/// Of the server.
+pub async fn count_rows(
+    connection: &mut Conn,
+    shape: &DatabaseShape,
+) -> Result<BTreeMap<String, u64>, Failure> {
+    let mut counts = BTreeMap::new();
+    for table in &shape.tables {
+        let sql = format!(
+            "SELECT COUNT(*) FROM {}.{}",
+            quote_name(&shape.name),
+            quote_name(&table.name)
+        );
+        let doing = format!("counting the rows of {}.{}", shape.name, table.name);
+        let rows: Option<u64> = connection
+            .query_first(sql)
+            .await
+            .map_err(|e| Failure::from_sql(&doing, &e))?;
+        counts.extend(rows.map(|rows| (table.name.clone(), rows)));
+    }
+    Ok(counts)
+}
+
 /// Bytes after which the meter is told; a lock per row would cost more than the hash.
 const REPORT_EVERY: u64 = 1 << 20;
 

@@ -19,6 +19,19 @@ pub async fn list_unfaithful(
     connection: &mut Conn,
     shape: &DatabaseShape,
 ) -> Result<Vec<String>, Failure> {
+    let mut found = list_unfaithful_values(connection, shape).await?;
+    found.extend(list_unfaithful_defaults(connection, shape).await?);
+    Ok(found)
+}
+
+/// The same of rows.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_unfaithful_values(
+    connection: &mut Conn,
+    shape: &DatabaseShape,
+) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     for table in &shape.tables {
         let place = format!("{}.{}", shape.name, table.name);
@@ -29,6 +42,21 @@ pub async fn list_unfaithful(
                 column.describe()
             ));
         }
+    }
+    Ok(found)
+}
+
+/// The same of definitions. Reads no row.
+///
+/// # Errors
+/// Of the server.
+pub async fn list_unfaithful_defaults(
+    connection: &mut Conn,
+    shape: &DatabaseShape,
+) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for table in &shape.tables {
+        let place = format!("{}.{}", shape.name, table.name);
         for column in list_long_defaults(connection, &shape.name, table).await? {
             found.push(format!(
                 "the default of column {column} in table {place} (characters of four bytes, which become ? in a dump)"

@@ -7,5 +7,6 @@ pub mod faithful;
 pub mod given;
 pub mod lock;
 pub mod packet;
+pub mod patience;
 pub mod sessions;
 pub mod sight;

@@ -6,6 +6,7 @@
 
 use crate::agent::failure::Failure;
 use crate::agent::metadb::catalogue::list_databases;
+use crate::agent::metadb::patience::run_patiently;
 use crate::agent::sql::names::{Beside, literal};
 use crate::metadb::quote_name;
 use crate::protocol::report::SafetyCopy;
@@ -25,10 +26,7 @@ pub async fn mark(connection: &mut Conn, database: &str, upgrade_uid: &str) -> R
         quote_name(database),
         literal(upgrade_uid)
     );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(|e| Failure::from_sql(&format!("marking safety copy {database}"), &e))
+    run_patiently(connection, sql, &format!("marking safety copy {database}")).await
 }
 
 /// Whose copy a database is; `None` where nothing in it says so.

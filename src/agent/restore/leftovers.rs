@@ -4,6 +4,7 @@
 use crate::agent::failure::{Failure, answer};
 use crate::agent::manifest::{DatabaseRecord, ViewShape};
 use crate::agent::metadb::catalogue::{list_programs, show_create};
+use crate::agent::metadb::patience::run_patiently;
 use crate::agent::volume::claim::sync_directory;
 use crate::metadb::quote_name;
 use crate::protocol::hex::hash_bytes;
@@ -91,9 +92,9 @@ pub async fn drop_unknown(
         } else {
             format!("Create {}", program.kind)
         };
-        let text = show_create(connection, &format!("SHOW CREATE {kind} {full}"), &column)
-            .await
-            .unwrap_or_default();
+        let sql = format!("SHOW CREATE {kind} {full}");
+        let shown = show_create(connection, &sql, &column).await;
+        let text = answer(&format!("reading {full}"), shown)?.unwrap_or_default();
         drop_one(connection, root, suffix, &kind, &full, &text).await?;
     }
     Ok(())
@@ -108,7 +109,14 @@ async fn drop_one(
     text: &str,
 ) -> Result<(), Failure> {
     let path = root.join(format!("replaced-definitions-{suffix}.sql"));
-    let entry = format!("-- {} {full}\n{text};\n\n", kind.to_ascii_lowercase());
+    let kind_word = kind.to_ascii_lowercase();
+    let entry = if text.is_empty() {
+        format!(
+            "-- {kind_word} {full}: dropped; the server did not show its text to this account\n\n"
+        )
+    } else {
+        format!("-- {kind_word} {full}\n{text};\n\n")
+    };
     OpenOptions::new()
         .create(true)
         .append(true)
@@ -125,16 +133,10 @@ async fn drop_one(
             )
         })?;
     sync_directory(root)?;
-    connection
-        .query_drop(format!("DROP {kind} IF EXISTS {full}"))
-        .await
-        .map_err(|e| {
-            Failure::from_sql(
-                &format!(
-                    "dropping {} {full} of the new version",
-                    kind.to_ascii_lowercase()
-                ),
-                &e,
-            )
-        })
+    run_patiently(
+        connection,
+        format!("DROP {kind} IF EXISTS {full}"),
+        &format!("dropping {kind_word} {full} of the new version"),
+    )
+    .await
 }

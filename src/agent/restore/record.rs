@@ -5,6 +5,7 @@
 //! step that it names, so that a killed attempt is always found at that step or before it.
 
 use crate::agent::failure::Failure;
+use crate::agent::metadb::patience::run_patiently;
 use crate::agent::sql::names::literal;
 use crate::metadb::lock_table::{RESTORE_ROW, TABLE};
 use crate::protocol::report::Reason;
@@ -123,10 +124,7 @@ pub async fn write(connection: &mut Conn, record: &RestoreRecord) -> Result<(), 
         record.attempt,
         literal(&note)
     );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(|e| Failure::from_sql("recording how far the restore is", &e))
+    run_patiently(connection, sql, "recording how far the restore is").await
 }
 
 /// Refuses while a restore of an upgrade other than `except` stands in the middle of replacing live databases:

@@ -11,10 +11,11 @@ use super::copies::mark;
 use super::leftovers::{drop_unknown, list_objects, list_views};
 use crate::agent::creation::{Place, make_views};
 use crate::agent::failure::Failure;
-use crate::agent::load::create_database;
+use crate::agent::load::{create_database, write_clauses};
 use crate::agent::manifest::Manifest;
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
 use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
+use crate::agent::metadb::patience::run_patiently;
 use crate::agent::run::Run;
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
@@ -22,7 +23,6 @@ use crate::agent::volume::reader::read_definitions;
 use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -88,17 +88,26 @@ pub async fn swap(
     rename(connection, &back, "moving the restored tables in").await?;
     for record in &manifest.databases {
         let shape = describe_database(connection, &record.name, &|_| None).await?;
-        if (&shape.character_set, &shape.collation) != (&record.character_set, &record.collation) {
+        let recorded = record.options.as_ref().unwrap_or(&shape.options);
+        let now = (&shape.character_set, &shape.collation, &shape.options);
+        if now != (&record.character_set, &record.collation, recorded) {
+            let mut options = recorded.clone();
+            // A comment stays where none is named.
+            if !shape.options.is_empty() && options.is_empty() {
+                options.extend(shape.options.iter().filter_map(|option| {
+                    let (name, _) = option.split_once(" = ")?;
+                    Some(format!(
+                        "{name} = {}",
+                        if name == "ENCRYPTION" { "'N'" } else { "''" }
+                    ))
+                }));
+            }
             let sql = format!(
-                "ALTER DATABASE {} DEFAULT CHARACTER SET {} COLLATE {}",
+                "ALTER DATABASE {} {}",
                 quote_name(&record.name),
-                record.character_set,
-                record.collation
+                write_clauses(&record.character_set, &record.collation, &options)
             );
-            connection
-                .query_drop(sql)
-                .await
-                .map_err(|e| Failure::from_sql("setting the recorded character set", &e))?;
+            run_patiently(connection, sql, "setting the recorded character set").await?;
         }
     }
     remake_views(metadb, connection, directory, manifest, definitions).await
@@ -121,12 +130,12 @@ async fn remake_views(
                 continue;
             }
             let full = format!("{}.{}", quote_name(&record.name), quote_name(&view.name));
-            connection
-                .query_drop(format!("DROP VIEW IF EXISTS {full}"))
-                .await
-                .map_err(|e| {
-                    Failure::from_sql(&format!("dropping view {full} to make it again"), &e)
-                })?;
+            run_patiently(
+                connection,
+                format!("DROP VIEW IF EXISTS {full}"),
+                &format!("dropping view {full} to make it again"),
+            )
+            .await?;
             names.insert(view.name.clone());
         }
         wanted.push(names);
@@ -174,8 +183,8 @@ async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<()
             )
         })
         .collect();
-    connection.query_drop(format!("RENAME TABLE {}", list.join(", "))).await.map_err(|e| {
-        let failure = Failure::from_sql(doing, &e);
+    let sql = format!("RENAME TABLE {}", list.join(", "));
+    run_patiently(connection, sql, doing).await.map_err(|failure| {
         let reason = if failure.reason == Reason::ServerError { Reason::RenameFailed } else { failure.reason };
         Failure { reason, ..failure }.and("Old and new tables are all kept, live, aside or as safety copies; another attempt goes on from here")
     })

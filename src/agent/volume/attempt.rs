@@ -36,14 +36,16 @@ pub fn prepare(root: &Path, attempt: i32) -> Result<PathBuf, Failure> {
     claim::create_directory(root)?;
     let entries = std::fs::read_dir(root)
         .map_err(|e| Failure::from_io(&format!("listing {}", root.display()), &e))?;
-    for entry in entries.flatten() {
+    for entry in entries {
+        let entry =
+            entry.map_err(|e| Failure::from_io(&format!("listing {}", root.display()), &e))?;
         let is_attempt = entry
             .file_name()
             .to_str()
             .and_then(|n| n.strip_prefix("attempt-"))
             .is_some_and(|n| n.parse::<i32>().is_ok());
-        if is_attempt && !entry.path().join(FILE_NAME).exists() {
-            let _ = std::fs::remove_dir_all(entry.path());
+        if is_attempt {
+            remove_stump(&entry.path())?;
         }
     }
     let directory = directory_of(root, attempt);
@@ -58,6 +60,21 @@ pub fn prepare(root: &Path, attempt: i32) -> Result<PathBuf, Failure> {
         })?;
     claim::sync_directory(root)?;
     Ok(directory)
+}
+
+/// Removes an attempt's directory that holds no manifest. A volume that does not say whether there is one keeps it:
+/// it may be the only backup.
+fn remove_stump(directory: &Path) -> Result<(), Failure> {
+    let manifest = directory.join(FILE_NAME);
+    let is_backup = manifest.try_exists().map_err(|e| {
+        Failure::from_io(&format!("looking for {}", manifest.display()), &e)
+            .and("Nothing was removed there")
+    })?;
+    if is_backup {
+        return Ok(());
+    }
+    std::fs::remove_dir_all(directory)
+        .map_err(|e| Failure::from_io(&format!("removing {}", directory.display()), &e))
 }
 
 /// Writes the manifest, last of all, and returns its sha256.
@@ -152,6 +169,23 @@ mod tests {
                 .contains("never overwritten")
         );
         assert!(find_manifest(root.path(), &"0".repeat(64)).is_err());
+    }
+
+    /// A directory that cannot be looked into may hold a backup.
+    #[test]
+    fn what_cannot_be_looked_into_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let first = prepare(root.path(), 1).unwrap();
+        std::fs::write(first.join("x"), "x").unwrap();
+        // A name that is longer than the volume takes is neither there nor absent; a link to itself is the same.
+        std::os::unix::fs::symlink(first.join(FILE_NAME), first.join(FILE_NAME)).unwrap();
+        let failure = prepare(root.path(), 2).unwrap_err();
+        assert_eq!(failure.reason, Reason::VolumeFailed);
+        assert!(
+            failure.message.contains("Nothing was removed"),
+            "{failure:?}"
+        );
+        assert!(first.join("x").exists());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The claim as a whole: does it exist, can it be written, how much is free.
 
 use crate::agent::failure::Failure;
+use crate::protocol::report::Reason;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,7 +16,12 @@ pub fn create_directory(path: &Path) -> Result<(), Failure> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|e| Failure::from_io(&format!("creating {}", path.display()), &e))
+        .map_err(|e| Failure::from_io(&format!("creating {}", path.display()), &e))?;
+    // Its entry is the parent's, which some mounts do not let us open.
+    match path.parent().map(sync_directory) {
+        Some(Err(failure)) if failure.reason != Reason::ClaimNotWritable => Err(failure),
+        _ => Ok(()),
+    }
 }
 
 /// Opens a new file for writing, readable for this user only.

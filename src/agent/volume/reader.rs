@@ -1,6 +1,6 @@
 //! Reads stored dumps back and proves what is in them. Reads only.
 
-use crate::agent::digest::ContentDigest;
+use crate::agent::digest::{ContentDigest, ContentRecord};
 use crate::agent::failure::Failure;
 use crate::agent::manifest::DatabaseRecord;
 use crate::agent::metadb::catalogue::describe_table;
@@ -52,38 +52,47 @@ fn judge_open(path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-/// Length and sha256 of the file must be those of the manifest.
-///
-/// # Errors
-/// `ChecksumMismatch`, or of the volume.
-pub fn check_file(directory: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
-    let path = directory.join(&record.file.name);
-    let mut file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                hash.update(&buffer[..read]);
-                bytes += read as u64;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Failure::from_io(&format!("reading {}", path.display()), &e)),
+/// A file that is hashed while it is read.
+struct HashedFile {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl HashedFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            file: File::open(path).map_err(|error| judge_open(path, &error))?,
+            hash: Sha256::new(),
+            bytes: 0,
+        })
+    }
+
+    /// Reads what nobody has read yet. Length and sha256 of the whole must be those of the manifest.
+    fn check_whole(mut self, path: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
+        std::io::copy(&mut self, &mut std::io::sink())
+            .map_err(|e| Failure::from_io(&format!("reading {}", path.display()), &e))?;
+        let (bytes, wanted) = (self.bytes, record.file.stored_bytes);
+        if bytes != wanted {
+            return Err(mismatch(
+                path,
+                &format!("has {bytes} bytes instead of {wanted}"),
+            ));
         }
+        if write_hex(&self.hash.finalize()) != record.file.sha256 {
+            return Err(mismatch(path, "has another sha256 than the manifest"));
+        }
+        Ok(())
     }
-    if bytes != record.file.stored_bytes {
-        let wanted = record.file.stored_bytes;
-        return Err(mismatch(
-            &path,
-            &format!("has {bytes} bytes instead of {wanted}"),
-        ));
+}
+
+impl Read for HashedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
     }
-    if write_hex(&hash.finalize()) != record.file.sha256 {
-        return Err(mismatch(&path, "has another sha256 than the manifest"));
-    }
-    Ok(())
 }
 
 /// Gets a statement with its kind and the bytes of the stream that it took.
@@ -100,6 +109,16 @@ pub fn read_statements(
     each: &mut EachStatement<'_>,
 ) -> Result<(), Failure> {
     let path = directory.join(&record.file.name);
+    let file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
+    read_stream(file, &path, record, each)
+}
+
+fn read_stream(
+    stream: impl Read,
+    path: &Path,
+    record: &DatabaseRecord,
+    each: &mut EachStatement<'_>,
+) -> Result<(), Failure> {
     let name = &record.name;
     let damaged = |e: &std::io::Error| {
         Failure::new(
@@ -110,8 +129,7 @@ pub fn read_statements(
             ),
         )
     };
-    let file = File::open(&path).map_err(|e| damaged(&e))?;
-    let decoder = zstd::stream::read::Decoder::new(file).map_err(|e| damaged(&e))?;
+    let decoder = zstd::stream::read::Decoder::new(stream).map_err(|e| damaged(&e))?;
     let mut statements = Statements::new(BufReader::with_capacity(1 << 18, decoder));
     let mut statement = Vec::new();
     let mut before = 0;
@@ -197,15 +215,49 @@ fn collect_for(record: &DatabaseRecord) -> Collector {
     Collector::new(&record.name, views)
 }
 
-/// Reads a stored dump and proves that it holds exactly the tables, views and rows of its record.
+/// Reads a stored dump once and proves that its bytes are those of the manifest, and that it holds exactly the tables,
+/// views and rows of its record.
 ///
 /// # Errors
-/// `ContentDiffers` and everything of [`check_file`] and [`read_statements`].
+/// `ChecksumMismatch` before everything else, `ContentDiffers`, and everything of [`read_statements`].
 pub fn prove_content(
     directory: &Path,
     record: &DatabaseRecord,
     meter: &Meter,
 ) -> Result<Proven, Failure> {
+    let path = directory.join(&record.file.name);
+    let mut file = HashedFile::open(&path)?;
+    let surveyed = survey_stream(&mut file, &path, record, meter);
+    // What is damaged says nothing.
+    file.check_whole(&path, record)?;
+    let (proven, contents) = surveyed?;
+    compare_contents(record, &contents)?;
+    Ok(proven)
+}
+
+/// What the tables of a dump hold, by their names.
+pub type Contents = BTreeMap<String, ContentRecord>;
+
+/// Reads a stored dump and proves that it holds exactly the tables and views of its record, whatever their rows are.
+///
+/// # Errors
+/// As [`prove_content`], but for the bytes of the file.
+pub fn survey_content(
+    directory: &Path,
+    record: &DatabaseRecord,
+    meter: &Meter,
+) -> Result<(Proven, Contents), Failure> {
+    let path = directory.join(&record.file.name);
+    let file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
+    survey_stream(file, &path, record, meter)
+}
+
+fn survey_stream(
+    stream: impl Read,
+    path: &Path,
+    record: &DatabaseRecord,
+    meter: &Meter,
+) -> Result<(Proven, Contents), Failure> {
     let mut longest = 0;
     let mut collector = collect_for(record);
     let mut proof = Proof {
@@ -215,7 +267,7 @@ pub fn prove_content(
         digests: BTreeMap::new(),
     };
     meter.at(&record.name, None);
-    read_statements(directory, record, &mut |kind, statement, bytes| {
+    read_stream(stream, path, record, &mut |kind, statement, bytes| {
         if let Kind::CreateTable(table) = &kind {
             meter.at(&record.name, Some(table));
         }
@@ -224,11 +276,41 @@ pub fn prove_content(
         collector.look_at(&kind, statement);
         proof.look_at(kind, statement)
     })?;
-    proof.conclude()?;
-    Ok(Proven {
+    let contents = proof.conclude()?;
+    let proven = Proven {
         longest,
         definitions: collector.finish(),
-    })
+    };
+    Ok((proven, contents))
+}
+
+fn compare_contents(record: &DatabaseRecord, contents: &Contents) -> Result<(), Failure> {
+    for table in &record.tables {
+        let name = &table.shape.name;
+        let seen = contents.get(name);
+        let rows = seen.map_or(0, |seen| seen.rows);
+        if rows != table.content.rows {
+            let wanted = table.content.rows;
+            return Err(differs(
+                record,
+                &format!("table {name} has {rows} rows instead of {wanted}"),
+            ));
+        }
+        if seen != Some(&table.content) {
+            return Err(differs(record, &format!("table {name} has other values")));
+        }
+    }
+    Ok(())
+}
+
+fn differs(record: &DatabaseRecord, what: &str) -> Failure {
+    Failure::new(
+        Reason::ContentDiffers,
+        format!(
+            "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used",
+            record.name
+        ),
+    )
 }
 
 struct Proof<'r> {
@@ -240,13 +322,7 @@ struct Proof<'r> {
 
 impl Proof<'_> {
     fn differs(&self, what: &str) -> Failure {
-        Failure::new(
-            Reason::ContentDiffers,
-            format!(
-                "The stored dump of {} is not what was read from the live database: {what}. It is no backup and is not used",
-                self.record.name
-            ),
-        )
+        differs(self.record, what)
     }
 
     fn is_view(&self, name: &str) -> bool {
@@ -291,27 +367,15 @@ impl Proof<'_> {
         }
     }
 
-    fn conclude(self) -> Result<(), Failure> {
+    fn conclude(self) -> Result<Contents, Failure> {
+        let mut contents = Contents::new();
         for table in &self.record.tables {
             let name = &table.shape.name;
             if !self.created.contains(name) {
                 return Err(self.differs(&format!("table {name} is missing")));
             }
-            let seen = self
-                .digests
-                .get(name)
-                .copied()
-                .unwrap_or_default()
-                .to_record();
-            if seen.rows != table.content.rows {
-                return Err(self.differs(&format!(
-                    "table {name} has {} rows instead of {}",
-                    seen.rows, table.content.rows
-                )));
-            }
-            if seen != table.content {
-                return Err(self.differs(&format!("table {name} has other values")));
-            }
+            let seen = self.digests.get(name).copied().unwrap_or_default();
+            contents.insert(name.clone(), seen.to_record());
         }
         let expected: BTreeSet<String> = self
             .record
@@ -322,7 +386,7 @@ impl Proof<'_> {
         if self.views != expected {
             return Err(self.differs("its views are others"));
         }
-        Ok(())
+        Ok(contents)
     }
 }
 
@@ -338,6 +402,7 @@ mod tests {
             name: "rm".into(),
             character_set: String::new(),
             collation: String::new(),
+            options: None,
             tables: vec![],
             views: vec![],
             file: FileRecord {

@@ -58,14 +58,31 @@ pub fn store_stream(
     directory: &Path,
     name: &str,
     database: &str,
-    mut chunks: mpsc::Receiver<Vec<u8>>,
+    chunks: mpsc::Receiver<Vec<u8>>,
     finished: tokio::sync::oneshot::Receiver<bool>,
     meter: &Meter,
 ) -> Result<Stored, Failure> {
     let partial = directory.join(format!("{name}.partial"));
+    let stored = store_as(directory, name, &partial, database, chunks, finished, meter);
+    if stored.is_err() {
+        // It takes room that the next try needs. Where it stays, the next try removes it.
+        let _ = std::fs::remove_file(&partial);
+    }
+    stored
+}
+
+fn store_as(
+    directory: &Path,
+    name: &str,
+    partial: &Path,
+    database: &str,
+    mut chunks: mpsc::Receiver<Vec<u8>>,
+    finished: tokio::sync::oneshot::Receiver<bool>,
+    meter: &Meter,
+) -> Result<Stored, Failure> {
     let failed = |e: &io::Error| Failure::from_io(&format!("writing {}", partial.display()), e);
     let sink = Hashing {
-        inner: claim::create_file(&partial)?,
+        inner: claim::create_file(partial)?,
         hash: Sha256::new(),
         bytes: 0,
     };
@@ -108,7 +125,7 @@ pub fn store_stream(
             "does not end with the line '-- Dump completed'",
         ));
     }
-    claim::publish(&partial, &directory.join(name))?;
+    claim::publish(partial, &directory.join(name))?;
     claim::sync_directory(directory)?;
     let file = FileRecord {
         name: name.to_owned(),
@@ -187,7 +204,8 @@ mod tests {
             Reason::NoHeader
         );
         assert_eq!(reason("", true), Reason::NoHeader);
-        assert!(!dir.path().join("d.sql.zst").exists());
+        // What is no dump takes no room.
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert_eq!(
             store(&dir.path().join("absent"), DUMP, true)
                 .map(|_| ())

@@ -135,6 +135,7 @@ impl Performer<'_> {
             target,
             &self.subject.upgrade.spec.image,
             &site,
+            &self.ports.settings.pods,
         );
         self.create(CallSite::CreatePrePullPod, &pod).await
     }

@@ -109,6 +109,8 @@ pub struct HaSetting {
     /// Master switch; absent or unreadable means off.
     pub enable: bool,
     pub enable_store: Option<bool>,
+    pub enable_connector: Option<bool>,
+    pub enable_jdbc_writer: Option<bool>,
     pub perceive_store_client_checkpoint: Option<bool>,
     /// `refetchStoreIntervalMin`, minutes.
     pub refetch_store_interval_min: Option<u64>,
@@ -144,6 +146,8 @@ impl HaConfig {
         HaSetting {
             enable: self.read_bool(ENABLE).unwrap_or(false),
             enable_store: self.read_bool(ENABLE_STORE),
+            enable_connector: self.read_bool("enableConnector"),
+            enable_jdbc_writer: self.read_bool("enableJdbcWriter"),
             perceive_store_client_checkpoint: self.read_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT),
             refetch_store_interval_min: self.read_number(REFETCH_STORE_INTERVAL_MIN),
             subtopic_store_number_threshold: self.read_number(SUBTOPIC_STORE_NUMBER_THRESHOLD),

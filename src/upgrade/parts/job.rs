@@ -200,6 +200,7 @@ fn can_repeat(reason: AgentReason) -> bool {
     matches!(
         reason,
         AgentReason::ConnectionLost
+            | AgentReason::MetadbBusy
             | AgentReason::Interrupted
             | AgentReason::AgentBusy
             // Sessions of a lost node stay until the server ends them.

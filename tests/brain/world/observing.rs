@@ -381,6 +381,7 @@ pub(super) fn probe() -> ProbeReport {
         free_bytes: 1 << 40,
         claim: Trial::Works,
         privileges: vec![],
+        first_rows: Trial::Works,
         rename_across_databases: Trial::Works,
         ob_query_timeout_micros: Some(10_000_000),
         may_set_ob_query_timeout: Some(true),

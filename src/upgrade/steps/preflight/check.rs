@@ -39,10 +39,14 @@ pub(crate) enum CheckId {
     RestoreMethod,
     /// The backup carries every object.
     Objects,
+    /// The first rows of every table came through dump and load.
+    FirstRows,
     /// No setting of the server cuts the dump.
     ServerSettings,
     /// The time limit of statements can be raised.
     QueryTimeout,
+    /// HA is set to start everything again.
+    HaSettings,
     /// The table that the guide lets one shorten.
     HeartbeatSequence,
     /// Preflight itself, or the taking of the lock, came to its end.
@@ -51,7 +55,7 @@ pub(crate) enum CheckId {
 
 /// Those that the user cannot speak about, in the order in which they are made.
 #[cfg(feature = "testing")]
-const FIXED: [CheckId; 20] = [
+const FIXED: [CheckId; 22] = [
     CheckId::Claim,
     CheckId::Installation,
     CheckId::MetaDb,
@@ -68,8 +72,10 @@ const FIXED: [CheckId; 20] = [
     CheckId::Privileges,
     CheckId::RestoreMethod,
     CheckId::Objects,
+    CheckId::FirstRows,
     CheckId::ServerSettings,
     CheckId::QueryTimeout,
+    CheckId::HaSettings,
     CheckId::HeartbeatSequence,
     CheckId::Preparation,
 ];
@@ -110,8 +116,10 @@ impl CheckId {
             Self::Privileges => "Privileges",
             Self::RestoreMethod => "RestoreMethod",
             Self::Objects => "Objects",
+            Self::FirstRows => "FirstRows",
             Self::ServerSettings => "ServerSettings",
             Self::QueryTimeout => "QueryTimeout",
+            Self::HaSettings => "HaSettings",
             Self::HeartbeatSequence => "HeartbeatSequence",
             Self::Preparation => PREPARATION,
         }

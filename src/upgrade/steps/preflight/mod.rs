@@ -5,10 +5,12 @@
 mod cgroup;
 pub(crate) mod check;
 mod estimate;
+mod ha_settings;
 mod health;
 mod images;
 mod installation;
 mod leaves;
+mod mounts;
 mod plan;
 mod plan_hash;
 mod probe;
@@ -31,9 +33,11 @@ use crate::upgrade::parts::job::run_job;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::cgroup::judge_cgroup;
 use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::ha_settings::check_ha_settings;
 use crate::upgrade::steps::preflight::health::{check_health, note_health};
 use crate::upgrade::steps::preflight::images::{judge_pull, judge_version, pull_images};
 use crate::upgrade::steps::preflight::installation::check_installation;
+use crate::upgrade::steps::preflight::mounts::judge_mounts;
 use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
 use crate::upgrade::steps::preflight::probe::{Probing, check_probe};
 use crate::upgrade::steps::preflight::projects::check_projects;
@@ -137,10 +141,11 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     let mut found = check_targets(cx);
     found.extend(check_records(cx));
     found.extend(check_installation(cx));
-    let judges: [(CheckName, Judge); 5] = [
+    let judges: [(CheckName, Judge); 6] = [
         (CheckName::SourceVersion, judge_version),
         (CheckName::CgroupVersion, judge_cgroup),
         (CheckName::OldImageRestarts, judge_restart),
+        (CheckName::MountsKept, judge_mounts),
         (CheckName::NoOtherOwner, judge_owner),
         (CheckName::ImagePullable, judge_pull),
     ];
@@ -152,6 +157,7 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     }
     found.extend(check_stored(cx));
     found.extend(check_health(cx));
+    found.extend(check_ha_settings(cx));
     found.extend(check_projects(cx));
     found.extend(check_probe(cx, probing));
     found

@@ -45,7 +45,7 @@ pub(crate) fn conclude_without_end(
         Found::new(
             CheckId::Preparation,
             failure.reason.as_str(),
-            Verdict::failed(failure.message, find_way_out(failure.reason)),
+            Verdict::failed(&failure.message, find_way_out(&failure)),
         ),
     );
     if let Some(found) = found {
@@ -60,9 +60,14 @@ pub(crate) fn conclude_without_end(
     draft.plan = Some(plan);
 }
 
-fn find_way_out(reason: Reason) -> &'static str {
-    match reason {
+/// The message of a refusal begins with the name of the effect.
+fn find_way_out(failure: &Failure) -> &'static str {
+    match failure.reason {
         Reason::Timeout => "fix what was seen last, or raise spec.timeouts.preflight",
+        Reason::EffectRefused if failure.message.contains("PrePull") => {
+            "set what a LimitRange, a quota or a policy asks of pods in the chart's values below jobs (resources, podLabels, podAnnotations, \
+             assignedUser); checks: [{name: ImagePullable, policy: Skip}] does without the pods that pull images"
+        }
         Reason::EffectRefused => "see to it that it is allowed",
         Reason::MetaDbLocked | Reason::TargetClaimed => "wait for the other upgrade",
         _ => "fix what the message names",

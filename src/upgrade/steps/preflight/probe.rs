@@ -42,6 +42,7 @@ pub(crate) fn check_probe(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found>
             (CheckId::Privileges, &metadb),
             (CheckId::RestoreMethod, &metadb),
             (CheckId::Objects, &metadb),
+            (CheckId::FirstRows, &metadb),
             (CheckId::ServerSettings, &metadb),
             (CheckId::QueryTimeout, "ob_query_timeout"),
         ]
@@ -72,6 +73,8 @@ fn read_report(cx: &Context<'_>, probe: &ProbeReport) -> Vec<Found> {
         );
         found.push(Found::new(CheckId::Objects, object, verdict));
     }
+    let verdict = judge_first_rows(&probe.first_rows);
+    found.push(Found::new(CheckId::FirstRows, &metadb, verdict));
     found.extend(
         probe
             .unsuited_settings
@@ -110,6 +113,23 @@ fn read_report(cx: &Context<'_>, probe: &ProbeReport) -> Vec<Found> {
         ));
     }
     found
+}
+
+/// What the trial of dump and load with the first rows says.
+fn judge_first_rows(trial: &Trial) -> Verdict {
+    match trial {
+        Trial::Works => Verdict::passed(
+            "the first rows of every table were dumped, read, loaded beside and compared",
+        ),
+        Trial::NotTried(why) => Verdict::warning(
+            format!("dump and load were not tried with the first rows: {why}"),
+            "the backup itself is still proven after OMS was stopped, before the new version starts",
+        ),
+        Trial::Failed(why) | Trial::Unsupported(why) => Verdict::failed(
+            format!("the first rows of the tables do not come through dump and load: {why}"),
+            "do what the message says; OMS runs on, and nothing of it was changed",
+        ),
+    }
 }
 
 /// What somebody's webhook put beside the agent. It holds no Job up, but it has to be up before the agent has a network
@@ -152,6 +172,13 @@ fn check_claim(claim: &str, probe: &ProbeReport) -> Vec<Found> {
                 format_bytes(wanted)
             ),
             "enlarge the claim, or name another one in spec.backup.claimName",
+        );
+        found.push(Found::new(CheckId::ClaimSpace, claim, verdict));
+    }
+    if probe.claim == Trial::Works && probe.estimated_bytes == 0 {
+        let verdict = Verdict::warning(
+            format!("{free} free; the server does not tell how large the databases are"),
+            "see that the claim has room for 1.3 times the databases: OceanBase tells nothing before its first major compaction",
         );
         found.push(Found::new(CheckId::ClaimSpace, claim, verdict));
     }
@@ -253,6 +280,7 @@ mod tests {
             claim: Trial::Works,
             privileges: vec![],
             rename_across_databases: Trial::Works,
+            first_rows: Trial::Works,
             ob_query_timeout_micros: None,
             may_set_ob_query_timeout: None,
             estimated_bytes,
@@ -335,7 +363,12 @@ mod tests {
             told(0),
             "10 GiB free; the server does not tell how large the databases are"
         );
-        let short = |bytes| !find_all(&report(bytes), CheckId::ClaimSpace).is_empty();
-        assert!(short(8 << 30) && !short(7 << 30) && !short(0));
+        let space = |bytes| {
+            let found = find_all(&report(bytes), CheckId::ClaimSpace);
+            found.first().map(|found| found.verdict.kind)
+        };
+        assert_eq!(space(8 << 30), Some(Kind::Failed));
+        assert_eq!(space(7 << 30), None);
+        assert_eq!(space(0), Some(Kind::Warning));
     }
 }

@@ -1,0 +1,105 @@
+//! Preflight warnings: what HA is set not to do. Pure.
+//!
+//! Once HA is on again it starts what the upgrade has stopped, as far as its settings let it (OMS documents, high
+//! availability): `enableStore`, `enableConnector` and `enableJdbcWriter` say what, `subtopicStoreNumberThreshold` how
+//! many Stores of a subtopic there may be before a new one is made no more. Whoever set them meant it; who forgot it
+//! waits for components that nobody starts.
+use crate::api::HaGoal;
+use crate::oms::ha::{HaConfig, HaSetting};
+use crate::oms::metadb::HaRow;
+use crate::upgrade::context::Context;
+use crate::upgrade::steps::preflight::check::CheckId;
+use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
+
+/// What HA will leave alone, while it is to be on after the upgrade.
+pub(crate) fn check_ha_settings(cx: &Context<'_>) -> Vec<Found> {
+    // What cannot be parsed is told by HaReadable.
+    let parsed = match cx.observed.metadb.ha.known() {
+        Some(HaRow::Text(text)) => HaConfig::parse(text).ok(),
+        _ => None,
+    };
+    let Some(row) = parsed.map(|config| config.read_setting()) else {
+        return Vec::new();
+    };
+    if cx.spec.ha.goal == HaGoal::Restore && !row.enable {
+        return Vec::new();
+    }
+    list_gaps(&row)
+        .into_iter()
+        .map(|(key, evidence)| {
+            let way_out = "set it in the console before the upgrade (ha.config), or start these components by hand after it; while HA does not, \
+                           the upgrade ends as Succeeded with what it has not seen running";
+            Found::new(CheckId::HaSettings, key, Verdict::warning(evidence, way_out))
+        })
+        .collect()
+}
+
+fn list_gaps(row: &HaSetting) -> Vec<(&'static str, String)> {
+    let switches = [
+        (
+            "enableStore",
+            row.enable_store,
+            "makes no new Stores, without which no project advances",
+        ),
+        (
+            "enableConnector",
+            row.enable_connector,
+            "does not start Connectors",
+        ),
+        (
+            "enableJdbcWriter",
+            row.enable_jdbc_writer,
+            "does not start JDBCWriters",
+        ),
+    ];
+    let mut gaps: Vec<_> = switches
+        .into_iter()
+        .filter(|(_, value, _)| *value == Some(false))
+        .map(|(key, _, what)| (key, format!("{key} is false in ha.config: HA {what}")))
+        .collect();
+    // A subtopic has one Store now, which the upgrade stops; HA makes another one beside it.
+    if let Some(most) = row
+        .subtopic_store_number_threshold
+        .filter(|most| *most <= 1)
+    {
+        gaps.push((
+            "subtopicStoreNumberThreshold",
+            format!("subtopicStoreNumberThreshold is {most} in ha.config: HA makes no Store beside the one that the upgrade stops"),
+        ));
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> Vec<&'static str> {
+        let setting = HaConfig::parse(text).unwrap().read_setting();
+        list_gaps(&setting)
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_is_set_to_be_left_alone_is_told() {
+        assert_eq!(keys("{}"), Vec::<&str>::new());
+        assert_eq!(
+            keys(
+                r#"{"enable": true, "enableStore": true, "enableConnector": true, "subtopicStoreNumberThreshold": 5}"#
+            ),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            keys(
+                r#"{"enableStore": false, "enableJdbcWriter": false, "enableConnector": null, "subtopicStoreNumberThreshold": 1}"#
+            ),
+            [
+                "enableStore",
+                "enableJdbcWriter",
+                "subtopicStoreNumberThreshold"
+            ]
+        );
+    }
+}
