@@ -54,14 +54,18 @@ fn sample_of_older_statuses() {
         "older statuses",
         starts,
         Limits {
-            worlds: Some(1500),
+            worlds: Some(600),
             every_fault: false,
         },
     );
-    let settled = |end: &&String| end.contains("Succeeded") || end.contains("RolledBack");
-    assert!(
-        !findings.complete || findings.ends.keys().any(|end| settled(&end)),
-        "{:?}",
-        findings.ends
-    );
+    // What began is never aborted, and nothing ends half way: settled as the record says, or a person is asked.
+    let other: Vec<&String> = findings
+        .ends
+        .keys()
+        .filter(|end| {
+            let settled = end.starts_with("Succeeded") || end.starts_with("RolledBack");
+            !settled && !end.contains("StatusOlder")
+        })
+        .collect();
+    assert!(other.is_empty(), "{other:?}");
 }
