@@ -168,7 +168,7 @@ mod tests {
 
     fn stopped() -> RecordFact {
         RecordFact::Stopped {
-            fingerprint: SchemaFingerprint::try_from("ab".repeat(32)).unwrap(),
+            fingerprint: SchemaFingerprint::try_from("ab".repeat(8)).unwrap(),
         }
     }
 
