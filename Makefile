@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-agent bench-control fmt lint generate images
+.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-agent bench-control fmt lint generate site images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,8 +47,11 @@ fmt: ## Format the sources
 lint: ## Clippy, the chart, licences
 	scripts/run-stages --only format,clippy,chart,deny
 
-generate: ## Write the definition, its copy in the chart, and install.yaml
+generate: ## Write the definition, its copy in the chart, install.yaml, the table of values, the pictures
 	scripts/generate.sh
+
+site: ## The site of the documents, in .cache/site/html
+	scripts/site.py
 
 images: ## Build the images of operator and tools
 	scripts/build-images.sh

@@ -4,6 +4,8 @@
 #   crds/omsupgrades.oms.oceanbase.com.yaml                     from the Rust types (`oms-operator crd`)
 #   charts/oms-operator/files/omsupgrades.oms.oceanbase.com.yaml  the chart's copy of it
 #   deploy/install.yaml                                         rendered from the chart
+#   charts/oms-operator/README.md, values.schema.json           what values.yaml says of each value (scripts/chart_values.py)
+#   docs/images                                                 the pictures of the documents (scripts/pictures.py)
 #
 #   scripts/generate.sh            writes
 #   scripts/generate.sh --check    writes nothing; fails and shows the difference when a file is not up to date
@@ -37,7 +39,8 @@ cp "$fresh/crds/$crd" "$fresh/chart/files/$crd"
   cat <<'YAML'
 # Rendered from charts/oms-operator by scripts/generate.sh, for those who do without Helm. Serves the namespace `oms`,
 # which must exist. The operator lives in a namespace of its own, so that who may start pods in `oms` cannot use its
-# account. For other namespaces or images render the chart with other values.
+# account. For other namespaces or images render the chart with other values. The images are in no registry: build them, push
+# them to yours, and write its name in the place of registry.example.com (docs/install.md).
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -45,7 +48,8 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 YAML
-  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --set 'watchNamespaces={oms}' |
+  "$helm" template oms-operator "$fresh/chart" --namespace oms-operator --skip-tests --set 'watchNamespaces={oms}' \
+    --set image.repository=registry.example.com/oms-operator --set toolsImage.repository=registry.example.com/oms-operator-tools |
     sed -e '/^ *helm.sh\/chart: /d' -e '/^ *app.kubernetes.io\/managed-by: Helm$/d'
 } >"$fresh/deploy/install.yaml"
 
@@ -62,6 +66,9 @@ for file in "crds/$crd" "charts/oms-operator/files/$crd" deploy/install.yaml; do
     cp "$fresh/$file" "$file"
     echo "wrote $file"
   fi
+done
+for script in scripts/chart_values.py scripts/pictures.py; do
+  "$script" "$@" || status=1
 done
 [ "$status" != 0 ] || [ "${1:-}" != --check ] || echo "generate: everything is up to date"
 exit "$status"

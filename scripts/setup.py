@@ -17,6 +17,7 @@ from dataclasses import dataclass
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, ".cache", "setup")
 CARGO_DENY = "0.20.2"
+MDBOOK = "0.5.4"
 TAIL = 40
 # A fresh machine needs about half of it; a full disk makes everything fail later, each thing with other words.
 DISK_GIB = 15
@@ -51,7 +52,12 @@ STEPS = [
          ("base", "crates"), options=("--demo",)),
     Step("standin", "images of the OMS stand-in", ("tests/standin/standinctl", "build"), ("base",),
          options=("--demo", "--ground")),
-    # Last, and in the debug profile: it is run for two seconds.
+    Step("promtool", "promtool, which judges the alerts", ("tests/chart/setup.sh",), ("packages",), options=("",)),
+    # Last, and in the debug profile: they are run for seconds.
+    Step("mdbook", f"mdBook {MDBOOK}, which makes the site of the documents",
+         ("cargo", "install", "--quiet", "--locked", "--debug", "--root", ".cache/mdbook", "--target-dir", ".cache/mdbook-target",
+          "--version", MDBOOK, "--no-default-features", "--features", "search", "mdbook"),
+         ("packages", "modules"), options=("",)),
     Step("cargo-deny", f"cargo-deny {CARGO_DENY}, which checks licences",
          ("cargo", "install", "--quiet", "--locked", "--debug", "--root", ".cache/cargo-deny", "--target-dir",
           ".cache/cargo-deny-target", "--version", CARGO_DENY, "--no-default-features", "cargo-deny"),
@@ -107,12 +113,16 @@ def run_all(steps):
     return not failed
 
 
-def is_installed_deny():
-    """Whether cargo-deny is there in the right version."""
-    program = os.path.join(ROOT, ".cache", "cargo-deny", "bin", "cargo-deny")
+# What cargo installs, by its step: what it says to --version.
+BUILT = {"cargo-deny": f"cargo-deny {CARGO_DENY}", "mdbook": f"mdbook v{MDBOOK}"}
+
+
+def is_built(name):
+    """Whether a program that cargo installs is there in the right version."""
+    program = os.path.join(ROOT, ".cache", name, "bin", name)
     if not os.path.exists(program):
         return False
-    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip() == f"cargo-deny {CARGO_DENY}"
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip() == BUILT[name]
 
 
 def main():
@@ -126,8 +136,7 @@ def main():
     if free < DISK_GIB and not os.path.exists(os.path.join(ROOT, ".cache", "bin", "testcluster")):
         sys.exit(f"setup: only {free:.1f} GiB are free on the disk of {ROOT}; {DISK_GIB} are needed. Make room and run it again")
     steps = [step for step in STEPS if option in step.options]
-    if is_installed_deny():
-        steps = [step for step in steps if step.name != "cargo-deny"]
+    steps = [step for step in steps if step.name not in BUILT or not is_built(step.name)]
     if not run_all(steps):
         sys.exit(1)
     print("setup: ready")

@@ -68,8 +68,8 @@ STAGES = [
     Stage("deny", "licences, banned packages, sources", 5,
           ".cache/cargo-deny/bin/cargo-deny --locked check bans licenses sources"),
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
-    Stage("chart", "lint, schema, rendering, pod security, roles, samples, documents; the demo's view", 5,
-          "tests/chart/run && tests/demo/check"),
+    Stage("chart", "lint, schema, rendering, pod security, roles, samples, alerts; documents and their site; the demo's view", 10,
+          "tests/chart/run && tests/docs/run && tests/demo/check", budget=90),
     # With everything compiled before the crate's lane is the shorter one, on a fresh machine the other.
     Stage("cluster", "the test cluster; who may approve and operate; what kubectl shows", 40,
           "tests/cluster/test.sh && tests/kubectl/run", lane="any", budget=300),

@@ -70,4 +70,4 @@ pub mod upgrade;
 pub use agent::{Command, run_command};
 pub use api::build_crd;
 pub use oms::assumptions::write_assumptions;
-pub use runtime::{RunOptions, run_operator};
+pub use runtime::{CheckOptions, RunOptions, check_installation, run_operator};

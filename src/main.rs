@@ -1,7 +1,10 @@
 //! Parses arguments and dispatches.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
-use oms_operator::{Command, RunOptions, build_crd, run_command, run_operator, write_assumptions};
+use oms_operator::{
+    CheckOptions, Command, RunOptions, build_crd, check_installation, run_command, run_operator,
+    write_assumptions,
+};
 use std::process::ExitCode;
 
 /// Kubernetes operator that upgrades OceanBase Migration Service from one `OmsUpgrade` object.
@@ -15,6 +18,8 @@ enum Cli {
     /// Work inside a Job: back up, verify, compare and restore the MetaDB.
     #[command(subcommand)]
     Agent(Command),
+    /// Look whether an installation works: rights, definition, watch, Lease. Changes nothing.
+    Check(CheckOptions),
     /// Print the custom resource definition.
     Crd,
     /// Print what is taken to be true of OMS without a document that says it.
@@ -28,6 +33,7 @@ fn main() -> ExitCode {
             end_at_any_panic();
             run_command(&command)
         }
+        Cli::Check(options) => check_installation(&options),
         Cli::Assumptions => {
             print!("{}", write_assumptions());
             ExitCode::SUCCESS

@@ -34,6 +34,7 @@ pub struct Metrics {
     passes: Family<Labels, Counter>,
     pass_seconds: Histogram,
     leading: Gauge,
+    lacking_fields: Family<Labels, Gauge>,
     sources: Mutex<Vec<Source>>,
 }
 
@@ -52,6 +53,7 @@ impl Metrics {
             0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
         ]);
         let leading = Gauge::default();
+        let lacking_fields = Family::<Labels, Gauge>::default();
         registry.register(
             "passes",
             "Passes over an OmsUpgrade, by outcome",
@@ -67,6 +69,11 @@ impl Metrics {
             "1 while this process holds the lease",
             leading.clone(),
         );
+        registry.register(
+            "definition_lacking_fields",
+            "Fields of this operator that the definition of OmsUpgrade in the cluster does not have, by part; absent where nobody may look",
+            lacking_fields.clone(),
+        );
         // Alerts wait for an increase, and a series that comes with its first pass has none.
         for outcome in ["panic", "unreadable", "status_cut"] {
             drop(passes.get_or_create(&label_outcome(outcome)));
@@ -76,6 +83,7 @@ impl Metrics {
             passes,
             pass_seconds,
             leading,
+            lacking_fields,
             sources: Mutex::default(),
         }
     }
@@ -98,6 +106,20 @@ impl Metrics {
     /// Says whether this process holds the lease.
     pub fn set_leading(&self, leading: bool) {
         self.leading.set(i64::from(leading));
+    }
+
+    /// Says how many fields the definition lacks.
+    pub fn set_lacking_fields(&self, status: usize, spec: usize) {
+        for (part, count) in [("status", status), ("spec", spec)] {
+            let labels = vec![("part", part.to_owned())];
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.lacking_fields.get_or_create(&labels).set(count);
+        }
+    }
+
+    /// Nobody can say it any more.
+    pub fn forget_lacking_fields(&self) {
+        self.lacking_fields.clear();
     }
 
     /// The text of a scrape.

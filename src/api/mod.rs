@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 mod checks;
 mod conditions;
+mod definition;
 mod duration;
 mod freeze;
 mod reason;
@@ -18,13 +19,14 @@ pub use checks::{Check, CheckName, CheckOutcome, CheckPolicy, CheckResult};
 pub use conditions::{
     ConditionStatus, condition_is_true, condition_types, find_condition, set_condition,
 };
+pub use definition::{DEFINITION_NAME, is_memory, list_lacking_fields};
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
     AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, HaApi, HaDriver, HaGoal,
-    HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec, PullBackMethod,
-    RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode, Verification, Weekday,
-    Window,
+    HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec,
+    PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode,
+    Verification, Weekday, Window,
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,

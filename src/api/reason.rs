@@ -92,6 +92,8 @@ pub enum Reason {
     ContainerWaiting,
     /// The new image cannot be pulled; its container never ran.
     ImageNotPulled,
+    /// The image of before the upgrade cannot be had on a node any more, so a rollback stops nothing.
+    OldImageNotPulled,
     /// The container of the new version restarted again and again.
     CrashLoop,
     /// The old image's tag was moved: under the same name another image runs now.
@@ -207,8 +209,8 @@ name_variants!(
     TargetPaused, PauseSeen, TargetUnseen, PodsUnseen, TargetVanished, TargetReplaced,
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
-    ContainerWaiting, ImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen, StatusOlder, StatusRebuilt,
-    RecordBehind,
+    ContainerWaiting, ImageNotPulled, OldImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen,
+    StatusOlder, StatusRebuilt, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,

@@ -7,8 +7,8 @@
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, ConsoleScheme, Gate, HaDriver, HaGoal,
-    HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind, TlsMode, Verification,
-    Weekday,
+    HeartbeatSequence, HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind,
+    TlsMode, Verification, Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
@@ -132,6 +132,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<BackupRetention>(),
         read_meanings::<Verification>(),
         read_meanings::<RollbackPolicy>(),
+        read_meanings::<HeartbeatSequence>(),
         read_meanings::<ConsoleScheme>(),
         read_meanings::<HaDriver>(),
         read_meanings::<HaGoal>(),

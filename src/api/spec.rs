@@ -340,6 +340,20 @@ pub struct Backup {
     /// How the backup is proven before the new version is started.
     #[serde(default)]
     pub verification: Verification,
+    /// What becomes of table `heatbeat_sequence` (the name is spelt so) once OMS is stopped, before the dump.
+    #[serde(default)]
+    pub heartbeat_sequence: HeartbeatSequence,
+}
+
+/// What becomes of the table from which heart beats take their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HeartbeatSequence {
+    /// It is dumped as it is.
+    #[default]
+    Keep,
+    /// All rows but the newest are deleted, as the upgrade guide lets one do (single node, step 2). It shortens the
+    /// dump and nothing else; the rows do not come back by a rollback.
+    Trim,
 }
 
 /// How the backup is proven.

@@ -12,6 +12,7 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "each name says what is called")]
 pub enum CallSite {
     GetUpgrade,
+    TryStatus,
     ReplaceStatus,
     PatchFinalizer,
     CreateEvent,
@@ -76,7 +77,7 @@ pub enum CallSite {
 
 name_variants!(
     CallSite:
-    GetUpgrade, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
+    GetUpgrade, TryStatus, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
     PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim,
     GetJob, CreateJob, ListJobPods, ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret,
     GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
@@ -105,6 +106,8 @@ impl CallSite {
         use Access::{Read, Write};
         match self {
             Self::GetUpgrade => (Read, 10),
+            // A dry run: nothing is stored.
+            Self::TryStatus => (Read, 10),
             Self::ReplaceStatus => (Write, 10),
             Self::PatchFinalizer => (Write, 10),
             Self::CreateEvent => (Write, 10),
@@ -288,6 +291,11 @@ impl CallError {
     pub fn is_conflict(&self) -> bool {
         self.kube_status()
             .is_some_and(|status| status.is_conflict())
+    }
+
+    /// The request is none that the API server, or a webhook, takes.
+    pub fn is_bad_request(&self) -> bool {
+        self.kube_status().is_some_and(|status| status.code == 400)
     }
 
     /// An object of that name is there already.

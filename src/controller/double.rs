@@ -9,6 +9,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What the server holds and what was asked.
@@ -19,6 +20,8 @@ pub(super) struct Server {
     pub events: Mutex<Vec<Value>>,
     /// Pointers to fields that its definition does not have.
     pub unknown: Mutex<Vec<&'static str>>,
+    /// A webhook that takes no dry run.
+    pub takes_no_try: AtomicBool,
 }
 
 impl Server {
@@ -48,6 +51,10 @@ impl Server {
             ("GET", [.., "omsupgrades", name]) if upgrades.contains_key(*name) => {
                 (200, upgrades[*name].clone())
             }
+            ("PUT", [.., "status"]) if is_tried && self.takes_no_try.load(Ordering::Relaxed) => (
+                400,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "BadRequest", "message": "admission webhook does not support dry run", "code": 400}),
+            ),
             ("PUT", [.., "omsupgrades", name, "status"]) => {
                 let stored = upgrades.get_mut(*name).unwrap();
                 let mut next = stored.clone();
@@ -107,6 +114,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
             reporter: "test".into(),
         }),
         claims: Arc::default(),
+        definition: Arc::default(),
         client,
     }
 }

@@ -7,10 +7,12 @@ mod accounts;
 mod cached;
 mod calls;
 mod claims;
+mod definition;
 #[cfg(test)]
 mod double;
 mod exec;
 mod faults;
+mod fitting;
 mod lanes;
 mod observe;
 mod pacing;
@@ -25,6 +27,7 @@ mod watch;
 pub use calls::CallSite;
 #[cfg(feature = "testing")]
 pub use claims::{Claim, Claims};
+pub use definition::Definition;
 pub use exec::KubeExec;
 pub use ports::{AlwaysPermitted, Ports, Settings, SystemClock, WritePermit};
 #[cfg(feature = "testing")]

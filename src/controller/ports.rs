@@ -2,6 +2,7 @@
 //! writes, and ends in time. Tests put doubles here.
 use super::calls::{Access, CallError, CallSite};
 use super::claims::Claims;
+use super::definition::Definition;
 use crate::objects::jobs::PodSettings;
 use crate::oms::container::ExecAnswer;
 use crate::oms::metadb::MetaDbOpener;
@@ -96,6 +97,8 @@ pub struct Ports {
     pub settings: Arc<Settings>,
     /// What other upgrades lay claim to, as far as the watch has told.
     pub claims: Arc<Claims>,
+    /// What the definition in the cluster lacks, as far as it was seen.
+    pub definition: Arc<Definition>,
 }
 
 impl Ports {

@@ -1,5 +1,6 @@
 //! One reconcile: read, observe, decide, then record or perform. Takes no state and leaves none.
 use super::calls::{CallError, CallSite};
+use super::fitting::require_fitting;
 use super::observe::observe;
 use super::perform::perform;
 use super::ports::Ports;
@@ -59,6 +60,7 @@ async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Outcome, CallErr
         return Ok(outcome);
     }
     let subject = Subject::read(&upgrade)?;
+    require_fitting(ports, &subject).await?;
     let span = describe_reconcile(&subject);
     decide_and_act(ports, &subject).instrument(span).await
 }

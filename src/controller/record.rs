@@ -1,25 +1,27 @@
-//! Writes the status, then tells people: one event per note. What was stored is held against what was written.
+//! Writes the status, then tells people: one event per note. What is stored is held against what was written, before
+//! where it can be tried, and after.
 use super::calls::{CallError, CallSite};
 use super::ports::Ports;
 use super::subject::Subject;
-use crate::api::{OmsUpgrade, OmsUpgradeStatus};
+use crate::api::{OmsUpgrade, OmsUpgradeStatus, read_upgrade};
 use crate::objects::event::Note;
 use crate::objects::event::build_event;
 use crate::objects::labels::Owner;
-use crate::upgrade::{describe_cut, list_cut_fields, says_cut};
+use crate::upgrade::{brings_new_fields, describe_cut, list_cut_fields, says_cut};
 use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use serde::Deserialize;
 
-/// How often a status that was cut is taken back when somebody else is faster.
-const TRIES_TO_TAKE_BACK: u32 = 3;
+/// How often it is told that a status was cut when somebody else is faster.
+const TRIES_TO_TELL: u32 = 3;
 
 /// Replaces the status that was read, and comes back with the object as it is stored then. `None` is a conflict:
 /// somebody was faster, and the next reconcile sees.
 ///
 /// # Errors
-/// [`CallError::StatusCut`] where less was stored than was written. Then the object is as it was before, and says so;
-/// from then on it is first tried, without storing anything, whether the status can be stored whole.
+/// [`CallError::StatusCut`] where less would be stored than is written. Then the object is as it was before, and says
+/// so.
 pub(super) async fn record(
     ports: &Ports,
     subject: &Subject<'_>,
@@ -27,17 +29,15 @@ pub(super) async fn record(
     notes: &[Note],
 ) -> Result<Option<OmsUpgrade>, CallError> {
     let owner = subject.owner;
-    if says_cut(subject.status) {
-        let Some(tried) = replace(ports, owner, subject.upgrade, &status, Mode::Try).await? else {
-            return Ok(None);
-        };
-        require_whole(&status, &tried)?;
+    let read = open(subject.upgrade)?;
+    if !try_first(ports, subject, &read, &status).await? {
+        return Ok(None);
     }
-    let Some(written) = replace(ports, owner, subject.upgrade, &status, Mode::Store).await? else {
+    let Some(written) = replace(ports, owner, &read, &status, Mode::Store).await? else {
         return Ok(None);
     };
     if let Err(error) = require_whole(&status, &written) {
-        take_back(ports, subject, written, &error).await;
+        tell_cut(ports, subject, written, &error).await;
         return Err(error);
     }
     let version = written.resource_version().unwrap_or_default();
@@ -45,11 +45,55 @@ pub(super) async fn record(
         tracing::info!(reason = note.reason, message = note.message, "transition");
         publish(ports, owner, &version, note).await;
     }
-    Ok(Some(written))
+    let written = serde_json::to_value(written).map_err(|error| error.to_string());
+    written
+        .and_then(read_upgrade)
+        .map(Some)
+        .map_err(|error| CallError::Bug(format!("what was written cannot be read ({error})")))
 }
 
-fn require_whole(written: &OmsUpgradeStatus, stored: &OmsUpgrade) -> Result<(), CallError> {
-    let fields = list_cut_fields(written, stored.status.as_ref());
+/// An object as plain JSON: what is stored of it may not read as one of ours.
+fn open(upgrade: &OmsUpgrade) -> Result<DynamicObject, CallError> {
+    let opened = serde_json::to_value(upgrade).and_then(serde_json::from_value);
+    opened.map_err(|error| CallError::Bug(format!("an object cannot be written ({error})")))
+}
+
+/// Tries, without storing anything, whether a status with a field that is not there yet can be stored whole: of a
+/// memory with holes that was stored nobody would know when the operator dies, or the answer is lost, before it is
+/// taken back. `false`: somebody was faster.
+async fn try_first(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    read: &DynamicObject,
+    status: &OmsUpgradeStatus,
+) -> Result<bool, CallError> {
+    let told = says_cut(subject.status);
+    if !told && !brings_new_fields(subject.status, status) {
+        return Ok(true);
+    }
+    let tried = match replace(ports, subject.owner, read, status, Mode::Try).await {
+        // 400: a webhook that takes no dry run. Then the answer to the write itself has to do, but for what was cut
+        // before.
+        Err(error) if error.is_bad_request() && !told => {
+            tracing::debug!(%error, "whether the status can be stored whole cannot be tried");
+            return Ok(true);
+        }
+        tried => tried?,
+    };
+    let Some(tried) = tried else {
+        return Ok(false);
+    };
+    match require_whole(status, &tried) {
+        Err(error) if !told => {
+            tell_cut(ports, subject, read.clone(), &error).await;
+            Err(error)
+        }
+        whole => whole.map(|()| true),
+    }
+}
+
+fn require_whole(written: &OmsUpgradeStatus, stored: &DynamicObject) -> Result<(), CallError> {
+    let fields = list_cut_fields(written, stored.data.get("status"));
     if fields.is_empty() {
         Ok(())
     } else {
@@ -64,27 +108,37 @@ enum Mode {
     Try,
 }
 
+fn reach(ports: &Ports, owner: Owner<'_>) -> Api<DynamicObject> {
+    let resource = ApiResource::erase::<OmsUpgrade>(&());
+    Api::namespaced_with(ports.client.clone(), owner.namespace, &resource)
+}
+
 /// `None`: somebody was faster.
 async fn replace(
     ports: &Ports,
     owner: Owner<'_>,
-    upgrade: &OmsUpgrade,
+    stored: &DynamicObject,
     status: &OmsUpgradeStatus,
     mode: Mode,
-) -> Result<Option<OmsUpgrade>, CallError> {
-    let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), owner.namespace);
-    let mut next = upgrade.clone();
+) -> Result<Option<DynamicObject>, CallError> {
+    let mut next = stored.clone();
     next.metadata.managed_fields = None;
-    next.status = Some(status.clone());
+    let status = serde_json::to_value(status)
+        .map_err(|error| CallError::Bug(format!("a status cannot be written ({error})")))?;
+    if let Some(data) = next.data.as_object_mut() {
+        data.insert("status".into(), status);
+    }
+    let (site, dry_run) = match mode {
+        Mode::Store => (CallSite::ReplaceStatus, false),
+        Mode::Try => (CallSite::TryStatus, true),
+    };
     let params = PostParams {
-        dry_run: mode == Mode::Try,
+        dry_run,
         ..PostParams::default()
     };
+    let api = reach(ports, owner);
     match ports
-        .kube(
-            CallSite::ReplaceStatus,
-            api.replace_status(owner.name, &params, &next),
-        )
+        .kube(site, api.replace_status(owner.name, &params, &next))
         .await
     {
         Ok(written) => Ok(Some(written)),
@@ -96,33 +150,56 @@ async fn replace(
     }
 }
 
-/// Puts the status of before in the place of one that was cut, with what people have to know.
-async fn take_back(ports: &Ports, subject: &Subject<'_>, mut cut: OmsUpgrade, error: &CallError) {
+/// Puts the status of before, with what people have to know, in the place of what is stored: the same, or one that
+/// was cut.
+async fn tell_cut(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    mut stored: DynamicObject,
+    error: &CallError,
+) {
     let CallError::StatusCut { fields } = error else {
         return;
     };
     let owner = subject.owner;
     let generation = subject.upgrade.metadata.generation.unwrap_or_default();
-    let (told, note) = describe_cut(subject.status, generation, fields, &ports.now());
-    let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), owner.namespace);
-    for _ in 0..TRIES_TO_TAKE_BACK {
-        match replace(ports, owner, &cut, &told, Mode::Store).await {
-            Ok(Some(stored)) => {
-                let version = stored.resource_version().unwrap_or_default();
+    let (mut told, note) = describe_cut(subject.status, generation, fields, &ports.now());
+    if told.waiting != subject.status.waiting {
+        // Conditions are in every definition, this is in most: a part of it would be no object of ours any more.
+        let tried = replace(ports, owner, &stored, &told, Mode::Try).await;
+        let whole = matches!(tried, Ok(Some(tried)) if require_whole(&told, &tried).is_ok());
+        if !whole {
+            told.waiting.clone_from(&subject.status.waiting);
+        }
+    }
+    let api = reach(ports, owner);
+    for _ in 0..TRIES_TO_TELL {
+        match replace(ports, owner, &stored, &told, Mode::Store).await {
+            Ok(Some(written)) => {
+                let version = written.resource_version().unwrap_or_default();
                 publish(ports, owner, &version, &note).await;
                 return;
             }
             Ok(None) => match ports.kube(CallSite::GetUpgrade, api.get(owner.name)).await {
-                Ok(now) if now.metadata.uid.as_deref() == Some(owner.uid) => cut = now,
+                // Our own write, of which the answer was lost.
+                Ok(now) if reads_as(&told, &now) => return,
+                Ok(now) if now.metadata.uid.as_deref() == Some(owner.uid) => stored = now,
                 _ => break,
             },
-            Err(error) => tracing::warn!(%error, "a status that was cut is not taken back yet"),
+            Err(error) => tracing::warn!(%error, "that the status is cut is not told yet"),
         }
     }
     tracing::error!(
         message = note.message,
-        "a status that was cut could not be taken back"
+        "that the status is cut could not be told, and one that was cut not be taken back"
     );
+}
+
+fn reads_as(told: &OmsUpgradeStatus, stored: &DynamicObject) -> bool {
+    let stored = stored.data.get("status");
+    stored.is_some_and(|stored| {
+        OmsUpgradeStatus::deserialize(stored).is_ok_and(|stored| stored == *told)
+    })
 }
 
 /// An event that cannot be written never holds up an upgrade.
@@ -148,6 +225,7 @@ mod tests {
     use crate::controller::reconcile::{Key, Outcome, reconcile};
     use serde_json::{Value, json};
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     fn serve(unknown: &[&'static str]) -> Arc<Server> {
         let server = Server::with(&[json!({
@@ -187,8 +265,8 @@ mod tests {
             };
             assert_eq!(fields, ["status.stepStartedTime"]);
         }
-        // One that was cut, one that took it back; after that it is only tried.
-        assert_eq!((count(&server, "PUT"), count(&server, "TRY")), (2, 4));
+        // One that tells it; all else is only tried.
+        assert_eq!((count(&server, "PUT"), count(&server, "TRY")), (1, 5));
         let status = server.get("up")["status"].clone();
         assert_eq!(status.get("step"), None);
         assert_eq!(find_ready(&server)["reason"], "StatusCut");
@@ -198,6 +276,22 @@ mod tests {
         let reasons: Vec<&Value> = events.iter().map(|event| &event["reason"]).collect();
         assert_eq!(reasons, ["StatusCut"]);
         assert_eq!(events[0]["type"], "Warning");
+    }
+
+    /// What cannot be tried is written, and taken back where it was cut.
+    #[tokio::test]
+    async fn without_dry_runs_a_status_that_is_cut_is_taken_back() {
+        let server = serve(&[]);
+        server.takes_no_try.store(true, Ordering::Relaxed);
+        assert_eq!(work(&server).await.unwrap(), Outcome::Recorded);
+        let server = serve(&["/status/stepStartedTime"]);
+        server.takes_no_try.store(true, Ordering::Relaxed);
+        for _ in 0..3 {
+            assert!(work(&server).await.is_err());
+        }
+        assert_eq!((count(&server, "PUT"), count(&server, "TRY")), (2, 3));
+        assert_eq!(server.get("up")["status"].get("step"), None);
+        assert_eq!(find_ready(&server)["reason"], "StatusCut");
     }
 
     #[tokio::test]

@@ -67,6 +67,8 @@ pub struct Observed {
     pub claim: Fact<ClaimFacts>,
     /// Pre-pull pods, one per target.
     pub prepulls: Vec<PrePullFacts>,
+    /// Pods that pull the image of before the upgrade, one per target whose original is recorded.
+    pub old_pulls: Vec<PrePullFacts>,
     /// The newest recorded attempt of the Job that the present step is about.
     pub job: Fact<JobState>,
     /// Our own Jobs, pods and Secrets that still exist.
@@ -336,7 +338,7 @@ pub enum OwnKind {
     Job,
     /// Pod of a Job.
     Pod,
-    /// Pod that pulls the new image on a node.
+    /// Pod that pulls an image on a node.
     PrePull,
     /// Secret (credentials read from the container).
     Secret,
@@ -400,6 +402,8 @@ pub struct Needs {
     pub claim: bool,
     /// Pre-pull pods.
     pub prepulls: bool,
+    /// Pods that pull the image of before the upgrade: those of this round.
+    pub old_pulls: Option<i32>,
     /// The Job of this role.
     pub job: Option<JobRole>,
     /// Own objects.
@@ -451,6 +455,7 @@ impl Needs {
         let Self {
             claim: _,
             prepulls: _,
+            old_pulls: _,
             job,
             leftovers: _,
             originals: _,

@@ -1,6 +1,8 @@
 //! What a Job's agent is asked. Pure.
 use super::names::backup_directory;
-use crate::api::{JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step, Timeouts, Verification};
+use crate::api::{
+    HeartbeatSequence, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step, Timeouts, Verification,
+};
 use crate::facts::AccountSource;
 use crate::metadb::read_address;
 use crate::objects::labels::Owner;
@@ -84,6 +86,8 @@ pub fn build_request(
             JobRole::DropCopies => list_kept_copies(status),
             _ => vec![],
         },
+        trim_heartbeat_sequence: role == JobRole::Dump
+            && spec.backup.heartbeat_sequence == HeartbeatSequence::Trim,
         probe: ProbeOptions::default(),
         deadline_seconds: Some(deadline.saturating_sub(GRACE).max(deadline / 2)),
     }

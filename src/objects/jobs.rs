@@ -292,6 +292,7 @@ mod tests {
             scratch_restore: Default::default(),
             verify_extent: Default::default(),
             safety_copies: vec![],
+            trim_heartbeat_sequence: false,
             probe: ProbeOptions::default(),
             deadline_seconds: None,
         };

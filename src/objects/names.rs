@@ -47,6 +47,13 @@ pub fn prepull_name(uid: &str, target: &str, image: &str) -> String {
     format!("oms-{}-prepull-{}", shorten_uid(uid), shorten(&what, 10))
 }
 
+/// Name of the pod that pulls the image of before the upgrade on a target's node: another round is another pod, so that
+/// what was there before proves nothing.
+pub fn old_pull_name(uid: &str, target: &str, image: &str, round: i32) -> String {
+    let what = format!("{target} {image} {round}");
+    format!("oms-{}-prepull-{}", shorten_uid(uid), shorten(&what, 10))
+}
+
 /// Name of the Secret with the account that was read from a container.
 pub fn credentials_name(uid: &str) -> String {
     format!("oms-{}-credentials", shorten_uid(uid))

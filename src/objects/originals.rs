@@ -34,6 +34,19 @@ impl OriginalTexts {
     }
 }
 
+impl OriginalTexts {
+    /// `imagePullPolicy` of the OMS container, which the API server writes into each template. `None` where it cannot
+    /// be read.
+    pub(crate) fn read_pull_policy(&self, container: &str) -> Option<String> {
+        let template: Value = serde_json::from_str(&self.template).ok()?;
+        let containers = template.pointer("/spec/containers")?.as_array()?;
+        let own = containers
+            .iter()
+            .find(|one| one.get("name").and_then(Value::as_str) == Some(container))?;
+        own.get("imagePullPolicy")?.as_str().map(str::to_owned)
+    }
+}
+
 /// Whether an entry of `managedFields` speaks of the status.
 pub(crate) fn is_status_entry(entry: &Value) -> bool {
     entry.get("subresource").and_then(Value::as_str) == Some("status")

@@ -1,4 +1,5 @@
-//! The pod that pulls the new image on a target's node before anything is touched. Pure.
+//! The pod that pulls an image on a target's node before anything is touched: the new one before the upgrade, the one
+//! of before it ahead of a rollback. Pure.
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
 use super::jobs::{PodSettings, build_security_context};
@@ -35,16 +36,35 @@ pub struct PrePullSite {
     pub service_account: Option<String>,
 }
 
+/// What is pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// Name of the pod.
+    pub name: String,
+    pub image: String,
+    /// When the kubelet asks the registry, in the words of `imagePullPolicy`.
+    pub policy: String,
+}
+
+impl Pull {
+    /// The new image: it need not be asked for where the node has it.
+    pub fn of_new(owner: Owner<'_>, target: &str, image: &str) -> Self {
+        Self {
+            name: prepull_name(owner.uid, target, image),
+            image: image.into(),
+            policy: "IfNotPresent".into(),
+        }
+    }
+}
+
 /// Runs on the node of a target, and ends at once.
 pub fn build_prepull_pod(
     owner: Owner<'_>,
-    target: &str,
-    image: &str,
+    pull: &Pull,
     site: &PrePullSite,
     settings: &PodSettings,
 ) -> Pod {
-    let name = prepull_name(owner.uid, target, image);
-    let mut metadata = build_metadata(owner, name, PREPULL_ROLE, None);
+    let mut metadata = build_metadata(owner, pull.name.clone(), PREPULL_ROLE, None);
     settings.add_marks(&mut metadata);
     Pod {
         metadata,
@@ -52,8 +72,8 @@ pub fn build_prepull_pod(
             node_name: Some(site.node.clone()),
             containers: vec![Container {
                 name: PULL_CONTAINER.into(),
-                image: Some(image.into()),
-                image_pull_policy: Some("IfNotPresent".into()),
+                image: Some(pull.image.clone()),
+                image_pull_policy: Some(pull.policy.clone()),
                 command: Some(vec!["/bin/true".into()]),
                 // Where the installation names none, a LimitRange puts in both, and any number of ours may offend it.
                 resources: settings.resources.clone(),
@@ -104,7 +124,8 @@ mod tests {
         }))
         .unwrap();
         let site = read_site(&source).unwrap();
-        let pod = build_prepull_pod(owner, "oms", "oms:4", &site, &PodSettings::default());
+        let pull = Pull::of_new(owner, "oms", "oms:4");
+        let pod = build_prepull_pod(owner, &pull, &site, &PodSettings::default());
         assert_eq!(
             serde_json::to_value(&pod).unwrap(),
             json!({

@@ -83,7 +83,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         statement: "The console keeps ha.config in memory and may write it back: it is stopped for a write and restarted after it",
         source: "system parameters are changed in the console only",
         looked_at: "The row is read back after each write, and looked at until the step is through",
-        otherwise: "HaContended names who changed it; the driver Manual or OmsApi leaves the writing to the console",
+        otherwise: "The step says that the row changed (HaChanged); the driver Manual or OmsApi leaves the writing to the console",
     },
     Assumption {
         name: "HaRow",

@@ -59,6 +59,9 @@ pub struct Request {
     /// upgrade.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub safety_copies: Vec<String>,
+    /// Whether `dump` deletes all rows but the newest of `heatbeat_sequence` first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trim_heartbeat_sequence: bool,
     /// What `probe` tries.
     #[serde(default)]
     pub probe: ProbeOptions,

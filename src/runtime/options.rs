@@ -49,7 +49,8 @@ pub enum ListenOption {
     At(SocketAddr),
 }
 
-fn parse_lease(text: &str) -> Result<LeaseOption, String> {
+/// `none`, `NAMESPACE/NAME` or `NAME`.
+pub(super) fn parse_lease(text: &str) -> Result<LeaseOption, String> {
     if text == "none" {
         return Ok(LeaseOption::None);
     }

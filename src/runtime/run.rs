@@ -1,4 +1,5 @@
 //! Starts everything and ends it in order.
+use super::definition::Watcher;
 use super::lease::Elector;
 use super::options::{LeaseOption, ListenOption, RunOptions};
 use super::server::{Health, serve};
@@ -72,6 +73,10 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         serve(address, health.clone(), metrics.clone()).await?;
     }
     await_resource(&client, &namespaces).await;
+    let definition = health.definition.clone();
+    let mut watcher = Watcher::new(client.clone(), definition.clone(), metrics.clone());
+    watcher.look().await;
+    tokio::spawn(watcher.watch());
     health.ready.store(true, Ordering::Relaxed);
     let identity = find_identity();
     let elector = match &options.lease {
@@ -96,6 +101,7 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(SystemClock),
         permit,
         claims: Arc::default(),
+        definition,
         settings: Arc::new(Settings {
             tools_image: options.tools_image,
             pods,

@@ -1,4 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP.
+use super::definition::WAY_OUT;
+use crate::controller::Definition;
 use crate::metrics::Metrics;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -20,6 +22,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(5);
 pub struct Health {
     /// Set once the API server answers and the resource exists.
     pub ready: AtomicBool,
+    /// What the definition in the cluster lacks. Not ready while it lacks anything: in a rollout the former version,
+    /// which it fits, stays at work.
+    pub definition: Arc<Definition>,
 }
 
 /// Serves until the process ends.
@@ -83,11 +88,20 @@ fn is_without_ipv6(address: SocketAddr, error: &std::io::Error) -> bool {
 const EAFNOSUPPORT: i32 = 97;
 
 fn answer(path: &str, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
+    let lacking = health.definition.list_lacking();
     let (status, kind, text) = match path {
         "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        "/readyz" if health.ready.load(Ordering::Relaxed) => {
+        "/readyz" if health.ready.load(Ordering::Relaxed) && lacking.is_empty() => {
             (StatusCode::OK, "text/plain", "ready\n".to_owned())
         }
+        "/readyz" if !lacking.is_empty() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain",
+            format!(
+                "not ready: the definition of OmsUpgrade in this cluster lacks {}; {WAY_OUT}\n",
+                lacking.join(", ")
+            ),
+        ),
         "/readyz" => (
             StatusCode::SERVICE_UNAVAILABLE,
             "text/plain",
@@ -138,6 +152,10 @@ mod tests {
         assert_eq!(status("/healthz"), 200);
         assert_eq!(status("/readyz"), 503);
         health.ready.store(true, Ordering::Relaxed);
+        assert_eq!(status("/readyz"), 200);
+        health.definition.tell(vec!["status.backup".into()]);
+        assert_eq!(status("/readyz"), 503);
+        health.definition.tell(Vec::new());
         assert_eq!(status("/readyz"), 200);
         assert_eq!(status("/metrics"), 200);
         assert_eq!(status("/"), 404);

@@ -1,31 +1,34 @@
 //! A status of which the API server stored less than was written: what people are told then. Pure.
 //!
 //! An API server drops without a word what its definition does not have, and the definition may be older than the
-//! operator. A memory with holes is none: the write is taken back, and nothing is begun before it can be stored whole.
+//! operator. A memory with holes is none: what brings a field is tried before it is written, a write that was cut all
+//! the same is taken back, and nothing is begun before the status can be stored whole.
 use crate::api::condition_types::READY;
 use crate::api::{OmsUpgradeStatus, Reason, Step, Waiting, find_condition};
 use crate::objects::event::Note;
 use crate::upgrade::standstill::{describe_standstill, tell_standstill};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Fields named to people; the first ones say enough.
 const MOST_NAMED: usize = 5;
 
-/// Paths of what was written and is not stored so; empty where all of it is.
-pub fn list_cut_fields(
-    written: &OmsUpgradeStatus,
-    stored: Option<&OmsUpgradeStatus>,
-) -> Vec<String> {
-    if stored == Some(written) {
+/// Paths of what was written and is not stored so; empty where all of it is. What is stored is plain JSON: without a
+/// field that each of ours has it reads as none.
+pub fn list_cut_fields(written: &OmsUpgradeStatus, stored: Option<&Value>) -> Vec<String> {
+    let read = stored.and_then(|stored| OmsUpgradeStatus::deserialize(stored).ok());
+    if read.as_ref() == Some(written) {
         return Vec::new();
     }
-    let read = |status: Option<&OmsUpgradeStatus>| {
-        let value = status.map(serde_json::to_value).and_then(Result::ok);
-        value.unwrap_or_default()
+    let show = |status: &OmsUpgradeStatus| serde_json::to_value(status).unwrap_or_default();
+    let stored = match &read {
+        Some(read) => show(read),
+        None => stored.cloned().unwrap_or_default(),
     };
     let mut fields = Vec::new();
-    compare("status", &read(Some(written)), &read(stored), &mut fields);
+    compare("status", &show(written), &stored, &mut fields);
     if fields.is_empty() {
         fields.push("status".into());
     }
@@ -56,6 +59,35 @@ fn compare(path: &str, written: &Value, stored: &Value, fields: &mut Vec<String>
     }
 }
 
+/// Whether a status has a field that the one before it has not. What was read is known to the definition; whether a
+/// field that comes is, only a try tells.
+pub fn brings_new_fields(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
+    let list = |status: &OmsUpgradeStatus| {
+        let mut fields = BTreeSet::new();
+        let value = serde_json::to_value(status).unwrap_or_default();
+        collect_fields("", &value, &mut fields);
+        fields
+    };
+    !list(after).is_subset(&list(before))
+}
+
+/// Paths of all fields; those of a list's items count once.
+fn collect_fields(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(all) => {
+            for (name, value) in all {
+                let path = format!("{path}.{name}");
+                collect_fields(&path, value, fields);
+                fields.insert(path);
+            }
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_fields(path, item, fields)),
+        _ => {}
+    }
+}
+
 /// Whether people were told of it last.
 pub fn says_cut(status: &OmsUpgradeStatus) -> bool {
     find_condition(&status.conditions, READY).is_some_and(|ready| ready.reason == Reason::StatusCut)
@@ -68,28 +100,33 @@ pub fn describe_cut(
     fields: &[String],
     now: &Time,
 ) -> (OmsUpgradeStatus, Note) {
-    let message = explain_cut(status, fields);
+    let note = note_cut(status, fields);
+    let message = note.message.as_str();
     let mut told = status.clone();
     if told.step.is_some() && !told.settled {
         // As after a fault, the step has all of its time afterwards.
         told.waiting = Some(Waiting {
             reason: Reason::StatusCut.into(),
-            message: message.clone(),
+            message: message.into(),
         });
     }
     tell_standstill(
         &mut told.conditions,
         Reason::StatusCut,
-        &message,
+        message,
         generation,
         now,
     );
-    let note = Note {
-        reason: Reason::StatusCut.into(),
-        message,
-        warning: true,
-    };
     (told, note)
+}
+
+/// What people have to know of fields that cannot be stored.
+pub fn note_cut(status: &OmsUpgradeStatus, fields: &[String]) -> Note {
+    Note {
+        reason: Reason::StatusCut.into(),
+        message: explain_cut(status, &fields[..fields.len().min(MOST_NAMED)]),
+        warning: true,
+    }
 }
 
 fn explain_cut(status: &OmsUpgradeStatus, fields: &[String]) -> String {
@@ -129,27 +166,48 @@ mod tests {
     #[test]
     fn what_is_missing_and_what_is_another_value_is_named() {
         let written = build_status();
-        assert!(list_cut_fields(&written, Some(&written)).is_empty());
+        let list = |stored: &OmsUpgradeStatus| {
+            list_cut_fields(&written, serde_json::to_value(stored).ok().as_ref())
+        };
+        assert!(list(&written).is_empty());
         let mut stored = written.clone();
         stored.internal.intent.as_mut().unwrap().before = None;
         stored.internal.epoch = 3;
-        assert_eq!(
-            list_cut_fields(&written, Some(&stored)),
-            ["status.internal.epoch", "status.internal.intent.before"]
-        );
+        let named = ["status.internal.epoch", "status.internal.intent.before"];
+        assert_eq!(list(&stored), named);
         stored.internal.intent = None;
         stored.internal.epoch = 0;
-        assert_eq!(
-            list_cut_fields(&written, Some(&stored)),
-            ["status.internal.intent"]
-        );
+        assert_eq!(list(&stored), ["status.internal.intent"]);
         stored.internal.intent = written.internal.intent.clone();
         stored.internal.last_heart_beat = Some("x".into());
-        assert_eq!(
-            list_cut_fields(&written, Some(&stored)),
-            ["status.internal.lastHeartBeat"]
-        );
+        assert_eq!(list(&stored), ["status.internal.lastHeartBeat"]);
         assert_eq!(list_cut_fields(&written, None), ["status"]);
+    }
+
+    #[test]
+    fn what_each_of_ours_has_is_named_where_it_is_missing() {
+        let written = build_status();
+        let mut stored = serde_json::to_value(&written).unwrap();
+        let intent = stored.pointer_mut("/internal/intent").unwrap();
+        intent.as_object_mut().unwrap().remove("effect").unwrap();
+        assert!(OmsUpgradeStatus::deserialize(&stored).is_err());
+        let named = ["status.internal.intent.effect"];
+        assert_eq!(list_cut_fields(&written, Some(&stored)), named);
+    }
+
+    #[test]
+    fn a_field_that_comes_is_new_and_one_that_goes_is_not() {
+        let before = build_status();
+        let mut after = before.clone();
+        after.internal.epoch = 7;
+        after.internal.intent.as_mut().unwrap().effect = "StartOld".into();
+        assert!(!brings_new_fields(&before, &after));
+        after.internal.intent = None;
+        assert!(!brings_new_fields(&before, &after));
+        assert!(brings_new_fields(&after, &before));
+        let mut retried = before.clone();
+        retried.internal.requests.retries.push("again".into());
+        assert!(brings_new_fields(&before, &retried));
     }
 
     #[test]

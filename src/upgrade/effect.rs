@@ -2,6 +2,7 @@
 use crate::api::{HaDriver, InitRecord, Intent, KeptKey};
 use crate::facts::OwnObject;
 use crate::objects::jobs::JobOrder;
+use crate::objects::prepull::Pull;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim, RecordClaim};
@@ -24,6 +25,8 @@ pub enum Effect {
     CreateCredentialsSecret,
     /// Pulls the new image on a target's node, with the rights of the pod that runs there: the hands take them over.
     CreatePrePull { target: String },
+    /// Pulls the image of before the upgrade on a target's node, in the same way.
+    CreateOldPull { target: String, pull: Pull },
     /// Starts a Job. Image and settings of its pod are those of the operator's own installation, which the hands know.
     CreateJob(Box<JobOrder>),
     /// Deletes an object of ours, by uid.
@@ -88,6 +91,7 @@ pub enum IntentKind {
     RemoveFinalizer,
     CreateCredentialsSecret,
     CreatePrePull,
+    CreateOldPull,
     CreateJob,
     DeleteOwn,
     AcquireLock,
@@ -112,9 +116,9 @@ pub enum IntentKind {
 }
 
 name_variants!(
-    IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateJob, DeleteOwn,
-    AcquireLock, RaiseLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole, StartConsole,
-    SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
+    IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateOldPull, CreateJob,
+    DeleteOwn, AcquireLock, RaiseLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole,
+    StartConsole, SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
     PassOriginalsCopy, StartInit,
 );
 
@@ -155,6 +159,7 @@ impl Effect {
             Self::RemoveFinalizer => IntentKind::RemoveFinalizer,
             Self::CreateCredentialsSecret => IntentKind::CreateCredentialsSecret,
             Self::CreatePrePull { .. } => IntentKind::CreatePrePull,
+            Self::CreateOldPull { .. } => IntentKind::CreateOldPull,
             Self::CreateJob(_) => IntentKind::CreateJob,
             Self::DeleteOwn(_) => IntentKind::DeleteOwn,
             Self::AcquireLock(_) => IntentKind::AcquireLock,
@@ -187,6 +192,7 @@ impl Effect {
             Self::AppendRecord(claim) => {
                 (Some(claim.fact.name().into()), Some(claim.seq.to_string()))
             }
+            Self::CreateOldPull { target, pull } => (Some(target.clone()), Some(pull.name.clone())),
             Self::CreatePrePull { target }
             | Self::StopConsole { target }
             | Self::StartConsole { target } => (Some(target.clone()), None),

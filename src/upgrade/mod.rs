@@ -30,7 +30,7 @@ mod transition;
 mod witness;
 
 pub use context::{Context, ObjectFacts};
-pub use cut::{describe_cut, list_cut_fields, says_cut};
+pub use cut::{brings_new_fields, describe_cut, list_cut_fields, note_cut, says_cut};
 pub use decide::{Decision, decide, decide_refusal};
 pub use effect::Effect;
 #[cfg(feature = "testing")]

@@ -235,6 +235,7 @@ fn rests_on_record(effect: &Effect) -> bool {
         | Effect::RemoveFinalizer
         | Effect::CreateCredentialsSecret
         | Effect::CreatePrePull { .. }
+        | Effect::CreateOldPull { .. }
         | Effect::DeleteOwn(_)
         | Effect::AcquireLock(_)
         | Effect::RaiseLock(_)

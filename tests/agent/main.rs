@@ -8,6 +8,7 @@ mod definitions;
 mod engines;
 mod faults;
 mod formats;
+mod heartbeats;
 mod kills;
 mod logins;
 mod lost;

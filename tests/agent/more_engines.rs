@@ -4,8 +4,8 @@
 use crate::engines::Kind;
 use crate::engines::proxy::Strike;
 use crate::{
-    busy, corruption, definitions, faults, kills, outside, roundtrip, secrets, servers, settings,
-    sight, trial, values, views,
+    busy, corruption, definitions, faults, heartbeats, kills, outside, roundtrip, secrets, servers,
+    settings, sight, trial, values, views,
 };
 
 const BOTH: [Kind; 2] = [Kind::MariaDb11, Kind::MySql];
@@ -43,6 +43,7 @@ on_both! {
     a_negative_zero_is_a_zero: values::a_negative_zero_is_a_zero;
     a_float_is_compared_exactly: values::a_float_is_compared_exactly;
     broken_views_are_named: definitions::broken_views_are_named;
+    only_the_newest_row_is_left: heartbeats::only_the_newest_row_is_left;
     a_load_waits: busy::a_load_waits;
     a_restore_waits: busy::a_restore_waits;
     awkward_rows_come_through: trial::awkward_rows_come_through;

@@ -1,6 +1,7 @@
 //! Nobody is left alone with an upgrade that does not move: it says why, ends, and can be tried again or let go.
+use super::world::OLD;
 use super::*;
-use oms_operator::api::{ActionName, RollbackPolicy};
+use oms_operator::api::{ActionName, CheckName, RollbackPolicy};
 use oms_operator::metadb::record::RecordFact;
 use oms_operator::oms::metadb::RecordRow;
 use oms_operator::upgrade::Decision;
@@ -189,6 +190,68 @@ fn a_rollback_with_an_empty_claim_leaves_oms_running() {
     retry(&mut world);
     run(&mut world);
     expect(&world, Phase::RolledBack);
+}
+
+/// Nodes throw away images that nothing runs, and registries those that nobody asks for: it is found out before
+/// anything is stopped, a retry pulls again, and who knows better goes back nevertheless.
+#[test]
+fn a_rollback_whose_old_image_is_gone_leaves_oms_running() {
+    for accepts in [false, true] {
+        let mut world = World::new(1, true, Trouble::default());
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+        // Other tests leave the pulls out.
+        world
+            .spec
+            .checks
+            .retain(|check| check.name != CheckName::ImagePullable);
+        world.old_image_gone = true;
+        world.ask(Action::RollBack);
+        for again in [false, true] {
+            if again {
+                retry(&mut world);
+            }
+            run(&mut world);
+            let stall = world.status.stall.clone().expect("it goes on");
+            assert_eq!(stall.reason, "OldImageNotPulled");
+            for words in [
+                OLD,
+                "Deployment oms-1",
+                "nothing was stopped",
+                "spec.retryRequest",
+                "spec.accept",
+            ] {
+                assert!(stall.message.contains(words), "{words}: {stall:?}");
+            }
+            let pod = world.nodes[0].pod.as_ref().unwrap();
+            assert!(pod.up && pod.restarts == 0, "OMS was stopped");
+            assert!(world.ha_enabled(), "HA was switched off");
+            assert_eq!(world.status.step, Some(Step::FindingBackup));
+        }
+        if accepts {
+            accept(&mut world);
+        } else {
+            world.old_image_gone = false;
+            retry(&mut world);
+        }
+        run(&mut world);
+        expect(&world, Phase::RolledBack);
+    }
+}
+
+/// Where nothing runs there is nothing to stop for the rollback, and no node to pull on.
+#[test]
+fn a_rollback_of_what_is_stopped_pulls_nothing() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::StartingNew);
+    world
+        .spec
+        .checks
+        .retain(|check| check.name != CheckName::ImagePullable);
+    world.old_image_gone = true;
+    world.ask(Action::RollBack);
+    run_until(&mut world, Step::Comparing);
+    assert_eq!(world.status.stall, None);
 }
 
 /// The backup of an older upgrade never takes away what a newer one has made of the databases.

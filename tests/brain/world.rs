@@ -190,6 +190,10 @@ pub struct World {
     pub claim_gone: bool,
     /// Somebody emptied the claim, or made another one under its name.
     pub claim_empty: bool,
+    /// The old image is gone from the nodes and from its registry.
+    pub old_image_gone: bool,
+    /// Pods that pull the old image, and whether it was gone when they were made.
+    pub old_pulls: BTreeMap<String, bool>,
     /// No Secret holds the account of the MetaDB.
     pub account_gone: bool,
     /// The image as it was pulled for the upgrade.
@@ -288,6 +292,8 @@ impl World {
             helpers: vec![],
             claim_gone: false,
             claim_empty: false,
+            old_image_gone: false,
+            old_pulls: BTreeMap::new(),
             account_gone: false,
             digest: None,
             metadb_host: "metadb".into(),

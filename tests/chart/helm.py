@@ -19,14 +19,32 @@ def run(*arguments):
     return result.returncode, result.stdout + result.stderr
 
 
+# The chart has no default for them.
+IMAGES = {"image": {"repository": "registry.example.com/oms-operator"},
+          "toolsImage": {"repository": "registry.example.com/oms-operator-tools"}}
+
+
 def render(values=None, namespace="here", release="oms-operator"):
-    """The objects that a release with these values consists of."""
-    return copy.deepcopy(_render(json.dumps(values or {}), namespace, release))
+    """The objects that a release with these values consists of, without what `helm test` makes."""
+    return copy.deepcopy(_render(json.dumps(merge(IMAGES, values or {})), namespace, release, "--skip-tests"))
+
+
+def render_test(values=None):
+    """The pod of `helm test`."""
+    [pod] = _render(json.dumps(merge(IMAGES, values or {})), "here", "oms-operator", "--show-only", "templates/tests/check.yaml")
+    return copy.deepcopy(pod)
+
+
+def merge(base, over):
+    """Values as Helm merges them."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return {**base, **{key: merge(base[key], value) if key in base else value for key, value in over.items()}}
 
 
 @functools.cache
-def _render(values, namespace, release):
-    result = subprocess.run([HELM, "template", release, CHART, "--namespace", namespace, "--values", "-"],
+def _render(values, namespace, release, *options):
+    result = subprocess.run([HELM, "template", release, CHART, "--namespace", namespace, "--values", "-", *options],
                             input=values, capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
         raise AssertionError(result.stderr)

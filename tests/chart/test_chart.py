@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import unittest
 
 import helm
@@ -15,22 +16,9 @@ def pod_of(objects):
     return helm.pick(objects, "Deployment")[0]["spec"]["template"]["spec"]
 
 
-class Alerts(unittest.TestCase):
-    def test_every_metric_exists(self):
-        [rule] = helm.pick(helm.render({"metrics": {"prometheusRule": {"enabled": True}}}), "PrometheusRule")
-        used = {name for alert in rule["spec"]["groups"][0]["rules"]
-                for name in re.findall(r"\boms_(upgrade|operator)_([a-z_]+)", alert["expr"])}
-        self.assertTrue(used)
-        with open(os.path.join(helm.ROOT, "src", "metrics.rs"), encoding="utf-8") as file:
-            source = file.read()
-        for prefix, name in used:
-            registered = (name if prefix == "operator" else f"upgrade_{name}").removesuffix("_total")
-            self.assertIn(f'"{registered}"', source)
-
-
 class Lint(unittest.TestCase):
     def test_strict(self):
-        status, output = helm.run("lint", "--strict", helm.CHART)
+        status, output = helm.run("lint", "--strict", helm.CHART, "--set", "image.repository=a", "--set", "toolsImage.repository=b")
         self.assertEqual(status, 0, output)
 
 
@@ -52,7 +40,17 @@ class Values(unittest.TestCase):
 
     def test_every_default_has_a_place_in_the_schema(self):
         [defaults] = helm.read("charts", "oms-operator", "values.yaml")
-        self.assertIsNone(helm.refusal(defaults))
+        self.assertIsNone(helm.refusal(helm.merge(defaults, helm.IMAGES)))
+
+    def test_a_missing_image_is_told_in_a_sentence(self):
+        for name in ("image", "toolsImage"):
+            told = " ".join(helm.refusal({name: {"repository": ""}}).split())
+            self.assertIn(f"{name}.repository is not set, and no public registry has this image: build it with", told)
+            self.assertTrue(os.path.exists(os.path.join(helm.ROOT, re.search(r"\((docs/[a-z.]+)\)", told).group(1))))
+
+    def test_every_value_is_described_where_people_look(self):
+        result = subprocess.run([os.path.join(helm.ROOT, "scripts", "chart_values.py"), "--check"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 
 class Namespaces(unittest.TestCase):
@@ -75,15 +73,20 @@ class Namespaces(unittest.TestCase):
     def test_nothing_of_the_operator_is_cluster_wide_but_the_definition_and_the_finalizer(self):
         objects = helm.render({"watchNamespaces": ["a", "b"], "rbac": {"userRoles": False}, "policies": {"create": False}}, namespace="here")
         self.assertEqual(sorted(found["kind"] for found in objects if "namespace" not in found["metadata"]),
-                         ["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
-        [role], [binding] = helm.pick(objects, "ClusterRole"), helm.pick(objects, "ClusterRoleBinding")
-        self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
-        self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
-        reach = {(name, tuple(rule.get("resourceNames", ()))) for rule in role["rules"] for name in rule["resources"]}
-        self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b"))})
+                         ["ClusterRole"] * 2 + ["ClusterRoleBinding"] * 2 +
+                         ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
+        roles, bindings = helm.pick(objects, "ClusterRole"), helm.pick(objects, "ClusterRoleBinding")
+        self.assertEqual([binding["roleRef"]["name"] for binding in bindings], [role["metadata"]["name"] for role in roles])
+        for binding in bindings:
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        reach = {(name, tuple(rule.get("resourceNames", ()))) for role in roles for rule in role["rules"] for name in rule["resources"]}
+        self.assertEqual(reach, {("omsupgrades", ()), ("omsupgrades/status", ()), ("namespaces", ("a", "b")),
+                                 ("customresourcedefinitions", ("omsupgrades.oms.oceanbase.com",))})
+        [reader] = [role for role in roles if "-definition-" in role["metadata"]["name"]]
+        self.assertEqual([rule["verbs"] for rule in reader["rules"]], [["get"]])
 
     def test_the_finalizer_s_role_comes_and_goes_with_its_fence(self):
-        values = {"rbac": {"finalizers": False, "userRoles": False}, "policies": {"create": False}}
+        values = {"rbac": {"finalizers": False, "definition": False, "userRoles": False}, "policies": {"create": False}}
         kinds = [found["kind"] for found in helm.render(values) if "namespace" not in found["metadata"]]
         self.assertEqual(kinds, ["CustomResourceDefinition"])
         self.assertEqual(len(helm.pick(helm.render(values), "Role", "oms-operator")), 1)
@@ -100,14 +103,14 @@ class Namespaces(unittest.TestCase):
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {
-            "ClusterRole": 5, "ClusterRoleBinding": 1, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 2,
+            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 2,
             "ValidatingAdmissionPolicyBinding": 2})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
         long = "n" * 55
         for places in (("a", "b"), (long + "-east", long + "-west")):
             names = [{role["metadata"]["name"] for role in helm.pick(helm.render(namespace=place), "ClusterRole")} for place in places]
-            self.assertEqual(len(names[0] | names[1]), 10)
+            self.assertEqual(len(names[0] | names[1]), 12)
             self.assertLessEqual(max(map(len, names[0] | names[1])), 63)
 
     def test_nothing_is_added_to_the_roles_of_others(self):
@@ -178,23 +181,62 @@ class Pod(unittest.TestCase):
         self.assertEqual(other, {"name": "A", "value": "b"})
 
     def test_settings_of_jobs(self):
-        self.assertFalse([a for a in pod_of(helm.render())["containers"][0]["args"] if a.startswith("--job-pods")])
+        nowhere = helm.render({"architecture": ""})
+        self.assertFalse([a for a in pod_of(nowhere)["containers"][0]["args"] if a.startswith("--job-pods")])
         wanted = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "k", "operator": "Exists"}]}
-        [argument] = [a for a in pod_of(helm.render({"jobs": wanted}))["containers"][0]["args"] if a.startswith("--job-pods")]
+        [argument] = [a for a in pod_of(helm.render({"architecture": "", "jobs": wanted}))["containers"][0]["args"] if a.startswith("--job-pods")]
         self.assertEqual(json.loads(argument.split("=", 1)[1]), wanted)
+
+
+    def test_operator_and_jobs_run_where_their_images_do(self):
+        for architecture in ("amd64", "arm64"):
+            pod = pod_of(helm.render({"architecture": architecture, "nodeSelector": {"disk": "ssd"}}))
+            self.assertEqual(pod["nodeSelector"], {"kubernetes.io/arch": architecture, "disk": "ssd"})
+            [argument] = [a for a in pod["containers"][0]["args"] if a.startswith("--job-pods")]
+            self.assertEqual(json.loads(argument.split("=", 1)[1]), {"nodeSelector": {"kubernetes.io/arch": architecture}})
+        # Who names the label himself is right.
+        self.assertEqual(pod_of(helm.render({"nodeSelector": {"kubernetes.io/arch": "s390x"}}))["nodeSelector"], {"kubernetes.io/arch": "s390x"})
+
+
+class HelmTest(unittest.TestCase):
+    def test_it_asks_for_all_rights_in_all_namespaces(self):
+        pod = helm.render_test({"watchNamespaces": ["b", "a"]})
+        self.assertEqual(pod["metadata"]["annotations"]["helm.sh/hook"], "test")
+        check, *arguments = pod["spec"]["containers"][0]["args"]
+        self.assertEqual(check, "check")
+        self.assertEqual([a for a in arguments if a.startswith("--watch")], ["--watch-namespace=a", "--watch-namespace=b"])
+        given = dict(argument.lstrip("-").split("=", 1) for argument in arguments)
+        [role] = helm.pick(helm.render(), "Role", "oms-operator")
+        self.assertEqual(json.loads(given["rights"]), role["rules"])
+        [lease] = helm.pick(helm.render(), "Role", "oms-operator-lease")
+        self.assertEqual(json.loads(given["lease-rights"]), lease["rules"])
+        [held] = [a for a in pod_of(helm.render())["containers"][0]["args"] if a.startswith("--lease=")]
+        self.assertEqual(given["lease"], held.split("=")[1])
+
+    def test_it_runs_as_the_operator_does_and_is_not_taken_for_it(self):
+        pod, [deployment] = helm.render_test(), helm.pick(helm.render(), "Deployment")
+        like = deployment["spec"]["template"]["spec"]
+        for field in ("serviceAccountName", "securityContext", "nodeSelector"):
+            self.assertEqual(pod["spec"][field], like[field])
+        self.assertEqual(pod["spec"]["containers"][0]["image"], like["containers"][0]["image"])
+        self.assertEqual(find_violations(pod["spec"]), [])
+        self.assertFalse(deployment["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items())
+
+    def test_install_yaml_has_no_pod(self):
+        self.assertEqual(helm.pick(helm.read("deploy", "install.yaml"), "Pod"), [])
 
 
 class Options(unittest.TestCase):
     def test_everything_on(self):
         on = {"enabled": True}
         objects = helm.render({
-            "metrics": {"service": on, "serviceMonitor": on, "podMonitor": on, "prometheusRule": on}, "networkPolicy": on,
+            "metrics": {"service": on, "serviceMonitor": on, "podMonitor": on, "prometheusRule": on, "dashboard": on}, "networkPolicy": on,
             "replicaCount": 2, "commonLabels": {"team": "x"}, "podAnnotations": {"a": "b"}, "podLabels": {"c": "d"},
             "imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"disk": "ssd"}, "priorityClassName": "high",
             "tolerations": [{"key": "k", "operator": "Exists"}], "extraArgs": ["--x"], "extraEnv": [{"name": "A", "value": "b"}],
             "affinity": {"nodeAffinity": {}}, "topologySpreadConstraints": [{"maxSkew": 1}]})
         kinds = {found["kind"] for found in objects}
-        self.assertLessEqual({"Service", "ServiceMonitor", "PodMonitor", "PrometheusRule", "NetworkPolicy"}, kinds)
+        self.assertLessEqual({"Service", "ServiceMonitor", "PodMonitor", "PrometheusRule", "NetworkPolicy", "ConfigMap"}, kinds)
         for found in objects:
             if found["kind"] != "CustomResourceDefinition":
                 self.assertEqual(found["metadata"]["labels"]["team"], "x", found["kind"])

@@ -34,9 +34,9 @@ def policy_of(values=None):
 
 
 def user_roles(values=None, **release):
-    """Part of its name → ClusterRole, without that of the operator."""
+    """Part of its name → ClusterRole, without those of the operator."""
     return {re.fullmatch(r"oms-operator-(\w+)-here", role["metadata"]["name"]).group(1): role
-            for role in helm.pick(helm.render(values, **release), "ClusterRole") if "-finalizer-" not in role["metadata"]["name"]}
+            for role in helm.pick(helm.render(values, **release), "ClusterRole") if not re.search("-(finalizer|definition)-", role["metadata"]["name"])}
 
 
 class Policy(unittest.TestCase):
@@ -98,7 +98,8 @@ class Policy(unittest.TestCase):
 
     def test_an_api_server_without_such_policies_is_refused(self):
         def template(version):
-            return subprocess.run([helm.HELM, "template", "x", helm.CHART, "--kube-version", version],
+            return subprocess.run([helm.HELM, "template", "x", helm.CHART, "--kube-version", version,
+                                   "--set", "image.repository=a", "--set", "toolsImage.repository=b"],
                                   capture_output=True, text=True, timeout=120)
         self.assertIn("kubeVersion", template("1.29.9").stderr)
         self.assertIn(POLICY, template("1.30.0").stdout)
@@ -126,4 +127,4 @@ class UserRoles(unittest.TestCase):
 
     def test_they_can_be_left_out(self):
         self.assertEqual(user_roles({"rbac": {"userRoles": False}}), {})
-        self.assertEqual(len(helm.pick(helm.render({"rbac": {"userRoles": False}}), "ClusterRole")), 1)
+        self.assertEqual(len(helm.pick(helm.render({"rbac": {"userRoles": False}}), "ClusterRole")), 2)

@@ -242,7 +242,8 @@ def install_operator(demo, chart="charts/oms-operator", tag="dev", options=()):
     call([*base, "apply", "-f", "-"], json.dumps(namespace))
     run_logged(os.path.join(BIN, "helm"), "--kubeconfig", demo.kubeconfig, "upgrade", "--install", "oms-operator",
                chart, "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
-               "--set", f"image.tag={tag}", "--set", f"toolsImage.tag={tag}",
+               "--set", "image.repository=localhost/oms-operator", "--set", f"image.tag={tag}",
+               "--set", "toolsImage.repository=localhost/oms-operator-tools", "--set", f"toolsImage.tag={tag}",
                "--set-string", f"podAnnotations.build={read_build(tag)}", "--wait", "--timeout", "3m", *options)
 
 
@@ -265,10 +266,17 @@ def print_how_to_look_around(demo, with_operator=True):
     operator = f"""
   {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
   {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
+    try_next = """
+  make demo FAIL=init   docker_init.sh fails half way, and the upgrade rolls back (also: hang, console, crash, kill, pull)
+  make demo THEN=rollback   a rollback on request, after success""" if with_operator else """
+  README.md             install the operator into this cluster, and make a plan"""
     print(f"""
 The cluster stays up. Look around:
   export KUBECONFIG={demo.kubeconfig}{operator}
   {BIN}/kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
   tests/standin/standinctl state {demo.namespace}
   tests/standin/standinctl journal {demo.namespace}
-  make demo-down        removes it""")
+  make demo-down        removes it
+
+Try next:{try_next}
+  docs/prepare.md       what your own OMS needs first""")

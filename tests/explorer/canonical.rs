@@ -101,7 +101,11 @@ impl World {
             self.inits, self.stopped, self.resumed, self.new_ran, self.trouble, self.accepted
         );
         let _ = write!(text, "{}{:?}{}", self.delays, self.late_job, self.spoilt);
-        let _ = write!(text, "{}{}", self.late_copy, self.copy_lost);
+        let _ = write!(
+            text,
+            "{}{}{:?}",
+            self.late_copy, self.copy_lost, self.lacking
+        );
         if let Some(ask) = &self.delayed {
             let _ = write!(
                 text,

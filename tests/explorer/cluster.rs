@@ -228,12 +228,15 @@ impl World {
                 Some(oms) => !oms.up && self.can_come_up(pod),
             },
             PodKind::Job(_) => matches!(self.phase_of(pod), "Pending" | "Running" | ""),
+            PodKind::PrePull if self.is_unpullable(pod) && self.is_waiting_for_image(pod) => false,
             PodKind::PrePull => !matches!(self.phase_of(pod), "Succeeded" | "Failed"),
         }
     }
 
     fn is_unpullable(&self, pod: &str) -> bool {
-        self.trouble.unpullable && self.image_of(pod) == NEW_IMAGE
+        let image = self.image_of(pod);
+        self.trouble.unpullable && image == NEW_IMAGE
+            || self.trouble.old_image_gone && image == OLD_IMAGE
     }
 
     fn is_waiting_for_image(&self, pod: &str) -> bool {
@@ -261,6 +264,13 @@ impl World {
             }
             PodKind::Target(_) => self.bring_up(pod),
             PodKind::Job(job) => self.step_job_pod(pod, &job),
+            // That of the new image is there before: `unpullable` means afterwards.
+            PodKind::PrePull if self.trouble.old_image_gone && self.image_of(pod) == OLD_IMAGE => {
+                self.edit("pods", pod, |pod| {
+                    pod["status"] = json!({"phase": "Pending", "containerStatuses": [{"name": "pull", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                        "state": {"waiting": {"reason": "ImagePullBackOff"}}}]});
+                });
+            }
             PodKind::PrePull => {
                 self.edit("pods", pod, |pod| {
                     pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{"name": "pull", "ready": false, "restartCount": 0, "image": "", "imageID": "x",

@@ -66,6 +66,8 @@ pub enum Event {
     Paused(String),
     /// A paused target is resumed by whom the status asks for it.
     Resumed(String),
+    /// Whom the object tells so installs the definition that fits the operator.
+    Defined,
     /// Somebody drops the lock.
     LockLost,
     /// A delayed request arrives.
@@ -104,7 +106,7 @@ impl Event {
         !self.is_mishap()
             && !matches!(
                 self,
-                Self::Ask(_) | Self::Helped | Self::Arrives | Self::Resumed(_)
+                Self::Ask(_) | Self::Helped | Self::Arrives | Self::Resumed(_) | Self::Defined
             )
     }
 }
@@ -161,6 +163,9 @@ impl World {
             if self.is_paused(&target) && self.is_resumption_asked(&target) {
                 events.push(Event::Resumed(target));
             }
+        }
+        if self.lacking.is_some() && self.is_definition_asked() {
+            events.push(Event::Defined);
         }
         if self.mishaps > 0 && !self.is_settled() && self.status("/step").is_some() {
             self.list_mishaps(&mut events);
@@ -398,6 +403,7 @@ impl World {
                     self.delete_object("secrets", &copy, None);
                 }
             }
+            Event::Defined => self.lacking = None,
             Event::LockLost => self.db.lock = None,
             Event::Arrives => self.deliver(),
             Event::Ask(what) => self.ask(what),

@@ -276,7 +276,7 @@ impl Explorer {
         for (at, event) in events.iter().enumerate() {
             let choice = Choice::Event(at);
             let id = self.add(world.after(event), parent, choice, || format!("{event:?}"));
-            if event.is_progress() || matches!(event, Event::Resumed(_)) {
+            if event.is_progress() || matches!(event, Event::Resumed(_) | Event::Defined) {
                 next.push(id);
             }
         }

@@ -188,6 +188,7 @@ fn find_site(ask: &Ask) -> Option<CallSite> {
             sub.as_deref(),
         ) {
             ("GET", "omsupgrades", Some(_), None) => CallSite::GetUpgrade,
+            ("PUT", "omsupgrades", Some(_), Some("status")) if tried => CallSite::TryStatus,
             ("PUT", "omsupgrades", Some(_), Some("status")) => CallSite::ReplaceStatus,
             ("PATCH", "omsupgrades", Some(_), None) => CallSite::PatchFinalizer,
             ("POST", "events", None, None) => CallSite::CreateEvent,

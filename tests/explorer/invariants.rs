@@ -199,7 +199,15 @@ impl World {
                     self.break_rule("a Job may run twice, or vanish before it was seen");
                 }
             }
-            CallSite::CreatePrePullPod => self.check_intent(&["CreatePrePull"], None),
+            CallSite::CreatePrePullPod => {
+                let old = ask.body.pointer("/spec/containers/0/image") == Some(&OLD_IMAGE.into());
+                let effect = if old {
+                    "CreateOldPull"
+                } else {
+                    "CreatePrePull"
+                };
+                self.check_intent(&[effect], None);
+            }
             CallSite::CreateSecret => {
                 let of_originals =
                     ask.body["metadata"]["labels"]["oms.oceanbase.com/role"] == "originals";

@@ -29,6 +29,7 @@ pub fn judge_rest(world: &mut World, clean: &Outcome) {
 pub fn is_expected_error(error: &str) -> bool {
     error.contains("docker_init.sh is still at work")
         || error.contains("is another than the one recorded")
+        || error.contains("the definition of OmsUpgrade in this cluster does not fit")
 }
 
 /// Writes to the API server; an event changes nothing that anybody decides on.

@@ -8,6 +8,7 @@ mod backups;
 mod canonical;
 mod cluster;
 mod conformance;
+mod definitions;
 mod events;
 mod exits;
 mod explore;

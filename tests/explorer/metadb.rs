@@ -274,14 +274,6 @@ impl MetaDb for SqlDouble {
         unknown("list_regions")
     }
 
-    fn count_heartbeat_sequence<'a>(&'a self, _database: &'a str) -> MetaDbResult<'a, u64> {
-        unknown("count_heartbeat_sequence")
-    }
-
-    fn trim_heartbeat_sequence<'a>(&'a self, _database: &'a str) -> MetaDbResult<'a, u64> {
-        unknown("trim_heartbeat_sequence")
-    }
-
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>> {
         self.ask(CallSite::MetaDbReadQueryTimeout, |world| {
             Ok(Some(world.db.query_timeout))

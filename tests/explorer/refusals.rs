@@ -7,8 +7,12 @@ use super::world::{ConfigFrom, Setup, Trouble, World};
 use oms_operator::controller::CallSite;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Without these nothing can be seen, or nothing can be said.
-const SPEECHLESS: [CallSite; 2] = [CallSite::GetUpgrade, CallSite::ReplaceStatus];
+/// Without these nothing can be seen, or nothing can be said. Who may not try to write a status may not write it.
+const SPEECHLESS: [CallSite; 3] = [
+    CallSite::GetUpgrade,
+    CallSite::TryStatus,
+    CallSite::ReplaceStatus,
+];
 
 fn explore_refusals(starts: &[World]) -> BTreeMap<CallSite, BTreeSet<String>> {
     let mut rests: BTreeMap<CallSite, BTreeSet<String>> = BTreeMap::new();

@@ -80,6 +80,7 @@ impl Runner {
         let error = self.runtime.block_on(async {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
+                definition: Arc::default(),
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),
                 console: Arc::new(ConsoleDouble(gate.clone())),

@@ -131,6 +131,8 @@ pub struct Artefact {
 pub struct Trouble {
     /// The new image cannot be pulled any more once preflight is over.
     pub unpullable: bool,
+    /// The old image is gone from the nodes and from its registry.
+    pub old_image_gone: bool,
     /// `docker_init.sh` ends with an error.
     pub init_fails: bool,
     /// It does its work, ends with exit status 0 and does not say that it is complete.
@@ -248,6 +250,9 @@ pub struct World {
     pub new_ran: bool,
     /// A call that is refused whenever it is made: a right that is lacking, a webhook, a quota.
     pub refused: Option<CallSite>,
+    /// What the definition of the API server does not have, as a pointer into the status (`*` for each item of a list):
+    /// whatever is written there is dropped without a word.
+    pub lacking: Option<String>,
     /// A paused Deployment started the old version although it names the new one: until everything was stopped again
     /// the backup is stale, and what the Deployment starts once it is resumed is nobody's broken promise.
     pub spoilt: bool,
@@ -304,6 +309,7 @@ impl World {
             accepted: false,
             new_ran: false,
             refused: None,
+            lacking: None,
             spoilt: false,
             touched: false,
             broken: vec![],

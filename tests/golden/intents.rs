@@ -7,6 +7,7 @@ use oms_operator::api::{
 };
 use oms_operator::facts::{OwnKind, OwnObject};
 use oms_operator::metadb::record::RecordFact;
+use oms_operator::objects::prepull::Pull;
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::ha::HaPatch;
 use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim, RecordClaim};
@@ -41,6 +42,14 @@ fn list_effects() -> Vec<Effect> {
         Effect::RemoveFinalizer,
         Effect::CreateCredentialsSecret,
         Effect::CreatePrePull { target: target() },
+        Effect::CreateOldPull {
+            target: target(),
+            pull: Pull {
+                name: "oms-11111111-prepull-0123456789".into(),
+                image: "oms:3.3.1".into(),
+                policy: "IfNotPresent".into(),
+            },
+        },
         Effect::AcquireLock(claim()),
         Effect::RaiseLock(claim()),
         Effect::AppendRecord(Box::new(RecordClaim {

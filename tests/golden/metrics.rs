@@ -14,6 +14,7 @@ fn names_and_labels_of_metrics() {
     let metrics = Metrics::new();
     metrics.count_reconcile(Duration::from_millis(3), "ok");
     metrics.set_leading(true);
+    metrics.set_lacking_fields(1, 0);
     metrics.add_source(Box::new(|show| {
         let mut upgrade = OmsUpgrade::new("to-4-0-0", spec());
         upgrade.metadata.namespace = Some("oms".into());

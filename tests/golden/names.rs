@@ -67,6 +67,10 @@ fn write_names(text: &mut String, target: &str, upgrade: &str) {
         "pre-pull pod: {}\n",
         prepull_name(UID, target, image)
     ));
+    text.push_str(&format!(
+        "pod that pulls the old image, third round: {}\n",
+        old_pull_name(UID, target, image, 3)
+    ));
     text.push_str(&format!("Secret: {}\n", credentials_name(UID)));
     text.push_str(&format!(
         "event: {}\n",

@@ -12,7 +12,7 @@ use oms_operator::objects::event::build_event;
 use oms_operator::objects::jobs::{JobOrder, PodSettings, build_job};
 use oms_operator::objects::labels::Owner;
 use oms_operator::objects::originals::{OriginalTexts, build_originals_copy, build_owner_patch};
-use oms_operator::objects::prepull::{PrePullSite, build_prepull_pod};
+use oms_operator::objects::prepull::{PrePullSite, Pull, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::protocol::hex::hash_text;
@@ -147,7 +147,7 @@ fn other_objects() {
     };
     let now: Time = serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap();
     let objects = json!({
-        "pre-pull pod": build_prepull_pod(OWNER, "oms-1", NEW, &site, &PodSettings::default()),
+        "pre-pull pod": build_prepull_pod(OWNER, &Pull::of_new(OWNER, "oms-1", NEW), &site, &PodSettings::default()),
         "secret": build_credentials_secret(OWNER, &account, &[]).unwrap(),
         "second copy of the originals": build_originals_copy(OWNER, &BTreeMap::from([("oms-1".into(), "(record)".into())])),
         "its owner": build_owner_patch(OWNER, "5e1f", "42", true),

@@ -1,9 +1,23 @@
-//! `docs/troubleshooting.md` has a line for every reason and every check, and for none that is no more.
+//! `docs/troubleshooting.md` has a line for every reason and every check, and for none that is no more. Each reason
+//! is an anchor of it, in lower case: `runbook_url` of the alerts leads there.
 use super::read_stored;
 use oms_operator::api::{ConditionReason, Reason};
 use oms_operator::protocol::report::Reason as AgentReason;
 use oms_operator::upgrade::list_check_names;
 use std::collections::BTreeSet;
+
+/// The page without its anchors, and what they are called.
+fn split_anchors(page: &str) -> (String, Vec<String>) {
+    let mut parts = page.split("<a id=\"");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut anchors = Vec::new();
+    for part in parts {
+        let (name, rest) = part.split_once("\"></a>").expect("an anchor is empty");
+        anchors.push(name.to_owned());
+        text.push_str(rest);
+    }
+    (text, anchors)
+}
 
 /// Words in back-ticks that stand alone in the first column of a table.
 fn list_first_column(text: &str) -> BTreeSet<String> {
@@ -31,8 +45,9 @@ fn list_reasons() -> BTreeSet<String> {
 
 #[test]
 fn every_reason_and_check_is_explained() {
-    let text = read_stored("docs/troubleshooting.md");
-    let told = list_first_column(&text);
+    let (text, _) = split_anchors(&read_stored("docs/troubleshooting.md"));
+    let (page, _) = text.split_once("## Alerts").expect("alerts come last");
+    let told = list_first_column(page);
     let reasons = list_reasons();
     let missing: Vec<_> = reasons.difference(&told).collect();
     assert!(missing.is_empty(), "without a line: {missing:?}");
@@ -47,4 +62,16 @@ fn every_reason_and_check_is_explained() {
         .collect();
     let stale: Vec<_> = told.difference(&known).collect();
     assert!(stale.is_empty(), "nothing says these any more: {stale:?}");
+}
+
+#[test]
+fn every_reason_is_an_anchor() {
+    let (_, anchors) = split_anchors(&read_stored("docs/troubleshooting.md"));
+    let once: BTreeSet<&String> = anchors.iter().collect();
+    assert_eq!(once.len(), anchors.len(), "an anchor stands twice");
+    let missing: Vec<_> = list_reasons()
+        .into_iter()
+        .filter(|reason| !once.contains(&reason.to_lowercase()))
+        .collect();
+    assert!(missing.is_empty(), "without an anchor: {missing:?}");
 }

@@ -182,32 +182,6 @@ pub async fn connectors(server: &Server) {
     );
 }
 
-pub async fn sequence(server: &Server) {
-    server.run(&with("seq", &[
-        "create table HB.heatbeat_sequence (id bigint auto_increment primary key, gmt_created datetime, gmt_modified datetime)",
-    ])).await;
-    let metadb = server.open("seq");
-    assert_eq!(
-        metadb.trim_heartbeat_sequence("seq_hb").await.unwrap(),
-        0,
-        "an empty table has nothing to trim"
-    );
-    let values = vec!["(now(), now())"; 1000].join(",");
-    let insert =
-        format!("insert into seq_hb.heatbeat_sequence (gmt_created, gmt_modified) values {values}");
-    server.run(&vec![insert; 25]).await;
-    assert_eq!(
-        metadb.count_heartbeat_sequence("seq_hb").await.unwrap(),
-        25_000
-    );
-    assert_eq!(
-        metadb.trim_heartbeat_sequence("seq_hb").await.unwrap(),
-        24_999
-    );
-    assert_eq!(metadb.trim_heartbeat_sequence("seq_hb").await.unwrap(), 0);
-    assert_eq!(metadb.count_heartbeat_sequence("seq_hb").await.unwrap(), 1);
-}
-
 pub async fn query_timeout(server: &Server) {
     let metadb = server.open("none");
     match server.kind {

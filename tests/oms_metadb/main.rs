@@ -24,7 +24,6 @@ async fn check_all(kind: Kind) {
     facts::projects(&server).await;
     facts::hosts_beats_regions(&server).await;
     facts::connectors(&server).await;
-    facts::sequence(&server).await;
     facts::query_timeout(&server).await;
     ha_row::reads(&server).await;
     ha_row::writes_single_keys(&server).await;

@@ -32,10 +32,21 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{/* Image reference out of repository, tag and digest; call with (list . .Values.image). */}}
+{{/* Image reference out of repository, tag and digest; call with (list . "image"). No registry has the images, so there is no
+repository that could be the default. */}}
 {{- define "oms-operator.image" -}}
-{{- $root := index . 0 }}{{ $image := index . 1 }}
+{{- $root := index . 0 }}{{ $image := index $root.Values (index . 1) }}
+{{- if not $image.repository }}
+{{- fail (printf "\n\n%s.repository is not set, and no public registry has this image: build it with deploy/Dockerfile.from-source, push it to your registry, and name it with --set %s.repository=registry.example.com/%s (docs/install.md)" (index . 1) (index . 1) (index . 2)) }}
+{{- end }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ default $root.Chart.AppVersion $image.tag }}{{ end }}
+{{- end }}
+
+{{/* Labels of nodes on which the images run: those that are asked for, and the architecture. Call with (list . $selector). */}}
+{{- define "oms-operator.nodeSelector" -}}
+{{- $root := index . 0 }}{{ $selector := index . 1 }}
+{{- if $root.Values.architecture }}{{ $selector = merge (dict) $selector (dict "kubernetes.io/arch" $root.Values.architecture) }}{{ end }}
+{{- toJson $selector }}
 {{- end }}
 
 {{/* The watched namespaces as a JSON list, sorted, each once. */}}

@@ -1,4 +1,5 @@
-//! `dump`: writes a backup to the claim. Reads the MetaDB, writes only its own lock row there.
+//! `dump`: writes a backup to the claim. Reads the MetaDB; writes its own lock row there, and shortens
+//! `heatbeat_sequence` where that is asked for.
 
 use crate::agent::client::{Client, find_client};
 use crate::agent::dumping::{Portion, dump_database};
@@ -10,6 +11,7 @@ use crate::agent::metadb::catalogue::{describe_databases, estimate_size};
 use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::content::{Contents, read_database};
 use crate::agent::metadb::faithful::list_unfaithful;
+use crate::agent::metadb::heartbeats::trim_heartbeat_sequence;
 use crate::agent::metadb::packet::require_packet;
 use crate::agent::metadb::sessions::{require_quiet, require_still_quiet};
 use crate::agent::metadb::sight::require_sight;
@@ -36,6 +38,9 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     require_sight(&metadb, &mut connection, &run.request.databases)
         .await
         .map_err(|failure| failure.and("Nothing was touched"))?;
+    if run.request.trim_heartbeat_sequence {
+        trim_heartbeat_sequence(&mut connection, &run.request.databases).await?;
+    }
     let before = describe_databases(&mut connection, &run.request.databases).await?;
     refuse_unsupported(&before)?;
     let mut unfaithful = Vec::new();

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod content;
 pub mod faithful;
 pub mod given;
+pub mod heartbeats;
 pub mod lock;
 pub mod packet;
 pub mod patience;

@@ -103,9 +103,15 @@ pub enum AcceptReason {
     OtherImageSeen,
     /// HA was brought to its goal and does not read so any more. The value is what it reads.
     HaChanged,
+    /// The image of before the upgrade cannot be had on the node of a Deployment. The value names Deployment and
+    /// image.
+    OldImageNotPulled,
 }
 
-name_variants!(AcceptReason: ImageDiffers, InitUnconfirmed, StatusOlder, RecordBehind, OtherImageSeen, HaChanged);
+name_variants!(
+    AcceptReason: ImageDiffers, InitUnconfirmed, StatusOlder, RecordBehind, OtherImageSeen, HaChanged,
+    OldImageNotPulled,
+);
 
 /// When an upgrade may begin. What has begun is never interrupted.
 ///

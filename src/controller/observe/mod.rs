@@ -124,10 +124,11 @@ async fn observe_around(
     needs: Needs,
     targets: &[TargetView],
 ) -> Observed {
-    let (namespace_terminating, claim, prepulls, job, leftovers, originals_copy) = futures::join!(
+    let (namespace_terminating, claim, prepulls, old_pulls, job, leftovers, originals_copy) = futures::join!(
         namespace::is_terminating(ports, subject),
         look_if(needs.claim, namespace::read_claim(ports, subject)),
         prepulls::read_prepulls(ports, subject, needs, targets),
+        prepulls::read_old_pulls(ports, subject, needs),
         async {
             match needs.job {
                 Some(role) => Fact::from_result(job::read_job(ports, subject, role).await),
@@ -149,6 +150,7 @@ async fn observe_around(
         },
         claim,
         prepulls,
+        old_pulls,
         job,
         leftovers,
         originals_copy,

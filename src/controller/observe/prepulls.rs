@@ -1,10 +1,11 @@
-//! The pods that pull the new image before anything is touched. Reads only.
+//! The pods that pull an image before anything is touched. Reads only.
 use super::targets::TargetView;
+use crate::api::TargetOriginal;
 use crate::controller::calls::CallSite;
 use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
 use crate::facts::{Needs, PrePullFacts, PrePullState};
-use crate::objects::names::prepull_name;
+use crate::objects::names::{old_pull_name, prepull_name};
 use crate::objects::pods::{judge_prepull, read_pulled_image};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,17 +22,54 @@ pub(super) async fn read_prepulls(
     if !needs.prepulls {
         return Vec::new();
     }
-    let looks: Vec<BoxFuture<'_, PrePullFacts>> = targets
-        .iter()
-        .map(|view| read_prepull(ports, subject, &view.facts.name).boxed())
+    let image = &subject.upgrade.spec.image;
+    let name = |target: &str| prepull_name(subject.owner.uid, target, image);
+    let names = targets.iter().map(|view| view.facts.name.as_str());
+    read_pulls(ports, subject, names.map(|target| (target, name(target)))).await
+}
+
+/// One per target whose original is recorded; none where the step does not need them.
+pub(super) async fn read_old_pulls(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    needs: Needs,
+) -> Vec<PrePullFacts> {
+    let Some(round) = needs.old_pulls else {
+        return Vec::new();
+    };
+    let originals = subject.status.internal.originals.as_ref();
+    let targets = originals
+        .into_iter()
+        .flat_map(|originals| &originals.targets);
+    let uid = subject.owner.uid;
+    let name = |one: &TargetOriginal| old_pull_name(uid, &one.name, &one.image, round);
+    read_pulls(
+        ports,
+        subject,
+        targets.map(|one| (one.name.as_str(), name(one))),
+    )
+    .await
+}
+
+async fn read_pulls<'a>(
+    ports: &'a Ports,
+    subject: &'a Subject<'a>,
+    pods: impl Iterator<Item = (&'a str, String)>,
+) -> Vec<PrePullFacts> {
+    let looks: Vec<BoxFuture<'_, PrePullFacts>> = pods
+        .map(|(target, name)| read_pull(ports, subject, target, name).boxed())
         .collect();
     futures::future::join_all(looks).await
 }
 
-async fn read_prepull(ports: &Ports, subject: &Subject<'_>, target: &str) -> PrePullFacts {
+async fn read_pull(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    target: &str,
+    name: String,
+) -> PrePullFacts {
     let uid = subject.owner.uid;
     let api: Api<Pod> = Api::namespaced(ports.client.clone(), subject.owner.namespace);
-    let name = prepull_name(uid, target, &subject.upgrade.spec.image);
     let pod = ports.kube(CallSite::GetPrePullPod, api.get(&name)).await;
     let image_id = pod.as_ref().ok().and_then(read_pulled_image);
     let state = match pod {

@@ -38,6 +38,7 @@ pub(super) async fn perform(
         Effect::RemoveFinalizer => performer.remove_finalizer().await,
         Effect::CreateCredentialsSecret => performer.create_credentials_secret().await,
         Effect::CreatePrePull { target } => performer.create_prepull(&target).await,
+        Effect::CreateOldPull { target, pull } => performer.create_pull(&target, &pull).await,
         Effect::CreateJob(order) => performer.create_job(&order).await,
         Effect::DeleteOwn(own) => performer.delete_own(&own).await,
         Effect::AcquireLock(claim) => performer.acquire_lock(&claim).await,

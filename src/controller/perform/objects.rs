@@ -9,7 +9,7 @@ use crate::objects::credentials::build_credentials_secret;
 use crate::objects::jobs::{JobOrder, build_job};
 use crate::objects::labels::is_ours;
 use crate::objects::originals::build_originals_copy;
-use crate::objects::prepull::{build_prepull_pod, read_site};
+use crate::objects::prepull::{Pull, build_prepull_pod, read_site};
 use crate::oms::config_yaml::{NodeConfig, parse_config};
 use crate::oms::container::config_yaml_argv;
 use k8s_openapi::api::batch::v1::Job;
@@ -122,6 +122,11 @@ impl Performer<'_> {
     }
 
     pub(super) async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
+        let pull = Pull::of_new(self.subject.owner, target, &self.subject.upgrade.spec.image);
+        self.create_pull(target, &pull).await
+    }
+
+    pub(super) async fn create_pull(&self, target: &str, pull: &Pull) -> Result<(), CallError> {
         let site = self
             .observation
             .list_pods(target)
@@ -130,13 +135,8 @@ impl Performer<'_> {
             .find_map(read_site)
             .ok_or_else(|| CallError::Missing(format!("no pod of {target} has a node")))?;
         // The pod that runs there tells the node and with which rights images are pulled: no decision rests on that.
-        let pod = build_prepull_pod(
-            self.subject.owner,
-            target,
-            &self.subject.upgrade.spec.image,
-            &site,
-            &self.ports.settings.pods,
-        );
+        let settings = &self.ports.settings.pods;
+        let pod = build_prepull_pod(self.subject.owner, pull, &site, settings);
         self.create(CallSite::CreatePrePullPod, &pod).await
     }
 

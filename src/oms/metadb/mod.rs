@@ -78,27 +78,6 @@ pub trait MetaDb: Send + Sync {
     )]
     fn list_regions(&self) -> MetaDbResult<'_, Vec<RegionRow>>;
 
-    /// Rows of `heatbeat_sequence` (the table's real name) in one heartbeat database.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(
-            dead_code,
-            reason = "waits for the shortening of the table before the dump"
-        )
-    )]
-    fn count_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
-
-    /// Deletes all but the newest row of `heatbeat_sequence` (upgrade guide, single node, step 2);
-    /// two statements, because MySQL refuses a DELETE that reads its own table. Returns rows deleted.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(
-            dead_code,
-            reason = "waits for the shortening of the table before the dump"
-        )
-    )]
-    fn trim_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64>;
-
     /// Global `ob_query_timeout` in microseconds; `None` on engines that have no such variable.
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>>;
 

@@ -5,9 +5,6 @@ use super::session::Session;
 use super::tables::require_columns;
 use crate::metadb::quote_table;
 
-/// Rows removed per statement, so that a long table does not run into a statement time limit.
-const TRIM_BATCH: u64 = 20_000;
-
 pub(super) async fn list_projects(
     session: &mut Session,
     rm: &str,
@@ -133,47 +130,6 @@ fn without_user(url: &str) -> String {
             format!("{scheme}://{host}{}", rest.get(end..).unwrap_or_default())
         }
         None => url.to_owned(),
-    }
-}
-
-pub(super) async fn count_sequence(
-    session: &mut Session,
-    database: &str,
-) -> Result<u64, MetaDbError> {
-    let sql = format!(
-        "select count(*) from {}",
-        quote_table(database, "heatbeat_sequence")
-    );
-    let rows = session.read("heatbeat_sequence", &sql, ()).await?;
-    rows.first()
-        .ok_or_else(|| session.differs("count(*) gave no row"))?
-        .unsigned(0)
-}
-
-pub(super) async fn trim_sequence(
-    session: &mut Session,
-    database: &str,
-) -> Result<u64, MetaDbError> {
-    let table = quote_table(database, "heatbeat_sequence");
-    let rows = session
-        .read(
-            "heatbeat_sequence",
-            &format!("select max(id) from {table}"),
-            (),
-        )
-        .await?;
-    let Some(newest) = rows.first().filter(|row| !row.is_null(0)) else {
-        return Ok(0);
-    };
-    let newest = newest.signed(0)?;
-    let sql = format!("delete from {table} where id < ? limit {TRIM_BATCH}");
-    let mut removed = 0u64;
-    loop {
-        let batch = session.write("heatbeat_sequence", &sql, (newest,)).await?;
-        removed = removed.saturating_add(batch);
-        if batch < TRIM_BATCH {
-            return Ok(removed);
-        }
     }
 }
 

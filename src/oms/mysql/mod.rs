@@ -150,22 +150,6 @@ impl MetaDb for MySqlMetaDb {
         )
     }
 
-    fn count_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64> {
-        call!(
-            self,
-            "count heatbeat_sequence",
-            cluster::count_sequence(database)
-        )
-    }
-
-    fn trim_heartbeat_sequence<'a>(&'a self, database: &'a str) -> MetaDbResult<'a, u64> {
-        call!(
-            self,
-            "trim heatbeat_sequence",
-            cluster::trim_sequence(database)
-        )
-    }
-
     fn read_query_timeout(&self) -> MetaDbResult<'_, Option<u64>> {
         call!(
             self,

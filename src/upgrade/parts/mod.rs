@@ -16,6 +16,7 @@ pub(super) mod last_look;
 pub(super) mod late_writes;
 pub(super) mod leftovers;
 pub(super) mod lock;
+pub(super) mod old_images;
 pub(super) mod originals;
 pub(super) mod other_image;
 pub(super) mod own_jobs;

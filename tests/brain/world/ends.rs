@@ -17,6 +17,7 @@ impl World {
             "finalizer or lock is left"
         );
         assert!(!self.secret, "the account is left");
+        assert!(self.old_pulls.is_empty(), "pods that pull are left");
         assert_eq!(
             self.query_timeout, 10_000_000,
             "ob_query_timeout is not put back"

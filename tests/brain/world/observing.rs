@@ -1,6 +1,7 @@
 //! The world as the operator sees it.
 use super::*;
 use oms_operator::metadb::record::RecordFact;
+use oms_operator::objects::names::old_pull_name;
 
 impl World {
     pub fn observe(&self) -> Observed {
@@ -34,6 +35,24 @@ impl World {
                 image_id: Some(digest.clone()),
             };
             observed.prepulls = self.nodes.iter().map(pull).collect();
+        }
+        if let Some(round) = needs.old_pulls {
+            let originals = self.status.internal.originals.iter();
+            observed.old_pulls = originals
+                .flat_map(|originals| &originals.targets)
+                .map(|original| {
+                    let name = old_pull_name(&self.uid, &original.name, &original.image, round);
+                    PrePullFacts {
+                        target: original.name.clone(),
+                        state: match self.old_pulls.get(&name) {
+                            None => PrePullState::Absent,
+                            Some(true) => PrePullState::Failed("ImagePullBackOff".into()),
+                            Some(false) => PrePullState::Pulled,
+                        },
+                        image_id: None,
+                    }
+                })
+                .collect();
         }
         if let Some(role) = needs.job {
             observed.job = Fact::Known(self.observe_job(role));

@@ -94,6 +94,13 @@ impl World {
             Effect::RemoveFinalizer => self.finalizer = false,
             Effect::CreateCredentialsSecret => self.secret = true,
             Effect::CreatePrePull { .. } => {}
+            Effect::CreateOldPull { pull, .. } => {
+                assert_eq!(
+                    (pull.image.as_str(), pull.policy.as_str()),
+                    (OLD, "IfNotPresent")
+                );
+                self.old_pulls.insert(pull.name, self.old_image_gone);
+            }
             Effect::CreateJob(order) => {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
@@ -147,6 +154,9 @@ impl World {
                 assert_eq!(self.copy.take().unwrap().uid, own.uid);
             }
             Effect::DeleteOwn(own) if own.kind == OwnKind::Secret => self.secret = false,
+            Effect::DeleteOwn(own) if own.kind == OwnKind::PrePull => {
+                self.old_pulls.remove(&own.name).unwrap();
+            }
             Effect::DeleteOwn(own) => {
                 assert_eq!(own.kind, OwnKind::Job, "the pod of a Job is deleted");
                 let role = self

@@ -37,7 +37,15 @@ impl World {
             active: true,
             trouble: Some(orphaned()),
         });
-        own.chain(secret).chain(stays).chain(orphans).collect()
+        let pulls = self.old_pulls.keys().map(|name| OwnObject {
+            kind: OwnKind::PrePull,
+            name: name.clone(),
+            uid: name.clone(),
+            active: true,
+            trouble: None,
+        });
+        let all = own.chain(secret).chain(stays);
+        all.chain(orphans).chain(pulls).collect()
     }
 }
 

@@ -82,7 +82,8 @@ func prepare() error {
 		}
 	}
 	if _, err := run("", "helm", "--kubeconfig", adminConfig, "install", release, filepath.Join(root, "charts", "oms-operator"),
-		"--namespace", release, "--set", "watchNamespaces={"+watched+","+second+","+doomed+"}", "--set", "replicaCount=0"); err != nil {
+		"--namespace", release, "--set", "watchNamespaces={"+watched+","+second+","+doomed+"}", "--set", "replicaCount=0",
+		"--set", "image.repository=none", "--set", "toolsImage.repository=none"); err != nil {
 		return err
 	}
 	for account, bound := range roles {

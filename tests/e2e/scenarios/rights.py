@@ -30,8 +30,11 @@ def rights(lab):
 
 
 def read_rules(lab):
-    """What the Roles in the cluster grant, as the API server has them."""
+    """What the Roles in the cluster grant, as the API server has them, and the ClusterRole by which the definition is read."""
     found = set()
+    for role in lab.get("clusterroles")["items"]:
+        if role["metadata"]["name"].startswith("oms-operator-definition-"):
+            found |= granted(role["rules"])
     for namespace in (lab.namespace, lab.operator_namespace):
         for role in lab.get("roles", "-n", namespace)["items"]:
             if role["metadata"]["name"].startswith("oms-operator"):

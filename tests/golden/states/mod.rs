@@ -1,5 +1,5 @@
-//! Every list of steps comes from the steps themselves: docs/states.md, the phases in README.md, and what the
-//! end-to-end tests read.
+//! Every list of steps comes from the steps themselves: docs/states.md, the phases in docs/what-happens.md, and what
+//! the end-to-end tests read.
 mod list;
 mod page;
 mod phases;
@@ -54,10 +54,11 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 23] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 24] {
     let Needs {
         claim,
         prepulls,
+        old_pulls,
         job: _,
         leftovers,
         originals,
@@ -83,6 +84,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 23] {
     [
         (claim, "claim"),
         (prepulls, "pre-pull pods"),
+        (old_pulls.is_some(), "pods that pull the old image"),
         (leftovers, "own objects"),
         (
             originals == CopyNeed::Always,

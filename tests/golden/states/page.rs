@@ -59,7 +59,7 @@ const HEAD: &str = "# The steps of an upgrade
 
 `status.step` says where an upgrade stands, `status.direction` which way it goes: `Forward`, `Abort` (back, from before the new version was
 started) or `RollBack` (back, from after it). `status.phase` is made of both. What the phases mean for your OMS is in the
-[README](../README.md#what-it-does-to-your-oms); what the operator does in each step, line by line, in [tests/traces](../tests/traces/success.txt).
+[what happens](what-happens.md); what the operator does in each step, line by line, in [tests/traces](../tests/traces/success.txt).
 ";
 
 const FORWARD: &str = "

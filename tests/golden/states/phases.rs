@@ -1,11 +1,11 @@
-//! The phases in README.md: table and diagram. What happens in a phase is told there by hand; which phases there are,
-//! in which order, and what follows when one cannot be done, comes from the steps.
+//! The phases in docs/what-happens.md: table and diagram. What happens in a phase is told there by hand; which phases
+//! there are, in which order, and what follows when one cannot be done, comes from the steps.
 use super::{LINE, MEANING, is_before_line, list_forward};
 use crate::pin;
 use oms_operator::api::Phase;
 use oms_operator::upgrade::{OnFailure, StepDef, find_def};
 
-const PAGE: &str = "README.md";
+const PAGE: &str = "docs/what-happens.md";
 
 /// Told before the first phase behind it.
 const POINT: &str = "| | **Point of no return**: from here on the way back is a rollback | by itself, or with `rollback.policy: OnRequest` when you \
@@ -149,7 +149,7 @@ fn replace_block(page: &str, name: &str, fresh: impl Fn(&str) -> String) -> Stri
 }
 
 #[test]
-fn the_phases_in_the_readme() {
+fn the_phases_on_their_page() {
     let page = std::fs::read_to_string(pin::locate(PAGE)).unwrap();
     let page = replace_block(&page, "table of phases", write_table);
     let page = replace_block(&page, "diagram of phases", |_| draw());

@@ -1,4 +1,5 @@
 //! Preflight checks of what the probe Job found. Pure.
+use crate::api::HeartbeatSequence;
 use crate::facts::JobState;
 use crate::protocol::report::{Privilege, PrivilegeState, ProbeReport, Trial};
 use crate::upgrade::context::Context;
@@ -98,13 +99,16 @@ fn read_report(cx: &Context<'_>, probe: &ProbeReport) -> Vec<Found> {
             verdict,
         ));
     }
-    if probe.heartbeat_sequence_rows > 1_000_000 {
+    if probe.heartbeat_sequence_rows > 1_000_000
+        && cx.spec.backup.heartbeat_sequence == HeartbeatSequence::Keep
+    {
         let verdict = Verdict::warning(
             format!(
                 "heatbeat_sequence has about {} rows",
                 probe.heartbeat_sequence_rows
             ),
-            "the upgrade guide (step 2) lets you delete all but the newest once OMS is stopped, which shortens the dump",
+            "the upgrade guide (step 2) deletes all but the newest once OMS is stopped, which shortens the dump: \
+             spec.backup.heartbeatSequence: Trim",
         );
         found.push(Found::new(
             CheckId::HeartbeatSequence,

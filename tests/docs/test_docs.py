@@ -6,6 +6,8 @@ import re
 import unittest
 
 import helm
+import markdown
+from markdown import pages
 
 # What reads like a path of this repository, wherever in a page it stands. A name in angle brackets ends it: its folder counts.
 PATH = re.compile(r"(?<![\w./<>-])(?:src|tests|docs|scripts|charts|crds|deploy)/[\w./-]*")
@@ -14,22 +16,13 @@ ITEM = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`")
 
 
 def read(*path):
-    with open(os.path.join(helm.ROOT, *path), encoding="utf-8") as file:
-        return file.read()
-
-
-def pages():
-    """Everything that is written for people, by its path from the root."""
-    found = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
-    for pattern in ("docs/*.md", "charts/*/README.md", "tests/*/README.md"):
-        found += sorted(os.path.relpath(path, helm.ROOT) for path in glob.glob(os.path.join(helm.ROOT, pattern)))
-    return [page for page in found if os.path.exists(os.path.join(helm.ROOT, page))]
+    return markdown.read(os.path.join(*path))
 
 
 class Rights(unittest.TestCase):
     def test_the_table_is_the_role(self):
         rights = set()
-        for name in ("upgrade-rules.yaml", "role-rules.yaml", "lease-rules.yaml"):
+        for name in ("upgrade-rules.yaml", "role-rules.yaml", "lease-rules.yaml", "definition-rules.yaml"):
             [rules] = helm.read("charts", "oms-operator", "files", name)
             rights |= {(group, resource, verb) for rule in rules for group in rule["apiGroups"]
                        for resource in rule["resources"] for verb in rule["verbs"]}
@@ -55,13 +48,21 @@ class Rights(unittest.TestCase):
 
 
 class Links(unittest.TestCase):
-    def test_links_to_files_lead_somewhere(self):
+    def test_links_lead_somewhere(self):
         for page in pages():
-            folder = os.path.dirname(os.path.join(helm.ROOT, page))
-            for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):
-                if not target.startswith("http"):
-                    with self.subTest(page=page, target=target):
-                        self.assertTrue(os.path.exists(os.path.join(folder, target)))
+            for target, anchor in markdown.links(page):
+                with self.subTest(page=page, target=target, anchor=anchor):
+                    if target.startswith("http"):
+                        self.assertTrue(target.startswith("https://"))
+                        continue
+                    found = os.path.normpath(os.path.join(os.path.dirname(page), target)) if target else page
+                    self.assertTrue(os.path.exists(os.path.join(helm.ROOT, found)))
+                    if anchor:
+                        self.assertIn(anchor, markdown.anchors(found))
+
+    def test_the_vendors_pages_are_linked(self):
+        for page in ("README.md", "docs/prepare.md"):
+            self.assertTrue(any("oceanbase.com/docs/" in target for target, _ in markdown.links(page)), page)
 
     def test_paths_lead_somewhere(self):
         # The changelog tells of what was, too.
