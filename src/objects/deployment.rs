@@ -130,9 +130,18 @@ pub fn read_environment<'a>(container: &'a Value, name: &str) -> Option<&'a str>
         .as_str()
 }
 
-/// Managers whose recorded fields we took over, newest first: who else wrote `replicas` or `image`.
+/// Who else wrote `spec` last, by the owners of its fields.
+///
+/// The API server notes no time with a write of the subresource `scale` (seen with 1.35), as `kubectl scale` and
+/// autoscalers make them. Whoever owns the replicas in that way after the operator wrote has taken them from it, and so
+/// came last; before, he may have scaled long ago.
 pub fn find_last_writer(object: &Value) -> Option<String> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let is_own =
+        |entry: &&Value| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER);
+    let has_replicas = |entry: &Value| entry.pointer("/fieldsV1/f:spec/f:replicas").is_some();
+    let time = |entry: &Value| entry.get("time").and_then(Value::as_str).map(str::to_owned);
+    let has_written = entries.iter().any(|entry| is_own(&entry));
     entries
         .iter()
         .filter(|entry| {
@@ -141,13 +150,10 @@ pub fn find_last_writer(object: &Value) -> Option<String> {
                 .is_none_or(|s| s.as_str() == Some("scale"))
         })
         .filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some())
-        .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
-        .max_by_key(|entry| {
-            entry
-                .get("time")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+        .filter(|entry| !is_own(entry))
+        .max_by_key(|entry| match time(entry) {
+            None => (has_written && has_replicas(entry), String::new()),
+            Some(time) => (false, time),
         })
         .and_then(|entry| entry.get("manager").and_then(Value::as_str))
         .map(str::to_owned)

@@ -18,6 +18,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::older_status::rebuild;
 use crate::upgrade::orders::patch_target;
+use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::acceptance::is_accepted;
 use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::find_kind;
@@ -49,6 +50,11 @@ pub(crate) fn compare_record(
     let Some(known) = cx.status.internal.record_seq.filter(|_| is_kept(cx.status)) else {
         return Ok(Agreement::NotKept);
     };
+    // Nothing rests on a status that was given up: it would hold the object for ever that people were told to let go.
+    if is_abandoned(cx) {
+        draft.stall.take_if(|stall| is_disagreement(stall));
+        return Ok(Agreement::NotKept);
+    }
     let record = match &cx.observed.metadb.record {
         Fact::Known(record) => record,
         Fact::Unknown(why) => return Ok(Agreement::Unseen(why.clone())),
@@ -81,13 +87,9 @@ pub(crate) fn compare_record(
     draft.internal.record_ahead = None;
     adopt_other_image(cx, draft, rows);
     // What a person took upon himself, or what came back.
-    let ended = draft.stall.take_if(|stall| {
-        !stall.accept.is_empty()
-            && matches!(
-                Reason::parse(&stall.reason),
-                Some(Reason::StatusOlder | Reason::RecordBehind)
-            )
-    });
+    let ended = draft
+        .stall
+        .take_if(|stall| !stall.accept.is_empty() && is_disagreement(stall));
     if ended.is_some() {
         // What is left of the step has as much time as if it had not stalled.
         draft.step_started_time = Some(cx.now.clone());
@@ -99,6 +101,14 @@ pub(crate) fn compare_record(
     Ok(Agreement::Agrees {
         missing: missing.map(|fact| (record.next_seq(), fact)),
     })
+}
+
+/// Whether a stall says that status and record differ.
+fn is_disagreement(stall: &Stall) -> bool {
+    matches!(
+        Reason::parse(&stall.reason),
+        Some(Reason::StatusOlder | Reason::RecordBehind)
+    )
 }
 
 /// What the record knows of another image is known from now on: no acceptance of the rows says that the databases suit

@@ -25,6 +25,54 @@ fn a_stranger_is_named_and_not_fought() {
     expect(&world, Phase::Aborted);
 }
 
+/// The API server does not say when a subresource was written.
+#[test]
+fn who_scales_is_named_and_not_who_made_the_deployment() {
+    for (step, replicas, who) in [
+        (Step::BackingUp, 1, "kubectl"),
+        (Step::BackingUp, 2, "kube-controller-manager"),
+        (Step::Initializing, 0, "kubectl"),
+        (Step::Recovering, 0, "kubectl"),
+    ] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        world.scale_by_subresource(0, replicas, who);
+        for _ in 0..5 {
+            world.run_pass();
+        }
+        let status = &world.status;
+        let told = match (&status.cause, &status.stall) {
+            (Some(cause), _) => &cause.message,
+            (None, Some(stall)) => &stall.message,
+            (None, None) => panic!("{step:?}: nothing is told"),
+        };
+        assert!(
+            told.contains(&format!("make {who} leave")),
+            "{step:?}: {told}"
+        );
+    }
+}
+
+/// Who scaled before the upgrade has nothing to do with an image that another one names during it.
+#[test]
+fn who_scaled_before_is_not_blamed_for_an_image() {
+    for step in [Step::StoppingOld, Step::BackingUp] {
+        let mut world = World::new(1, true, Trouble::default());
+        world.scale_by_subresource(0, 2, "kubectl");
+        world.scale_by_subresource(0, 1, "kubectl");
+        run_until(&mut world, step);
+        world.write_template(0);
+        for _ in 0..5 {
+            world.run_pass();
+        }
+        let cause = world.status.cause.clone().unwrap();
+        assert!(
+            cause.message.contains("make argocd-controller leave"),
+            "{step:?}: {cause:?}"
+        );
+    }
+}
+
 /// Annotations of a Deployment count in its generation as the spec does.
 #[test]
 fn an_annotation_before_our_write_is_nobody_elses_change_of_the_spec() {

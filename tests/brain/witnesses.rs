@@ -97,6 +97,61 @@ fn a_metadb_that_was_restored_is_written_to_by_nobody() {
     }
 }
 
+/// Deletes the object with the annotation that lets go of it, as the messages say.
+fn let_go(world: &mut World) {
+    (world.deleting, world.release) = (true, true);
+    run_for_a_while(world);
+}
+
+/// What the record tells is no reason to keep an object that its owner gives up: nothing is done for it any more.
+#[test]
+fn an_object_that_is_older_than_the_record_can_be_let_go() {
+    for step in [
+        Step::DisablingHa,
+        Step::BackingUp,
+        Step::Initializing,
+        Step::Recovering,
+        Step::Settling,
+    ] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        let before = world.clone();
+        run_until(&mut world, Step::Settling);
+        run_for_a_while(&mut world);
+        world.ask(Action::RollBack);
+        run_for_a_while(&mut world);
+        run_for_a_while(&mut world);
+        expect(&world, Phase::RolledBack);
+        let nodes = world.nodes.clone();
+        restore_cluster(&mut world, &before);
+        world.nodes = nodes.clone();
+        run_for_a_while(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "StatusOlder", "{step:?}: {stall:?}");
+        let_go(&mut world);
+        assert!(!world.finalizer, "{step:?}: {:?}", world.status.stall);
+        assert_eq!(world.nodes[0].object, nodes[0].object, "{step:?}");
+        assert!(world.lock.is_none(), "{step:?}");
+    }
+}
+
+/// The same where the MetaDB is the older one.
+#[test]
+fn an_object_that_is_newer_than_the_record_can_be_let_go() {
+    for step in [Step::BackingUp, Step::Initializing, Step::Recovering] {
+        let mut world = World::new(1, true, Trouble::default());
+        run_until(&mut world, step);
+        world.record.clear();
+        run_for_a_while(&mut world);
+        let stall = world.status.stall.clone().unwrap();
+        assert_eq!(stall.reason, "RecordBehind", "{step:?}: {stall:?}");
+        let object = world.nodes[0].object.clone();
+        let_go(&mut world);
+        assert!(!world.finalizer, "{step:?}: {:?}", world.status.stall);
+        assert_eq!(world.nodes[0].object, object, "{step:?}");
+    }
+}
+
 #[test]
 fn an_old_version_is_not_started_on_a_schema_that_somebody_has_altered() {
     let mut world = World::new(1, true, Trouble::default());

@@ -337,7 +337,8 @@ impl World {
             let object = json!({
                 "metadata": {"name": name, "uid": format!("uid-{name}"), "resourceVersion": "1", "generation": 1,
                     "creationTimestamp": "2026-01-01T00:00:00Z",
-                    "managedFields": [{"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
+                    "managedFields": [{"manager": "helm", "operation": "Update", "time": "2026-01-01T00:00:00Z",
+                        "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {}}}}]},
                 "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": {"spec": {"containers": [{
                     "name": "oms", "image": OLD, "livenessProbe": {"tcpSocket": {"port": 8089}}, "startupProbe": {"tcpSocket": {"port": 8089}},
                     "readinessProbe": {"tcpSocket": {"port": 8089}},

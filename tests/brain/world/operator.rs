@@ -337,6 +337,20 @@ impl World {
         self.store(index, object);
     }
 
+    /// A stranger scales a target by its subresource `scale`, as `kubectl scale` and autoscalers do: the API server
+    /// notes who, and not when (seen with 1.35).
+    pub fn scale_by_subresource(&mut self, index: usize, replicas: i32, who: &str) {
+        let before = self.nodes[index].object.clone();
+        let mut object = before.clone();
+        object["spec"]["replicas"] = json!(replicas);
+        self.own(&before, &mut object, who);
+        let entries = object["metadata"]["managedFields"].as_array_mut();
+        let entry = entries.and_then(|entries| entries.last_mut()).unwrap();
+        entry["subresource"] = json!("scale");
+        entry.as_object_mut().unwrap().remove("time");
+        self.store(index, object);
+    }
+
     /// A stranger pauses or resumes a target.
     pub fn pause(&mut self, index: usize, paused: bool) {
         let before = self.nodes[index].object.clone();
