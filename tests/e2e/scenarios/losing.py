@@ -63,33 +63,6 @@ def job_pods_lost(lab):
     lose_each(lab, "pods-lost", lambda pod, _: lab.kubectl("delete", "pod", pod, "--force", "--grace-period=0"))
 
 
-@scenario("jobs-deleted")
-def jobs_deleted(lab):
-    """Every Job is deleted by somebody while it works: each is repeated under a new name; success, and back."""
-    def lose(pod, _):
-        lab.kubectl("delete", "job", pod.rpartition("-")[0], "--wait=false")
-
-    lose_each(lab, "jobs-deleted", lose)
-
-
-@scenario("job-orphaned")
-def job_orphaned(lab):
-    """The dump Job is deleted with --cascade=orphan: no second dump beside the pod that was left; success."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "orphaned") as upgrade:
-        def lose(pod):
-            lab.kubectl("delete", "job", pod.rpartition("-")[0], "--cascade=orphan")
-
-        lose_worker(lab, upgrade, "dump", lose)
-        upgrade.wait_end("Succeeded")
-        assert count_attempts(upgrade, "dump") == 2, upgrade.jobs()
-        checks.check_end(lab, upgrade, before, "succeeded")
-        position = upgrade.ask("RollBack")
-        upgrade.wait_end("RolledBack", after=position)
-        checks.check_end(lab, upgrade, before, "restored")
-        upgrade.delete()
-
-
 def find_oms_pod(lab):
     """Name of the pod of OMS."""
     [pod] = [item for item in lab.get("pods", "-l", "app=oms")["items"] if not item["metadata"].get("deletionTimestamp")]
@@ -108,22 +81,6 @@ def oms_pod_initializing(lab):
         item = upgrade.wait_end("RolledBack", seconds=420)
         lab.bad_day("--clear")
         assert "docker_init.sh" in condition(item, "Ready")["message"], describe(item)
-        checks.check_end(lab, upgrade, before, "restored")
-        upgrade.delete()
-
-
-@scenario("oms-pod-lost-recovering")
-def oms_pod_recovering(lab):
-    """The pod of the new version is deleted by force while the replication recovers: it comes up again; success, and back."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "pod-lost-late") as upgrade:
-        upgrade.wait_step("Recovering")
-        lab.kubectl("delete", "pod", find_oms_pod(lab), "--force", "--grace-period=0")
-        upgrade.wait_end("Succeeded")
-        lab.wait_serving()
-        checks.check_end(lab, upgrade, before, "succeeded")
-        position = upgrade.ask("RollBack")
-        upgrade.wait_end("RolledBack", after=position)
         checks.check_end(lab, upgrade, before, "restored")
         upgrade.delete()
 
@@ -149,20 +106,16 @@ def seconds_since(text):
 LIMIT, BEYOND = 20, 130
 
 
-def be_away(lab, name, step, field, ready=lambda status: True, early=None, meanwhile=lambda: None, afterwards=lambda: None):
+def be_away(lab, name, step, field, ready=lambda status: True, afterwards=lambda: None):
     """The operator is away from within a step for longer than the step may take. Nobody looked, so no time has run out: what
     went on meanwhile counts, and the upgrade succeeds."""
     before = checks.Photo(lab)
     with Upgrade(lab, name, timeouts={**QUICK, field: f"{LIMIT}s"}) as upgrade:
-        if early:
-            upgrade.wait_step("BackingUp")
-            early()
         item = upgrade.watch.wait(f"in {step}", lambda item: item["status"].get("step") == step and ready(item["status"]), 180)
         set_replicas(lab, 0)
         try:
             left = lab.api.get(upgrade.path)["status"]
             assert left["step"] == step, f"it went on to {left['step']} before the operator was gone"
-            meanwhile()
             since = item["status"]["stepStartedTime"]
             poll("the limit is over for long", lambda: seconds_since(since) > LIMIT + BEYOND, LIMIT + BEYOND + 10, 1)
         finally:
@@ -178,24 +131,9 @@ def be_away(lab, name, step, field, ready=lambda status: True, early=None, meanw
         upgrade.delete()
 
 
-@scenario("operator-off-backing-up")
-def off_backing_up(lab):
-    """The operator is off during the dump for longer than the step may take: the dump that ended meanwhile counts; success."""
-    be_away(lab, "off-dump", "BackingUp", "backup", ready=lambda status: any(
-        job["role"] == "Dump" and job.get("uid") for job in status["internal"].get("jobs", [])))
-
-
 @scenario("operator-off-initializing")
 def off_initializing(lab):
     """The operator is off for longer than docker_init.sh may take, which still runs then: not given up unseen; success."""
     lab.bad_day("init-hangs")
     be_away(lab, "off-init", "Initializing", "init", ready=lambda status: status["internal"].get("initRuns"),
             afterwards=lambda: lab.bad_day("--clear"))
-
-
-@scenario("operator-off-recovering")
-def off_recovering(lab):
-    """The operator is off for longer than the replication may take: what recovered meanwhile counts; success."""
-    # Otherwise all is recovered before the operator is gone; set late, or preflight would not let it pass.
-    be_away(lab, "off-late", "Recovering", "recovery", early=lambda: lab.bad_day("stopped-project", "p_sync11"),
-            meanwhile=lambda: lab.bad_day("--clear"))

@@ -1,24 +1,15 @@
-"""Admission rewrites what is written, and autoscalers and GitOps tools write back: told before OMS is stopped where it can be
-known, and never fought."""
+"""Admission rewrites what is written: told before OMS is stopped where it can be known."""
 
-import json
-import subprocess
 import threading
 
 import checks
-import installation
 from api import describe
-from ctl import manifests
 from hooks import DEPLOYMENTS, MIRROR, PODS, patching, put_proxy_before_pull, send_through_mirror
 from registry import scenario
 from scenarios.refusing import refuse
-from scenarios.several import there_and_back
 from upgrade import Upgrade
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/{}/deployments/oms"
-HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "oms"}, "spec": {
-    "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "oms"}, "minReplicas": 2, "maxReplicas": 3,
-    "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]}}
 
 
 @scenario("webhook-rewrites-images")
@@ -48,30 +39,6 @@ def name_broken(patch):
     return [{**entry, "value": {**entry["value"], "image": "localhost/no-proxy:1"}} for entry in patch]
 
 
-@scenario("autoscaler-wakes")
-def autoscaler_wakes(lab):
-    """An autoscaler sleeps while OMS is stopped and makes two of one at its start: never two versions side by side; back to one
-    of the old version once it is gone."""
-    before = checks.Photo(lab)
-    try:
-        with Upgrade(lab, "autoscaled") as upgrade:
-            upgrade.wait_step("BackingUp")
-            lab.kubectl("apply", "-f", "-", stdin=json.dumps(HPA))
-            told = upgrade.wait_stalled("TargetContended", 420)
-            assert told["status"]["direction"] == "RollBack", describe(told)
-            assert "horizontal-pod-autoscaler" in told["status"]["stall"]["message"] \
-                or "kube-controller-manager" in told["status"]["stall"]["message"], describe(told)
-            lab.kubectl("delete", "hpa", "oms")
-            position = len(upgrade.watch.states)
-            upgrade.patch(retryRequest="without the autoscaler")
-            upgrade.watch.wait("it is rolled back", lambda item: item["status"].get("phase") == "RolledBack"
-                               and item["status"].get("settled"), 420, position)
-            checks.check_end(lab, upgrade, before, "restored")
-            upgrade.delete()
-    finally:
-        lab.kubectl("delete", "hpa", "oms", "--ignore-not-found")
-
-
 class Healer(threading.Thread):
     """What a tool that heals by itself does: image and replicas of git come back as soon as they differ."""
 
@@ -95,65 +62,3 @@ class Healer(threading.Thread):
         self.done.set()
         if self.is_alive():
             self.join(30)
-
-
-def tag_through_mirror(lab, image):
-    """Gives an image of the node the name that the mirror gives it; the name."""
-    socket = f"/var/lib/testcluster/{lab.cluster}/node1/containerd.sock"
-    subprocess.run([installation.CLUSTER, "exec", "--name", lab.cluster, "--", "ctr", "-a", socket, "-n", "k8s.io", "images",
-                    "tag", "--force", image, MIRROR + image], check=True, capture_output=True)
-    return MIRROR + image
-
-
-@scenario("image-as-the-webhook-names-it", reusable=False)
-def image_as_named(lab):
-    """The same webhook, and spec.image names the mirror as its message advises: success, and back."""
-    old, new = (tag_through_mirror(lab, manifests.IMAGE + version) for version in (manifests.OLD, manifests.NEW))
-    with patching(lab, DEPLOYMENTS, send_through_mirror):
-        lab.kubectl("set", "image", "deployment/oms", f"*={old}")
-        lab.wait_serving()
-        there_and_back(lab, "as-named", image=new)
-
-
-@scenario("gitops-heals-while-stopping")
-def heals_while_stopping(lab):
-    """A tool puts image and replicas of git back as soon as OMS is stopped: named and not fought; aborted once it is off."""
-    before = checks.Photo(lab)
-    healer = Healer(lab, manifests.IMAGE + manifests.OLD)
-    try:
-        with Upgrade(lab, "healed-early") as upgrade:
-            upgrade.wait_step("BackingUp")
-            healer.start()
-            turned = upgrade.watch.wait("it turns back", lambda item: item["status"].get("direction") == "Abort", 120)
-            assert "argocd-controller" in turned["status"]["cause"]["message"], describe(turned)
-            upgrade.wait_end("Aborted")
-            healer.stop()
-            checks.check_end(lab, upgrade, before, "unchanged")
-            upgrade.delete()
-    finally:
-        healer.stop()
-
-
-@scenario("gitops-heals-after-the-line", reusable=False)
-def heals_after_line(lab):
-    """The same tool wakes while docker_init.sh runs: the old version is not left on the new schema; data and image go back."""
-    before = checks.Photo(lab)
-    healer = Healer(lab, manifests.IMAGE + manifests.OLD)
-    try:
-        with Upgrade(lab, "healed-late") as upgrade:
-            upgrade.wait_step("Initializing")
-            healer.start()
-            turned = upgrade.watch.wait("it turns back", lambda item: item["status"].get("direction") == "RollBack", 120)
-            assert "argocd-controller" in turned["status"]["cause"]["message"], describe(turned)
-            told = upgrade.watch.wait("it is told, or over", lambda item: item["status"].get("direction") == "RollBack" and (
-                item["status"].get("stall") or item["status"].get("settled")), 300)
-            healer.stop()
-            if told["status"].get("stall"):
-                assert "argocd-controller" in told["status"]["stall"]["message"], describe(told)
-                upgrade.patch(retryRequest="without the tool")
-            upgrade.watch.wait("it is rolled back", lambda item: item["status"].get("phase") == "RolledBack"
-                               and item["status"].get("settled"), 420)
-            checks.check_end(lab, upgrade, before, "restored")
-            upgrade.delete()
-    finally:
-        healer.stop()

@@ -81,12 +81,6 @@ def image_initializing(lab):
     meet(lab, "set-image-init", "Initializing", *set_image(OLD_IMAGE), ends="RolledBack", broken=OLD_ON_NEW)
 
 
-@scenario("stranger-sets-image-recovering")
-def image_recovering(lab):
-    """kubectl set image to the old version after the new one runs: told; the rollback that is asked for restores."""
-    meet(lab, "set-image-late", "Recovering", *set_image(OLD_IMAGE), ends="RolledBack", broken=OLD_ON_NEW)
-
-
 @scenario("stranger-scales-backing-up")
 def scale_backing_up(lab):
     """kubectl scale to one while the dump runs: the dump is discarded; everything as before."""
@@ -110,13 +104,6 @@ def undo_initializing(lab):
     """kubectl rollout undo while docker_init.sh runs: the old version is stopped, and data and image go back."""
     meet(lab, "undo-init", "Initializing", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
          broken=OLD_ON_NEW)
-
-
-@scenario("stranger-undoes-recovering")
-def undo_recovering(lab):
-    """kubectl rollout undo after the new version runs: told; the rollback that is asked for restores."""
-    meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
-         broken=("UpgradeStartAfterInit",))
 
 
 def delete_deployment(lab, name, step):
@@ -148,34 +135,3 @@ def delete_backing_up(lab):
 def delete_initializing(lab):
     """kubectl delete deployment while docker_init.sh runs: told, nothing is restored under it, and a person lets go."""
     delete_deployment(lab, "delete-init", "Initializing")
-
-
-@scenario("stranger-deletes-recovering", reusable=False)
-def delete_recovering(lab):
-    """kubectl delete deployment after the new version runs: told, the backup stays, and a person lets go."""
-    delete_deployment(lab, "delete-late", "Recovering")
-
-
-@scenario("stranger-undoes-backing-up")
-def undo_backing_up(lab):
-    """kubectl rollout undo while the dump runs: another template at no replicas; everything as before."""
-    # There must be an older revision to go back to.
-    lab.kubectl("rollout", "restart", "deployment", "oms")
-    lab.wait_serving()
-    meet(lab, "undo-dump", "BackingUp", "rollout", "undo", "deployment", "oms", ends="Aborted", who="kubectl")
-
-
-@scenario("stranger-pauses-recovering")
-def pause_recovering(lab):
-    """kubectl rollout pause after the new version runs: it has nothing more to start, and succeeds; the rollback restores."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "pause-late") as upgrade:
-        upgrade.wait_step("Recovering")
-        lab.kubectl("rollout", "pause", "deployment", "oms")
-        upgrade.wait_end("Succeeded")
-        lab.kubectl("rollout", "resume", "deployment", "oms")
-        checks.check_end(lab, upgrade, before, "succeeded")
-        position = upgrade.ask("RollBack")
-        upgrade.wait_end("RolledBack", after=position)
-        checks.check_end(lab, upgrade, before, "restored")
-        upgrade.delete()
