@@ -54,7 +54,7 @@ fn sample_of_older_statuses() {
         "older statuses",
         starts,
         Limits {
-            worlds: Some(600),
+            worlds: Some(200),
             every_fault: false,
         },
     );
