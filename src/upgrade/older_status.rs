@@ -39,6 +39,7 @@ pub(crate) fn rebuild(cx: &Context<'_>, record: &UpgradeRecord) -> Result<OmsUpg
     let look = Look::at(cx, &story)?;
     let mut draft = build_draft(cx, record, &story);
     adopt_records(cx, &mut draft)?;
+    count_jobs_anew(&mut draft, look.next_epoch, story.restore);
     match story.stage {
         Stage::Before => begin_again(cx, &story, &look, &mut draft)?,
         Stage::Line | Stage::RestoreBegun => lead_back(cx, &story, &look, &mut draft)?,
@@ -157,7 +158,6 @@ fn begin_again(
         return missing("the schema is another one than the record tells");
     }
     look.require_no_other(&TemplateKind::Old)?;
-    count_jobs_anew(draft, look.next_epoch, story.restore);
     if draft.direction != Some(Direction::Forward) {
         turn_back(
             cx,
@@ -227,7 +227,6 @@ fn lead_back(
             "the new version may have been started, and a rollback begins on request only (spec.rollback.policy): ask for it with action: RollBack",
         );
     }
-    count_jobs_anew(draft, look.next_epoch, story.restore);
     let told = match begun {
         true => "a restore had begun",
         false => "the new version may have been started",
@@ -250,7 +249,6 @@ fn start_old(
     if look.same_schema == Some(false) && !look.is_left_with(&TemplateKind::Old) {
         return missing("the schema is not the one that the old version had");
     }
-    count_jobs_anew(draft, look.next_epoch, story.restore);
     let cause =
         build_cause("the content of before the upgrade is back, and the old version runs on it");
     turn_back(cx, draft, Direction::RollBack, cause);
@@ -283,13 +281,12 @@ fn restate_verdict(
         look.require_no_other(&kind)?;
     }
     match outcome {
-        RecordedOutcome::Succeeded => run_new(cx, story, look, draft)?,
+        RecordedOutcome::Succeeded => run_new(cx, look, draft)?,
         RecordedOutcome::RolledBack => start_old(cx, story, look, draft)?,
         _ if !left && look.same_schema == Some(false) => {
             return missing("the schema is not the one that the old version had");
         }
         _ => {
-            count_jobs_anew(draft, look.next_epoch, story.restore);
             let cause = build_cause("it was aborted, and everything is as it was");
             turn_back(cx, draft, Direction::Abort, cause);
         }
@@ -301,18 +298,12 @@ fn restate_verdict(
 }
 
 /// The upgrade had succeeded: the new version runs, or is started on what it has made of the databases.
-fn run_new(
-    cx: &Context<'_>,
-    story: &Story<'_>,
-    look: &Look<'_>,
-    draft: &mut OmsUpgradeStatus,
-) -> Result<(), Gap> {
+fn run_new(cx: &Context<'_>, look: &Look<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Gap> {
     if look.same_schema != Some(false) && !look.is_left_with(&TemplateKind::Final) {
         return missing(
             "it tells of a success, and the schema is as before the upgrade, so the databases may have gone back too",
         );
     }
-    count_jobs_anew(draft, look.next_epoch, story.restore);
     draft.direction = Some(Direction::Forward);
     draft.internal.ran_before_time = Some(cx.now.clone());
     enter(cx, draft, Step::StartingFinal);

@@ -33,13 +33,8 @@ fn restore(world: &mut World, before: &World, what: Restored) {
 /// As `run`, for what may end with a question.
 fn run_to_rest(world: &mut World, name: &str) {
     for _ in 0..3000 {
-        let mut moved = world.run_pass();
-        moved |= world.run_cluster();
-        if !moved {
-            if world.is_at_rest() {
-                return;
-            }
-            world.clock += 100;
+        if take_turn(world) {
+            return;
         }
     }
     panic!(
@@ -62,13 +57,8 @@ fn list_moments(roll_back: bool) -> Vec<World> {
             if last != Some((status.step, status.direction, status.settled)) {
                 moments.push(world.clone());
             }
-            let mut moved = world.run_pass();
-            moved |= world.run_cluster();
-            if !moved {
-                if world.is_at_rest() {
-                    break;
-                }
-                world.clock += 100;
+            if take_turn(&mut world) {
+                break;
             }
         }
         if way == 0 && !roll_back {

@@ -9,7 +9,7 @@ use oms_operator::controller::{
     AlwaysPermitted, CallSite, Claim, Claims, Definition, Key, Ports, Settings, WritePermit,
     reconcile,
 };
-use oms_operator::objects::jobs::PodSettings;
+use oms_operator::objects::pod_settings::PodSettings;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

@@ -3,8 +3,7 @@ before the status; nothing is started, stopped or written on what cannot be true
 person decides."""
 
 import checks
-from api import condition, describe
-from lab import LOCK_DATABASE, RELEASE
+from lab import LOCK_DATABASE
 from registry import scenario
 from scenarios.losing import set_replicas
 from upgrade import Upgrade
@@ -21,15 +20,6 @@ def put_object_back(lab, upgrade, old):
     lab.api.call("PUT", upgrade.path + "/status", item)
     set_replicas(lab, 1)
     return position
-
-
-def let_go(lab, upgrade):
-    """What the message tells a person to do in the end."""
-    lab.kubectl("annotate", "omsup", upgrade.name, RELEASE)
-    lab.kubectl("delete", "omsup", upgrade.name, "--wait=false")
-    upgrade.watch.wait_deleted(60)
-    last = [item for item in upgrade.watch.states if item["status"].get("phase") == "Failed"][-1]
-    assert "nothing was put back" in condition(last, "Ready")["message"], describe(last)
 
 
 def check_untouched(lab, upgrade, before, after, pods, outcome):
