@@ -3,6 +3,8 @@
 
 use super::client::{Client, run_dump};
 use super::failure::Failure;
+use super::manifest::{DatabaseRecord, FORMAT_VERSION, Manifest};
+use super::metadb::connection::MetaDbServer;
 use super::run::Run;
 use super::volume::attempt::file_name_of;
 use super::volume::writer::{Stored, store_stream};
@@ -67,5 +69,23 @@ pub async fn dump_database(
         // A full volume ends the client too; the volume is the reason then.
         (Err(_), Err(storing)) if storing.reason != Reason::ClientFailed => Err(storing),
         (Err(dumping), _) => Err(dumping),
+    }
+}
+
+/// What is written down of a dump, or of a sample of one.
+pub fn build_manifest(
+    run: &Run,
+    client: &Client,
+    metadb: &MetaDbServer,
+    databases: Vec<DatabaseRecord>,
+) -> Manifest {
+    Manifest {
+        format_version: FORMAT_VERSION,
+        upgrade_uid: run.request.upgrade_uid.clone(),
+        attempt: run.request.attempt,
+        engine: metadb.engine.family(),
+        server_version: metadb.version.clone(),
+        client_version: client.version.clone(),
+        databases,
     }
 }

@@ -155,35 +155,20 @@ fn select_for_rows(
     }
 }
 
-/// Creates a database with the character set and the options of its record, unless it exists.
+/// Creates a database, unless it exists; `clauses` say its character set and its options.
 ///
 /// # Errors
 /// Of the server.
 pub async fn create_database(
     connection: &mut Conn,
     name: &str,
-    record: &DatabaseRecord,
+    clauses: &str,
 ) -> Result<(), Failure> {
     let sql = format!(
-        "CREATE DATABASE IF NOT EXISTS {} {}",
-        quote_name(name),
-        write_clauses(
-            &record.character_set,
-            &record.collation,
-            record.options.as_deref().unwrap_or_default()
-        )
+        "CREATE DATABASE IF NOT EXISTS {} {clauses}",
+        quote_name(name)
     );
     run_patiently(connection, sql, &format!("creating database {name}")).await
-}
-
-/// What stands behind the name in CREATE DATABASE and ALTER DATABASE.
-pub fn write_clauses(character_set: &str, collation: &str, options: &[String]) -> String {
-    let mut clauses = format!("DEFAULT CHARACTER SET {character_set} COLLATE {collation}");
-    for option in options {
-        clauses.push(' ');
-        clauses.push_str(option);
-    }
-    clauses
 }
 
 /// Drops every database of this kind beside the given ones and returns their names.
@@ -237,7 +222,12 @@ pub async fn make_beside(
     suffix: &str,
 ) -> Result<(), Failure> {
     for record in &manifest.databases {
-        create_database(connection, &kind.name(&record.name, suffix), record).await?;
+        create_database(
+            connection,
+            &kind.name(&record.name, suffix),
+            &record.write_clauses(),
+        )
+        .await?;
     }
     let place = Place::Beside { kind, suffix };
     make_tables(metadb, connection, definitions, place, NOT_ON_THIS_SERVER).await

@@ -185,6 +185,25 @@ impl Manifest {
 }
 
 impl DatabaseRecord {
+    /// What is recorded of a database, with its dump and its tables.
+    pub fn new(shape: &DatabaseShape, file: FileRecord, tables: Vec<TableRecord>) -> Self {
+        Self {
+            name: shape.name.clone(),
+            character_set: shape.character_set.clone(),
+            collation: shape.collation.clone(),
+            options: Some(shape.options.clone()),
+            file,
+            tables,
+            views: shape.views.clone(),
+        }
+    }
+
+    /// What stands behind the name in CREATE DATABASE and ALTER DATABASE.
+    pub fn write_clauses(&self) -> String {
+        let options = self.options.as_deref().unwrap_or_default();
+        write_clauses(&self.character_set, &self.collation, options)
+    }
+
     /// All rows.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.content.rows).sum()
@@ -198,6 +217,23 @@ impl DatabaseRecord {
     /// Whether the manifest has exactly this view.
     pub fn has_view(&self, view: &ViewShape) -> bool {
         self.views.contains(view)
+    }
+}
+
+/// What stands behind the name in CREATE DATABASE and ALTER DATABASE.
+pub fn write_clauses(character_set: &str, collation: &str, options: &[String]) -> String {
+    let mut clauses = format!("DEFAULT CHARACTER SET {character_set} COLLATE {collation}");
+    for option in options {
+        clauses.push(' ');
+        clauses.push_str(option);
+    }
+    clauses
+}
+
+impl DatabaseShape {
+    /// What stands behind the name in CREATE DATABASE.
+    pub fn write_clauses(&self) -> String {
+        write_clauses(&self.character_set, &self.collation, &self.options)
     }
 }
 
@@ -218,11 +254,13 @@ pub fn find_differences(
     extent: Extent,
 ) -> Vec<String> {
     let mut found = find_other_shapes(record, shape, extent);
-    let is_there = |name: &str| shape.tables.iter().any(|table| table.name == name);
-    let mut there = record.clone();
     // Those that are missing were told.
-    there.tables.retain(|table| is_there(&table.shape.name));
-    found.extend(find_other_contents(&there, contents));
+    let is_there = |table: &&TableRecord| {
+        let mut live = shape.tables.iter();
+        live.any(|live| live.name == table.shape.name)
+    };
+    let there = record.tables.iter().filter(is_there);
+    found.extend(compare_contents(&record.name, there, contents));
     found
 }
 
@@ -231,9 +269,16 @@ pub fn find_other_contents(
     record: &DatabaseRecord,
     contents: &BTreeMap<String, ContentRecord>,
 ) -> Vec<String> {
-    let name = &record.name;
+    compare_contents(&record.name, record.tables.iter(), contents)
+}
+
+fn compare_contents<'t>(
+    name: &str,
+    tables: impl Iterator<Item = &'t TableRecord>,
+    contents: &BTreeMap<String, ContentRecord>,
+) -> Vec<String> {
     let mut found = Vec::new();
-    for expected in &record.tables {
+    for expected in tables {
         let table = &expected.shape.name;
         match contents.get(table) {
             None => found.push(format!("table {name}.{table} was not read")),

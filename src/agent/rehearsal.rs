@@ -5,7 +5,7 @@
 use super::client::Client;
 use super::creation::{Place, Refused, try_tables, try_views};
 use super::failure::Failure;
-use super::load::{Source, drop_beside, fill_beside, write_clauses};
+use super::load::{Source, create_database, drop_beside, fill_beside};
 use super::manifest::DatabaseShape;
 use super::metadb::catalogue::{describe_database, show_create};
 use super::metadb::connection::MetaDbServer;
@@ -132,15 +132,8 @@ async fn make_and_compare(
     for database in databases {
         let shape = describe_database(connection, database, &|_| None).await?;
         definitions.push(read_definitions(connection, &shape, &mut found).await?);
-        let sql = format!(
-            "CREATE DATABASE {} {}",
-            quote_name(&Beside::Probe.name(database, suffix)),
-            write_clauses(&shape.character_set, &shape.collation, &shape.options)
-        );
-        connection
-            .query_drop(sql)
-            .await
-            .map_err(|e| Failure::from_sql("making a scratch database", &e))?;
+        let beside = Beside::Probe.name(database, suffix);
+        create_database(connection, &beside, &shape.write_clauses()).await?;
         live.push(shape);
     }
     let refused = try_tables(metadb, connection, &definitions, place).await?;

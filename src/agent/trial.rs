@@ -3,15 +3,15 @@
 //! directory of its own on the claim, which it removes.
 
 use super::client::Client;
-use super::dumping::{Portion, dump_database};
+use super::dumping::{Portion, build_manifest, dump_database};
 use super::failure::Failure;
-use super::manifest::{DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord};
+use super::manifest::{DatabaseRecord, DatabaseShape, Manifest, TableRecord};
 use super::metadb::catalogue::describe_databases;
 use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::run::Run;
 use super::sql::names::literal;
 use super::volume::claim::create_directory;
-use super::volume::reader::survey_content;
+use super::volume::reader::{Contents, survey_content};
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -120,31 +120,14 @@ async fn sample_all(
             content: Default::default(),
             exact_digest: None,
         });
-        let mut record = DatabaseRecord {
-            name: shape.name.clone(),
-            character_set: shape.character_set.clone(),
-            collation: shape.collation.clone(),
-            options: Some(shape.options.clone()),
-            file: stored.file,
-            tables: tables.collect(),
-            views: shape.views.clone(),
-        };
-        let (mut contents, reading) = read_sample(run, &directory, record).await?;
-        record = reading;
+        let record = DatabaseRecord::new(shape, stored.file, tables.collect());
+        let (mut contents, mut record) = read_sample(run, &directory, record).await?;
         for table in &mut record.tables {
             table.content = contents.remove(&table.shape.name).unwrap_or_default();
         }
         records.push(record);
     }
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        upgrade_uid: run.request.upgrade_uid.clone(),
-        attempt: run.request.attempt,
-        engine: metadb.engine.family(),
-        server_version: metadb.version.clone(),
-        client_version: client.version.clone(),
-        databases: records,
-    };
+    let manifest = build_manifest(run, client, metadb, records);
     Ok(Sample {
         directory,
         manifest,
@@ -156,7 +139,7 @@ async fn read_sample(
     run: &Run,
     directory: &Path,
     record: DatabaseRecord,
-) -> Result<(super::volume::reader::Contents, DatabaseRecord), Failure> {
+) -> Result<(Contents, DatabaseRecord), Failure> {
     let (directory, meter) = (directory.to_owned(), run.meter.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let (_, contents) = survey_content(&directory, &record, &meter)?;

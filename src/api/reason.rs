@@ -102,6 +102,8 @@ pub enum Reason {
     MetaDbUnseen,
     /// The lock row in the MetaDB is of a later time than the status.
     StatusOlder,
+    /// The status was older than the record in the MetaDB, and was rebuilt from it.
+    StatusRebuilt,
     /// Rows of the record in the MetaDB are gone: the MetaDB is older than the status.
     RecordBehind,
     /// The schema of OMS is not what it was when OMS was stopped.
@@ -208,7 +210,7 @@ name_variants!(
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
     ContainerWaiting, ImageNotPulled, OldImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen,
-    StatusOlder, RecordBehind,
+    StatusOlder, StatusRebuilt, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,

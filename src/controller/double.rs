@@ -1,7 +1,7 @@
 //! An API server for tests: holds `OmsUpgrade`s, takes statuses and events, knows nothing else.
 use super::exec::KubeExec;
 use super::ports::{AlwaysPermitted, Clock, Ports, Settings};
-use crate::objects::jobs::PodSettings;
+use crate::objects::pod_settings::PodSettings;
 use crate::oms::http::HttpOpener;
 use crate::oms::mysql::MySqlOpener;
 use http_body_util::BodyExt;

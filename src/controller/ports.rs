@@ -3,7 +3,7 @@
 use super::calls::{Access, CallError, CallSite};
 use super::claims::Claims;
 use super::definition::Definition;
-use crate::objects::jobs::PodSettings;
+use crate::objects::pod_settings::PodSettings;
 use crate::oms::container::ExecAnswer;
 use crate::oms::metadb::MetaDbOpener;
 use crate::oms::open_api::OpenApiOpener;

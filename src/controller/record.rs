@@ -60,7 +60,8 @@ fn open(upgrade: &OmsUpgrade) -> Result<DynamicObject, CallError> {
 
 /// Tries, without storing anything, whether a status with a field that is not there yet can be stored whole: of a
 /// memory with holes that was stored nobody would know when the operator dies, or the answer is lost, before it is
-/// taken back. `false`: somebody was faster.
+/// taken back. Not where the definition was just seen to have every field: should it have been made older since, the
+/// answer to the write tells. `false`: somebody was faster.
 async fn try_first(
     ports: &Ports,
     subject: &Subject<'_>,
@@ -68,7 +69,8 @@ async fn try_first(
     status: &OmsUpgradeStatus,
 ) -> Result<bool, CallError> {
     let told = says_cut(subject.status);
-    if !told && !brings_new_fields(subject.status, status) {
+    let is_safe = ports.definition.fits() || !brings_new_fields(subject.status, status);
+    if !told && is_safe {
         return Ok(true);
     }
     let tried = match replace(ports, subject.owner, read, status, Mode::Try).await {

@@ -30,5 +30,6 @@ pub use lock_table::{
 pub use quoting::{quote_name, quote_table};
 pub use rules::LoginRules;
 pub use sessions::{SessionList, cut_port, name_database};
+pub(crate) use tls::read_certificates;
 pub use tls::{TlsRules, TlsTexts};
 pub use wire::{Refusal, Wire, WireError, WireLimits, open_door, open_wire};

@@ -94,8 +94,8 @@ impl TlsRules {
     }
 }
 
-/// All of a text, one at least.
-fn read_certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+/// All certificates of a text in PEM, one at least.
+pub(crate) fn read_certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     all.ok().filter(|all| !all.is_empty())
 }

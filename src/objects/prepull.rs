@@ -2,9 +2,9 @@
 //! of before it ahead of a rollback. Pure.
 //!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
-use super::jobs::{PodSettings, build_security_context};
 use super::labels::{Owner, ROLE_LABEL, build_metadata};
 use super::names::prepull_name;
+use super::pod_settings::{PodSettings, build_security_context};
 use k8s_openapi::api::core::v1::{Container, LocalObjectReference, Pod, PodSpec, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

@@ -4,6 +4,7 @@
 //! `oms_server.key`), often one that signs itself. A verifier that wants an authority takes no such certificate for a
 //! server's own, so it is trusted by itself where it is the very one that was given.
 use super::open_api::CertificateCheck;
+use crate::metadb::read_certificates;
 use std::sync::Arc;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -55,7 +55,7 @@ impl Verifier {
     fn new(check: &CertificateCheck, provider: &Arc<CryptoProvider>) -> Result<Self, &'static str> {
         let given = match check {
             CertificateCheck::Nothing => Given::Nothing,
-            CertificateCheck::Pem(pem) => read_certificates(pem, provider)?,
+            CertificateCheck::Pem(pem) => read_given(pem, provider)?,
         };
         Ok(Self {
             given,
@@ -64,14 +64,9 @@ impl Verifier {
     }
 }
 
-fn read_certificates(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Given, &'static str> {
-    let none = "spec.console.tls.ca holds no certificate in PEM";
-    let all: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|_| none)?;
-    if all.is_empty() {
-        return Err(none);
-    }
+fn read_given(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Given, &'static str> {
+    let all = read_certificates(pem.as_bytes())
+        .ok_or("spec.console.tls.ca holds no certificate in PEM")?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(all.iter().cloned());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());

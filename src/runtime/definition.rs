@@ -59,6 +59,7 @@ impl Watcher {
             // What it lacked when it was seen last it may lack still.
             Err(reason) => {
                 self.metrics.forget_lacking_fields();
+                self.definition.tell_unseen();
                 tracing::info!(
                     reason,
                     "whether the definition of OmsUpgrade fits this operator cannot be seen; each status is tried before it is written"

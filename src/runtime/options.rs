@@ -1,5 +1,5 @@
 //! Command line of `oms-operator run`.
-use crate::objects::jobs::PodSettings;
+use crate::objects::pod_settings::PodSettings;
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// Runs the operator.

@@ -19,7 +19,7 @@ use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
 use crate::upgrade::transition::{begin, enter, fail};
-use crate::upgrade::witness::{compare_record, hold_for_record};
+use crate::upgrade::witness::{Agreement, compare_record, hold_for_record, tells_more};
 
 /// What one reconcile does.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,9 +68,11 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         enter(cx, &mut draft, Step::Settling);
         return record(cx, draft);
     }
+    // What is seen of the targets is no news to a record that tells more than the status.
+    let ahead = tells_more(cx);
     if latch_requests(cx, &mut draft)
-        || note_other_image(cx, &mut draft)
-        || note_changed_schema(cx, &mut draft)
+        || !ahead && note_other_image(cx, &mut draft)
+        || !ahead && note_changed_schema(cx, &mut draft)
     {
         return record(cx, draft);
     }
@@ -82,6 +84,7 @@ pub fn decide(cx: &Context<'_>) -> Decision {
     }
     draft.observed_generation = Some(cx.object.generation);
     let agreement = match compare_record(cx, &mut draft) {
+        Ok(Agreement::Tells(status)) => return record(cx, *status),
         Ok(agreement) => agreement,
         Err(next) => return apply(cx, draft, next),
     };

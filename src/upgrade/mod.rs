@@ -2,17 +2,20 @@
 //!
 //! `steps` has one file per step; [`decide`] is total and deterministic. A reconcile either records a status or carries
 //! out one effect whose intent is recorded already, so that every crash lies between two reconciles.
+mod asserted;
 mod changed_schema;
 mod context;
 mod cut;
 mod deadline;
 mod decide;
+mod disagreement;
 mod effect;
 mod faults;
 mod lateness;
 mod lost_status;
 mod needs;
 mod next;
+mod older_status;
 mod orders;
 mod other_image;
 mod parts;
@@ -20,6 +23,8 @@ mod requests;
 mod standstill;
 mod status;
 mod steps;
+mod story;
+mod surroundings;
 mod target_record;
 mod transition;
 mod witness;

@@ -18,12 +18,21 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
     let looks = (def.looks)(status);
     let kept = is_kept(status);
     let job = def.job.or(looks.job);
+    // What the record tells beyond the status is held against everything that can be seen.
+    let ahead = kept && status.internal.record_ahead.is_some() && status.stall.is_none();
     Needs {
         job,
         // No Job is made beside what is left of another one.
         leftovers: looks.leftovers || job.is_some_and(|role| is_job_due(status, role)),
         record: looks.record || kept,
         lock: looks.lock || kept,
+        fingerprint: looks.fingerprint || ahead,
+        templates: looks.templates || ahead,
+        query_timeout: looks.query_timeout || ahead,
+        originals: match ahead {
+            true => CopyNeed::Always,
+            false => looks.originals,
+        },
         ..looks
     }
 }

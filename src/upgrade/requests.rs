@@ -47,7 +47,7 @@ pub(crate) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
 pub(crate) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
     let before = draft.internal.requests.clone();
     match cx.spec.action {
-        Action::Abort if draft.internal.requests.abort.is_none() && !is_over(draft) => {
+        Action::Abort if draft.internal.requests.abort.is_none() && !has_ended(draft) => {
             draft.internal.requests.abort = Some(cx.now.clone())
         }
         Action::RollBack if draft.internal.requests.roll_back.is_none() && may_roll_back(draft) => {
@@ -101,7 +101,9 @@ fn forget_failed_init(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, stall: &St
 /// `retries`).
 fn find_retry_step(draft: &OmsUpgradeStatus, stall: &Stall) -> Step {
     let here = draft.step.unwrap_or(Step::Pending);
-    if draft.direction != Some(Direction::RollBack) {
+    // What runs may have written since the status was rebuilt, or before: nothing is compared and restored any more.
+    let ran_before = draft.internal.ran_before_time.is_some();
+    if draft.direction != Some(Direction::RollBack) || ran_before {
         return here;
     }
     let ways = find_def(here).retries.iter();
@@ -116,7 +118,7 @@ fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
         return;
     }
     let wanted = draft.internal.requests.roll_back.is_some()
-        || (draft.internal.requests.abort.is_some() && !is_over(draft));
+        || (draft.internal.requests.abort.is_some() && !has_ended(draft));
     if !wanted {
         return;
     }
@@ -145,6 +147,11 @@ fn turn_as_requested(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
 /// A verdict has fallen.
 fn is_over(status: &OmsUpgradeStatus) -> bool {
     status.step == Some(Step::Settling)
+}
+
+/// A verdict has fallen, or had fallen before the status went back: an abort asks for nothing any more.
+fn has_ended(status: &OmsUpgradeStatus) -> bool {
+    is_over(status) || status.internal.ran_before_time.is_some()
 }
 
 /// A rollback makes sense while the upgrade goes forward, and after it succeeded.

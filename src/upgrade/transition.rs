@@ -87,6 +87,10 @@ pub(crate) fn fail(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, failure: Fail
     }
     match way {
         OnFailure::Waits | OnFailure::Stalls => draft.stall = Some(stall),
+        // What it has written since is in no backup.
+        OnFailure::TurnsBack if draft.internal.ran_before_time.is_some() => {
+            draft.stall = Some(stall);
+        }
         OnFailure::TurnsBack if !needs_rollback(draft) => {
             turn_back(cx, draft, Direction::Abort, cause);
         }
@@ -107,6 +111,7 @@ pub(crate) fn turn_back(
     draft.cause = Some(cause);
     draft.internal.epoch += 1;
     draft.internal.content_proof = None;
+    draft.internal.ran_before_time = None;
     draft.stall = None;
     draft.settled = false;
     draft.finished_time = None;

@@ -5,25 +5,25 @@
 //! the number of rows that the status knows is kept (`status.internal.recordSeq`), and what a status asserts is a row
 //! before an effect that rests on it is carried out. A row that the status neither knows nor asserts says that the
 //! status is older than what was done; rows that are missing say that the MetaDB is.
-use crate::api::{
-    AcceptReason, Acceptance, ContentProof, Direction, JobRole, OmsUpgradeStatus, OtherImage,
-    Reason, Stall, Step,
-};
+use crate::api::{AcceptReason, JobRole, OmsUpgradeStatus, OtherImage, Reason, Stall};
 use crate::facts::Fact;
-use crate::metadb::SchemaFingerprint;
-use crate::metadb::record::{RecordFact, RecordedOutcome, TargetImage};
+use crate::metadb::record::{RecordFact, RecordedOutcome};
 use crate::objects::deployment::{TemplateKind, read_replicas};
 use crate::objects::target_change::TargetChange;
-use crate::oms::metadb::{RecordClaim, RecordRow};
+use crate::oms::metadb::{RecordClaim, RecordRow, UpgradeRecord};
+use crate::upgrade::asserted::{count_rows, list_asserted};
 use crate::upgrade::context::Context;
+use crate::upgrade::disagreement::{accept_or_stall, refuse_older};
 use crate::upgrade::effect::Effect;
-use crate::upgrade::next::{Failure, Next};
+use crate::upgrade::next::Next;
+use crate::upgrade::older_status::rebuild;
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
-use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::acceptance::is_accepted;
 use crate::upgrade::parts::lock::secure_lock;
 use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::targets::read_targets;
+use crate::upgrade::surroundings::Gap;
 
 /// What the record says to the status.
 pub(crate) enum Agreement {
@@ -33,6 +33,8 @@ pub(crate) enum Agreement {
     Unseen(String),
     /// It tells what the status knows. The first fact that is not in it yet, if any, and its place.
     Agrees { missing: Option<(u32, RecordFact)> },
+    /// It tells more than the status knows: this is written in the place of it.
+    Tells(Box<OmsUpgradeStatus>),
 }
 
 /// Whether the record is held against this status.
@@ -74,12 +76,15 @@ pub(crate) fn compare_record(
             },
         )?;
     }
-    let unknown = rows.iter().skip(usize::try_from(known).unwrap_or_default());
-    if unknown.clone().any(|row| !asserted.contains(&row.fact)) {
+    if tells_more(cx) {
+        if let Some(status) = follow_record(cx, record)? {
+            return Ok(Agreement::Tells(Box::new(status)));
+        }
         stop_wrong_version(cx, rows)?;
-        refuse_older(cx, rows)?;
+        stay_refused(cx, rows)?;
     }
     draft.internal.record_seq = Some(count);
+    draft.internal.record_ahead = None;
     adopt_other_image(cx, draft, rows);
     // What a person took upon himself, or what came back.
     let ended = draft
@@ -122,27 +127,62 @@ fn adopt_other_image(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, rows: &[Rec
     }
 }
 
-/// How many rows there are, as a status keeps it.
-pub(crate) fn count_rows(rows: &[RecordRow]) -> i32 {
-    i32::try_from(rows.len()).unwrap_or(i32::MAX)
+/// Whether the record has a row that the status neither knows nor asserts.
+pub(crate) fn tells_more(cx: &Context<'_>) -> bool {
+    let known = cx.status.internal.record_seq.filter(|_| is_kept(cx.status));
+    let (Some(known), Some(record)) = (known, cx.observed.metadb.record.known()) else {
+        return false;
+    };
+    let asserted = list_asserted(cx.status);
+    let known = usize::try_from(known).unwrap_or_default();
+    let mut unknown = record.rows.iter().skip(known);
+    unknown.any(|row| !asserted.contains(&row.fact))
 }
 
-/// The record tells what the status does not know, and nobody has taken that upon himself.
-pub(crate) fn refuse_older(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
-    let count = count_rows(rows);
-    accept_or_stall(
-        cx,
-        Reason::StatusOlder,
-        AcceptReason::StatusOlder,
-        count,
-        || {
-            let last = rows.last().map_or("nothing", |row| row.fact.name());
-            format!(
-                "the record of upgrades in the MetaDB tells of this one what its status does not know (its last row is {last}): the status is older than what \
-             was done, as after a restore of the cluster from a backup; nothing is started or written any more"
-            )
-        },
-    )
+/// What is made of a record that tells more: first everything is looked at, then the status is rebuilt; `None` where
+/// neither is to be done.
+fn follow_record(
+    cx: &Context<'_>,
+    record: &UpgradeRecord,
+) -> Result<Option<OmsUpgradeStatus>, Next> {
+    let count = count_rows(&record.rows);
+    let accepted = is_accepted(cx, AcceptReason::StatusOlder, &count.to_string());
+    if cx.status.stall.is_some() || accepted {
+        return Ok(None);
+    }
+    if cx.status.internal.record_ahead.is_none() {
+        let mut looking = cx.status.clone();
+        looking.internal.record_ahead = Some(count);
+        return Ok(Some(looking));
+    }
+    stop_wrong_version(cx, &record.rows)?;
+    match rebuild(cx, record) {
+        Ok(status) => Ok(Some(status)),
+        Err(Gap::Unseen(next)) => Err(next),
+        Err(Gap::Missing(what)) => refuse_older(cx, &record.rows, &what).map(|()| None),
+    }
+}
+
+/// A person was asked, about this or about something of an earlier time.
+fn stay_refused(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> {
+    let value = count_rows(rows).to_string();
+    let asks = |stall: &Stall| {
+        let mut accept = stall.accept.iter();
+        accept.any(|one| one.reason == AcceptReason::StatusOlder && one.value == value)
+    };
+    match &cx.status.stall {
+        Some(stall) if asks(stall) && !is_accepted(cx, AcceptReason::StatusOlder, &value) => {
+            Err(Next::Wait {
+                poll: 10,
+                problem: None,
+            })
+        }
+        _ => refuse_older(
+            cx,
+            rows,
+            "it waits for a person already, of an earlier time",
+        ),
+    }
 }
 
 /// Lets an effect through only where it rests on nothing that the record does not tell: first the lock at the present
@@ -154,7 +194,7 @@ pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next
         _ => return next,
     };
     let missing = match agreement {
-        Agreement::NotKept => return next,
+        Agreement::NotKept | Agreement::Tells(_) => return next,
         Agreement::Unseen(_) if asks => return next,
         Agreement::Unseen(why) => {
             return Next::trouble(
@@ -218,70 +258,6 @@ fn rests_on_record(effect: &Effect) -> bool {
     }
 }
 
-/// What a status says has happened, in the order of the procedure.
-pub(crate) fn list_asserted(status: &OmsUpgradeStatus) -> Vec<RecordFact> {
-    let mut facts = Vec::new();
-    let internal = &status.internal;
-    if let Some(originals) = &internal.originals {
-        facts.push(RecordFact::Locked {
-            ha: originals.ha.config.clone(),
-            images: originals
-                .targets
-                .iter()
-                .map(|target| TargetImage {
-                    target: target.name.clone(),
-                    image: target.image.clone(),
-                    image_id: target.image_id.clone(),
-                })
-                .collect(),
-        });
-    }
-    let fingerprint = internal.fingerprint.clone();
-    if let Some(fingerprint) = fingerprint.and_then(|text| SchemaFingerprint::try_from(text).ok()) {
-        facts.push(RecordFact::Stopped { fingerprint });
-    }
-    if let Some(backup) = status.backup.as_ref().filter(|backup| backup.verified) {
-        facts.push(RecordFact::BackupVerified {
-            manifest_digest: backup.manifest_digest.clone(),
-        });
-    }
-    if let Some(seen) = &internal.other_image {
-        facts.push(RecordFact::NewImageSeen {
-            target: seen.target.clone(),
-            image_id: seen.image.clone(),
-        });
-    }
-    if status.point_of_no_return_time.is_some() {
-        facts.push(RecordFact::Line {});
-    }
-    let restore = internal
-        .jobs
-        .iter()
-        .find(|job| job.role == JobRole::Restore);
-    if let Some(job) = restore {
-        let attempt = job.attempt;
-        facts.push(RecordFact::RestoreBegun { attempt });
-        if internal.content_proof == Some(ContentProof::Restored) {
-            facts.push(RecordFact::Swapped { attempt });
-        }
-    }
-    if status.step == Some(Step::Settling)
-        && let Some(direction) = status.direction
-    {
-        let outcome = match (direction, &status.cause) {
-            (Direction::Forward, None) => RecordedOutcome::Succeeded,
-            (Direction::Forward, Some(_)) => RecordedOutcome::Failed,
-            (Direction::Abort, _) => RecordedOutcome::Aborted,
-            (Direction::RollBack, _) => RecordedOutcome::RolledBack,
-        };
-        facts.push(RecordFact::Verdict {
-            outcome,
-            fingerprint: None,
-        });
-    }
-    facts
-}
-
 fn find_last<'a>(rows: &'a [RecordRow], name: &str) -> Option<&'a RecordRow> {
     rows.iter().rev().find(|row| row.fact.name() == name)
 }
@@ -304,29 +280,4 @@ fn stop_wrong_version(cx: &Context<'_>, rows: &[RecordRow]) -> Result<(), Next> 
         }
     }
     Ok(())
-}
-
-fn accept_or_stall(
-    cx: &Context<'_>,
-    reason: Reason,
-    accept: AcceptReason,
-    rows: i32,
-    describe: impl Fn() -> String,
-) -> Result<(), Next> {
-    let value = format!("{rows}");
-    if is_accepted(cx, accept, &value) {
-        return Ok(());
-    }
-    let accept = Acceptance {
-        reason: accept,
-        value,
-    };
-    let message = format!(
-        "{}; find out what was restored and how far the upgrade was (docs/backup.md, restore by hand); where the status is right, take it upon you: {}; \
-         else bring OMS to a version that runs by hand, and let go of this object",
-        describe(),
-        describe_acceptance(&accept)
-    );
-    let failure = Failure::with_advice(reason, message);
-    Err(Next::Stall(failure.with_acceptance(vec![accept])))
 }

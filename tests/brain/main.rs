@@ -20,6 +20,7 @@ mod pauses;
 mod pin;
 mod plans;
 mod projects;
+mod rebuilt;
 mod recovery_keys;
 mod rivals;
 mod sessions;
@@ -43,16 +44,25 @@ use oms_operator::api::{
 use oms_operator::oms::ha::HaConfig;
 use world::{Trouble, World};
 
+/// One pass of the operator and of the cluster; time passes only when nothing else does. Whether all is at rest.
+fn take_turn(world: &mut World) -> bool {
+    let mut moved = world.run_pass();
+    moved |= world.run_cluster();
+    if moved {
+        return false;
+    }
+    let rests = world.is_at_rest();
+    if !rests {
+        world.clock += 100;
+    }
+    rests
+}
+
 /// Runs operator and cluster in turn until nothing moves; time passes only when nothing else does.
 fn run(world: &mut World) {
     for _ in 0..2000 {
-        let mut moved = world.run_pass();
-        moved |= world.run_cluster();
-        if !moved {
-            if world.is_at_rest() {
-                return;
-            }
-            world.clock += 100;
+        if take_turn(world) {
+            return;
         }
     }
     panic!(

@@ -47,7 +47,7 @@ fn the_record_tells_the_way() {
 }
 
 #[test]
-fn a_cluster_restored_after_success_starts_nothing_on_the_new_schema() {
+fn a_cluster_restored_after_success_starts_nothing_old_on_the_new_schema() {
     for step in [
         Step::Locking,
         Step::DisablingHa,
@@ -65,15 +65,17 @@ fn a_cluster_restored_after_success_starts_nothing_on_the_new_schema() {
         restore_cluster(&mut world, &before);
         let dump = world.dump;
         run_for_a_while(&mut world);
-        let stall = world.status.stall.clone().unwrap();
-        assert_eq!(stall.reason, "StatusOlder", "{step:?}: {stall:?}");
         assert_eq!(world.dump, dump, "{step:?}: dumped again");
-        // Before anything was recorded there is nothing to stop a target with.
-        if step != Step::Locking {
-            assert!(world.nodes[0].pod.is_none(), "{step:?}: OMS runs");
+        // Before anything was recorded there is nothing to stop a target with, nor to rebuild a status from.
+        if step == Step::Locking {
+            let stall = world.status.stall.clone().unwrap();
+            assert_eq!(stall.reason, "StatusOlder", "{step:?}: {stall:?}");
+            assert_eq!(stall.accept.len(), 1, "no way on is offered: {stall:?}");
+            continue;
         }
-        let values = stall.accept.clone();
-        assert_eq!(values.len(), 1, "no way on is offered: {stall:?}");
+        // The old version was stopped, and the new one runs on what it had made of the databases.
+        run_for_a_while(&mut world);
+        expect(&world, Phase::Succeeded);
     }
 }
 
@@ -123,6 +125,11 @@ fn an_object_that_is_older_than_the_record_can_be_let_go() {
         let nodes = world.nodes.clone();
         restore_cluster(&mut world, &before);
         world.nodes = nodes.clone();
+        // Beside the rows of another upgrade nothing is rebuilt from the record.
+        let mut newer = world.record.last().unwrap().clone();
+        newer.uid = "99999999-2222-3333-4444-555555555555".into();
+        newer.ordinal += 10;
+        world.record.push(newer);
         run_for_a_while(&mut world);
         let stall = world.status.stall.clone().unwrap();
         assert_eq!(stall.reason, "StatusOlder", "{step:?}: {stall:?}");

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 
+import audit
 import installation
 import report
 from lab import LOCK_DATABASE, OWN_DATABASES
@@ -181,9 +182,7 @@ def check_quiet(lab, upgrade):
     calls = lab.operator_calls(upgrade.mark)
     refused = [f"{call['verb']} {call['requestURI']}" for call in calls if call["responseStatus"].get("code") == 403]
     assert not refused, f"the Role does not allow: {refused[:5]}"
-    writes = [call for call in calls if call.get("objectRef", {}).get("resource") == "omsupgrades"
-              and call["objectRef"].get("subresource") == "status" and call["objectRef"].get("name") == upgrade.name
-              and call["responseStatus"]["code"] < 300]
+    writes = audit.status_writes(calls, upgrade.name)
     changes = upgrade.watch.count_status_changes()
     assert len(writes) <= changes, f"{len(writes)} status writes made {changes} changes"
     told = upgrade.watch.list_progress()

@@ -21,6 +21,7 @@ mod judging;
 mod manifests;
 mod metadb;
 mod mishaps;
+mod older;
 mod oms;
 mod ownership;
 mod pauses;
@@ -102,7 +103,7 @@ fn sample_of_requests_with_two_targets() {
     walk_seeing(start, "Initializing", |world| worlds.push(world.clone()));
     asked.extend(ask(&worlds, "RollBack"));
     let limits = Limits {
-        worlds: Some(3000),
+        worlds: Some(9000),
         every_fault: false,
     };
     let findings = explore("requests with two targets", asked, limits);

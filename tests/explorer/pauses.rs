@@ -51,7 +51,14 @@ fn sample_of_a_pause_between_start_and_pod() {
             worlds.push(pause(world.clone()));
         }
     });
-    let findings = explore("pause between start and pod", worlds, SAMPLE);
+    let findings = explore(
+        "pause between start and pod",
+        worlds,
+        Limits {
+            worlds: Some(8000),
+            ..SAMPLE
+        },
+    );
     assert!(findings.complete);
     ends_only_in(&findings, &["RolledBack Settling TargetContended"]);
 }

@@ -6,9 +6,10 @@ use super::metadb::SqlDouble;
 use super::world::{NAMESPACE, UPGRADE, World};
 use kube::runtime::watcher::Event;
 use oms_operator::controller::{
-    AlwaysPermitted, CallSite, Claim, Claims, Key, Ports, Settings, WritePermit, reconcile,
+    AlwaysPermitted, CallSite, Claim, Claims, Definition, Key, Ports, Settings, WritePermit,
+    reconcile,
 };
-use oms_operator::objects::jobs::PodSettings;
+use oms_operator::objects::pod_settings::PodSettings;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -77,10 +78,15 @@ impl Runner {
     /// One pass of the real controller.
     pub fn run(&self, world: &World, plan: Option<(usize, Fault)>) -> Outcome {
         let gate = Gate::new(world.clone(), plan);
+        // Seen to fit, where it does; one that lacks something may not be looked at here, so that each status is tried.
+        let definition = Arc::new(Definition::default());
+        if world.lacking.is_none() {
+            definition.tell(Vec::new());
+        }
         let error = self.runtime.block_on(async {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
-                definition: Arc::default(),
+                definition,
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),
                 console: Arc::new(ConsoleDouble(gate.clone())),

@@ -42,6 +42,9 @@ fn is_told(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
     let Some(from) = before.step else {
         return is_beginning(after, to);
     };
+    if is_rebuilt(before, after) {
+        return REBUILT.contains(&to);
+    }
     let direction = before.direction.unwrap_or_default();
     if before.direction != after.direction {
         // A turn back; or an abort that cannot be sure of the databases.
@@ -53,6 +56,24 @@ fn is_told(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
         || is_retry(before, after, from, to)
         || is_end(after, from, to)
         || is_begun_anew(before, after, from, to)
+}
+
+/// Where a status goes on that was older than the record in the MetaDB.
+const REBUILT: [Step; 6] = [
+    Step::DisablingHa,
+    Step::StoppingOld,
+    Step::StartingFinal,
+    Step::StoppingJobs,
+    Step::StartingOld,
+    Step::Settling,
+];
+
+fn is_rebuilt(before: &OmsUpgradeStatus, after: &OmsUpgradeStatus) -> bool {
+    let (before, after) = (&before.internal, &after.internal);
+    before.record_ahead.is_some()
+        && after.record_ahead.is_none()
+        && after.epoch > before.epoch
+        && after.record_seq > before.record_seq
 }
 
 /// The first record: of an upgrade that begins, that is deleted before it begins, or whose status was lost.

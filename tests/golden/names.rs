@@ -2,9 +2,10 @@
 use super::{UID, pin};
 use oms_operator::api::*;
 use oms_operator::objects::credentials::{CREDENTIALS_MOUNT, CREDENTIALS_ROLE};
-use oms_operator::objects::jobs::{AGENT_CONTAINER, POD_USER};
+use oms_operator::objects::jobs::AGENT_CONTAINER;
 use oms_operator::objects::labels::*;
 use oms_operator::objects::names::*;
+use oms_operator::objects::pod_settings::POD_USER;
 use oms_operator::objects::prepull::PREPULL_ROLE;
 use oms_operator::runtime::RunOptions;
 

@@ -202,16 +202,7 @@ pub async fn password_for_a_key() {
 }
 
 /// A key of 2048 bits.
-const KEY: &str = "-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAk0NO8SrQLp5zKLX9bERS
-F9/eNx+ho+bIv8qcJb+/gawAfjR15bGMN0Q3irbKj8Wc5qVHgjz8XYAEnWNVfim7
-JYivWLpOEBEXXFqbkfd28dqGesM41dbYYfs+T5NBVQuE9CxRm/f9A6xejAPbZXQZ
-v+JAo8ENvvRN6qR0OgH9fN47gCVtD534EtXnjto1qK3JCInepzzVGaxvZnOXLuNH
-ATowiNUFS2S8OSxKxYgOzEStwdS73P9n7FdPTVrNUs5p1RDoPzp+1yYTCloeE4t8
-kLeOxBIPz5hTj0qhjY3qT9QI3t5CZAhZ/vldB2RnA4+a7KHghyfTTbPKieXhzAfj
-dwIDAQAB
------END PUBLIC KEY-----
-";
+const KEY: &str = include_str!("server-key.pem");
 
 /// Where it is allowed by name, the password goes out encrypted for the key that the server sends, and for nothing that
 /// is no such key.

@@ -2,11 +2,9 @@
 //! `heatbeat_sequence` where that is asked for.
 
 use crate::agent::client::{Client, find_client};
-use crate::agent::dumping::{Portion, dump_database};
+use crate::agent::dumping::{Portion, build_manifest, dump_database};
 use crate::agent::failure::{Failure, hint};
-use crate::agent::manifest::{
-    DatabaseRecord, DatabaseShape, FORMAT_VERSION, Manifest, TableRecord,
-};
+use crate::agent::manifest::{DatabaseRecord, DatabaseShape, Manifest, TableRecord};
 use crate::agent::metadb::catalogue::{describe_databases, estimate_size};
 use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::content::{Contents, read_database};
@@ -78,15 +76,7 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     }
     require_still_quiet(&metadb, &mut connection, &run.request.databases).await?;
     run.check_fence(&mut connection).await?;
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        upgrade_uid: run.request.upgrade_uid.clone(),
-        attempt: run.request.attempt,
-        engine: metadb.engine.family(),
-        server_version: metadb.version.clone(),
-        client_version: client.version.clone(),
-        databases: records,
-    };
+    let manifest = build_manifest(run, &client, &metadb, records);
     let digest = store_manifest(&directory, &manifest)?;
     run.note(|found| found.manifest_digest = Some(digest));
     let _ = connection.disconnect().await;
@@ -215,15 +205,7 @@ fn record_of(
             exact_digest: content.exact.remove(&table.name),
         });
     }
-    Ok(DatabaseRecord {
-        name: shape.name.clone(),
-        character_set: shape.character_set.clone(),
-        collation: shape.collation.clone(),
-        options: Some(shape.options.clone()),
-        file: stored.file,
-        tables,
-        views: shape.views.clone(),
-    })
+    Ok(DatabaseRecord::new(shape, stored.file, tables))
 }
 
 /// The table was there before and after, and the client passed over it without a word. MariaDB's client does that

@@ -231,7 +231,12 @@ impl<'r> Restore<'r> {
             .meter
             .begin(ProgressPhase::Loading, Some(self.manifest.raw_bytes()));
         for database in &self.manifest.databases {
-            create_database(&mut self.connection, &database.name, database).await?;
+            create_database(
+                &mut self.connection,
+                &database.name,
+                &database.write_clauses(),
+            )
+            .await?;
         }
         make_tables(
             &self.metadb,

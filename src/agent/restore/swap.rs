@@ -11,8 +11,8 @@ use super::copies::mark;
 use super::leftovers::{drop_unknown, list_objects, list_views};
 use crate::agent::creation::{Place, make_views};
 use crate::agent::failure::Failure;
-use crate::agent::load::{create_database, write_clauses};
-use crate::agent::manifest::Manifest;
+use crate::agent::load::create_database;
+use crate::agent::manifest::{Manifest, write_clauses};
 use crate::agent::metadb::catalogue::{describe_database, list_databases};
 use crate::agent::metadb::connection::{MetaDbServer, keep_alive};
 use crate::agent::metadb::patience::run_patiently;
@@ -59,8 +59,9 @@ pub async fn swap(
             Beside::Restore.name(live, suffix),
             Beside::Safety.name(live, suffix),
         );
-        create_database(connection, live, record).await?;
-        create_database(connection, &safety, record).await?;
+        let clauses = record.write_clauses();
+        create_database(connection, live, &clauses).await?;
+        create_database(connection, &safety, &clauses).await?;
         mark(connection, &safety, &run.request.upgrade_uid).await?;
         drop_unknown(connection, record, run.root(), suffix).await?;
         let waiting = if existing.contains(&aside) {

@@ -2,5 +2,6 @@
 
 pub mod attempt;
 pub mod claim;
+mod hashing;
 pub mod reader;
 pub mod writer;

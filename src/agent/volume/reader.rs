@@ -1,5 +1,6 @@
 //! Reads stored dumps back and proves what is in them. Reads only.
 
+use super::hashing::Hashing;
 use crate::agent::digest::{ContentDigest, ContentRecord};
 use crate::agent::failure::Failure;
 use crate::agent::manifest::DatabaseRecord;
@@ -9,9 +10,7 @@ use crate::agent::sql::definitions::{Collector, Definitions};
 use crate::agent::sql::frame::{TRAILER, is_header};
 use crate::agent::sql::rows::{add_rows, read_head};
 use crate::agent::sql::statements::{Kind, Statements, classify, first_word};
-use crate::protocol::hex::write_hex;
 use crate::protocol::report::Reason;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -44,6 +43,10 @@ fn mismatch(path: &Path, what: &str) -> Failure {
     )
 }
 
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| judge_open(path, &error))
+}
+
 /// A file that is missing is a damage; one that cannot be opened may be there.
 fn judge_open(path: &Path, error: &std::io::Error) -> Failure {
     match error.kind() {
@@ -52,47 +55,25 @@ fn judge_open(path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-/// A file that is hashed while it is read.
-struct HashedFile {
-    file: File,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl HashedFile {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        Ok(Self {
-            file: File::open(path).map_err(|error| judge_open(path, &error))?,
-            hash: Sha256::new(),
-            bytes: 0,
-        })
+/// Reads what nobody has read yet of a file. Length and sha256 of the whole must be those of the manifest.
+fn check_whole(
+    mut file: Hashing<File>,
+    path: &Path,
+    record: &DatabaseRecord,
+) -> Result<(), Failure> {
+    std::io::copy(&mut file, &mut std::io::sink())
+        .map_err(|e| Failure::from_io(&format!("reading {}", path.display()), &e))?;
+    let (bytes, wanted) = (file.bytes, record.file.stored_bytes);
+    if bytes != wanted {
+        return Err(mismatch(
+            path,
+            &format!("has {bytes} bytes instead of {wanted}"),
+        ));
     }
-
-    /// Reads what nobody has read yet. Length and sha256 of the whole must be those of the manifest.
-    fn check_whole(mut self, path: &Path, record: &DatabaseRecord) -> Result<(), Failure> {
-        std::io::copy(&mut self, &mut std::io::sink())
-            .map_err(|e| Failure::from_io(&format!("reading {}", path.display()), &e))?;
-        let (bytes, wanted) = (self.bytes, record.file.stored_bytes);
-        if bytes != wanted {
-            return Err(mismatch(
-                path,
-                &format!("has {bytes} bytes instead of {wanted}"),
-            ));
-        }
-        if write_hex(&self.hash.finalize()) != record.file.sha256 {
-            return Err(mismatch(path, "has another sha256 than the manifest"));
-        }
-        Ok(())
+    if file.finish() != record.file.sha256 {
+        return Err(mismatch(path, "has another sha256 than the manifest"));
     }
-}
-
-impl Read for HashedFile {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.bytes += read as u64;
-        Ok(read)
-    }
+    Ok(())
 }
 
 /// Gets a statement with its kind and the bytes of the stream that it took.
@@ -109,7 +90,7 @@ pub fn read_statements(
     each: &mut EachStatement<'_>,
 ) -> Result<(), Failure> {
     let path = directory.join(&record.file.name);
-    let file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
+    let file = open(&path)?;
     read_stream(file, &path, record, each)
 }
 
@@ -226,10 +207,10 @@ pub fn prove_content(
     meter: &Meter,
 ) -> Result<Proven, Failure> {
     let path = directory.join(&record.file.name);
-    let mut file = HashedFile::open(&path)?;
+    let mut file = Hashing::new(open(&path)?);
     let surveyed = survey_stream(&mut file, &path, record, meter);
     // What is damaged says nothing.
-    file.check_whole(&path, record)?;
+    check_whole(file, &path, record)?;
     let (proven, contents) = surveyed?;
     compare_contents(record, &contents)?;
     Ok(proven)
@@ -248,7 +229,7 @@ pub fn survey_content(
     meter: &Meter,
 ) -> Result<(Proven, Contents), Failure> {
     let path = directory.join(&record.file.name);
-    let file = File::open(&path).map_err(|error| judge_open(&path, &error))?;
+    let file = open(&path)?;
     survey_stream(file, &path, record, meter)
 }
 

@@ -1,13 +1,12 @@
 //! Stores a dump while it is produced: watch, compress, hash, write, fsync, publish.
 
 use super::claim;
+use super::hashing::Hashing;
 use crate::agent::failure::Failure;
 use crate::agent::manifest::FileRecord;
 use crate::agent::meter::Meter;
 use crate::agent::sql::frame::Frame;
-use crate::protocol::hex::write_hex;
 use crate::protocol::report::Reason;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
@@ -24,26 +23,6 @@ pub struct Stored {
     pub created: BTreeSet<String>,
     /// Bytes of the longest statement.
     pub longest_statement: u64,
-}
-
-/// Counts and hashes what goes to the file.
-struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 /// Stores everything that comes through `chunks` as `<directory>/<name>`. Blocks; runs on its own thread.
@@ -81,11 +60,7 @@ fn store_as(
     meter: &Meter,
 ) -> Result<Stored, Failure> {
     let failed = |e: &io::Error| Failure::from_io(&format!("writing {}", partial.display()), e);
-    let sink = Hashing {
-        inner: claim::create_file(partial)?,
-        hash: Sha256::new(),
-        bytes: 0,
-    };
+    let sink = Hashing::new(claim::create_file(partial)?);
     let mut encoder =
         zstd::stream::write::Encoder::new(sink, ZSTD_LEVEL).map_err(|e| failed(&e))?;
     encoder.include_checksum(true).map_err(|e| failed(&e))?;
@@ -131,7 +106,7 @@ fn store_as(
         name: name.to_owned(),
         raw_bytes,
         stored_bytes: sink.bytes,
-        sha256: write_hex(&sink.hash.finalize()),
+        sha256: sink.finish(),
     };
     Ok(Stored {
         file,

@@ -38,6 +38,14 @@ pub struct Internal {
     /// How many rows of the record in the MetaDB are known. Not set for an upgrade that was begun before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_seq: Option<i32>,
+    /// How many rows the record was seen to have while the status knew fewer: what is needed to rebuild the status from
+    /// them is looked at. Not set where the two agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_ahead: Option<i32>,
+    /// When this status was rebuilt from a record that says that the version which is started had run before, and may
+    /// have written since: no rollback and no comparison begins by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_before_time: Option<Time>,
     /// sha256 of the schema when OMS was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

@@ -24,6 +24,10 @@ pub const REFETCH_STORE_INTERVAL_MIN: &str = "refetchStoreIntervalMin";
 pub const SUBTOPIC_STORE_NUMBER_THRESHOLD: &str = "subtopicStoreNumberThreshold";
 /// Store HA; default `true`.
 pub const ENABLE_STORE: &str = "enableStore";
+/// Whether HA starts Connectors.
+pub const ENABLE_CONNECTOR: &str = "enableConnector";
+/// Whether HA starts JDBCWriters.
+pub const ENABLE_JDBC_WRITER: &str = "enableJdbcWriter";
 
 /// Why a text is not a usable `ha.config`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
@@ -146,8 +150,8 @@ impl HaConfig {
         HaSetting {
             enable: self.read_bool(ENABLE).unwrap_or(false),
             enable_store: self.read_bool(ENABLE_STORE),
-            enable_connector: self.read_bool("enableConnector"),
-            enable_jdbc_writer: self.read_bool("enableJdbcWriter"),
+            enable_connector: self.read_bool(ENABLE_CONNECTOR),
+            enable_jdbc_writer: self.read_bool(ENABLE_JDBC_WRITER),
             perceive_store_client_checkpoint: self.read_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT),
             refetch_store_interval_min: self.read_number(REFETCH_STORE_INTERVAL_MIN),
             subtopic_store_number_threshold: self.read_number(SUBTOPIC_STORE_NUMBER_THRESHOLD),

@@ -2,6 +2,7 @@
 pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
+pub(super) mod adopting;
 pub(super) mod copies;
 pub(super) mod findings;
 pub(super) mod gates;

@@ -15,6 +15,7 @@ use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
 use crate::upgrade::parts::originals::find_texts;
+use crate::upgrade::parts::pods::is_placed;
 use crate::upgrade::parts::policy::find_check;
 use crate::upgrade::parts::start::PULL_PATIENCE;
 
@@ -71,9 +72,7 @@ fn list_due<'a>(cx: &'a Context<'_>) -> Result<Vec<(&'a TargetOriginal, &'a PreP
             continue;
         };
         let pods = require_known(&facts.pods, 2, Reason::PodsUnseen)?;
-        let runs = pods
-            .iter()
-            .any(|pod| !pod.terminating && pod.node.is_some());
+        let runs = pods.iter().any(is_placed);
         let accepted = is_accepted(cx, AcceptReason::OldImageNotPulled, &name_pull(original));
         let mut pulls = cx.observed.old_pulls.iter();
         let pull = pulls.find(|pull| pull.target == original.name);

@@ -8,6 +8,11 @@ use crate::upgrade::parts::pausing::wait_for_resumption;
 use crate::upgrade::parts::targets::Target;
 use crate::upgrade::parts::templates::require_current;
 
+/// It is on a node, and stays there.
+pub(crate) fn is_placed(pod: &PodFacts) -> bool {
+    !pod.terminating && pod.node.is_some()
+}
+
 /// The one live pod of a target, when its container runs on the Deployment's template.
 pub(crate) fn find_running_pod<'a>(target: &Target<'a>) -> Result<&'a PodFacts, Next> {
     let name = &target.original.name;

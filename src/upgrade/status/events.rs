@@ -43,6 +43,30 @@ fn describe_cleanup(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> 
     })
 }
 
+/// The status was older than the record in the MetaDB, and is what the record tells from now on.
+fn describe_rebuilding(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let (before, now) = (&cx.status.internal, &draft.internal);
+    let rebuilt = before.record_ahead.is_some() && now.record_ahead.is_none();
+    if !rebuilt || now.epoch <= before.epoch {
+        return None;
+    }
+    let record = cx.observed.metadb.record.known();
+    let last = record.and_then(|record| record.rows.last());
+    Some(Note {
+        reason: Reason::StatusRebuilt.into(),
+        message: format!(
+            "the status was older than the record of upgrades in the MetaDB ({} of {} rows known, the last is {}), as after a restore of the cluster; it was \
+             rebuilt from the record, and goes on with {} ({})",
+            before.record_seq.unwrap_or_default(),
+            now.record_seq.unwrap_or_default(),
+            last.map_or("none", |row| row.fact.name()),
+            draft.step.unwrap_or(Step::Pending),
+            draft.direction.unwrap_or_default(),
+        ),
+        warning: true,
+    })
+}
+
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -72,6 +96,7 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning,
         });
     }
+    notes.extend(describe_rebuilding(cx, draft));
     if let Some(stall) = find_stall(cx.object, draft)
         && find_stall(cx.object, cx.status).as_ref() != Some(&stall)
     {

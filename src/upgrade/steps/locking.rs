@@ -7,7 +7,9 @@ use crate::facts::{Needs, TargetFacts};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::oms::project::{ProjectProgress, ran_before, read_live_checkpoint};
 use crate::protocol::sentence::join_clause;
+use crate::upgrade::asserted::count_rows;
 use crate::upgrade::context::Context;
+use crate::upgrade::disagreement::refuse_older;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::lock::secure_lock;
@@ -15,7 +17,6 @@ use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 use crate::upgrade::steps::preflight::targets::judge_record;
-use crate::upgrade::witness::{count_rows, refuse_older};
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
@@ -95,7 +96,8 @@ fn begin_record(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Ne
     let record = require_known(&metadb.record, 2, Reason::MetaDbUnseen)?;
     if draft.internal.record_seq.is_none() {
         if !record.rows.is_empty() {
-            refuse_older(cx, &record.rows)?;
+            let gap = "the status is of a time before the originals were recorded";
+            refuse_older(cx, &record.rows, gap)?;
         }
         draft.internal.record_seq = Some(count_rows(&record.rows));
     }

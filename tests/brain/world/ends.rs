@@ -90,6 +90,7 @@ impl World {
             &mut status.point_of_no_return_time,
             &mut status.internal.requests.abort,
             &mut status.internal.requests.roll_back,
+            &mut status.internal.ran_before_time,
         ] {
             if time.is_some() {
                 *time = Some(fixed.clone());

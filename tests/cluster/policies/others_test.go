@@ -37,7 +37,9 @@ func TestTheOperatorIsNotInItsOwnWay(t *testing.T) {
 // went first. The fence keeps it to the namespaces that it watches.
 func TestTheOperatorWritesNothingElsewhere(t *testing.T) {
 	must(t)(admin(upgrade("foreign", `"action":"Plan"`), "create", "--namespace", unwatched, "--filename=-"))
-	t.Cleanup(func() { must(t)(admin("", "delete", "omsupgrade", "foreign", "--namespace", unwatched, "--ignore-not-found")) })
+	t.Cleanup(func() {
+		must(t)(admin("", "delete", "omsupgrade", "foreign", "--namespace", unwatched, "--ignore-not-found"))
+	})
 	version := func() string {
 		return must(t)(admin("", "get", "omsupgrade", "foreign", "--namespace", unwatched, "--output=jsonpath={.metadata.resourceVersion}"))
 	}

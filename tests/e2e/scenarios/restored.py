@@ -1,9 +1,9 @@
-"""A memory is put back: the cluster to a snapshot of before, or the MetaDB. Nothing is started, stopped or written on what
-cannot be true, and a person decides."""
+"""A memory is put back: the cluster to a snapshot of before, or the MetaDB. What the record of upgrades tells is believed
+before the status; nothing is started, stopped or written on what cannot be true, and where the record does not suffice a
+person decides."""
 
 import checks
-from api import condition, describe
-from lab import LOCK_DATABASE, RELEASE
+from lab import LOCK_DATABASE
 from registry import scenario
 from scenarios.losing import set_replicas
 from upgrade import Upgrade
@@ -20,15 +20,6 @@ def put_object_back(lab, upgrade, old):
     lab.api.call("PUT", upgrade.path + "/status", item)
     set_replicas(lab, 1)
     return position
-
-
-def let_go(lab, upgrade):
-    """What the message tells a person to do in the end."""
-    lab.kubectl("annotate", "omsup", upgrade.name, RELEASE)
-    lab.kubectl("delete", "omsup", upgrade.name, "--wait=false")
-    upgrade.watch.wait_deleted(60)
-    last = [item for item in upgrade.watch.states if item["status"].get("phase") == "Failed"][-1]
-    assert "nothing was put back" in condition(last, "Ready")["message"], describe(last)
 
 
 def check_untouched(lab, upgrade, before, after, pods, outcome):
@@ -48,8 +39,14 @@ def check_same_content(old, new):
     assert old.fixed_tables() == new.fixed_tables(), "data was changed"
 
 
-def put_back(lab, name, step, end, bad_day=()):
-    """The status of a step comes back after an end. What runs is left alone, people are told, and let go of the object."""
+def wait_rebuilt(upgrade, end, position):
+    """The status says again what was reached, and rests."""
+    return upgrade.watch.wait(f"it is {end} again", lambda item: item["status"].get("phase") == end
+                              and item["status"].get("settled"), 180, position)
+
+
+def put_back(lab, name, step, end, bad_day=(), after_it=None):
+    """The status of a step comes back after an end: it is rebuilt from the record, and what runs is left alone."""
     before = checks.Photo(lab)
     if bad_day:
         lab.bad_day(*bad_day)
@@ -62,54 +59,35 @@ def put_back(lab, name, step, end, bad_day=()):
         after = checks.check_end(lab, upgrade, before, outcome)
         pods, jobs = checks.pod_uids(lab), upgrade.jobs()
         position = put_object_back(lab, upgrade, old)
-        told = upgrade.wait_stalled("StatusOlder", after=position)
-        message = told["status"]["stall"]["message"]
-        for word in ("restore of the cluster", "Verdict", "spec.accept", "let go"):
-            assert word in message, message
+        wait_rebuilt(upgrade, end, position)
         check_untouched(lab, upgrade, before, after, pods, outcome)
         assert upgrade.jobs() == jobs, f"Jobs were made: {upgrade.jobs()}"
-        let_go(lab, upgrade)
-        check_untouched(lab, upgrade, before, after, pods, outcome)
-        checks.check_nothing_left(lab, upgrade, before, checks.Photo(lab, before.columns))
+        if after_it:
+            after_it(upgrade, before)
+        upgrade.delete()
 
 
-@scenario("status-of-backing-up-after-success", reusable=False)
+@scenario("status-of-backing-up-after-success")
 def put_back_backing_up(lab):
-    """The status of BackingUp is put back after success: nothing is started or stopped, and a person decides."""
-    put_back(lab, "old-dump", "BackingUp", "Succeeded")
+    """The status of BackingUp is put back after success: it is Succeeded again, nothing is touched, and a rollback restores."""
+    def roll_back(upgrade, before):
+        position = upgrade.ask("RollBack")
+        upgrade.wait_end("RolledBack", after=position)
+        checks.check_end(lab, upgrade, before, "restored")
+
+    put_back(lab, "old-dump", "BackingUp", "Succeeded", after_it=roll_back)
 
 
 @scenario("status-of-stopping-after-success", reusable=False)
 def put_back_stopping(lab):
-    """The status from before the stop is put back after success: nothing is started or stopped, and a person decides."""
+    """The status from before the stop is put back after success: it is Succeeded again, and nothing is touched."""
     put_back(lab, "old-stop", "DisablingHa", "Succeeded")
 
 
 @scenario("status-of-initializing-after-rollback")
 def put_back_initializing(lab):
-    """The status of Initializing is put back after a rollback: nothing is started or stopped, and a person decides."""
+    """The status of Initializing is put back after a rollback: it is RolledBack again, and nothing is touched."""
     put_back(lab, "old-init", "Initializing", "RolledBack", ("init-fails-half-way",))
-
-
-@scenario("status-of-backing-up-accepted-after-success", reusable=False)
-def put_back_accepted(lab):
-    """A person wrongly accepts the status of BackingUp after success: the new version is not dumped over, nor is the old one
-    started on its schema; a person is asked once more."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "old-accepted") as upgrade:
-        old = upgrade.wait_step("BackingUp")
-        upgrade.wait_end("Succeeded")
-        after = checks.check_end(lab, upgrade, before, "succeeded")
-        pods, jobs = checks.pod_uids(lab), upgrade.jobs()
-        position = put_object_back(lab, upgrade, old)
-        told = upgrade.wait_stalled("StatusOlder", after=position)
-        position = len(upgrade.watch.states)
-        upgrade.patch(accept=told["status"]["stall"]["accept"])
-        upgrade.wait_stalled("OtherImageSeen", after=position)
-        check_same_content(after, checks.Photo(lab, before.columns))
-        assert checks.pod_uids(lab) == pods, "the new version was touched"
-        assert upgrade.jobs() == jobs, f"Jobs were made: {upgrade.jobs()}"
-        let_go(lab, upgrade)
 
 
 SPEC = "/apis/apps/v1/namespaces/{}/deployments/oms"
@@ -117,8 +95,8 @@ SPEC = "/apis/apps/v1/namespaces/{}/deployments/oms"
 
 @scenario("cluster-of-before-the-stop-after-success", reusable=False)
 def put_back_cluster(lab):
-    """Status and Deployment from before the stop are put back after success: the old version is stopped again on the schema of
-    the new one, nothing else is done, and a person decides."""
+    """Status and Deployment from before the stop are put back after success: the old version is stopped on the schema of the new
+    one, no dump is made, and the new version runs again."""
     before = checks.Photo(lab)
     path = SPEC.format(lab.namespace)
     with Upgrade(lab, "old-cluster") as upgrade:
@@ -131,12 +109,10 @@ def put_back_cluster(lab):
         now["spec"], now["metadata"]["annotations"] = deployment["spec"], deployment["metadata"].get("annotations", {})
         lab.api.call("PUT", path, now)
         position = put_object_back(lab, upgrade, old)
-        told = upgrade.wait_stalled("StatusOlder", after=position)
-        assert "Verdict" in told["status"]["stall"]["message"], describe(told)
-        assert lab.api.get(path)["spec"]["replicas"] == 0, "the old version runs on the schema of the new one"
+        wait_rebuilt(upgrade, "Succeeded", position)
         check_same_content(after, checks.Photo(lab, before.columns))
         assert upgrade.jobs() == jobs, f"Jobs were made: {upgrade.jobs()}"
-        let_go(lab, upgrade)
+        upgrade.delete()
 
 
 def forget_rows(lab, upgrade, keep):

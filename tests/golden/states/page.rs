@@ -75,7 +75,8 @@ const BACK: &str = "
 ## The ways back
 
 An abort and a rollback begin in `StoppingJobs`, whatever the upgrade was doing. So does an upgrade whose status was lost: it is made anew from
-the record on the Deployments. On a way back a person is asked (`Stalled`) where a step cannot be done; nothing turns round by itself.
+the record on the Deployments. One that is older than the record in the MetaDB goes on where [that record](backup.md#when-the-cluster-was-restored) leaves no
+doubt, forward or back. On a way back a person is asked (`Stalled`) where a step cannot be done; nothing turns round by itself.
 ";
 
 const STEPS: &str = "

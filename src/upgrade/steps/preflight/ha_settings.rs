@@ -5,7 +5,10 @@
 //! many Stores of a subtopic there may be before a new one is made no more. Whoever set them meant it; who forgot it
 //! waits for components that nobody starts.
 use crate::api::HaGoal;
-use crate::oms::ha::{HaConfig, HaSetting};
+use crate::oms::ha::{
+    ENABLE_CONNECTOR, ENABLE_JDBC_WRITER, ENABLE_STORE, HaConfig, HaSetting,
+    SUBTOPIC_STORE_NUMBER_THRESHOLD,
+};
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::steps::preflight::check::CheckId;
@@ -37,17 +40,17 @@ pub(crate) fn check_ha_settings(cx: &Context<'_>) -> Vec<Found> {
 fn list_gaps(row: &HaSetting) -> Vec<(&'static str, String)> {
     let switches = [
         (
-            "enableStore",
+            ENABLE_STORE,
             row.enable_store,
             "makes no new Stores, without which no project advances",
         ),
         (
-            "enableConnector",
+            ENABLE_CONNECTOR,
             row.enable_connector,
             "does not start Connectors",
         ),
         (
-            "enableJdbcWriter",
+            ENABLE_JDBC_WRITER,
             row.enable_jdbc_writer,
             "does not start JDBCWriters",
         ),
@@ -63,7 +66,7 @@ fn list_gaps(row: &HaSetting) -> Vec<(&'static str, String)> {
         .filter(|most| *most <= 1)
     {
         gaps.push((
-            "subtopicStoreNumberThreshold",
+            SUBTOPIC_STORE_NUMBER_THRESHOLD,
             format!("subtopicStoreNumberThreshold is {most} in ha.config: HA makes no Store beside the one that the upgrade stops"),
         ));
     }

@@ -5,6 +5,7 @@ use crate::oms::version::{is_upgrade_supported, parse_image_version};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
+use crate::upgrade::parts::pods::is_placed;
 use crate::upgrade::parts::source::read_source_image;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::targets::{name_target, require_deployment};
@@ -33,9 +34,7 @@ pub(crate) fn pull_images(cx: &Context<'_>) -> Result<(), Next> {
 fn find_pull<'a>(cx: &Context<'a>, index: usize) -> Option<&'a PrePullFacts> {
     let facts = cx.observed.targets.get(index)?;
     let pods = facts.pods.known()?;
-    let placed = pods
-        .iter()
-        .any(|pod| !pod.terminating && pod.node.is_some());
+    let placed = pods.iter().any(is_placed);
     let mut pulls = cx.observed.prepulls.iter();
     pulls.find(|pull| placed && pull.target == facts.name)
 }

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,9 @@ const (
 
 // storeIndex says what a store holds.
 type storeIndex struct {
+	// Store tells this store from every other one that was or will be in its
+	// place: the numbers of layers say nothing without it.
+	Store string `json:"store"`
 	// Tags maps an image's name to its id.
 	Tags map[string]string `json:"tags"`
 	// IDs are all images, also those whose tag has moved on.
@@ -125,6 +129,9 @@ func (b *builder) fill(ctx context.Context, archives []string) error {
 	b.say("unpacking %d new images", len(missing))
 	if err := b.importInto(ctx, missing); err != nil {
 		return errors.Join(err, b.groups.endStore(b.store))
+	}
+	if index.Store == "" {
+		index.Store = rand.Text()
 	}
 	for _, image := range missing {
 		index.IDs[image.ID] = true
@@ -229,29 +236,57 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 	})
 }
 
+// nodeLayers says which layers of which store a node mounts.
+type nodeLayers struct {
+	Store string   `json:"store"`
+	Names []string `json:"names"`
+}
+
+// readLayers is what a node got; empty where it got nothing, or from a store
+// of another format.
+func readLayers(listPath string) (nodeLayers, error) {
+	var layers nodeLayers
+	data, err := os.ReadFile(listPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return layers, nil
+	}
+	if err != nil {
+		return layers, err
+	}
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&layers); err != nil {
+		return nodeLayers{}, nil
+	}
+	return layers, nil
+}
+
 // attach gives a new node what the store holds; an older node keeps what it
-// got at its beginning. It runs in the node's mount namespace.
+// got at its beginning, as long as that very store is there. Without it (the
+// cache was removed, the node's state was not) its images are nothing any more,
+// and it starts from today's store. It runs in the node's mount namespace.
 func (s imageStore) attach(nodeRoot, listPath string) error {
 	guard, err := s.lock()
 	if err != nil {
 		return err
 	}
 	defer guard.Close()
-	_, err = os.Stat(filepath.Join(nodeRoot, metaDatabase))
-	_, missing := os.Stat(s.indexPath())
-	if errors.Is(err, fs.ErrNotExist) && missing == nil {
-		if err := s.copyInto(nodeRoot, listPath); err != nil {
-			return err
-		}
-	}
-	names, err := os.ReadFile(listPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	index, err := s.index()
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Fields(string(names)) {
+	layers, err := readLayers(listPath)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(nodeRoot, metaDatabase))
+	if isNew := errors.Is(err, fs.ErrNotExist); isNew || layers.Store != index.Store {
+		if err := emptyDir(nodeRoot); err != nil {
+			return err
+		}
+		if layers, err = s.copyInto(nodeRoot, listPath, index.Store); err != nil {
+			return err
+		}
+	}
+	for _, name := range layers.Names {
 		target := filepath.Join(nodeRoot, snapshots, name)
 		if err := unix.Mount(filepath.Join(s.root(), snapshots, name), target, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("mount layer %s: %w", name, err)
@@ -264,26 +299,40 @@ func (s imageStore) attach(nodeRoot, listPath string) error {
 	return nil
 }
 
-// copyInto fills a node's empty containerd root. The main database comes last:
-// it says that everything else is there.
-func (s imageStore) copyInto(nodeRoot, listPath string) error {
-	layers, err := os.ReadDir(filepath.Join(s.root(), snapshots))
-	if err != nil {
+// emptyDir removes what a directory holds; the directory itself may be a mount.
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var names []string
-	for _, layer := range layers {
-		names = append(names, layer.Name())
-		if err := os.MkdirAll(filepath.Join(nodeRoot, snapshots, layer.Name()), 0o700); err != nil {
+	for _, entry := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// copyInto fills a node's empty containerd root. The main database comes last:
+// it says that everything else is there.
+func (s imageStore) copyInto(nodeRoot, listPath, store string) (nodeLayers, error) {
+	copied := nodeLayers{Store: store}
+	layers, err := os.ReadDir(filepath.Join(s.root(), snapshots))
+	if err != nil {
+		return copied, err
+	}
+	for _, layer := range layers {
+		copied.Names = append(copied.Names, layer.Name())
+		if err := os.MkdirAll(filepath.Join(nodeRoot, snapshots, layer.Name()), 0o700); err != nil {
+			return copied, err
 		}
 	}
 	entries, err := os.ReadDir(filepath.Join(s.root(), blobs))
 	if err != nil {
-		return err
+		return copied, err
 	}
 	if err := os.MkdirAll(filepath.Join(nodeRoot, blobs), 0o755); err != nil {
-		return err
+		return copied, err
 	}
 	for _, entry := range entries {
 		source, target := filepath.Join(s.root(), blobs, entry.Name()), filepath.Join(nodeRoot, blobs, entry.Name())
@@ -292,18 +341,22 @@ func (s imageStore) copyInto(nodeRoot, listPath string) error {
 			err = os.Symlink(source, target)
 		}
 		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
+			return copied, err
 		}
 	}
-	if err := writeFile(listPath, []byte(strings.Join(names, "\n")), 0o644); err != nil {
-		return err
+	list, err := json.Marshal(copied)
+	if err != nil {
+		return copied, err
+	}
+	if err := writeFile(listPath, list, 0o644); err != nil {
+		return copied, err
 	}
 	for _, database := range []string{snapshotDatabase, metaDatabase} {
 		if err := copyFile(filepath.Join(s.root(), database), filepath.Join(nodeRoot, database)); err != nil {
-			return err
+			return copied, err
 		}
 	}
-	return nil
+	return copied, nil
 }
 
 func copyFile(source, target string) error {
