@@ -2,11 +2,11 @@
 not its own, and everybody is told who it was."""
 
 import checks
-from api import describe
+from api import condition, describe
 from ctl import manifests
 from processes import poll
+from lab import RELEASE
 from registry import scenario
-from scenarios.restored import let_go
 from upgrade import IMAGE, Upgrade
 
 OLD_IMAGE = manifests.IMAGE + manifests.OLD
@@ -117,6 +117,15 @@ def undo_recovering(lab):
     """kubectl rollout undo after the new version runs: told; the rollback that is asked for restores."""
     meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
          broken=("UpgradeStartAfterInit",))
+
+
+def let_go(lab, upgrade):
+    """What the message tells a person to do in the end."""
+    lab.kubectl("annotate", "omsup", upgrade.name, RELEASE)
+    lab.kubectl("delete", "omsup", upgrade.name, "--wait=false")
+    upgrade.watch.wait_deleted(60)
+    last = [item for item in upgrade.watch.states if item["status"].get("phase") == "Failed"][-1]
+    assert "nothing was put back" in condition(last, "Ready")["message"], describe(last)
 
 
 def delete_deployment(lab, name, step):
