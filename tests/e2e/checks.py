@@ -17,6 +17,8 @@ import report
 from lab import LOCK_DATABASE, OWN_DATABASES
 from processes import poll
 
+# What the operator calls at its own times, whatever there is to do: its lease, its definition once a minute, and what it tells.
+OF_THE_PROCESS = ("leases", "customresourcedefinitions", "events")
 # What docker_init.sh changes in rows that were there before; everything else keeps its old columns.
 MIGRATED = ("oms_version", "standin_schema", "oms_project_overview", "oms_normal_config")
 
@@ -193,7 +195,7 @@ def check_quiet(lab, upgrade):
     if writes and upgrade.settled_once():
         end = writes[-1]["stageTimestamp"]
         late = [f"{call['verb']} {call['requestURI']}" for call in calls if call["requestReceivedTimestamp"] > end
-                and call["verb"] != "watch" and call.get("objectRef", {}).get("resource") not in ("leases", "events")
+                and call["verb"] != "watch" and call.get("objectRef", {}).get("resource") not in OF_THE_PROCESS
                 # What the last write set off: reading the object once more, and giving it up.
                 and call["objectRef"].get("resource") != "omsupgrades"]
         again = [call for call in calls if call["requestReceivedTimestamp"] > end and call["verb"] == "get"
