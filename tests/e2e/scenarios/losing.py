@@ -228,11 +228,11 @@ def lose_node(lab, upgrade, pod, role):
     """The node dies with the pod on it. Nothing is made in its place until people say that the node is gone; then it is
     started anew."""
     subprocess.run([installation.CLUSTER, "kill", "--name", lab.cluster, "--node", "2", "kubelet", "containerd"], check=True)
-    item = poll("the pod has a node", lambda: next((item for item in [lab.get("pod", pod)] if item["spec"].get("nodeName")), None), 10)
-    assert item["spec"]["nodeName"] == VICTIM, f"{pod} is on {item['spec']['nodeName']}"
-    kill(item["metadata"]["uid"])
+    placed = poll("the pod has a node", lambda: lab.get("pod", pod)["spec"].get("nodeName"), 10)
+    assert placed == VICTIM, f"{pod} is on {placed}"
+    kill(lab.get("pod", pod)["metadata"]["uid"])
     poll("the node is missed", lambda: not is_node_ready(lab, VICTIM), 120, 1)
-    assert count_attempts(upgrade, role) == 1, f"a second Job beside a pod of which nobody knows whether it runs: {upgrade.jobs()}"
+    assert count_attempts(upgrade, role) == 1, f"a second Job beside a pod that may run: {upgrade.jobs()}"
     lab.kubectl("uncordon", KEPT)
     lab.kubectl("taint", "node", VICTIM, GONE)
     poll("the pod is given up", lambda: lab.try_kubectl("get", "pod", pod)[0] != 0, 120, 1)

@@ -10,6 +10,7 @@ import installation
 from api import describe
 from ctl import manifests
 from hooks import DEPLOYMENTS, MIRROR, PODS, patching, put_proxy_before_pull, send_through_mirror
+from policies import without_images_policy
 from registry import scenario
 from scenarios.refusing import refuse
 from scenarios.several import there_and_back
@@ -144,11 +145,11 @@ def heals_while_stopping(lab):
 
 @scenario("gitops-heals-after-the-line", reusable=False)
 def heals_after_line(lab):
-    """The same tool wakes while docker_init.sh runs: the old version is not left on the new schema; data and image go back."""
+    """The same tool wakes while docker_init.sh runs, and no policy refuses it: the old version is not left on the new schema; back."""
     before = checks.Photo(lab)
     healer = Healer(lab, manifests.IMAGE + manifests.OLD)
     try:
-        with Upgrade(lab, "healed-late") as upgrade:
+        with without_images_policy(lab), Upgrade(lab, "healed-late") as upgrade:
             upgrade.wait_step("Initializing")
             healer.start()
             turned = upgrade.watch.wait("it turns back", lambda item: item["status"].get("direction") == "RollBack", 120)

@@ -1,11 +1,14 @@
 """Somebody who knows nothing of the upgrade sets an image, scales, undoes or deletes: never a version on a schema that is
 not its own, and everybody is told who it was."""
 
+from contextlib import nullcontext
+
 import checks
 from api import condition, describe
 from ctl import manifests
-from processes import poll
 from lab import RELEASE
+from policies import expect_refusal, without_images_policy
+from processes import poll
 from registry import scenario
 from upgrade import IMAGE, Upgrade
 
@@ -22,8 +25,14 @@ def set_image(image):
 
 def meet(lab, name, step, *act, ends, who="kubectl-set", broken=()):
     """Somebody does something in a step; the upgrade comes to its end, or to a standstill whose listed act leads there. Who
-    did it is named wherever something comes of it. `broken` are the rules of the stand-in that the act itself breaks. The
-    state in which it was told."""
+    did it is named wherever something comes of it. `broken` are the rules of the stand-in that the act itself breaks: where the
+    old version comes onto the new schema no policy keeps it away."""
+    with without_images_policy(lab) if "OldOnNewSchema" in broken else nullcontext():
+        meet_act(lab, name, step, act, ends, who, broken)
+
+
+def meet_act(lab, name, step, act, ends, who, broken):
+    """The same, whatever policies there are."""
     before = checks.Photo(lab)
     if step == "Initializing":
         lab.bad_day("init-slow", "20")
@@ -117,6 +126,30 @@ def undo_recovering(lab):
     """kubectl rollout undo after the new version runs: told; the rollback that is asked for restores."""
     meet(lab, "undo-late", "Recovering", "rollout", "undo", "deployment", "oms", ends="RolledBack", who="kubectl",
          broken=("UpgradeStartAfterInit",))
+
+
+@scenario("old-image-is-kept-away")
+def old_image_kept_away(lab):
+    """The old image while docker_init.sh runs, and a sync that writes it after the end: refused by the chart's policy with what
+    to write instead; success. After a rollback the same with the new image."""
+    before = checks.Photo(lab)
+    lab.bad_day("init-slow", "20")
+    old = ("forbids image " + OLD_IMAGE, "nothing was written", "write image: " + IMAGE)
+    with Upgrade(lab, "kept-away") as upgrade:
+        upgrade.wait_step("Initializing")
+        expect_refusal(lab, old, *set_image(OLD_IMAGE))
+        expect_refusal(lab, old, "rollout", "undo", "deployment", "oms")
+        lab.bad_day("--clear")
+        upgrade.wait_end("Succeeded")
+        expect_refusal(lab, old, *set_image(OLD_IMAGE), "--field-manager=argocd-controller")
+        checks.check_end(lab, upgrade, before, "succeeded")
+        position = upgrade.ask("RollBack")
+        upgrade.wait_step("Comparing", direction="RollBack", after=position)
+        expect_refusal(lab, ("forbids image " + OLD_IMAGE, "while its rollback works on the databases"), *set_image(OLD_IMAGE))
+        upgrade.wait_end("RolledBack", after=position)
+        expect_refusal(lab, ("forbids image " + IMAGE, "write image: " + OLD_IMAGE), *set_image(IMAGE))
+        checks.check_end(lab, upgrade, before, "restored")
+        upgrade.delete()
 
 
 def let_go(lab, upgrade):
