@@ -109,8 +109,8 @@ pub struct OmsUpgradeStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "place".into(), "name".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,
-    /// Images that must not be started on the databases as they are, from the point of no return on: the old one, after a
-    /// rollback the new one. The chart's admission policy refuses them to everybody but the operator, as long as this
+    /// Images that must not be started on the databases as they are, from the point of no return on: the old one, after
+    /// a rollback the new one. The chart's admission policy refuses them to everybody but the operator, as long as this
     /// object is there.
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into(), "image".into()]))]

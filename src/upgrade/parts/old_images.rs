@@ -31,8 +31,8 @@ pub(crate) fn find_round(status: &OmsUpgradeStatus) -> i32 {
 /// The round of the pods that hold the image; those that ask whether it can be had begin with 1.
 pub(crate) const HOLDING_ROUND: i32 = 0;
 
-/// Has a pod hold the image on each node that something runs on. The image is there, so nothing is waited for, and a pod
-/// that was driven away is not made again: a rollback asks anew anyway.
+/// Has a pod hold the image on each node that something runs on. The image is there, so nothing is waited for, and a
+/// pod that was driven away is not made again: a rollback asks anew anyway.
 pub(crate) fn hold_old_images(cx: &Context<'_>) -> Result<(), Next> {
     for (original, state) in list_due(cx)? {
         match state {
