@@ -1,8 +1,8 @@
 //! Which images must not be started on the databases as they are. Pure.
 //!
 //! After the point of no return the schema is the new version's: the old one damages it. After a restore it is the
-//! other way round. The operator keeps to that by itself; this is for everybody else, above all for a sync from a git that
-//! still names the other image.
+//! other way round. The operator keeps to that by itself; this is for everybody else, above all for a sync from a git
+//! that still names the other image.
 use crate::api::{Direction, ForbiddenImage, OmsUpgradeStatus, TargetOriginal};
 use crate::upgrade::parts::abandonment::is_released;
 
