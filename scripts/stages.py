@@ -70,6 +70,9 @@ STAGES = [
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, alerts; documents and their site; the demo's view", 10,
           "tests/chart/run && tests/docs/run && tests/demo/check", budget=90),
+    # A release build in a container: minutes of both cores, so `make test` only looks whether there is something to build.
+    Stage("from-source", "both images built from the sources alone, by README's commands", 15,
+          "tests/docs/from-source --list", "tests/docs/from-source", budget=5),
     # With everything compiled before the crate's lane is the shorter one, on a fresh machine the other.
     Stage("cluster", "the test cluster; who may approve and operate; what kubectl shows", 40,
           "tests/cluster/test.sh && tests/kubectl/run", lane="any", budget=300),
