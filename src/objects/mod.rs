@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod labels;
 pub mod names;
 pub mod originals;
+pub mod owner;
 pub mod pod_settings;
 pub mod pod_trouble;
 pub mod pods;

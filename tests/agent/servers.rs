@@ -105,8 +105,8 @@ fn views_that_name_nobody_ask_for_no_privilege() {
     assert_eq!(world.text(), old);
 }
 
-/// Two upgrades that look at one MetaDB hold no lock yet: neither drops what the other tries. What a former version left
-/// under the number of an attempt goes.
+/// Two upgrades that look at one MetaDB hold no lock yet: neither drops what the other tries. What a former version
+/// left under the number of an attempt goes.
 #[test]
 fn a_probe_leaves_the_scratch_of_another_upgrade() {
     let world = World::small(Kind::MariaDb);

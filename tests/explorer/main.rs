@@ -83,7 +83,12 @@ fn sample_of_two_targets() {
         ..Trouble::default()
     };
     let back = walk_until(World::new(2, setup(trouble)), "StartingNew");
-    let findings = explore("two targets", vec![there, back], SAMPLE);
+    // Two targets make more worlds than one before all of them are seen.
+    let limits = Limits {
+        worlds: Some(3000),
+        ..SAMPLE
+    };
+    let findings = explore("two targets", vec![there, back], limits);
     assert!(findings.complete);
     ends_only_in(
         &findings,

@@ -23,7 +23,6 @@ use crate::protocol::report::{
 };
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use std::path::Path;
 
 /// Pessimistic rate of reading and dumping together, in bytes per second.
 const DUMP_RATE: u64 = 10_000_000;
@@ -202,14 +201,17 @@ async fn probe_claim(run: &Run) -> Result<(Trial, u64), Failure> {
     let (root, attempt) = (run.root().to_owned(), run.request.attempt);
     let try_write = run.request.probe.try_write;
     on_volume(move || {
-        let free = |root: &Path| free_bytes(root).unwrap_or(0);
         if !try_write {
-            return Ok((Trial::NotTried("it is switched off".into()), free(&root)));
+            let why = match free_bytes(&root) {
+                Ok(free) => return Ok((Trial::NotTried("it is switched off".into()), free)),
+                Err(failure) => failure.message,
+            };
+            return Ok((Trial::Failed(why), 0));
         }
-        // The upgrade's own directory, since that is where the dump will go.
+        // The upgrade's own directory, since that is where the dump will go. Room that cannot be told is not none.
         let written = create_directory(&root).and_then(|()| try_writing(&root, attempt));
-        Ok(match written {
-            Ok(()) => (Trial::Works, free(&root)),
+        Ok(match written.and_then(|()| free_bytes(&root)) {
+            Ok(free) => (Trial::Works, free),
             Err(failure) => (Trial::Failed(failure.message), 0),
         })
     })

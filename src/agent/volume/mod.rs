@@ -9,8 +9,8 @@ pub mod writer;
 use super::failure::Failure;
 use crate::protocol::report::Reason;
 
-/// Does what waits for the volume on a thread of its own: one that hangs (a lost NFS server) must keep neither the lock's
-/// heart beat waiting, nor the deadline, nor SIGTERM. The thread stays behind then; nobody waits for it.
+/// Does what waits for the volume on a thread of its own: one that hangs (a lost NFS server) must keep neither the
+/// lock's heart beat waiting, nor the deadline, nor SIGTERM. The thread stays behind then; nobody waits for it.
 ///
 /// # Errors
 /// Those of the work; `Internal` where its thread ends without an answer.

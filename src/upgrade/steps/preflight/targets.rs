@@ -2,9 +2,10 @@
 use crate::api::{FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::facts::{DeploymentFacts, Fact, PodFacts};
 use crate::objects::deployment::{
-    UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_annotation,
-    read_environment, read_replicas,
+    UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_environment,
+    read_replicas,
 };
+use crate::objects::owner::{find_owner, find_scaler};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
 use crate::upgrade::steps::preflight::check::CheckId;
@@ -272,50 +273,42 @@ pub(crate) fn judge_restart(cx: &Context<'_>, index: usize) -> Verdict {
     )
 }
 
+/// Whether nobody else is known to write the Deployment.
 pub(crate) fn judge_owner(cx: &Context<'_>, index: usize) -> Verdict {
     let object = match find_deployment(cx, index) {
         Ok(deployment) => &deployment.object,
         Err(_) => return Verdict::not_made(&name_target(cx, index)),
     };
-    let label = |name: &str| {
-        object
-            .pointer("/metadata/labels")
-            .and_then(|labels| labels.get(name))
-            .and_then(Value::as_str)
-    };
-    let (owner, way_out) = if let Some(kind) = object
-        .pointer("/metadata/ownerReferences/0/kind")
-        .and_then(Value::as_str)
-    {
-        (
-            format!("it belongs to a {kind}, which would write it back"),
-            "stop its owner for the time of the upgrade".to_owned(),
-        )
-    } else if read_annotation(object, "argocd.argoproj.io/tracking-id").is_some()
-        || label("argocd.argoproj.io/instance").is_some()
-    {
-        (
-            "Argo CD manages it".into(),
-            "add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave automated sync off until git names the image that runs, then attest this check".into(),
-        )
-    } else if label("kustomize.toolkit.fluxcd.io/name").is_some()
-        && read_annotation(object, "kustomize.toolkit.fluxcd.io/reconcile") != Some("disabled")
-    {
-        (
-            "Flux manages it".into(),
-            "annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished".into(),
-        )
-    } else if label("helm.toolkit.fluxcd.io/name").is_some() {
-        (
-            "a Flux HelmRelease manages it".into(),
-            "suspend the HelmRelease until the upgrade is finished, then attest this check".into(),
-        )
-    } else {
-        return Verdict::passed("nobody else is known to write the Deployment");
-    };
     let name = &cx.spec.targets[index].name;
+    let by_reference = object
+        .pointer("/metadata/ownerReferences/0/kind")
+        .and_then(Value::as_str);
+    let (owner, way_out) = match (by_reference, find_owner(object)) {
+        (Some(kind), _) => (
+            format!("it belongs to a {kind}, which would write it back"),
+            "stop its owner for the time of the upgrade",
+        ),
+        (None, Some(owner)) => (format!("{} manages it", owner.tool), owner.switch),
+        (None, None) => return judge_scaler(object, name),
+    };
     Verdict::unseen(
         format!("somebody else may write Deployment {name} back: {owner}"),
         way_out,
     )
+}
+
+/// An autoscaler sleeps at 0 replicas, and writes as soon as there is one again: OMS is one pod, and a second one at
+/// any moment ends the upgrade.
+fn judge_scaler(object: &Value, name: &str) -> Verdict {
+    match find_scaler(object) {
+        None => Verdict::passed("nobody else is known to write the Deployment"),
+        Some(scaler) => Verdict::warning(
+            format!(
+                "an autoscaler ({scaler}, through the subresource scale) has set the replicas of Deployment {name}, and may do so again in the middle of the upgrade"
+            ),
+            format!(
+                "delete or suspend the HorizontalPodAutoscaler or ScaledObject of {name} for the time of the upgrade; an OMS node is exactly 1 replica"
+            ),
+        ),
+    }
 }
