@@ -83,6 +83,8 @@ pub struct Observed {
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
     pub progress: Fact<ProgressReport>,
+    /// The object whose upgrade is to be taken over.
+    pub forerunner: ForerunnerFacts,
 }
 
 /// What the open API tells of the projects that were asked for; `Unknown` where it tells of none.
@@ -384,6 +386,15 @@ pub struct MetaDbFacts {
     pub fingerprint: Fact<SchemaFingerprint>,
 }
 
+/// What is seen of the object whose upgrade another one is to continue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForerunnerFacts {
+    /// Whether it is there, in words for people; `None` where it is gone. One that is being deleted is there.
+    pub object: Fact<Option<String>>,
+    /// The record of the upgrade that the lock names.
+    pub record: Fact<UpgradeRecord>,
+}
+
 /// When the second copy of the originals is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CopyNeed {
@@ -446,6 +457,8 @@ pub struct Needs {
     pub rivals: bool,
     /// What the API server would make of the writes of the targets.
     pub rehearsal: bool,
+    /// The object whose upgrade is to be taken over.
+    pub forerunner: bool,
 }
 
 impl Needs {
@@ -477,6 +490,7 @@ impl Needs {
             cgroup: _,
             rivals: _,
             rehearsal: _,
+            forerunner,
         } = self;
         let asked = [
             identity,
@@ -488,6 +502,7 @@ impl Needs {
             lock,
             record,
             fingerprint,
+            forerunner,
         ];
         // Progress and health begin with the projects and hosts that the MetaDB lists; a Job is told where it is.
         installation || progress || health || job.is_some() || asked.contains(&true)

@@ -28,9 +28,15 @@ pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
     u64::from(limit.as_seconds())
 }
 
-/// Builds the request of a Job.
+/// Builds the request of a Job. The lock is held under the uid of the object, and everything else that the agent makes
+/// or finds bears that of `owner`: another one where the upgrade was taken over.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is another source of the request"
+)]
 pub fn build_request(
     owner: Owner<'_>,
+    holder: &str,
     spec: &OmsUpgradeSpec,
     status: &OmsUpgradeStatus,
     installation: &Installation,
@@ -70,7 +76,7 @@ pub fn build_request(
         },
         // The probe runs before the lock is taken.
         lock: (role != JobRole::Probe).then(|| Lock {
-            holder: owner.uid.into(),
+            holder: holder.into(),
             epoch: status.internal.epoch,
         }),
         restore_method: method.and_then(RestoreMethod::parse).unwrap_or_default(),
@@ -161,7 +167,16 @@ mod tests {
             JobRole::Restore,
             JobRole::DropCopies,
         ] {
-            let request = build_request(owner, &spec(), &status, &installation, &account, role, 2);
+            let request = build_request(
+                owner,
+                "holder",
+                &spec(),
+                &status,
+                &installation,
+                &account,
+                role,
+                2,
+            );
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(Request::parse(&text).unwrap(), request);
             assert_eq!(request.lock.is_none(), role == JobRole::Probe);
@@ -172,6 +187,7 @@ mod tests {
         }
         let restore = build_request(
             owner,
+            owner.uid,
             &spec(),
             &status,
             &installation,
@@ -186,7 +202,17 @@ mod tests {
                 ..status.clone()
             };
             let role = JobRole::Verify;
-            build_request(owner, &spec(), &status, &installation, &account, role, 1).verify_extent
+            build_request(
+                owner,
+                owner.uid,
+                &spec(),
+                &status,
+                &installation,
+                &account,
+                role,
+                1,
+            )
+            .verify_extent
         };
         assert_eq!(looks(Some(Step::FindingBackup)), VerifyExtent::Presence);
         assert_eq!(looks(Some(Step::VerifyingBackup)), VerifyExtent::Everything);

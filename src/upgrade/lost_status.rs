@@ -4,13 +4,13 @@
 //! then the step is there and `status.internal` is not. In neither case anything goes on with defaults. The records say
 //! how to get back; where there are none, nothing is done.
 use crate::api::{
-    Action, Cause, Direction, Internal, JobRecord, JobRole, OmsUpgradeStatus, Originals,
-    PlanStatus, Reason, Requests, RollbackPolicy, Stall, Step, TargetOriginal, Waiting,
+    Action, Cause, Direction, HaOriginal, Internal, JobRecord, JobRole, OmsUpgradeStatus,
+    Originals, PlanStatus, Reason, Requests, RollbackPolicy, Stall, Step, TargetOriginal, Waiting,
 };
 use crate::facts::{DeploymentFacts, Fact, OriginalsCopy};
 use crate::objects::deployment::{capture_original, find_container_name};
 use crate::objects::names::originals_name;
-use crate::objects::originals::read_template_text;
+use crate::objects::originals::{OriginalTexts, read_template_text};
 use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::describe_release;
@@ -125,7 +125,7 @@ fn find_unseen(cx: &Context<'_>) -> Option<Waiting> {
     let copy = match &cx.observed.originals_copy {
         Fact::Unknown(why) => Some((
             Reason::OwnObjectsUnseen,
-            format!("Secret {}", originals_name(&cx.object.uid)),
+            format!("Secret {}", originals_name(cx.marks())),
             why,
         )),
         Fact::Known(_) => None,
@@ -148,7 +148,7 @@ struct Records {
 
 impl Records {
     fn find(cx: &Context<'_>) -> Self {
-        let uid = &cx.object.uid;
+        let uid = cx.marks();
         let records = list_deployments(cx)
             .filter_map(|(_, deployment)| find_record(&deployment.object, uid))
             .filter(TargetRecord::is_whole);
@@ -198,7 +198,7 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
     if let Some(name) = records.find_contradiction() {
         return Some(Recovery::Asks(describe_loss(&format!(
             "the record on Deployment {name} and Secret {} tell different originals of it, so neither is believed and nothing is done",
-            originals_name(&cx.object.uid)
+            originals_name(cx.marks())
         ))));
     }
     let past = newest.past_no_return || cx.status.point_of_no_return_time.is_some();
@@ -228,6 +228,79 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
         direction: Some(direction),
         ..rebuilt
     })))
+}
+
+/// The status that the records of an upgrade tell that was taken over; `None` where there is none. `past`: the new version
+/// may have been started.
+///
+/// # Errors
+/// What is wrong with them, for people.
+pub(crate) fn build_from_records(
+    cx: &Context<'_>,
+    past: bool,
+) -> Result<Option<OmsUpgradeStatus>, String> {
+    let records = Records::find(cx);
+    let newest = records
+        .all()
+        .max_by_key(|record| (record.past_no_return, record.epoch));
+    let Some(newest) = newest else {
+        return Ok(None);
+    };
+    if newest.upgrade != cx.object.name {
+        return Err(format!(
+            "it was begun by an OmsUpgrade of the name {}; make the new object under that name",
+            newest.upgrade
+        ));
+    }
+    if let Some(name) = records.find_contradiction() {
+        return Err(format!(
+            "the record on Deployment {name} and Secret {} tell different originals of it",
+            originals_name(cx.marks())
+        ));
+    }
+    let targets = collect_originals(cx, &records, past).ok_or(
+        "the record on one of its Deployments is lost, and the Deployment cannot tell what it was",
+    )?;
+    Ok(Some(build_status(cx, newest, targets, past)))
+}
+
+/// The status of an upgrade that has left no record anywhere, because it has touched no Deployment: what they are now is
+/// what they were. `find_image` tells what an image was pulled as, where it is still the same one.
+pub(crate) fn capture_untouched(
+    cx: &Context<'_>,
+    ha: HaOriginal,
+    find_image: impl Fn(&TargetOriginal) -> Option<Option<String>>,
+) -> Option<OmsUpgradeStatus> {
+    let none = Records {
+        targets: Vec::new(),
+        copied: Vec::new(),
+    };
+    let mut targets = collect_originals(cx, &none, false)?;
+    for original in &mut targets {
+        original.image_id = find_image(original)?;
+    }
+    let record = TargetRecord {
+        upgrade: cx.object.name.clone(),
+        uid: cx.marks().into(),
+        holder: None,
+        epoch: 0,
+        intent: None,
+        past_no_return: false,
+        other_image: None,
+        started_time: None,
+        old_stopped_time: None,
+        installation: None,
+        backup: None,
+        ha,
+        ob_query_timeout: None,
+        restore_method: None,
+        original: targets.first()?.clone(),
+        texts: OriginalTexts {
+            template: String::new(),
+            managed_fields: None,
+        },
+    };
+    Some(build_status(cx, &record, targets, false))
 }
 
 /// One original for each target: by the records, else as it is now, where it was not written yet. Past the line
@@ -323,6 +396,7 @@ fn build_status(
             epoch,
             requests,
             other_image: newest.other_image.clone(),
+            taken_over: status.internal.taken_over,
             originals: Some(Originals {
                 targets,
                 ha: newest.ha.clone(),

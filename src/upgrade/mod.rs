@@ -25,6 +25,8 @@ mod status;
 mod steps;
 mod story;
 mod surroundings;
+mod take_over;
+mod taken_status;
 mod target_record;
 mod transition;
 mod witness;

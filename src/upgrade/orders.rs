@@ -67,7 +67,7 @@ fn build_target_patch(
     let facts = all.find(|facts| facts.name == target)?;
     let deployment = facts.deployment.known()?.as_ref()?;
     let original = cx.original(target)?;
-    let record = build_target_record(&object.name, &object.uid, status, target, texts.clone())?;
+    let record = build_target_record(&object.name, cx.marks(), status, target, texts.clone())?;
     let image = &cx.spec.image;
     let operations = build_patch(
         deployment,
@@ -96,7 +96,7 @@ fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobO
     let owner = Owner {
         namespace: &cx.object.namespace,
         name: &cx.object.name,
-        uid: &cx.object.uid,
+        uid: cx.marks(),
     };
     Ok(JobOrder {
         role,
@@ -104,7 +104,16 @@ fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobO
         claim: cx.spec.backup.claim_name.clone(),
         account: account.clone(),
         tls: cx.spec.metadb.tls.clone(),
-        request: build_request(owner, cx.spec, cx.status, found, account, role, attempt),
+        request: build_request(
+            owner,
+            &cx.object.uid,
+            cx.spec,
+            cx.status,
+            found,
+            account,
+            role,
+            attempt,
+        ),
         deadline: find_deadline(&cx.spec.timeouts, role),
     })
 }

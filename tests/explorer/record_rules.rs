@@ -78,7 +78,7 @@ async fn only_who_holds_the_lock_adds(metadb: &dyn MetaDb) {
     let second = claim("fence-A", 2, 2, verdict());
     assert_eq!(append(metadb, second).await, RecordOutcome::Appended);
     assert_eq!(
-        metadb.release_lock("fence-A").await.unwrap(),
+        metadb.release_lock("fence-A", "fence-A").await.unwrap(),
         LockOutcome::Free
     );
     let free = append(metadb, claim("fence-A", 2, 3, restore(3))).await;
@@ -121,13 +121,13 @@ async fn rows_come_one_behind_the_other(metadb: &dyn MetaDb) {
         "{ordinals:?}"
     );
     append(metadb, claim("order", 1, 4, verdict())).await;
-    metadb.release_lock("order").await.unwrap();
+    metadb.release_lock("order", "order").await.unwrap();
 }
 
 async fn others_are_told(metadb: &dyn MetaDb) {
     take(metadb, "left", 1).await;
     append(metadb, claim("left", 1, 1, restore(1))).await;
-    metadb.release_lock("left").await.unwrap();
+    metadb.release_lock("left", "left").await.unwrap();
     take(metadb, "again", 1).await;
     append(metadb, claim("again", 1, 1, verdict())).await;
     append(metadb, claim("again", 1, 2, restore(2))).await;
@@ -143,7 +143,7 @@ async fn others_are_told(metadb: &dyn MetaDb) {
     let newest = other.newest_verdict.unwrap();
     assert_eq!((newest.uid.as_str(), newest.seq), ("again", 1));
     append(metadb, claim("again", 1, 3, verdict())).await;
-    metadb.release_lock("again").await.unwrap();
+    metadb.release_lock("again", "again").await.unwrap();
     let other = metadb.read_record("nobody").await.unwrap();
     assert_eq!(uids(&other.unfinished), ["left"]);
     assert_eq!(other.newest_verdict.map(|row| row.seq), Some(3));
@@ -154,7 +154,7 @@ async fn the_id_stays(metadb: &dyn MetaDb) {
     assert!(id.is_some());
     take(metadb, "id", 1).await;
     assert_eq!(metadb.read_installation_id().await.unwrap(), id);
-    metadb.release_lock("id").await.unwrap();
+    metadb.release_lock("id", "id").await.unwrap();
     assert_eq!(metadb.read_installation_id().await.unwrap(), id);
 }
 
@@ -176,5 +176,5 @@ async fn odd_claims_are_refused(metadb: &dyn MetaDb) {
         assert!(metadb.append_record(&odd).await.is_err());
     }
     assert!(metadb.read_record("odd").await.unwrap().rows.is_empty());
-    metadb.release_lock("odd").await.unwrap();
+    metadb.release_lock("odd", "odd").await.unwrap();
 }

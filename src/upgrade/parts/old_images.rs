@@ -93,7 +93,7 @@ fn make_pull(cx: &Context<'_>, original: &TargetOriginal) -> Next {
     Next::Do(Effect::CreateOldPull {
         target: original.name.clone(),
         pull: Pull {
-            name: old_pull_name(&cx.object.uid, &original.name, &original.image, round),
+            name: old_pull_name(cx.marks(), &original.name, &original.image, round),
             image: original.image.clone(),
             policy: policy.unwrap_or_else(|| "IfNotPresent".into()),
         },

@@ -1,0 +1,61 @@
+//! The object whose upgrade is to be taken over, and what its record tells. Reads only.
+use super::installation::InstallationAccess;
+use crate::api::OmsUpgrade;
+use crate::controller::calls::{CallError, CallSite};
+use crate::controller::ports::Ports;
+use crate::controller::subject::Subject;
+use crate::facts::{Fact, ForerunnerFacts};
+use crate::metadb::lock_table::NOTE_MAX;
+use crate::oms::metadb::LockRow;
+use kube::api::Api;
+
+/// Looks for the object, where the lock says that it was, and reads the record of the upgrade that the lock names.
+pub(super) async fn observe_forerunner(
+    ports: &Ports,
+    subject: &Subject<'_>,
+    access: &InstallationAccess,
+    lock: &Fact<Option<LockRow>>,
+) -> ForerunnerFacts {
+    let (Some(Some(row)), Some(taken)) = (lock.known(), &subject.status.internal.taken_over) else {
+        return ForerunnerFacts::default();
+    };
+    let call = access.metadb.read_record(&row.holder);
+    let record = ports.call(CallSite::MetaDbReadRecord, call).await;
+    let object = match row.holder == taken.from {
+        true => Fact::from_result(find_object(ports, &row.note, &taken.from).await),
+        false => Fact::default(),
+    };
+    ForerunnerFacts {
+        object,
+        record: Fact::from_result(record),
+    }
+}
+
+/// Whether the object is there, in words for people. Namespace and name of an object never change, and the note of the
+/// lock row has both.
+async fn find_object(ports: &Ports, note: &str, uid: &str) -> Result<Option<String>, CallError> {
+    let place = note.split_once('/');
+    // A note that fills its column may have been cut.
+    let Some((namespace, name)) = place.filter(|_| note.chars().count() < NOTE_MAX) else {
+        return Err(CallError::Unbuildable(format!(
+            "the note of the lock row reads {note:?} and does not tell namespace and name of its object"
+        )));
+    };
+    let api: Api<OmsUpgrade> = Api::namespaced(ports.client.clone(), namespace);
+    // Its metadata only: it may be of a version that this operator cannot read. Without resourceVersion: a quorum read.
+    let read = ports
+        .kube(CallSite::GetForerunner, api.get_metadata(name))
+        .await;
+    let metadata = match read {
+        Ok(object) => object.metadata,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if metadata.uid.as_deref() != Some(uid) {
+        return Ok(None);
+    }
+    Ok(Some(match metadata.deletion_timestamp {
+        Some(_) => format!("OmsUpgrade {note} is being deleted, and there until it is gone"),
+        None => format!("OmsUpgrade {note} is there"),
+    }))
+}
