@@ -12,7 +12,9 @@ pub use observing::session;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
-use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
+use oms_operator::api::{
+    Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
+};
 use oms_operator::facts::*;
 use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
@@ -95,6 +97,14 @@ pub struct Node {
     pub init_log: InitLog,
     pub init_attempt: i32,
     pub init_pod: u32,
+}
+
+/// An object that is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gone {
+    /// The uid that stands in what its upgrade has made.
+    pub marks: String,
+    pub originals: Option<Originals>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -240,6 +250,10 @@ pub struct World {
     pub copy: Option<OriginalsCopy>,
     /// It cannot be read.
     pub copy_unseen: bool,
+    /// Objects whose uid bears what there is of an upgrade, and that are gone: with the originals of before it.
+    pub gone: Option<Gone>,
+    /// What a look for the object whose upgrade is taken over comes to.
+    pub forerunner: Fact<Option<String>>,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
@@ -326,6 +340,8 @@ impl World {
             secret: false,
             copy: None,
             copy_unseen: false,
+            gone: None,
+            forerunner: Fact::Known(None),
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
@@ -369,6 +385,42 @@ impl World {
         world
     }
 
+    /// The object is gone from the API server, with its status; a backup tool brings it back under another uid. What
+    /// its upgrade has made stays, but for what went with it.
+    pub fn lose_object(&mut self, uid: &str) {
+        self.copy.take_if(|copy| copy.owned);
+        let marks = self.status.internal.find_marks(&self.uid).to_owned();
+        let known = self.gone.take().and_then(|gone| gone.originals);
+        self.gone = Some(Gone {
+            marks,
+            originals: self.status.internal.originals.clone().or(known),
+        });
+        self.uid = uid.into();
+        self.status = OmsUpgradeStatus::default();
+        self.finalizer = false;
+        self.generation = 1;
+    }
+
+    /// Whether the operator finds what was made before the object was lost.
+    fn finds_own(&self) -> bool {
+        let marks = self.status.internal.find_marks(&self.uid);
+        self.gone.as_ref().is_none_or(|gone| gone.marks == marks)
+    }
+
+    /// An object that finds nothing of its own begins: what is there is none of its own, and stays as it is.
+    fn begin_own(&mut self) {
+        if self.finds_own() {
+            return;
+        }
+        let works = |(role, (_, end)): (&JobRole, &(i32, JobEnd))| {
+            *role != JobRole::Probe && matches!(end, JobEnd::Running | JobEnd::Lost)
+        };
+        assert!(!self.jobs.iter().any(works), "beside {:?}", self.jobs);
+        self.gone = None;
+        self.jobs.clear();
+        (self.copy, self.secret) = (None, false);
+    }
+
     /// Asks for another try in words that were not used before.
     pub fn ask_retry(&mut self) {
         let asked = self.status.internal.requests.retries.len();
@@ -402,11 +454,13 @@ impl World {
         let name = self.nodes[index].object["metadata"]["name"]
             .as_str()
             .unwrap();
+        let gone = self.gone.as_ref().and_then(|gone| gone.originals.as_ref());
         match self
             .status
             .internal
             .originals
             .as_ref()
+            .or(gone)
             .and_then(|o| o.targets.iter().find(|t| t.name == name))
         {
             Some(original) => classify_template(&object, original, &self.nodes[index].before, NEW),

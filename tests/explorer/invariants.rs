@@ -185,8 +185,7 @@ impl World {
                     first.make_ascii_uppercase();
                 }
                 self.check_intent(&["CreateJob"], Some(&format!("{capital}-{attempt}")));
-                let uid = self.upgrade().map(|one| one["metadata"]["uid"].clone());
-                if Some(&labels["oms.oceanbase.com/upgrade-uid"]) != uid.as_ref() {
+                if labels["oms.oceanbase.com/upgrade-uid"].as_str() != self.find_marks() {
                     self.break_rule("I15: a Job does not carry the uid of its upgrade");
                 }
                 if ask.body.pointer("/metadata/ownerReferences").is_some() {

@@ -113,7 +113,13 @@ pub async fn epochs_fence(server: &Server) {
 /// Its own row, and what its own restore has left; not what is of others.
 pub async fn release_takes_out_its_own_rows(server: &Server) {
     let metadb = server.open("none");
-    for (restored_by, left) in [("a", 1), ("A", 2), ("b", 2)] {
+    for (marks, restored_by, left) in [
+        ("a", "a", 1),
+        ("a", "A", 2),
+        ("a", "b", 2),
+        ("b", "b", 1),
+        ("b", "a", 2),
+    ] {
         metadb.acquire_lock(&claim("a", 1)).await.unwrap();
         server
             .run(&[
@@ -125,7 +131,7 @@ pub async fn release_takes_out_its_own_rows(server: &Server) {
             ])
             .await;
         assert_eq!(
-            metadb.release_lock("a", "a").await.unwrap(),
+            metadb.release_lock("a", marks).await.unwrap(),
             LockOutcome::Free
         );
         assert_eq!(metadb.read_lock().await.unwrap(), None);
