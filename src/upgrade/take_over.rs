@@ -125,7 +125,17 @@ fn pursue(cx: &Context<'_>, taken: &TakenOver) -> Result<OmsUpgradeStatus, Gap> 
         }
         return Ok(forget(cx, None));
     }
-    match require_known(lock, 2, Reason::MetaDbUnseen)? {
+    let row = lock.as_result().map_err(|why| {
+        Next::trouble(
+            2,
+            Reason::MetaDbUnseen,
+            format!(
+                "whether the lock of the MetaDB is held by the uid in spec.takeOver cannot be seen: {why}; nothing is touched until it can; where there is nothing to take over, \
+                 take spec.takeOver out"
+            ),
+        )
+    })?;
+    match row {
         None => find_nothing(cx, taken),
         Some(row) if ours => finish(cx, taken, row),
         Some(row) if row.holder == taken.from => advance(cx, taken, row),

@@ -42,13 +42,21 @@ const ENDS: [&str; 4] = ["Aborted", "RolledBack", "Succeeded", "Planned"];
 
 #[test]
 fn sample_of_take_overs() {
-    let starts = list_starts();
+    let fails = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let starts = [
+        walk_until(World::new(1, Setup::default()), "BackingUp"),
+        walk_until(World::new(1, Setup::default()), "Initializing"),
+        walk_until(World::new(1, setup(fails)), "Restoring"),
+    ];
     let starts = starts.iter().map(|world| world.bring_back(true)).collect();
     let findings = explore(
         "taken over",
         starts,
         Limits {
-            worlds: Some(400),
+            worlds: Some(450),
             every_fault: false,
         },
     );

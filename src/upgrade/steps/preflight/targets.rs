@@ -218,8 +218,8 @@ pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Opti
                 record.upgrade, record.uid
             ),
             format!(
-                "wait for it; where it exists no more let this one continue it (spec.takeOver: {}); where that is refused bring OMS to a version that runs by hand (its backup stays on the claim), \
-                 then remove the record: kubectl annotate deployment {name} -n {} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
+                "wait for it, or where it exists no more: spec.takeOver: {}; where that is refused bring OMS to a version that runs by hand, \
+                 then: kubectl annotate deployment {name} -n {} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
                 record.holder.as_deref().unwrap_or(&record.uid),
                 cx.object.namespace
             ),
