@@ -161,9 +161,9 @@ pub struct OmsUpgradeSpec {
     pub cleanup: Cleanup,
 
     /// Continues the upgrade of an object that is gone for good, as where a backup tool has brought it back under a new
-    /// uid: the uid that the old object had, which holds the lock of the MetaDB. The new object has to bear the same name,
-    /// and nothing is taken over while an object of that uid can be seen, or its absence cannot. Its own uid means
-    /// nothing, and neither does one that holds no lock.
+    /// uid: the uid that the old object had, which holds the lock of the MetaDB. The new object has to bear the same
+    /// name, and nothing is taken over while an object of that uid can be seen, or its absence cannot. Its own uid
+    /// means nothing, and neither does one that holds no lock.
     #[schemars(
         length(min = 36, max = 36),
         regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

@@ -1,7 +1,7 @@
 //! What was seen of the world in one reconcile. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
-use super::{AccountSource, RehearsalFacts};
+use super::{AccountSource, ForerunnerFacts, RehearsalFacts};
 use crate::api::JobRole;
 use crate::metadb::SchemaFingerprint;
 use crate::oms::container::ProgramState;
@@ -83,7 +83,6 @@ pub struct Observed {
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
     pub progress: Fact<ProgressReport>,
-    /// The object whose upgrade is to be taken over.
     pub forerunner: ForerunnerFacts,
 }
 
@@ -384,15 +383,6 @@ pub struct MetaDbFacts {
     pub record: Fact<UpgradeRecord>,
     /// What the schema is now.
     pub fingerprint: Fact<SchemaFingerprint>,
-}
-
-/// What is seen of the object whose upgrade another one is to continue.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ForerunnerFacts {
-    /// Whether it is there, in words for people; `None` where it is gone. One that is being deleted is there.
-    pub object: Fact<Option<String>>,
-    /// The record of the upgrade that the lock names.
-    pub record: Fact<UpgradeRecord>,
 }
 
 /// When the second copy of the originals is read.

@@ -1,9 +1,10 @@
 //! The record of upgrades: what has happened on this MetaDB and must be known even when the API server forgets it or
 //! goes back to an older state. Facts as they stand in the rows, and how rows are added. Pure.
 //!
-//! A row is never changed, but for whose it is when another object takes an upgrade over. Each upgrade numbers its own from 1; `ordinal` counts through all of them, so that the
-//! newest is known without a clock. Versions of operator and agent meet here: a word or a field that this version does
-//! not know is an error that is told, never a row that is passed over, since it may be the one that decides.
+//! A row is never changed, but for whose it is when another object takes an upgrade over. Each upgrade numbers its own
+//! from 1; `ordinal` counts through all of them, so that the newest is known without a clock. Versions of operator and
+//! agent meet here: a word or a field that this version does not know is an error that is told, never a row that is
+//! passed over, since it may be the one that decides.
 use super::fingerprint::SchemaFingerprint;
 use crate::protocol::hex::{is_hex, write_hex};
 use serde::{Deserialize, Serialize};
@@ -47,8 +48,8 @@ pub const APPEND: &str = "insert into oms_operator_lock.upgrade_record (uid, seq
 /// Gives lock and record of one upgrade to another object, while the lock names the old holder at this epoch.
 ///
 /// One statement over both tables, so that at no moment one of them is in the hands of either and the other is not
-/// (tried on seekdb 1.4.0 and MariaDB 10.11). It is the only one that changes rows of the record, and it changes only whose
-/// they are.
+/// (tried on seekdb 1.4.0 and MariaDB 10.11). It is the only one that changes rows of the record, and it changes only
+/// whose they are.
 ///
 /// Values: old holder, new holder, epoch, note, new holder, old holder, old epoch.
 pub const TAKE_OVER: &str = "update oms_operator_lock.upgrade_lock l \

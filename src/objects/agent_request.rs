@@ -28,15 +28,10 @@ pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
     u64::from(limit.as_seconds())
 }
 
-/// Builds the request of a Job. The lock is held under the uid of the object, and everything else that the agent makes
-/// or finds bears that of `owner`: another one where the upgrade was taken over.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is another source of the request"
-)]
+/// Builds the request of a Job. The lock is held under the uid of the object; everything else that the agent makes or
+/// finds bears that of the object that began the upgrade.
 pub fn build_request(
     owner: Owner<'_>,
-    holder: &str,
     spec: &OmsUpgradeSpec,
     status: &OmsUpgradeStatus,
     installation: &Installation,
@@ -44,6 +39,7 @@ pub fn build_request(
     role: JobRole,
     attempt: i32,
 ) -> Request {
+    let marks = status.internal.find_marks(owner.uid);
     let deadline = find_deadline(&spec.timeouts, role);
     let plan = status.plan.as_ref();
     let method = plan.and_then(|plan| plan.restore_method.as_deref());
@@ -53,7 +49,7 @@ pub fn build_request(
         Verification::ScratchRestore => ScratchMode::Always,
     };
     Request {
-        upgrade_uid: owner.uid.into(),
+        upgrade_uid: marks.into(),
         attempt,
         metadb: installation.metadb.clone(),
         credentials: account.describe(),
@@ -66,7 +62,7 @@ pub fn build_request(
             .flat_map(|recorded| &recorded.addresses)
             .filter_map(|address| read_address(address))
             .collect(),
-        directory: backup_directory(owner.uid, owner.name),
+        directory: backup_directory(marks, owner.name),
         expected_manifest_digest: match role {
             JobRole::Probe | JobRole::Dump | JobRole::DropCopies => None,
             JobRole::Verify | JobRole::Compare | JobRole::Restore => status
@@ -76,7 +72,7 @@ pub fn build_request(
         },
         // The probe runs before the lock is taken.
         lock: (role != JobRole::Probe).then(|| Lock {
-            holder: holder.into(),
+            holder: owner.uid.into(),
             epoch: status.internal.epoch,
         }),
         restore_method: method.and_then(RestoreMethod::parse).unwrap_or_default(),
@@ -167,16 +163,7 @@ mod tests {
             JobRole::Restore,
             JobRole::DropCopies,
         ] {
-            let request = build_request(
-                owner,
-                "holder",
-                &spec(),
-                &status,
-                &installation,
-                &account,
-                role,
-                2,
-            );
+            let request = build_request(owner, &spec(), &status, &installation, &account, role, 2);
             let text = serde_json::to_string(&request).unwrap();
             assert_eq!(Request::parse(&text).unwrap(), request);
             assert_eq!(request.lock.is_none(), role == JobRole::Probe);
@@ -187,7 +174,6 @@ mod tests {
         }
         let restore = build_request(
             owner,
-            owner.uid,
             &spec(),
             &status,
             &installation,
@@ -202,17 +188,7 @@ mod tests {
                 ..status.clone()
             };
             let role = JobRole::Verify;
-            build_request(
-                owner,
-                owner.uid,
-                &spec(),
-                &status,
-                &installation,
-                &account,
-                role,
-                1,
-            )
-            .verify_extent
+            build_request(owner, &spec(), &status, &installation, &account, role, 1).verify_extent
         };
         assert_eq!(looks(Some(Step::FindingBackup)), VerifyExtent::Presence);
         assert_eq!(looks(Some(Step::VerifyingBackup)), VerifyExtent::Everything);

@@ -121,8 +121,8 @@ pub enum IntentKind {
 name_variants!(
     IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateOldPull, CreateJob,
     DeleteOwn, AcquireLock, RaiseLock, TakeOverLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole,
-    StopConsole, StartConsole, SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
-    PassOriginalsCopy, StartInit,
+    StopConsole, StartConsole, SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack,
+    CreateOriginalsCopy, PassOriginalsCopy, StartInit,
 );
 
 impl IntentKind {

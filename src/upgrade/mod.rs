@@ -19,6 +19,7 @@ mod older_status;
 mod orders;
 mod other_image;
 mod parts;
+mod recorded;
 mod requests;
 mod standstill;
 mod status;

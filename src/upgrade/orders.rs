@@ -96,7 +96,7 @@ fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobO
     let owner = Owner {
         namespace: &cx.object.namespace,
         name: &cx.object.name,
-        uid: cx.marks(),
+        uid: &cx.object.uid,
     };
     Ok(JobOrder {
         role,
@@ -104,16 +104,7 @@ fn build_job_order(cx: &Context<'_>, role: JobRole, attempt: i32) -> Result<JobO
         claim: cx.spec.backup.claim_name.clone(),
         account: account.clone(),
         tls: cx.spec.metadb.tls.clone(),
-        request: build_request(
-            owner,
-            &cx.object.uid,
-            cx.spec,
-            cx.status,
-            found,
-            account,
-            role,
-            attempt,
-        ),
+        request: build_request(owner, cx.spec, cx.status, found, account, role, attempt),
         deadline: find_deadline(&cx.spec.timeouts, role),
     })
 }

@@ -3,8 +3,8 @@
 //!
 //! First everything is looked at, with nothing done: whose the lock is, that no object of that uid is there, and what
 //! records and record tell. Then the record says who was taken over, and lock and record change hands in one statement.
-//! Only then the status is put in the place where the records on the Deployments are; it is older than the record in the
-//! MetaDB there, and is rebuilt from it like any other that is.
+//! Only then the status is put in the place where the records on the Deployments are; it is older than the record in
+//! the MetaDB there, and is rebuilt from it like any other that is.
 use crate::api::{
     ORIGINALS_ANNOTATION, OmsUpgradeStatus, Reason, Step, TakeOverOutcome, TakenOver,
 };

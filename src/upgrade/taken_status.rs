@@ -1,5 +1,5 @@
-//! The status of an upgrade that was taken over, as far as the records on the Deployments tell it: older than the record
-//! in the MetaDB, from which it is rebuilt then. Pure.
+//! The status of an upgrade that was taken over, as far as the records on the Deployments tell it: older than the
+//! record in the MetaDB, from which it is rebuilt then. Pure.
 use crate::api::{
     Action, Cause, Direction, HaOriginal, Internal, OmsUpgradeStatus, Originals, Reason,
     RollbackPolicy, TakeOverOutcome, TakenOver, TargetOriginal,
@@ -9,11 +9,11 @@ use crate::objects::names::originals_name;
 use crate::oms::metadb::UpgradeRecord;
 use crate::upgrade::asserted::describe_locked;
 use crate::upgrade::context::Context;
-use crate::upgrade::lost_status::{build_from_records, capture_untouched};
 use crate::upgrade::next::require_known;
 use crate::upgrade::parts::ha::parse_config;
 use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::parts::targets::require_deployment;
+use crate::upgrade::recorded::{build_from_records, capture_untouched};
 use crate::upgrade::story::{Stage, Story};
 use crate::upgrade::surroundings::{Gap, missing};
 

@@ -265,7 +265,8 @@ fn find_last<'a>(rows: &'a [RecordRow], name: &str) -> Option<&'a RecordRow> {
     rows.iter().rev().find(|row| row.fact.name() == name)
 }
 
-/// A verdict that fell before the upgrade was taken over is told once more, so that its last row says that it has ended.
+/// A verdict that fell before the upgrade was taken over is told once more, so that its last row says that it has
+/// ended.
 fn is_told_before_take_over(rows: &[RecordRow], row: &RecordRow) -> bool {
     let taken = find_last(rows, "TakenOver");
     matches!(row.fact, RecordFact::Verdict { .. }) && taken.is_some_and(|taken| taken.seq > row.seq)

@@ -258,8 +258,8 @@ fn whoever_takes_over_may_be_gone_as_well() {
     }
 }
 
-/// The status of the one that takes over goes back to where it was before, or the object of before comes back after all:
-/// only one of them has the lock.
+/// The status of the one that takes over goes back to where it was before, or the object of before comes back after
+/// all: only one of them has the lock.
 #[test]
 fn an_object_that_comes_back_after_all_stops() {
     let moments = list_moments();

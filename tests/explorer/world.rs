@@ -365,49 +365,8 @@ impl World {
         world
     }
 
-    /// The `OmsUpgrade` is gone, with its status and what belonged to it, and a backup tool brings it back under another
-    /// uid.
-    pub fn bring_back(&self, take_over: bool) -> Self {
-        let mut world = self.clone();
-        let Some(old) = world.upgrade().cloned() else {
-            return world;
-        };
-        let uid = old["metadata"]["uid"].clone();
-        world.objects.retain(|place, object| {
-            let owner = &object["metadata"]["ownerReferences"][0]["uid"];
-            *owner != uid && *place != super::world::place("omsupgrades", UPGRADE)
-        });
-        let mut spec = old["spec"].clone();
-        if take_over {
-            spec["takeOver"] = uid;
-        }
-        world.insert(
-            "omsupgrades",
-            UPGRADE,
-            json!({"kind": "OmsUpgrade", "apiVersion": "oms.oceanbase.com/v1alpha1", "spec": spec,
-                "status": {"observedGeneration": -1}}),
-        );
-        world
-    }
-
-    /// The uid that what the operator makes has to carry: that of the object, or of the one whose upgrade it continues.
-    pub fn find_marks(&self) -> Option<&str> {
-        let own = self.upgrade()?["metadata"]["uid"].as_str()?;
-        let taken = self.status("/internal/takenOver");
-        let taken = taken.filter(|taken| taken["by"] == own && taken["outcome"] != "Nothing");
-        Some(taken.map_or(own, |taken| taken["marks"].as_str().unwrap_or_default()))
-    }
-
-    /// Nothing is taken from an object that is there.
-    pub fn check_forerunner(&mut self, uid: &str) {
-        let mut objects = self.objects.values();
-        if objects.any(|object| object["metadata"]["uid"] == uid) {
-            self.break_rule("an upgrade is taken over from an object that is there");
-        }
-    }
-
     /// An object that was there before.
-    fn insert(&mut self, resource: &'static str, name: &str, mut object: Value) {
+    pub fn insert(&mut self, resource: &'static str, name: &str, mut object: Value) {
         let id = self.take_id();
         object["metadata"]["name"] = json!(name);
         if resource != "namespaces" {

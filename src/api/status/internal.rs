@@ -88,7 +88,7 @@ pub struct Internal {
 }
 
 /// The upgrade of an object that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenOver {
     /// Uid of the object that takes it over. Nothing of this counts for an object with another uid, which a backup tool
