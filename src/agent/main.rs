@@ -232,12 +232,14 @@ async fn race(
     let limit = Duration::from_secs(deadline.unwrap_or(u64::from(u32::MAX)));
     let meaning = describe_early_end(command, run.request.restore_method);
     let ended = |reason, what: &str| Err(Failure::new(reason, what).and(meaning));
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = carry_out(command, run) => outcome,
         Some(failure) = failures.recv() => Err(failure.and(meaning)),
         _ = terminate.recv() => ended(Reason::Interrupted, "The run was ended by SIGTERM"),
         _ = interrupt.recv() => ended(Reason::Interrupted, "The run was ended by SIGINT"),
         () = tokio::time::sleep(limit) => ended(Reason::DeadlineExceeded, &format!("The run did not end within its {} s", limit.as_secs())),
         () = run.meter.print_progress() => ended(Reason::Internal, "Progress ended"),
-    }
+    };
+    run.meter.print_news();
+    outcome
 }

@@ -1,4 +1,5 @@
-//! Measures progress and prints it: at most one line per second on stdout, only when something changed.
+//! Measures progress and prints it: at most one line per second on stdout and one at the end, only
+//! when something changed.
 
 use crate::protocol::report::{OutputLine, Progress, ProgressPhase};
 use std::io::Write;
@@ -12,6 +13,8 @@ pub struct Meter(Arc<Mutex<State>>);
 struct State {
     progress: Progress,
     phase_began: Instant,
+    /// What was printed last, without what moves by itself.
+    printed: (ProgressPhase, String, Option<String>, u64),
 }
 
 impl Default for Meter {
@@ -19,6 +22,7 @@ impl Default for Meter {
         Self(Arc::new(Mutex::new(State {
             progress: Progress::default(),
             phase_began: Instant::now(),
+            printed: (ProgressPhase::Starting, String::new(), None, 0),
         })))
     }
 }
@@ -71,24 +75,29 @@ impl Meter {
         progress
     }
 
+    /// Prints how far it has come, where that is new. To be called at the end of a run too: one that takes less than a
+    /// second says something as well.
+    pub fn print_news(&self) {
+        let now = self.snapshot();
+        let news = (
+            now.phase,
+            now.database.clone(),
+            now.table.clone(),
+            now.bytes_done,
+        );
+        let before = std::mem::replace(&mut self.state().printed, news.clone());
+        if before != news {
+            print_line(&OutputLine::Progress(now));
+        }
+    }
+
     /// Prints progress for ever; to be raced against the work.
     pub async fn print_progress(&self) {
-        let mut last = (ProgressPhase::Starting, String::new(), None, 0);
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = self.snapshot();
-            let key = (
-                now.phase,
-                now.database.clone(),
-                now.table.clone(),
-                now.bytes_done,
-            );
-            if key != last {
-                last = key;
-                print_line(&OutputLine::Progress(now));
-            }
+            self.print_news();
         }
     }
 }

@@ -30,11 +30,11 @@ pub use spec::{
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
-    Estimates, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord, InstallationStatus,
-    Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind, Looks, NextAction,
-    OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord, PlanStatus,
-    Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TakeOverOutcome, TakenOver,
-    TargetOriginal, UnconfirmedInit, Waiting,
+    Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
+    InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
+    Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
+    PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TakeOverOutcome,
+    TakenOver, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

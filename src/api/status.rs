@@ -5,11 +5,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod forbidden;
 mod internal;
 mod leftovers;
 mod machine;
 mod records;
 
+pub use forbidden::ForbiddenImage;
 pub use internal::{
     HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests, TakeOverOutcome,
     TakenOver,
@@ -110,6 +112,13 @@ pub struct OmsUpgradeStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "place".into(), "name".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,
+    /// Images that must not be started on the databases as they are, from the point of no return on: the old one, after
+    /// a rollback the new one. The chart's admission policy refuses them to everybody but the operator, as long as this
+    /// object is there.
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into(), "image".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_images: Vec<ForbiddenImage>,
     /// Keys of `ha.config` that were changed for the recovery and are left so, because nobody could see it. The next
     /// upgrade of this MetaDB puts them back, or a person.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]

@@ -1,6 +1,8 @@
 //! The pod that pulls an image on a target's node before anything is touched: the new one before the upgrade, the one
 //! of before it ahead of a rollback. Pure.
 //!
+//! One that stays holds the image of before the upgrade on its node while something else runs there.
+//!
 //! It runs a program that does nothing, with no mounts, no environment and no rights.
 use super::labels::{Owner, ROLE_LABEL, build_metadata};
 use super::names::prepull_name;
@@ -20,6 +22,9 @@ pub fn is_prepull(metadata: &ObjectMeta) -> bool {
         == Some(PREPULL_ROLE)
 }
 
+/// Seconds. 68 years: an upgrade that waits for a person may take its time. Not every `sleep` knows `infinity`.
+const LONGEST_SLEEP: &str = "2147483647";
+
 /// Container of a pre-pull pod.
 pub const PULL_CONTAINER: &str = "pull";
 
@@ -36,6 +41,15 @@ pub struct PrePullSite {
     pub service_account: Option<String>,
 }
 
+/// What becomes of the pod once its image is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterPull {
+    /// It ends: that the image can be had is all that was asked.
+    End,
+    /// It stays, so that the node does not throw the image away: the kubelet spares those of running containers.
+    Stay,
+}
+
 /// What is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pull {
@@ -44,6 +58,7 @@ pub struct Pull {
     pub image: String,
     /// When the kubelet asks the registry, in the words of `imagePullPolicy`.
     pub policy: String,
+    pub after: AfterPull,
 }
 
 impl Pull {
@@ -53,11 +68,12 @@ impl Pull {
             name: prepull_name(owner.uid, target, image),
             image: image.into(),
             policy: "IfNotPresent".into(),
+            after: AfterPull::End,
         }
     }
 }
 
-/// Runs on the node of a target, and ends at once.
+/// Runs on the node of a target, and ends at once or stays.
 pub fn build_prepull_pod(
     owner: Owner<'_>,
     pull: &Pull,
@@ -74,7 +90,10 @@ pub fn build_prepull_pod(
                 name: PULL_CONTAINER.into(),
                 image: Some(pull.image.clone()),
                 image_pull_policy: Some(pull.policy.clone()),
-                command: Some(vec!["/bin/true".into()]),
+                command: Some(match pull.after {
+                    AfterPull::End => vec!["/bin/true".into()],
+                    AfterPull::Stay => vec!["/bin/sleep".into(), LONGEST_SLEEP.into()],
+                }),
                 // Where the installation names none, a LimitRange puts in both, and any number of ours may offend it.
                 resources: settings.resources.clone(),
                 security_context: Some(build_security_context()),

@@ -10,6 +10,7 @@ use crate::upgrade::effect::Effect;
 use crate::upgrade::lost_status::{Recovery, recover};
 use crate::upgrade::next::Next;
 use crate::upgrade::other_image::note_other_image;
+use crate::upgrade::parts::forbidden_images::note_forbidden_images;
 use crate::upgrade::parts::gates::hold_at_the_line;
 use crate::upgrade::parts::pausing::{hold_before_the_line, mention_pause};
 use crate::upgrade::parts::replanning::note_plan_wanted;
@@ -261,6 +262,7 @@ fn finish(cx: &Context<'_>, draft: OmsUpgradeStatus, otherwise: Decision) -> Dec
 }
 
 pub(crate) fn record(cx: &Context<'_>, mut draft: OmsUpgradeStatus) -> Decision {
+    note_forbidden_images(&cx.spec.image, &mut draft);
     derive_conditions(cx, &mut draft);
     if draft == *cx.status {
         return Decision::Rest;

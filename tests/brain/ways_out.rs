@@ -239,6 +239,27 @@ fn a_rollback_whose_old_image_is_gone_leaves_oms_running() {
     }
 }
 
+/// From before the stop to the end a pod holds the old image on each node: the kubelet throws away what nothing runs.
+#[test]
+fn the_old_image_is_held_while_something_else_runs() {
+    for nodes in [1, 3] {
+        let mut world = World::new(nodes, true, Trouble::default());
+        world.digest = Some("sha256:new".into());
+        world
+            .spec
+            .checks
+            .retain(|check| check.name != CheckName::ImagePullable);
+        run_until(&mut world, Step::StoppingOld);
+        assert_eq!(world.old_pulls.len(), nodes);
+        run_until(&mut world, Step::StartingNew);
+        assert_eq!(world.old_pulls.len(), nodes);
+        // One that the node has driven away is not made again and again.
+        world.old_pulls.clear();
+        run(&mut world);
+        expect(&world, Phase::Succeeded);
+    }
+}
+
 /// Where nothing runs there is nothing to stop for the rollback, and no node to pull on.
 #[test]
 fn a_rollback_of_what_is_stopped_pulls_nothing() {

@@ -103,8 +103,8 @@ class Namespaces(unittest.TestCase):
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {
-            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 2,
-            "ValidatingAdmissionPolicyBinding": 2})
+            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 3,
+            "ValidatingAdmissionPolicyBinding": 3})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
         long = "n" * 55

@@ -128,3 +128,34 @@ class UserRoles(unittest.TestCase):
     def test_they_can_be_left_out(self):
         self.assertEqual(user_roles({"rbac": {"userRoles": False}}), {})
         self.assertEqual(len(helm.pick(helm.render({"rbac": {"userRoles": False}}), "ClusterRole")), 2)
+
+
+class Images(unittest.TestCase):
+    """The policy that keeps forbidden images away; tried on a real API server in tests/cluster/policies."""
+
+    def pick(self, objects, kind):
+        return [one for one in helm.pick(objects, kind) if "-images-" in one["metadata"]["name"]]
+
+    def test_it_is_for_everybody_but_the_operator_in_its_namespaces(self):
+        objects = helm.render({"watchNamespaces": ["b", "a"], "serviceAccount": {"name": "who"}}, namespace="here")
+        [policy], [binding] = (self.pick(objects, kind) for kind in (POLICY, BINDING))
+        spec = policy["spec"]
+        self.assertEqual(spec["failurePolicy"], "Fail")
+        self.assertEqual([condition["expression"] for condition in spec["matchConditions"]],
+                         ["request.userInfo.username != 'system:serviceaccount:here:who'"])
+        [rule] = spec["matchConstraints"]["resourceRules"]
+        self.assertEqual((rule["resources"], rule["operations"]), (["deployments"], ["CREATE", "UPDATE"]))
+        self.assertEqual(binding["spec"]["paramRef"], {"selector": {}, "parameterNotFoundAction": "Allow"})
+        self.assertEqual(binding["spec"]["matchResources"], {"namespaceSelector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}]}})
+
+    def test_it_asks_for_fields_that_the_status_has(self):
+        [policy] = self.pick(helm.render(), POLICY)
+        [crd] = helm.read("crds", "omsupgrades.oms.oceanbase.com.yaml")
+        status = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+        fields = set(status["forbiddenImages"]["items"]["properties"])
+        asked = set(re.findall(r"\bone\.(\w+)|refused\[0\]\.(\w+)", str(policy["spec"])))
+        self.assertEqual({a or b for a, b in asked}, fields)
+
+    def test_it_can_be_left_out(self):
+        self.assertEqual(self.pick(helm.render({"policies": {"create": False}}), POLICY), [])

@@ -7,7 +7,7 @@ use oms_operator::api::{
 };
 use oms_operator::facts::{OwnKind, OwnObject};
 use oms_operator::metadb::record::RecordFact;
-use oms_operator::objects::prepull::Pull;
+use oms_operator::objects::prepull::{AfterPull, Pull};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::ha::HaPatch;
 use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim, RecordClaim, TakeOverClaim};
@@ -48,6 +48,7 @@ fn list_effects() -> Vec<Effect> {
                 name: "oms-11111111-prepull-0123456789".into(),
                 image: "oms:3.3.1".into(),
                 policy: "IfNotPresent".into(),
+                after: AfterPull::Stay,
             },
         },
         Effect::AcquireLock(claim()),

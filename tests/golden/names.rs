@@ -69,6 +69,10 @@ fn write_names(text: &mut String, target: &str, upgrade: &str) {
         prepull_name(UID, target, image)
     ));
     text.push_str(&format!(
+        "pod that holds the old image: {}\n",
+        old_pull_name(UID, target, image, 0)
+    ));
+    text.push_str(&format!(
         "pod that pulls the old image, third round: {}\n",
         old_pull_name(UID, target, image, 3)
     ));

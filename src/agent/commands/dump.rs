@@ -19,6 +19,7 @@ use crate::agent::volume::attempt::{prepare, store_manifest};
 use crate::agent::volume::writer::Stored;
 use crate::metadb::Engine;
 use crate::protocol::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
+use mysql_async::Conn;
 use std::path::Path;
 use std::time::Instant;
 
@@ -59,16 +60,15 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         )
     };
     let ((contents, digest_seconds), (files, dump_seconds)) =
-        keep_alive(&mut connection, both).await?;
+        match keep_alive(&mut connection, both).await {
+            Ok(read) => read,
+            Err(failure) => return Err(find_culprit(&mut connection, &before, failure).await),
+        };
     let longest = files.iter().map(|stored| stored.longest_statement).max();
     require_packet(&mut connection, longest.unwrap_or(0)).await?;
 
     if describe_databases(&mut connection, &run.request.databases).await? != before {
-        return Err(Failure::new(
-            Reason::ChangedWhileDumping,
-            "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
-             Stop whatever changed them, then try again",
-        ));
+        return Err(changed_while_dumping());
     }
     let mut records = Vec::new();
     for ((shape, content), stored) in before.iter().zip(contents).zip(files) {
@@ -86,6 +86,36 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         digest_seconds,
         dump_seconds,
     ))
+}
+
+fn changed_while_dumping() -> Failure {
+    Failure::new(
+        Reason::ChangedWhileDumping,
+        "Tables or views changed while they were dumped. The dump is no backup; nothing was changed by this run. \
+         Stop whatever changed them, then try again",
+    )
+}
+
+/// What could not be read was, perhaps, dropped or changed meanwhile: then whoever did that is to be stopped, and what
+/// the server answered explains nothing.
+async fn find_culprit(
+    connection: &mut Conn,
+    before: &[DatabaseShape],
+    failure: Failure,
+) -> Failure {
+    if !matches!(
+        failure.reason,
+        Reason::ServerError | Reason::ClientFailed | Reason::DatabaseMissing
+    ) {
+        return failure;
+    }
+    let databases: Vec<String> = before.iter().map(|shape| shape.name.clone()).collect();
+    match describe_databases(connection, &databases).await {
+        Ok(now) if now != before => changed_while_dumping().and(&failure.message),
+        Err(gone) if gone.reason == Reason::DatabaseMissing => gone,
+        // Neither of the two is known to be the culprit.
+        Ok(_) | Err(_) => failure,
+    }
 }
 
 /// The digests of all tables, in a session of their own, and how many seconds they took.

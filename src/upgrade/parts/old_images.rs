@@ -1,4 +1,5 @@
-//! Whether the image of before the upgrade can still be had on the nodes, before a rollback stops anything. Pure.
+//! The image of before the upgrade on the nodes: held there from before anything is stopped, and asked for before a
+//! rollback stops anything. Pure.
 //!
 //! Nodes throw away images that nothing runs, and registries those that nobody asks for: a rollback that finds it out
 //! when the old version shall start has OMS down until somebody brings the image back.
@@ -8,7 +9,7 @@ use crate::api::{
 };
 use crate::facts::PrePullState;
 use crate::objects::names::old_pull_name;
-use crate::objects::prepull::Pull;
+use crate::objects::prepull::{AfterPull, Pull};
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
@@ -27,11 +28,38 @@ pub(crate) fn find_round(status: &OmsUpgradeStatus) -> i32 {
         .map_or(1, |job| job.attempt)
 }
 
+/// The round of the pods that hold the image; those that ask whether it can be had begin with 1.
+pub(crate) const HOLDING_ROUND: i32 = 0;
+
+/// Has a pod hold the image on each node that something runs on. The image is there, so nothing is waited for, and a
+/// pod that was driven away is not made again: a rollback asks anew anyway.
+pub(crate) fn hold_old_images(cx: &Context<'_>) -> Result<(), Next> {
+    for (original, state) in list_due(cx)? {
+        match state {
+            PrePullState::Absent => {
+                let policy = "IfNotPresent".to_owned();
+                return Err(make_pull(
+                    cx,
+                    original,
+                    HOLDING_ROUND,
+                    policy,
+                    AfterPull::Stay,
+                ));
+            }
+            PrePullState::Unknown(why) => {
+                return Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str()));
+            }
+            PrePullState::Pending | PrePullState::Pulled | PrePullState::Failed(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Has the image pulled on each node that something runs on, with the policy of the original template.
 pub(crate) fn pull_old_images(cx: &Context<'_>) -> Result<(), Next> {
     for (original, state) in list_due(cx)? {
         if *state == PrePullState::Absent {
-            return Err(make_pull(cx, original));
+            return Err(ask_for_image(cx, original));
         }
     }
     Ok(())
@@ -47,7 +75,7 @@ pub(crate) fn require_old_images(cx: &Context<'_>) -> Result<(), Next> {
             PrePullState::Unknown(why) => {
                 return Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str()));
             }
-            PrePullState::Absent => return Err(make_pull(cx, original)),
+            PrePullState::Absent => return Err(ask_for_image(cx, original)),
             PrePullState::Pending => pending = Some(original),
         }
     }
@@ -83,19 +111,31 @@ fn list_due<'a>(cx: &'a Context<'_>) -> Result<Vec<(&'a TargetOriginal, &'a PreP
     Ok(due)
 }
 
-fn make_pull(cx: &Context<'_>, original: &TargetOriginal) -> Next {
+/// Asks as the old version itself would be asked for.
+fn ask_for_image(cx: &Context<'_>, original: &TargetOriginal) -> Next {
     let texts = match find_texts(cx, &original.name) {
         Ok(texts) => texts,
         Err(next) => return next,
     };
     let policy = texts.read_pull_policy(&original.container);
-    let round = find_round(cx.status);
+    let policy = policy.unwrap_or_else(|| "IfNotPresent".into());
+    make_pull(cx, original, find_round(cx.status), policy, AfterPull::End)
+}
+
+fn make_pull(
+    cx: &Context<'_>,
+    original: &TargetOriginal,
+    round: i32,
+    policy: String,
+    after: AfterPull,
+) -> Next {
     Next::Do(Effect::CreateOldPull {
         target: original.name.clone(),
         pull: Pull {
             name: old_pull_name(cx.marks(), &original.name, &original.image, round),
             image: original.image.clone(),
-            policy: policy.unwrap_or_else(|| "IfNotPresent".into()),
+            policy,
+            after,
         },
     })
 }

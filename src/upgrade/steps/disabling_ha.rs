@@ -1,4 +1,4 @@
-//! HA off, read back, before the old version is stopped. Pure.
+//! The old image is held on its nodes, and HA is off, read back, before the old version is stopped. Pure.
 //!
 //! OMS upgrade guide, single node, step 1.
 use crate::api::{Phase, Step};
@@ -6,6 +6,7 @@ use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::ha::switch_off;
+use crate::upgrade::parts::old_images::{HOLDING_ROUND, hold_old_images};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -16,6 +17,7 @@ pub(crate) const DEF: StepDef = StepDef {
     limit: Some(Limit::Ha),
     job: None,
     looks: |_| Needs {
+        old_pulls: Some(HOLDING_ROUND),
         ha: true,
         programs: true,
         ..Needs::default()
@@ -29,6 +31,7 @@ pub(crate) const DEF: StepDef = StepDef {
 
 /// Before the old version is stopped.
 fn decide(cx: &Context<'_>) -> Result<Step, Next> {
+    hold_old_images(cx)?;
     switch_off(cx)?;
     Ok(Step::StoppingOld)
 }

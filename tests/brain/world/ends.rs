@@ -32,6 +32,24 @@ impl World {
             Some(copy) => assert!(copy.owned && succeeded, "the second copy is left to nobody"),
             None => assert!(!succeeded, "a rollback has no second copy to go by"),
         }
+        let forbidden: Vec<(&str, &str)> = status
+            .forbidden_images
+            .iter()
+            .map(|one| (one.image.as_str(), one.use_image.as_str()))
+            .collect();
+        let wanted = match (status.direction, status.point_of_no_return_time.is_some()) {
+            (_, false) => vec![],
+            (Some(Direction::RollBack), true) => vec![(NEW, OLD); self.nodes.len()],
+            (_, true) => vec![(OLD, NEW); self.nodes.len()],
+        };
+        let released = status
+            .cause
+            .as_ref()
+            .is_some_and(|cause| cause.reason == oms_operator::api::Reason::Released);
+        assert!(
+            released || forbidden == wanted,
+            "{forbidden:?} is forbidden, not {wanted:?}"
+        );
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let (wanted, schema) = match status.direction.unwrap() {

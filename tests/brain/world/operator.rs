@@ -88,6 +88,28 @@ impl World {
         })
     }
 
+    /// Image and replicas of a target, where something is to run.
+    fn find_started(&self, target: &str) -> Option<Value> {
+        let mut nodes = self.nodes.iter();
+        let node = nodes.find(|node| node.object["metadata"]["name"] == target);
+        let spec = &node?.object["spec"];
+        let image = &spec["template"]["spec"]["containers"][0]["image"];
+        (spec["replicas"] != 0).then(|| image.clone())
+    }
+
+    /// What the status forbids to everybody else, the operator does not start either.
+    fn check_allowed(&self, target: &str, before: Option<Value>) {
+        let image = self.find_started(target);
+        let mut forbidden = self.status.forbidden_images.iter();
+        let refused = forbidden.any(|one| {
+            one.target == target && image.as_ref().is_some_and(|image| *image == one.image)
+        });
+        assert!(
+            image == before || !refused,
+            "{image:?} is started, and forbidden"
+        );
+    }
+
     fn perform(&mut self, effect: Effect) {
         if matches!(
             effect,
@@ -232,7 +254,11 @@ impl World {
                 change,
                 patch,
                 ..
-            } => self.patch(&target, &change, &patch),
+            } => {
+                let before = self.find_started(&target);
+                self.patch(&target, &change, &patch);
+                self.check_allowed(&target, before);
+            }
             Effect::StartInit(run) => {
                 let (target, attempt) = (run.target, run.attempt);
                 let index = self
