@@ -16,9 +16,9 @@ impl World {
             return world;
         };
         let uid = old["metadata"]["uid"].clone();
-        world.objects.retain(|place, object| {
+        world.objects.retain(|at, object| {
             let owner = &object["metadata"]["ownerReferences"][0]["uid"];
-            *owner != uid && *place != place("omsupgrades", UPGRADE)
+            *owner != uid && *at != place("omsupgrades", UPGRADE)
         });
         let mut spec = old["spec"].clone();
         if take_over {
