@@ -227,6 +227,49 @@ mod tests {
         assert!(story.swapped && story.line == Some(5));
     }
 
+    fn taken(epoch: i64) -> (RecordFact, i64) {
+        let fact = RecordFact::TakenOver {
+            from: "u".into(),
+            marks: "u".into(),
+        };
+        (fact, epoch)
+    }
+
+    /// The epoch of the lock that a take-over leaves is due; one that had been raised before it tells of a way back.
+    #[test]
+    fn a_take_over_hides_nothing_that_was_begun_before_it() {
+        for (after, due, begun) in [
+            (vec![], 1, false),
+            (vec![taken(1)], 2, false),
+            (vec![taken(1), taken(2)], 3, false),
+            (vec![taken(2)], 3, true),
+            (vec![taken(1), taken(3)], 4, true),
+            (vec![taken(2), (backup("b"), 4)], 4, false),
+        ] {
+            let before = [(locked(), 1), (stopped(), 1), (backup("a"), 1)];
+            let all: Vec<(RecordFact, i64)> = before.into_iter().chain(after).collect();
+            let facts: Vec<RecordFact> = all.iter().map(|(fact, _)| fact.clone()).collect();
+            let mut told = rows(&facts);
+            for (row, (_, epoch)) in told.iter_mut().zip(&all) {
+                row.epoch = *epoch;
+            }
+            let story = Story::read(&told).unwrap();
+            assert_eq!(
+                (story.due_epoch, story.begun_before_take_over),
+                (due, begun),
+                "{all:?}"
+            );
+            assert_eq!(story.stage, Stage::Before);
+        }
+        // A verdict is told once more after it, and no other one.
+        let ended = verdict(RecordedOutcome::Aborted);
+        let facts = [locked(), ended.clone(), taken(1).0, ended];
+        assert!(Story::read(&rows(&facts)).is_ok());
+        assert!(Story::read(&rows(&[locked(), facts[1].clone(), facts[1].clone()])).is_err());
+        let other = verdict(RecordedOutcome::RolledBack);
+        assert!(Story::read(&rows(&[locked(), facts[1].clone(), taken(1).0, other])).is_err());
+    }
+
     #[test]
     fn rows_that_do_not_fit_together_tell_nothing() {
         let restored = RecordFact::Swapped { attempt: 2 };

@@ -5,6 +5,7 @@ use super::walk::{
     walk_until_settled,
 };
 use super::world::{ConfigFrom, Setup, Trouble, UPGRADE, World, place};
+use oms_operator::controller::CallSite;
 use serde_json::json;
 
 impl World {
@@ -104,6 +105,7 @@ fn sample_of_take_overs() {
             every_fault: false,
         },
     );
+    assert!(findings.sites.contains(&CallSite::MetaDbTakeOverLock));
     let other: Vec<&String> = findings
         .ends
         .keys()

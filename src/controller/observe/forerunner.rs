@@ -59,3 +59,47 @@ async fn find_object(ports: &Ports, note: &str, uid: &str) -> Result<Option<Stri
         None => format!("OmsUpgrade {note} is there"),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::double::{Server, build_ports};
+    use crate::controller::ports::SystemClock;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    async fn look(metadata: Value, note: &str) -> Result<Option<String>, CallError> {
+        let server = Server::with(&[json!({
+            "apiVersion": "oms.oceanbase.com/v1alpha1", "kind": "OmsUpgrade", "metadata": metadata,
+            "spec": {"of": "a version that nobody reads"},
+        })]);
+        find_object(&build_ports(&server, Arc::new(SystemClock)), note, "u").await
+    }
+
+    #[tokio::test]
+    async fn one_that_is_being_deleted_is_there_and_one_of_another_uid_is_not() {
+        let there = json!({"name": "up", "namespace": "oms", "uid": "u"});
+        let mut leaving = there.clone();
+        leaving["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let another = json!({"name": "up", "namespace": "oms", "uid": "another"});
+        let told = look(there.clone(), "oms/up").await.unwrap().unwrap();
+        assert!(told.contains("oms/up is there"), "{told}");
+        let told = look(leaving, "oms/up").await.unwrap().unwrap();
+        assert!(told.contains("being deleted"), "{told}");
+        assert_eq!(look(another, "oms/up").await.unwrap(), None);
+        assert_eq!(look(there, "oms/gone").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_note_that_does_not_tell_the_object_is_no_absence() {
+        let there = json!({"name": "up", "namespace": "oms", "uid": "u"});
+        for note in ["", "up", &format!("oms/{}", "n".repeat(NOTE_MAX))] {
+            let error = look(there.clone(), note).await.unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .contains("does not tell namespace and name")
+            );
+        }
+    }
+}
