@@ -13,7 +13,7 @@ use super::metadb::faithful::{find_inexact, list_unfaithful_defaults, list_unfai
 use super::metadb::patience::run_patiently;
 use super::meter::Meter;
 use super::sql::definitions::Definitions;
-use super::sql::names::Beside;
+use super::sql::names::{Beside, find_probe_suffix, is_own_probe};
 use super::sql::rows::strip_generated;
 use super::sql::statements::Kind;
 use super::volume::reader::read_statements;
@@ -180,12 +180,35 @@ pub async fn drop_beside(
     databases: &[String],
     kind: Beside,
 ) -> Result<Vec<String>, Failure> {
+    drop_those(connection, databases, kind, |_| true).await
+}
+
+/// Drops the databases that a probe of this upgrade has made beside the given ones, and returns their names.
+///
+/// # Errors
+/// Of the server.
+pub async fn drop_probe(
+    connection: &mut Conn,
+    databases: &[String],
+    upgrade_uid: &str,
+) -> Result<Vec<String>, Failure> {
+    let own = find_probe_suffix(upgrade_uid);
+    let is_own = |suffix: &str| is_own_probe(suffix, &own);
+    drop_those(connection, databases, Beside::Probe, is_own).await
+}
+
+async fn drop_those(
+    connection: &mut Conn,
+    databases: &[String],
+    kind: Beside,
+    is_due: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Failure> {
     let existing = list_databases(connection).await?;
     let mut dropped = Vec::new();
     for name in existing.into_iter().filter(|name| {
         databases
             .iter()
-            .any(|live| kind.suffix_of(live, name).is_some())
+            .any(|live| kind.suffix_of(live, name).is_some_and(&is_due))
     }) {
         drop_database(connection, &name).await?;
         dropped.push(name);

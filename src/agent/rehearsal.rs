@@ -5,15 +5,16 @@
 use super::client::Client;
 use super::creation::{Place, Refused, try_tables, try_views};
 use super::failure::Failure;
-use super::load::{Source, create_database, drop_beside, fill_beside};
+use super::load::{Source, create_database, drop_probe, fill_beside};
 use super::manifest::DatabaseShape;
 use super::metadb::catalogue::{describe_database, show_create};
 use super::metadb::connection::MetaDbServer;
 use super::metadb::sessions::text_of;
 use super::run::Run;
 use super::sql::definitions::{Definition, Definitions};
-use super::sql::names::Beside;
+use super::sql::names::{Beside, find_probe_suffix};
 use super::trial::{Taken, remove_samples, take_sample};
+use super::volume::on_volume;
 use crate::metadb::quote_name;
 use crate::protocol::report::{Reason, Trial};
 use mysql_async::prelude::Queryable;
@@ -47,11 +48,13 @@ pub async fn rehearse(
     connection: &mut Conn,
     databases: &[String],
 ) -> Result<Rehearsal, Failure> {
-    let suffix = run.request.attempt.to_string();
-    drop_beside(connection, databases, Beside::Probe).await?;
+    let uid = &run.request.upgrade_uid;
+    let suffix = find_probe_suffix(uid);
+    drop_probe(connection, databases, uid).await?;
     let outcome = rehearse_all(run, client, metadb, connection, databases, &suffix).await;
-    let removed = remove_samples(run.root());
-    let dropped = drop_beside(connection, databases, Beside::Probe).await;
+    let root = run.root().to_owned();
+    let removed = on_volume(move || remove_samples(&root)).await;
+    let dropped = drop_probe(connection, databases, uid).await;
     let rehearsal = match outcome {
         // The account may not do it, or not read it.
         Err(failure) if failure.reason == Reason::PrivilegeMissing => Rehearsal {

@@ -6,6 +6,7 @@ use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::metadb::lock::{Exclusive, check_fence, take_exclusive};
 use super::meter::Meter;
 use super::volume::attempt::find_manifest;
+use super::volume::on_volume;
 use crate::metadb::LoginRules;
 use crate::metadb::secret::Credentials;
 use crate::protocol::report::{CommandResult, Reason};
@@ -150,13 +151,15 @@ impl Run {
     ///
     /// # Errors
     /// `InvalidRequest`, `ManifestMismatch`.
-    pub fn trusted_manifest(&self) -> Result<(PathBuf, Manifest), Failure> {
+    pub async fn trusted_manifest(&self) -> Result<(PathBuf, Manifest), Failure> {
         let expected = self
             .request
             .expected_manifest_digest
             .as_deref()
-            .ok_or_else(|| missing_field("expectedManifestDigest"))?;
-        let (directory, manifest) = find_manifest(self.root(), expected)?;
+            .ok_or_else(|| missing_field("expectedManifestDigest"))?
+            .to_owned();
+        let (root, digest) = (self.root().to_owned(), expected.clone());
+        let (directory, manifest) = on_volume(move || find_manifest(&root, &digest)).await?;
         let mut recorded: Vec<&String> = manifest
             .databases
             .iter()

@@ -1,10 +1,10 @@
 //! What a restore does, tried in small in scratch databases. Writes to nothing else.
 
 use super::failure::{Failure, answer, server_code};
-use super::load::drop_beside;
+use super::load::drop_probe;
 use super::metadb::catalogue::show_create;
 use super::run::Run;
-use super::sql::names::{Beside, literal};
+use super::sql::names::{Beside, find_probe_suffix, literal};
 use super::sql::statements::{end_of_quoted, name_of};
 use crate::metadb::{Meaning, judge_code, quote_name};
 use crate::protocol::report::{Reason, Trial};
@@ -132,11 +132,12 @@ pub async fn try_scratch(
     let Some(live) = run.request.databases.first() else {
         return Ok(Scratch::not_tried("no database is named"));
     };
-    let attempt = run.request.attempt;
-    let from = quote_name(&Beside::Probe.name(live, &attempt.to_string()));
-    let to = quote_name(&Beside::Probe.name(live, &format!("{attempt}_2")));
+    let uid = &run.request.upgrade_uid;
+    let suffix = find_probe_suffix(uid);
+    let from = quote_name(&Beside::Probe.name(live, &suffix));
+    let to = quote_name(&Beside::Probe.name(live, &format!("{suffix}_2")));
     let databases = std::slice::from_ref(live);
-    if let Some(why) = drop_scratch(connection, databases).await? {
+    if let Some(why) = drop_scratch(connection, databases, uid).await? {
         return Ok(Scratch {
             created: Trial::Failed(why),
             ..Scratch::not_tried("scratch databases could not be dropped")
@@ -166,7 +167,7 @@ pub async fn try_scratch(
             scratch.definers.push((definer.clone(), permitted));
         }
     }
-    if let Some(why) = drop_scratch(connection, databases).await? {
+    if let Some(why) = drop_scratch(connection, databases, uid).await? {
         scratch.created = Trial::Failed(why);
     }
     Ok(scratch)
@@ -176,8 +177,9 @@ pub async fn try_scratch(
 async fn drop_scratch(
     connection: &mut Conn,
     databases: &[String],
+    upgrade_uid: &str,
 ) -> Result<Option<String>, Failure> {
-    match drop_beside(connection, databases, Beside::Probe).await {
+    match drop_probe(connection, databases, upgrade_uid).await {
         Ok(_) => Ok(None),
         Err(failure) if failure.reason == Reason::ConnectionLost => Err(failure),
         Err(failure) => Ok(Some(failure.message)),

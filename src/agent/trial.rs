@@ -11,6 +11,7 @@ use super::metadb::connection::{MetaDbServer, keep_alive};
 use super::run::Run;
 use super::sql::names::literal;
 use super::volume::claim::create_directory;
+use super::volume::on_volume;
 use super::volume::reader::{Contents, survey_content};
 use crate::protocol::report::{ProgressPhase, Reason};
 use mysql_async::Conn;
@@ -107,9 +108,9 @@ async fn sample_all(
     connection: &mut Conn,
     shapes: &[DatabaseShape],
 ) -> Result<Sample, Failure> {
-    remove_samples(run.root())?;
-    let directory = directory_of(run.root());
-    create_directory(&directory)?;
+    let (root, directory) = (run.root().to_owned(), directory_of(run.root()));
+    let made = directory.clone();
+    on_volume(move || remove_samples(&root).and_then(|()| create_directory(&made))).await?;
     let mut records = Vec::new();
     for shape in shapes {
         let portion = Portion::FirstRows(count_rows(connection, &shape.name).await?);
@@ -141,13 +142,11 @@ async fn read_sample(
     record: DatabaseRecord,
 ) -> Result<(Contents, DatabaseRecord), Failure> {
     let (directory, meter) = (directory.to_owned(), run.meter.clone());
-    let reading = tokio::task::spawn_blocking(move || {
+    on_volume(move || {
         let (_, contents) = survey_content(&directory, &record, &meter)?;
         Ok((contents, record))
-    });
-    reading
-        .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))?
+    })
+    .await
 }
 
 /// How many rows of each table of a database keep the sample small.

@@ -105,12 +105,25 @@ fn views_that_name_nobody_ask_for_no_privilege() {
     assert_eq!(world.text(), old);
 }
 
+/// Two upgrades that look at one MetaDB hold no lock yet: neither drops what the other tries. What a former version
+/// left under the number of an attempt goes.
+#[test]
+fn a_probe_leaves_the_scratch_of_another_upgrade() {
+    let world = World::small(Kind::MariaDb);
+    let others = "oms_rm__omsprobe_99999";
+    for name in [others, "oms_rm__omsprobe_1", "oms_cm__omsprobe_7_2"] {
+        world.server.sql(&format!("CREATE DATABASE {name}"));
+    }
+    assert_eq!(probe(&world, 1).rename_across_databases, Trial::Works);
+    assert_eq!(world.beside(), [others]);
+}
+
 /// A connection that breaks says nothing about what the server can do, nor about what the account may.
 #[test]
 fn a_trial_that_breaks_off_is_no_finding() {
     let world = World::small(Kind::MariaDb);
     for statement in [
-        "CREATE TABLE `oms_rm__omsprobe_1`.child",
+        "CREATE TABLE `oms_rm__omsprobe_",
         "RENAME TABLE",
         "SHOW GRANTS",
     ] {

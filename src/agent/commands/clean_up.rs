@@ -1,9 +1,10 @@
 //! What a run that was ended early leaves behind: scratch databases. Drops those, and nothing else.
 
 use crate::agent::failure::Failure;
-use crate::agent::load::drop_beside;
+use crate::agent::load::{drop_beside, drop_probe};
 use crate::agent::run::Run;
 use crate::agent::sql::names::Beside;
+use mysql_async::Conn;
 use std::time::Duration;
 
 /// Time in which the server ends what a client that is gone had asked for.
@@ -18,12 +19,17 @@ pub async fn drop_scratch(run: &Run, kind: Beside) -> Result<(), Failure> {
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;
     // The server may still carry out the statement that was under way when the run ended: it is looked again.
-    while !drop_beside(&mut connection, &run.request.databases, kind)
-        .await?
-        .is_empty()
-    {
+    while !drop_kind(run, &mut connection, kind).await?.is_empty() {
         tokio::time::sleep(SETTLING).await;
     }
     let _ = connection.disconnect().await;
     Ok(())
+}
+
+async fn drop_kind(run: &Run, connection: &mut Conn, kind: Beside) -> Result<Vec<String>, Failure> {
+    let databases = &run.request.databases;
+    match kind {
+        Beside::Probe => drop_probe(connection, databases, &run.request.upgrade_uid).await,
+        _ => drop_beside(connection, databases, kind).await,
+    }
 }

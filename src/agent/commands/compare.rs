@@ -13,7 +13,7 @@ use crate::protocol::report::{CommandResult, CompareReport};
 /// # Errors
 /// When the comparison could not be made, or others use the databases. A difference is a result.
 pub async fn compare(run: &Run) -> Result<Done, Failure> {
-    let (_, manifest) = run.trusted_manifest()?;
+    let (_, manifest) = run.trusted_manifest().await?;
     let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
     run.check_fence(&mut connection).await?;

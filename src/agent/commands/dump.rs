@@ -16,11 +16,13 @@ use crate::agent::metadb::sight::require_sight;
 use crate::agent::meter::Meter;
 use crate::agent::run::{Done, Run};
 use crate::agent::volume::attempt::{prepare, store_manifest};
+use crate::agent::volume::on_volume;
 use crate::agent::volume::writer::Stored;
 use crate::metadb::Engine;
 use crate::protocol::report::{CommandResult, DatabaseSummary, DumpReport, ProgressPhase, Reason};
 use mysql_async::Conn;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Dumps all databases. The manifest is written last; without it nothing counts as a backup.
@@ -47,7 +49,8 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
         unfaithful.extend(list_unfaithful(&mut connection, shape).await?);
     }
     refuse_unfaithful(&unfaithful)?;
-    let directory = prepare(run.root(), run.request.attempt)?;
+    let (root, attempt) = (run.root().to_owned(), run.request.attempt);
+    let directory = on_volume(move || prepare(&root, attempt)).await?;
 
     let (estimate, _) = estimate_size(&mut connection, &run.request.databases).await?;
     let total = Some(estimate).filter(|bytes| *bytes > 0);
@@ -77,7 +80,9 @@ pub async fn dump(run: &Run) -> Result<Done, Failure> {
     require_still_quiet(&metadb, &mut connection, &run.request.databases).await?;
     run.check_fence(&mut connection).await?;
     let manifest = build_manifest(run, &client, &metadb, records);
-    let digest = store_manifest(&directory, &manifest)?;
+    let (kept, manifest) = (directory.clone(), Arc::new(manifest));
+    let stored = manifest.clone();
+    let digest = on_volume(move || store_manifest(&kept, &stored)).await?;
     run.note(|found| found.manifest_digest = Some(digest));
     let _ = connection.disconnect().await;
     Ok(conclude(

@@ -15,6 +15,7 @@ use crate::agent::run::{Done, Run};
 use crate::agent::scratch::{Definer, Naming, Scratch, list_definers, try_scratch};
 use crate::agent::sql::names::{Beside, literal};
 use crate::agent::volume::claim::{create_directory, free_bytes, try_writing};
+use crate::agent::volume::on_volume;
 use crate::metadb::LOCK_DATABASE;
 use crate::metadb::quote_name;
 use crate::protocol::report::{
@@ -31,7 +32,7 @@ const DUMP_RATE: u64 = 10_000_000;
 /// # Errors
 /// When the MetaDB cannot be entered or there is no client at all. Everything else is a finding.
 pub async fn probe(run: &Run) -> Result<Done, Failure> {
-    let (claim, free) = probe_claim(run);
+    let (claim, free) = probe_claim(run).await?;
     let client = find_client().await?;
     let metadb = run.discover().await?;
     let mut connection = metadb.connect().await?;
@@ -194,18 +195,27 @@ fn summarize(report: &ProbeReport) -> String {
     }
 }
 
-fn probe_claim(run: &Run) -> (Trial, u64) {
-    if !run.request.probe.try_write {
-        return (
-            Trial::NotTried("it is switched off".into()),
-            free_bytes(run.root()).unwrap_or(0),
-        );
-    }
-    // The upgrade's own directory, since that is where the dump will go.
-    match create_directory(run.root()).and_then(|()| try_writing(run.root(), run.request.attempt)) {
-        Ok(()) => (Trial::Works, free_bytes(run.root()).unwrap_or(0)),
-        Err(failure) => (Trial::Failed(failure.message), 0),
-    }
+/// # Errors
+/// `Internal`.
+async fn probe_claim(run: &Run) -> Result<(Trial, u64), Failure> {
+    let (root, attempt) = (run.root().to_owned(), run.request.attempt);
+    let try_write = run.request.probe.try_write;
+    on_volume(move || {
+        if !try_write {
+            let why = match free_bytes(&root) {
+                Ok(free) => return Ok((Trial::NotTried("it is switched off".into()), free)),
+                Err(failure) => failure.message,
+            };
+            return Ok((Trial::Failed(why), 0));
+        }
+        // The upgrade's own directory, since that is where the dump will go. Room that cannot be told is not none.
+        let written = create_directory(&root).and_then(|()| try_writing(&root, attempt));
+        Ok(match written.and_then(|()| free_bytes(&root)) {
+            Ok(free) => (Trial::Works, free),
+            Err(failure) => (Trial::Failed(failure.message), 0),
+        })
+    })
+    .await
 }
 
 async fn count_heartbeats(connection: &mut Conn, database: &str) -> Result<u64, Failure> {

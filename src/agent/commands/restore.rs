@@ -49,7 +49,7 @@ struct Restore<'r> {
 /// # Errors
 /// Anything that keeps the live databases from being equal to the backup in the end.
 pub async fn restore(run: &Run) -> Result<Done, Failure> {
-    let (directory, manifest) = run.trusted_manifest()?;
+    let (directory, manifest) = run.trusted_manifest().await?;
     let metadb = run.discover().await?;
     if metadb.engine.family() != manifest.engine {
         return Err(Failure::new(

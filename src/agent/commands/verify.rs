@@ -9,6 +9,7 @@ use crate::agent::metadb::packet::require_packet;
 use crate::agent::run::{Done, Run};
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
+use crate::agent::volume::on_volume;
 use crate::agent::volume::reader::{check_length, prove_content};
 use crate::protocol::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
 use crate::protocol::request::{ScratchMode, VerifyExtent};
@@ -25,9 +26,9 @@ pub const LOAD_RATE: u64 = 2_000_000;
 /// # Errors
 /// Anything that makes the backup doubtful.
 pub async fn verify(run: &Run) -> Result<Done, Failure> {
-    let (directory, manifest) = run.trusted_manifest()?;
+    let (directory, manifest) = run.trusted_manifest().await?;
     if run.request.verify_extent == VerifyExtent::Presence {
-        return look_for_files(&directory, &manifest);
+        return look_for_files(&directory, &manifest).await;
     }
     let proven = prove_files(run, &directory, &manifest).await?;
     let metadb = run.discover().await?;
@@ -75,10 +76,13 @@ pub async fn verify(run: &Run) -> Result<Done, Failure> {
 }
 
 /// Looks whether a backup that was proven before is still there: manifest, and each file with its length.
-fn look_for_files(directory: &Path, manifest: &Manifest) -> Result<Done, Failure> {
-    for record in &manifest.databases {
-        check_length(directory, record)?;
-    }
+async fn look_for_files(directory: &Path, manifest: &Manifest) -> Result<Done, Failure> {
+    let (directory, records) = (directory.to_owned(), manifest.databases.clone());
+    on_volume(move || {
+        let mut records = records.iter();
+        records.try_for_each(|record| check_length(&directory, record))
+    })
+    .await?;
     let result = VerifyReport {
         files: manifest.databases.len() as u64,
         rows: manifest.rows(),
@@ -119,7 +123,10 @@ pub async fn prove_files(
         .begin(ProgressPhase::Verifying, Some(manifest.raw_bytes()));
     let readings = manifest.databases.iter().map(|record| {
         let (directory, record, meter) = (directory.to_owned(), record.clone(), run.meter.clone());
-        tokio::task::spawn_blocking(move || prove_content(&directory, &record, &meter))
+        // Begun at once, all of them.
+        tokio::spawn(on_volume(move || {
+            prove_content(&directory, &record, &meter)
+        }))
     });
     let (mut longest, mut definitions) = (0, Vec::new());
     for ended in join_all(readings).await {

@@ -6,6 +6,7 @@ use crate::agent::manifest::{DatabaseRecord, ViewShape};
 use crate::agent::metadb::catalogue::{list_programs, show_create};
 use crate::agent::metadb::patience::run_patiently;
 use crate::agent::volume::claim::sync_directory;
+use crate::agent::volume::on_volume;
 use crate::metadb::quote_name;
 use crate::protocol::hex::hash_bytes;
 use mysql_async::Conn;
@@ -108,6 +109,7 @@ async fn drop_one(
     full: &str,
     text: &str,
 ) -> Result<(), Failure> {
+    let root = root.to_owned();
     let path = root.join(format!("replaced-definitions-{suffix}.sql"));
     let kind_word = kind.to_ascii_lowercase();
     let entry = if text.is_empty() {
@@ -117,22 +119,21 @@ async fn drop_one(
     } else {
         format!("-- {kind_word} {full}\n{text};\n\n")
     };
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(entry.as_bytes())
-                .and_then(|()| file.sync_all())
-        })
-        .map_err(|e| {
-            Failure::from_io(
-                &format!("keeping the text of {full} in {}", path.display()),
-                &e,
-            )
-        })?;
-    sync_directory(root)?;
+    let doing = format!("keeping the text of {full} in {}", path.display());
+    on_volume(move || {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| {
+                file.write_all(entry.as_bytes())
+                    .and_then(|()| file.sync_all())
+            })
+            .map_err(|e| Failure::from_io(&doing, &e))?;
+        sync_directory(&root)
+    })
+    .await?;
     run_patiently(
         connection,
         format!("DROP {kind} IF EXISTS {full}"),

@@ -19,6 +19,7 @@ use crate::agent::metadb::patience::run_patiently;
 use crate::agent::run::Run;
 use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
+use crate::agent::volume::on_volume;
 use crate::agent::volume::reader::read_definitions;
 use crate::metadb::quote_name;
 use crate::protocol::report::{ProgressPhase, Reason};
@@ -159,13 +160,11 @@ async fn read_all_definitions(
     manifest: &Manifest,
 ) -> Result<Vec<Definitions>, Failure> {
     let (directory, databases) = (directory.to_owned(), manifest.databases.clone());
-    let reading = tokio::task::spawn_blocking(move || {
+    on_volume(move || {
         let read = |record| read_definitions(&directory, record);
         databases.iter().map(read).collect()
-    });
-    reading
-        .await
-        .map_err(|e| Failure::new(Reason::Internal, format!("The reading thread ended: {e}")))?
+    })
+    .await
 }
 
 async fn rename(connection: &mut Conn, moves: &[Move], doing: &str) -> Result<(), Failure> {

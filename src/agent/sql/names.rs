@@ -1,4 +1,5 @@
 //! SQL strings, and the names of the databases that the agent makes. No I/O.
+use crate::protocol::hex::hash_text;
 
 /// `text` as an SQL string. Back-slashes are escaped, so `NO_BACKSLASH_ESCAPES` must be off in the session.
 pub fn literal(text: &str) -> String {
@@ -57,6 +58,26 @@ impl Beside {
     }
 }
 
+/// Suffix of a probe's databases. Each upgrade has its own: two that look at one MetaDB hold no lock yet, and must not
+/// drop what the other tries. Five digits, which is what the names of live databases leave room for.
+pub fn find_probe_suffix(upgrade_uid: &str) -> String {
+    let hash = hash_text(upgrade_uid);
+    let number = hash.bytes().take(8).fold(0_u32, |sum, digit| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(digit))
+    });
+    (FIRST_PROBE + number % (100_000 - FIRST_PROBE)).to_string()
+}
+
+/// Smaller numbers were the attempts of former versions, whose leftovers are anybody's to drop.
+const FIRST_PROBE: u32 = 10_000;
+
+/// Whether a suffix is one of the upgrade's own, or a former version's.
+pub fn is_own_probe(suffix: &str, own: &str) -> bool {
+    let number = suffix.split('_').next().unwrap_or_default();
+    let is_former = number.parse().is_ok_and(|number: u32| number < FIRST_PROBE);
+    number == own || is_former
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +110,23 @@ mod tests {
                 None,
                 "{foreign}"
             );
+        }
+    }
+
+    #[test]
+    fn each_upgrade_has_its_own_suffix_and_drops_no_other() {
+        let (one, other) = (find_probe_suffix("uid-1"), find_probe_suffix("uid-2"));
+        assert_eq!((one.len(), other.len()), (5, 5));
+        for (suffix, own) in [
+            (one.as_str(), true),
+            (&format!("{one}_2"), true),
+            ("3", true),
+            ("3_2", true),
+            (&other, false),
+            (&format!("{other}_2"), false),
+            ("123456789012", false),
+        ] {
+            assert_eq!(is_own_probe(suffix, &one), own, "{suffix}");
         }
     }
 }
