@@ -466,7 +466,10 @@ impl World {
             wanted["enable"] = true.into();
         }
         // Nobody saw a Store made: the pull-back stays, and the next upgrade can tell that it is no person's.
-        let kept = self.unwatched && wanted["enable"] == true;
+        // After a take-over nobody knows which projects ran: the keys may stay, and are written down then.
+        let taken = self.status_text("/internal/takenOver/outcome") == "Taken";
+        let unknown = self.unwatched || taken && self.db.kept.is_some();
+        let kept = unknown && wanted["enable"] == true;
         if kept {
             wanted["perceiveStoreClientCheckpoint"] = true.into();
         }
