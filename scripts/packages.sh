@@ -15,7 +15,8 @@ wanted=(
 )
 case ${1:-} in
   '') ;;
-  --tests) wanted+=(mariadb-server-core) ;;
+  # jq: the documents use it, and a test follows them.
+  --tests) wanted+=(mariadb-server-core jq) ;;
   *) echo "packages: unknown option $1" >&2; exit 2 ;;
 esac
 

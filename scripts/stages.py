@@ -68,8 +68,13 @@ STAGES = [
     Stage("deny", "licences, banned packages, sources", 5,
           ".cache/cargo-deny/bin/cargo-deny --locked check bans licenses sources"),
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
-    Stage("chart", "lint, schema, rendering, pod security, roles, samples, alerts; documents and their site; the demo's view", 10,
-          "tests/chart/run && tests/docs/run && tests/demo/check", budget=90),
+    Stage("chart", "lint, schema, rendering, pod security, roles, samples, alerts; documents and their site", 10,
+          "tests/chart/run && tests/docs/run", budget=90),
+    Stage("demo", "what the demo prints; the demo itself, from begin to end", 10,
+          "tests/demo/check", "tests/demo/check && CLUSTER=demo-test make demo && CLUSTER=demo-test make demo-down", lane="cluster", budget=5),
+    # A release build in a container: minutes of both cores, so `make test` only looks whether there is something to build.
+    Stage("from-source", "both images built from the sources alone, by README's commands", 25,
+          "tests/docs/from-source --list", "tests/docs/from-source", budget=5),
     # With everything compiled before the crate's lane is the shorter one, on a fresh machine the other.
     Stage("cluster", "the test cluster; who may approve and operate; what kubectl shows", 40,
           "tests/cluster/test.sh && tests/kubectl/run", lane="any", budget=300),

@@ -131,6 +131,16 @@ def read_last_line(path):
     return next((line for line in said if line), "")
 
 
+def print_what_comes(plan, about):
+    """What will be seen, before anything takes its time."""
+    print(f"{about}, on a Kubernetes that runs on this machine alone (cluster {plan.cluster}).\n"
+          "OMS is a stand-in that does what OceanBase's documents say; Kubernetes and the MetaDB are real.\n"
+          f"What the programs print on the way is kept in {os.path.relpath(LOG, ROOT)}.")
+    if not os.path.exists(CLUSTER):
+        print("First this machine is set up: Kubernetes and the operator are compiled, once, about ten minutes on two cores.")
+    print(flush=True)
+
+
 def prepare(plan):
     """Everything up to a running OMS with HA on, and an operator that waits for work."""
     set_up_machine("--demo")
@@ -244,7 +254,7 @@ def install_operator(demo, chart="charts/oms-operator", tag="dev", options=()):
                chart, "--namespace", demo.operator_namespace, "--set", "watchNamespaces={oms}",
                "--set", "image.repository=localhost/oms-operator", "--set", f"image.tag={tag}",
                "--set", "toolsImage.repository=localhost/oms-operator-tools", "--set", f"toolsImage.tag={tag}",
-               "--set-string", f"podAnnotations.build={read_build(tag)}", "--wait", "--timeout", "3m", *options)
+               "--set-string", f"podAnnotations.build={read_build(tag)}", "--wait", "--timeout", "3m", "--hide-notes", *options)
 
 
 def read_build(tag):
@@ -262,21 +272,36 @@ def remove():
 
 
 def print_how_to_look_around(demo, with_operator=True):
-    """What to try next."""
+    """What to look at, and what to try next; each line can be copied."""
+    named = "" if demo.cluster == "demo" else f"CLUSTER={demo.cluster} "
     operator = f"""
-  {BIN}/kubectl -n {demo.namespace} describe omsup {demo.upgrade}
-  {BIN}/kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
-    try_next = """
-  make demo FAIL=init   docker_init.sh fails half way, and the upgrade rolls back (also: hang, console, crash, kill, pull)
-  make demo THEN=rollback   a rollback on request, after success""" if with_operator else """
-  README.md             install the operator into this cluster, and make a plan"""
+  kubectl -n {demo.namespace} describe omsup {demo.upgrade}
+  kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
     print(f"""
-The cluster stays up. Look around:
-  export KUBECONFIG={demo.kubeconfig}{operator}
-  {BIN}/kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
+The cluster stays up. Look around, in this folder:
+  export KUBECONFIG={demo.kubeconfig} PATH={BIN}:$PATH{operator}
+  kubectl -n {demo.namespace} get events --sort-by=.metadata.creationTimestamp
   tests/standin/standinctl state {demo.namespace}
   tests/standin/standinctl journal {demo.namespace}
-  make demo-down        removes it
+  {named}make demo-down           # removes the cluster
+""")
+    print(AFTER_THE_DEMO if with_operator else AFTER_THE_GROUND.format(cluster=demo.cluster))
 
-Try next:{try_next}
-  docs/prepare.md       what your own OMS needs first""")
+
+AFTER_THE_DEMO = """Try next:
+  make demo THEN=rollback  # a rollback on request, after success
+  make demo FAIL=init      # docker_init.sh fails half way, and the upgrade rolls back; also: hang, console, crash, kill, pull
+  make demo-oms            # the same OMS without the operator: install it, plan, fix, run, as on your own cluster
+What your own OMS needs first: docs/prepare.md"""
+
+# The names of the images are those that scripts/build-images.sh gives them.
+AFTER_THE_GROUND = """Try next, to install the operator here, where no registry is needed, and to make a plan:
+  scripts/build-images.sh --profile dev
+  testcluster load --name {cluster} .cache/images/oms-operator_dev.tar .cache/images/oms-operator-tools_dev.tar
+  helm install oms-operator charts/oms-operator --namespace oms-operator --create-namespace --set 'watchNamespaces={{oms}}' \\
+    --set image.repository=localhost/oms-operator --set image.tag=dev \\
+    --set toolsImage.repository=localhost/oms-operator-tools --set toolsImage.tag=dev
+  sed 's/^spec:/spec:\\n  action: Plan/' tests/demo/upgrade.yaml | kubectl apply -f -
+  kubectl wait omsup -n oms to-4-0-0 --for=condition=Planned --timeout=15m
+  kubectl get omsup -n oms -o wide
+Then: docs/plan.md. The Secret oms-console, the claim oms-backup and the new image (localhost/oms-standin:4.0.0-ce) are here already."""

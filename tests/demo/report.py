@@ -111,7 +111,7 @@ def print_backup(demo, upgrade):
     demo.kubectl("wait", "pod/backup-look", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     files = demo.kubectl("logs", "backup-look")
     demo.kubectl("delete", "pod", "backup-look", "--wait=false")
-    print(f"\nThe backup on claim oms-backup (verified: {backup['verified']}, restored into scratch schemas: "
+    print(f"\nThe backup on claim oms-backup (verified: {backup['verified']}, restored into scratch databases: "
           f"{backup['scratchRestored']})")
     for line in files.splitlines():
         print(f"  {line}")
@@ -131,7 +131,7 @@ def make_looking_pod(demo):
 def print_journal(demo):
     """The stand-in's journal of mistakes; true when it is empty."""
     found = json.loads(demo.standin("journal", demo.namespace, "--json", allowed=(0, 1)))
-    print("\nThe stand-in's journal: " + ("no rule broken" if not found["violations"] else "RULES BROKEN"))
+    print("\nThe stand-in writes down each rule of OceanBase's guide that is broken: " + ("none was" if not found["violations"] else "SOME WERE"))
     for row in found["violations"]:
         print(f"  {row['rule']}: {row['detail']}")
     return not found["violations"]

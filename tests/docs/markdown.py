@@ -71,6 +71,22 @@ def commands(text):
     return [re.sub(r"  +", " ", one) for one in found if one]
 
 
+def find_command(page, beginning):
+    """The command of a page that begins so, pipes and all. The same one may stand there twice, two different ones may not."""
+    found = {command for block in blocks(page) if not block.language for command in commands(block.text) if command.startswith(beginning)}
+    if len(found) != 1:
+        raise AssertionError(f"{page} has {len(found)} commands that begin with {beginning!r}, not one: {sorted(found)}")
+    return found.pop()
+
+
+def find_block(page, word, language="yaml"):
+    """The one block of a page with a word in it."""
+    found = [block.text for block in blocks(page) if block.language == language and word in block.text]
+    if len(found) != 1:
+        raise AssertionError(f"{page} has {len(found)} blocks of {language} with {word!r}, not one")
+    return found[0]
+
+
 def headings(page):
     """(level, text) of each heading."""
     return [(len(marks), text.strip()) for marks, text in re.findall(r"^(#+) (.+)$", prose(page), re.M)]

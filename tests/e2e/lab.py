@@ -10,7 +10,7 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "tests", "demo"), os.path.join(ROOT, "tests", "standin")]
+sys.path[:0] = [os.path.join(ROOT, "tests", name) for name in ("demo", "standin", "docs", "chart")]
 
 import installation  # noqa: E402
 from ctl import manifests  # noqa: E402
@@ -80,6 +80,12 @@ class Lab(installation.Demo):
     def operator_calls(self, since):
         """What the operator called since a mark."""
         return list(self.audit.calls(since, OPERATOR))
+
+    def name_image(self, image, name):
+        """Gives an image of the first node a second name."""
+        socket = f"/var/lib/testcluster/{self.cluster}/node1/containerd.sock"
+        subprocess.run([installation.CLUSTER, "exec", "--name", self.cluster, "--", "ctr", "-a", socket, "-n", "k8s.io", "images",
+                        "tag", "--force", image, name], check=True, capture_output=True)
 
     # Installation
 
