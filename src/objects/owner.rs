@@ -173,8 +173,8 @@ pub fn find_owner(object: &Value) -> Option<Owner> {
     let label = |name: &&str| read_label(object, name).is_some();
     let annotation = |name: &&str| read_annotation(object, name).is_some();
     let tools = TOOLS.iter().filter(|tool| {
-        tool.labels.iter().any(|name| label(name))
-            || tool.annotations.iter().any(|name| annotation(name))
+        tool.labels.iter().any(label)
+            || tool.annotations.iter().any(annotation)
             || list_managers(object).any(|(name, _)| tool.managers.contains(&name))
     });
     tools
