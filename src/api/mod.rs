@@ -33,8 +33,8 @@ pub use status::{
     Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
     InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
     Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
-    PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TargetOriginal,
-    UnconfirmedInit, Waiting,
+    PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TakeOverOutcome,
+    TakenOver, TargetOriginal, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

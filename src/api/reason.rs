@@ -104,6 +104,10 @@ pub enum Reason {
     StatusOlder,
     /// The status was older than the record in the MetaDB, and was rebuilt from it.
     StatusRebuilt,
+    /// The upgrade of an object that is gone is continued by this one.
+    TakenOver,
+    /// `spec.takeOver` names an upgrade that cannot be taken over as things are.
+    TakeOverRefused,
     /// Rows of the record in the MetaDB are gone: the MetaDB is older than the status.
     RecordBehind,
     /// The schema of OMS is not what it was when OMS was stopped.
@@ -210,7 +214,7 @@ name_variants!(
     OriginalsLost, FormerPod, ReplicaSetUnseen, OldImageRuns, SeveralPods, PodStays, PodRefused,
     Unschedulable,
     ContainerWaiting, ImageNotPulled, OldImageNotPulled, CrashLoop, ImageDiffers, MetaDbUnseen,
-    StatusOlder, StatusRebuilt, RecordBehind,
+    StatusOlder, StatusRebuilt, TakenOver, TakeOverRefused, RecordBehind,
     SchemaChanged, LockLost, SessionsLeft,
     SessionsPartlyUnseen, SwitchHaOff, SwitchHaOn, HaUnreadable, HaEnabledAgain, HaMissing,
     HaChanged, ConsoleUnseen, ConsoleStarting, SupervisorStarting, ProgramsUnseen, ProgramNotRunning,

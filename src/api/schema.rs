@@ -12,6 +12,7 @@ use super::spec::{
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
+    TakeOverOutcome,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -147,6 +148,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<JobRole>(),
         read_meanings::<LeftoverKind>(),
         read_meanings::<ContentProof>(),
+        read_meanings::<TakeOverOutcome>(),
         read_meanings::<HaState>(),
         read_meanings::<ActionName>(),
     ]

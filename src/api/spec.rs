@@ -22,7 +22,7 @@ pub use tls::*;
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
 /// Once the operation has started, only what steers it may change: `action`, `paused`, `planRequest`, `retryRequest`,
-/// `accept`, `timeouts` and `cleanup`, and until a rollback began `approval` and `rollback`.
+/// `accept`, `timeouts`, `cleanup` and `takeOver`, and until a rollback began `approval` and `rollback`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",
@@ -159,6 +159,17 @@ pub struct OmsUpgradeSpec {
     /// What becomes of what an upgrade leaves behind.
     #[serde(default)]
     pub cleanup: Cleanup,
+
+    /// Continues the upgrade of an object that is gone for good, as where a backup tool has brought it back under a new
+    /// uid: the uid that the old object had, which holds the lock of the MetaDB. The new object has to bear the same
+    /// name, and nothing is taken over while an object of that uid can be seen, or its absence cannot. Its own uid
+    /// means nothing, and neither does one that holds no lock.
+    #[schemars(
+        length(min = 36, max = 36),
+        regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take_over: Option<String>,
 }
 
 /// What the user asks of the upgrade.

@@ -12,7 +12,10 @@ mod machine;
 mod records;
 
 pub use forbidden::ForbiddenImage;
-pub use internal::{HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests};
+pub use internal::{
+    HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests, TakeOverOutcome,
+    TakenOver,
+};
 pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
 pub use machine::{Direction, HaState, Phase, Step};
 pub use records::*;

@@ -133,6 +133,7 @@ fn list_changes() -> Vec<(&'static str, Value)> {
         ),
         ("timeouts", json!({"init": "1h"})),
         ("cleanup", json!({"safetyCopies": "1h"})),
+        ("takeOver", json!("22222222-2222-3333-4444-555555555555")),
         ("approval", json!({"planHash": "h"})),
         ("rollback", json!({"policy": "OnRequest"})),
         ("image", json!("other:4.0.0")),

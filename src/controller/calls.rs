@@ -12,6 +12,7 @@ use thiserror::Error;
 #[allow(missing_docs, reason = "each name says what is called")]
 pub enum CallSite {
     GetUpgrade,
+    GetForerunner,
     TryStatus,
     ReplaceStatus,
     PatchFinalizer,
@@ -65,6 +66,7 @@ pub enum CallSite {
     MetaDbReadLock,
     MetaDbAcquireLock,
     MetaDbRaiseLock,
+    MetaDbTakeOverLock,
     MetaDbReleaseLock,
     MetaDbReadRecord,
     MetaDbAppendRecord,
@@ -77,7 +79,7 @@ pub enum CallSite {
 
 name_variants!(
     CallSite:
-    GetUpgrade, TryStatus, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
+    GetUpgrade, GetForerunner, TryStatus, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
     PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim,
     GetJob, CreateJob, ListJobPods, ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret,
     GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
@@ -86,7 +88,7 @@ name_variants!(
     MetaDbIdentify, MetaDbSessions, MetaDbReadHa, MetaDbWriteHa, MetaDbReadKeptKeys,
     MetaDbWriteKeptKeys, MetaDbProjects, MetaDbConnectors, MetaDbHosts, MetaDbHeartBeats,
     MetaDbReadQueryTimeout, MetaDbSetQueryTimeout, MetaDbReadLock, MetaDbAcquireLock,
-    MetaDbRaiseLock, MetaDbReleaseLock, MetaDbReadRecord, MetaDbAppendRecord,
+    MetaDbRaiseLock, MetaDbTakeOverLock, MetaDbReleaseLock, MetaDbReadRecord, MetaDbAppendRecord,
     MetaDbInstallationId, MetaDbFingerprint, ConsoleProgress, ConsoleHealth, ConsoleWriteHa,
 );
 
@@ -106,6 +108,7 @@ impl CallSite {
         use Access::{Read, Write};
         match self {
             Self::GetUpgrade => (Read, 10),
+            Self::GetForerunner => (Read, 10),
             // A dry run: nothing is stored.
             Self::TryStatus => (Read, 10),
             Self::ReplaceStatus => (Write, 10),
@@ -161,6 +164,7 @@ impl CallSite {
             Self::MetaDbReadLock => (Read, 10),
             Self::MetaDbAcquireLock => (Write, 15),
             Self::MetaDbRaiseLock => (Write, 10),
+            Self::MetaDbTakeOverLock => (Write, 10),
             Self::MetaDbReleaseLock => (Write, 15),
             Self::MetaDbReadRecord => (Read, 10),
             Self::MetaDbAppendRecord => (Write, 10),

@@ -15,18 +15,27 @@ pub(super) struct Subject<'a> {
     pub upgrade: &'a OmsUpgrade,
     /// Its status; a blank one where there is none.
     pub status: &'a OmsUpgradeStatus,
-    /// Who it is: everything that is made for it carries this.
+    /// Who it is.
     pub owner: Owner<'a>,
+    /// What everything carries that is made for its upgrade: the same, or the uid of the object whose upgrade it
+    /// continues.
+    pub marks: Owner<'a>,
 }
 
 impl<'a> Subject<'a> {
     /// Takes an object up. One without an identity is taken up by nobody: an empty uid on a label, or an empty
     /// namespace in a path, would mean other objects than its own.
     pub fn read(upgrade: &'a OmsUpgrade) -> Result<Self, CallError> {
+        let owner = read_owner(&upgrade.metadata)?;
+        let status = upgrade.status.as_ref().unwrap_or(&BLANK);
         Ok(Self {
             upgrade,
-            status: upgrade.status.as_ref().unwrap_or(&BLANK),
-            owner: read_owner(&upgrade.metadata)?,
+            status,
+            owner,
+            marks: Owner {
+                uid: status.internal.find_marks(owner.uid),
+                ..owner
+            },
         })
     }
 }

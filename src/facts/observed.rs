@@ -1,7 +1,7 @@
 //! What was seen of the world in one reconcile. Plain facts; the controller fills them in. No I/O.
 //!
 //! `Unknown` is a value: a call that failed or timed out is never taken for an answer.
-use super::{AccountSource, RehearsalFacts};
+use super::{AccountSource, Fact, ForerunnerFacts, RehearsalFacts};
 use crate::api::JobRole;
 use crate::metadb::SchemaFingerprint;
 use crate::oms::container::ProgramState;
@@ -15,44 +15,6 @@ use crate::oms::project::{ProjectKey, ProjectProgress, ProjectRow};
 use crate::protocol::report::{Progress as AgentProgress, Report};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Something that was looked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fact<T> {
-    /// Seen.
-    Known(T),
-    /// Not seen, with the reason in words.
-    Unknown(String),
-}
-
-impl<T> Default for Fact<T> {
-    fn default() -> Self {
-        Self::Unknown("not looked at in this step".into())
-    }
-}
-
-impl<T> Fact<T> {
-    /// The value, when it was seen.
-    pub fn known(&self) -> Option<&T> {
-        self.as_result().ok()
-    }
-
-    /// The value, or why it was not seen.
-    pub fn as_result(&self) -> Result<&T, &str> {
-        match self {
-            Self::Known(value) => Ok(value),
-            Self::Unknown(reason) => Err(reason),
-        }
-    }
-
-    /// From the result of a call.
-    pub fn from_result<E: std::fmt::Display>(result: Result<T, E>) -> Self {
-        match result {
-            Ok(value) => Self::Known(value),
-            Err(error) => Self::Unknown(error.to_string()),
-        }
-    }
-}
 
 /// Everything seen in one reconcile. What the present step does not need stays `Unknown`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,6 +45,7 @@ pub struct Observed {
     pub metadb: MetaDbFacts,
     /// Progress of the projects by the open API.
     pub progress: Fact<ProgressReport>,
+    pub forerunner: ForerunnerFacts,
 }
 
 /// What the open API tells of the projects that were asked for; `Unknown` where it tells of none.
@@ -446,6 +409,8 @@ pub struct Needs {
     pub rivals: bool,
     /// What the API server would make of the writes of the targets.
     pub rehearsal: bool,
+    /// The object whose upgrade is to be taken over.
+    pub forerunner: bool,
 }
 
 impl Needs {
@@ -477,6 +442,7 @@ impl Needs {
             cgroup: _,
             rivals: _,
             rehearsal: _,
+            forerunner,
         } = self;
         let asked = [
             identity,
@@ -488,6 +454,7 @@ impl Needs {
             lock,
             record,
             fingerprint,
+            forerunner,
         ];
         // Progress and health begin with the projects and hosts that the MetaDB lists; a Job is told where it is.
         installation || progress || health || job.is_some() || asked.contains(&true)

@@ -1,9 +1,10 @@
 //! The record of upgrades: what has happened on this MetaDB and must be known even when the API server forgets it or
 //! goes back to an older state. Facts as they stand in the rows, and how rows are added. Pure.
 //!
-//! A row is never changed. Each upgrade numbers its own from 1; `ordinal` counts through all of them, so that the
-//! newest is known without a clock. Versions of operator and agent meet here: a word or a field that this version does
-//! not know is an error that is told, never a row that is passed over, since it may be the one that decides.
+//! A row is never changed, but for whose it is when another object takes an upgrade over. Each upgrade numbers its own
+//! from 1; `ordinal` counts through all of them, so that the newest is known without a clock. Versions of operator and
+//! agent meet here: a word or a field that this version does not know is an error that is told, never a row that is
+//! passed over, since it may be the one that decides.
 use super::fingerprint::SchemaFingerprint;
 use crate::protocol::hex::{is_hex, write_hex};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,18 @@ pub const APPEND: &str = "insert into oms_operator_lock.upgrade_record (uid, seq
      where l.id = 1 and cast(l.holder as binary) = cast(? as binary) and l.epoch = ? \
      and (? = 1 or exists (select 1 from oms_operator_lock.upgrade_record p where p.uid = l.holder and p.seq = ? - 1)) \
      for update";
+
+/// Gives lock and record of one upgrade to another object, while the lock names the old holder at this epoch.
+///
+/// One statement over both tables, so that at no moment one of them is in the hands of either and the other is not
+/// (tried on seekdb 1.4.0 and MariaDB 10.11). It is the only one that changes rows of the record, and it changes only
+/// whose they are.
+///
+/// Values: old holder, new holder, epoch, note, new holder, old holder, old epoch.
+pub const TAKE_OVER: &str = "update oms_operator_lock.upgrade_lock l \
+     left join oms_operator_lock.upgrade_record r on r.uid = ? \
+     set l.holder = ?, l.epoch = ?, l.note = ?, r.uid = ? \
+     where l.id = 1 and cast(l.holder as binary) = cast(? as binary) and l.epoch = ?";
 
 /// A row of an upgrade whose lock is still the given one is taken out; for upgrades long past.
 ///
@@ -91,6 +104,14 @@ pub enum RecordFact {
     RestoreBegun { attempt: i32 },
     /// A restore has brought its tables in.
     Swapped { attempt: i32 },
+    /// Another object is about to continue the upgrade, because its own is gone: the next epoch of the lock is that
+    /// one's, and so are these rows from then on.
+    TakenOver {
+        /// Uid of the object that is gone.
+        from: String,
+        /// Uid of the object that began the upgrade, which stands in what it has made.
+        marks: String,
+    },
     /// How the upgrade, or a rollback after it, ended.
     Verdict {
         outcome: RecordedOutcome,
@@ -150,6 +171,7 @@ impl RecordFact {
             Self::NewImageSeen { .. } => "NewImageSeen",
             Self::RestoreBegun { .. } => "RestoreBegun",
             Self::Swapped { .. } => "Swapped",
+            Self::TakenOver { .. } => "TakenOver",
             Self::Verdict { .. } => "Verdict",
         }
     }

@@ -28,7 +28,8 @@ pub fn find_deadline(timeouts: &Timeouts, role: JobRole) -> u64 {
     u64::from(limit.as_seconds())
 }
 
-/// Builds the request of a Job.
+/// Builds the request of a Job. The lock is held under the uid of the object; everything else that the agent makes or
+/// finds bears that of the object that began the upgrade.
 pub fn build_request(
     owner: Owner<'_>,
     spec: &OmsUpgradeSpec,
@@ -38,6 +39,7 @@ pub fn build_request(
     role: JobRole,
     attempt: i32,
 ) -> Request {
+    let marks = status.internal.find_marks(owner.uid);
     let deadline = find_deadline(&spec.timeouts, role);
     let plan = status.plan.as_ref();
     let method = plan.and_then(|plan| plan.restore_method.as_deref());
@@ -47,7 +49,7 @@ pub fn build_request(
         Verification::ScratchRestore => ScratchMode::Always,
     };
     Request {
-        upgrade_uid: owner.uid.into(),
+        upgrade_uid: marks.into(),
         attempt,
         metadb: installation.metadb.clone(),
         credentials: account.describe(),
@@ -60,7 +62,7 @@ pub fn build_request(
             .flat_map(|recorded| &recorded.addresses)
             .filter_map(|address| read_address(address))
             .collect(),
-        directory: backup_directory(owner.uid, owner.name),
+        directory: backup_directory(marks, owner.name),
         expected_manifest_digest: match role {
             JobRole::Probe | JobRole::Dump | JobRole::DropCopies => None,
             JobRole::Verify | JobRole::Compare | JobRole::Restore => status

@@ -39,6 +39,12 @@ impl Context<'_> {
         self.now.0.as_second()
     }
 
+    /// The uid that stands in what the upgrade has made. The lock and the record in the MetaDB are held under the uid
+    /// of the object itself.
+    pub(crate) fn marks(&self) -> &str {
+        self.status.internal.find_marks(&self.object.uid)
+    }
+
     pub(crate) fn original(&self, target: &str) -> Option<&TargetOriginal> {
         self.originals()?.find_target(target)
     }

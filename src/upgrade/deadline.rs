@@ -216,6 +216,10 @@ pub(crate) fn is_over_by_itself(reason: &str, next: &Next) -> bool {
     if reason == Reason::JobPodNotRunning.as_str() {
         return matches!(next, Next::Wait { problem: None, .. });
     }
+    // Whatever stood in the way of a take-over is looked at each time.
+    if reason == Reason::TakeOverRefused.as_str() {
+        return !matches!(next, Next::Stall(_));
+    }
     let set_back = Reason::parse(reason) == Some(Reason::HaChanged)
         && matches!(next, Next::Do(_) | Next::Wait { .. });
     let sees = !find_problem(next).is_some_and(|waiting| is_blind(&waiting.reason));

@@ -19,6 +19,7 @@ use crate::upgrade::requests::{find_abandonment, is_held_between_phases, latch_r
 use crate::upgrade::status::conditions::derive_conditions;
 use crate::upgrade::status::events::describe_transition;
 use crate::upgrade::steps::find_def;
+use crate::upgrade::take_over::{TakeOver, take_over};
 use crate::upgrade::transition::{begin, enter, fail};
 use crate::upgrade::witness::{Agreement, compare_record, hold_for_record, tells_more};
 
@@ -61,6 +62,11 @@ pub fn decide(cx: &Context<'_>) -> Decision {
         begin(cx, &mut draft);
         return record(cx, draft);
     };
+    match take_over(cx) {
+        Some(TakeOver::Tells(status)) => return record(cx, *status),
+        Some(TakeOver::Next(next)) => return apply(cx, draft, next),
+        None => {}
+    }
     if let Some(cause) = find_abandonment(cx, &draft) {
         draft.cause = Some(cause);
         // Also where it was lost.

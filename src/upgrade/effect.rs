@@ -5,7 +5,7 @@ use crate::objects::jobs::JobOrder;
 use crate::objects::prepull::Pull;
 use crate::objects::target_change::TargetChange;
 use crate::oms::ha::HaPatch;
-use crate::oms::metadb::{HaRowWrite, LockClaim, RecordClaim};
+use crate::oms::metadb::{HaRowWrite, LockClaim, RecordClaim, TakeOverClaim};
 use crate::protocol::names::name_variants;
 use json_patch::Patch;
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ pub enum Effect {
     AcquireLock(LockClaim),
     /// Raises the lock's epoch to the present one.
     RaiseLock(LockClaim),
+    /// Takes lock and record of an upgrade over whose object is gone.
+    TakeOverLock(Box<TakeOverClaim>),
     /// Adds a row to the record of upgrades, before anything rests on what it tells.
     AppendRecord(Box<RecordClaim>),
     /// Gives the lock back.
@@ -96,6 +98,7 @@ pub enum IntentKind {
     DeleteOwn,
     AcquireLock,
     RaiseLock,
+    TakeOverLock,
     AppendRecord,
     ReleaseLock,
     SetHa,
@@ -117,9 +120,9 @@ pub enum IntentKind {
 
 name_variants!(
     IntentKind: AddFinalizer, RemoveFinalizer, CreateCredentialsSecret, CreatePrePull, CreateOldPull, CreateJob,
-    DeleteOwn, AcquireLock, RaiseLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole, StopConsole,
-    StartConsole, SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack, CreateOriginalsCopy,
-    PassOriginalsCopy, StartInit,
+    DeleteOwn, AcquireLock, RaiseLock, TakeOverLock, AppendRecord, ReleaseLock, SetHa, KeepKeys, RestartConsole,
+    StopConsole, StartConsole, SetQueryTimeout, Fence, Stop, StartUpgrade, StartFinal, StartOld, GiveBack,
+    CreateOriginalsCopy, PassOriginalsCopy, StartInit,
 );
 
 impl IntentKind {
@@ -164,6 +167,7 @@ impl Effect {
             Self::DeleteOwn(_) => IntentKind::DeleteOwn,
             Self::AcquireLock(_) => IntentKind::AcquireLock,
             Self::RaiseLock(_) => IntentKind::RaiseLock,
+            Self::TakeOverLock(_) => IntentKind::TakeOverLock,
             Self::AppendRecord(_) => IntentKind::AppendRecord,
             Self::ReleaseLock => IntentKind::ReleaseLock,
             Self::SetHa { .. } => IntentKind::SetHa,
@@ -191,6 +195,9 @@ impl Effect {
             | Self::ReleaseLock => (None, None),
             Self::AppendRecord(claim) => {
                 (Some(claim.fact.name().into()), Some(claim.seq.to_string()))
+            }
+            Self::TakeOverLock(claim) => {
+                (Some(claim.from.clone()), Some(claim.from_epoch.to_string()))
             }
             Self::CreateOldPull { target, pull } => (Some(target.clone()), Some(pull.name.clone())),
             Self::CreatePrePull { target }

@@ -4,11 +4,10 @@
 //! then the step is there and `status.internal` is not. In neither case anything goes on with defaults. The records say
 //! how to get back; where there are none, nothing is done.
 use crate::api::{
-    Action, Cause, Direction, Internal, JobRecord, JobRole, OmsUpgradeStatus, Originals,
-    PlanStatus, Reason, Requests, RollbackPolicy, Stall, Step, TargetOriginal, Waiting,
+    Action, Direction, OmsUpgradeStatus, Reason, RollbackPolicy, Stall, Step, TargetOriginal,
+    Waiting,
 };
-use crate::facts::{DeploymentFacts, Fact, OriginalsCopy};
-use crate::objects::deployment::{capture_original, find_container_name};
+use crate::facts::Fact;
 use crate::objects::names::originals_name;
 use crate::objects::originals::read_template_text;
 use crate::protocol::hex::hash_text;
@@ -16,7 +15,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::other_image::needs_rollback;
-use crate::upgrade::target_record::{TargetRecord, find_record, read_copied_record};
+use crate::upgrade::recorded::{Records, build_status, collect_originals, list_deployments};
 
 /// What becomes of an upgrade whose status was lost.
 #[derive(Debug)]
@@ -125,7 +124,7 @@ fn find_unseen(cx: &Context<'_>) -> Option<Waiting> {
     let copy = match &cx.observed.originals_copy {
         Fact::Unknown(why) => Some((
             Reason::OwnObjectsUnseen,
-            format!("Secret {}", originals_name(&cx.object.uid)),
+            format!("Secret {}", originals_name(cx.marks())),
             why,
         )),
         Fact::Known(_) => None,
@@ -139,56 +138,6 @@ fn find_unseen(cx: &Context<'_>) -> Option<Waiting> {
     })
 }
 
-/// The records of this object's upgrade, those on the targets first. A copy that belongs to the object is one of an
-/// upgrade that has settled.
-struct Records {
-    targets: Vec<TargetRecord>,
-    copied: Vec<TargetRecord>,
-}
-
-impl Records {
-    fn find(cx: &Context<'_>) -> Self {
-        let uid = &cx.object.uid;
-        let records = list_deployments(cx)
-            .filter_map(|(_, deployment)| find_record(&deployment.object, uid))
-            .filter(TargetRecord::is_whole);
-        let names = cx.spec.targets.iter().map(|target| target.name.as_str());
-        let copy = find_copy(cx);
-        let copied = names.filter_map(|name| read_copied_record(copy?, uid, name));
-        Self {
-            targets: records.collect(),
-            copied: copied.filter(TargetRecord::is_whole).collect(),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &TargetRecord> {
-        self.targets.iter().chain(&self.copied)
-    }
-
-    /// A target of which the two places tell different originals.
-    fn find_contradiction(&self) -> Option<&str> {
-        let differs = |record: &&TargetRecord| {
-            let other = self
-                .copied
-                .iter()
-                .find(|one| one.original.name == record.original.name);
-            other.is_some_and(|other| other.original.template_hash != record.original.template_hash)
-        };
-        let record = self.targets.iter().find(differs)?;
-        Some(&record.original.name)
-    }
-}
-
-fn find_copy<'a>(cx: &Context<'a>) -> Option<&'a OriginalsCopy> {
-    let copy = cx.observed.originals_copy.known()?.as_ref();
-    copy.filter(|copy| !copy.owned)
-}
-
-fn list_deployments<'a>(cx: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a DeploymentFacts)> {
-    let seen = cx.observed.targets.iter();
-    seen.filter_map(|facts| Some((facts.name.as_str(), facts.deployment.known()?.as_ref()?)))
-}
-
 /// The way back, from the records; `None` where there is none.
 fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
     let records = Records::find(cx);
@@ -198,7 +147,7 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
     if let Some(name) = records.find_contradiction() {
         return Some(Recovery::Asks(describe_loss(&format!(
             "the record on Deployment {name} and Secret {} tell different originals of it, so neither is believed and nothing is done",
-            originals_name(&cx.object.uid)
+            originals_name(cx.marks())
         ))));
     }
     let past = newest.past_no_return || cx.status.point_of_no_return_time.is_some();
@@ -230,38 +179,6 @@ fn rebuild(cx: &Context<'_>) -> Option<Recovery> {
     })))
 }
 
-/// One original for each target: by the records, else as it is now, where it was not written yet. Past the line
-/// each was written, one without replicas was stopped, and the new image is nobody's original.
-fn collect_originals(
-    cx: &Context<'_>,
-    records: &Records,
-    past: bool,
-) -> Option<Vec<TargetOriginal>> {
-    let mut originals: Vec<TargetOriginal> = Vec::new();
-    for record in records.all() {
-        let known = |one: &TargetOriginal| one.name == record.original.name;
-        if !originals.iter().any(known) {
-            originals.push(record.original.clone());
-        }
-    }
-    for target in &cx.spec.targets {
-        if originals
-            .iter()
-            .any(|original| original.name == target.name)
-        {
-            continue;
-        }
-        let (_, deployment) = list_deployments(cx).find(|(name, _)| *name == target.name)?;
-        let container = find_container_name(target, &deployment.object)?;
-        let original = capture_original(deployment, &target.name, &container, None)?;
-        if past || original.replicas == 0 || original.image == cx.spec.image {
-            return None;
-        }
-        originals.push(original);
-    }
-    Some(originals)
-}
-
 /// Whether every target has its original template.
 fn is_all_old(cx: &Context<'_>, originals: &[TargetOriginal]) -> bool {
     originals.iter().all(|original| {
@@ -271,74 +188,4 @@ fn is_all_old(cx: &Context<'_>, originals: &[TargetOriginal]) -> bool {
             .and_then(|(_, deployment)| read_template_text(&deployment.object))
             .is_some_and(|text| hash_text(&text) == original.template_hash)
     })
-}
-
-/// What people read stays as far as it is there.
-fn build_status(
-    cx: &Context<'_>,
-    newest: &TargetRecord,
-    targets: Vec<TargetOriginal>,
-    past: bool,
-) -> OmsUpgradeStatus {
-    let status = cx.status.clone();
-    let epoch = newest.epoch + 1;
-    // Job names of the lost life are never used again.
-    let attempt = i32::try_from(epoch).unwrap_or(1).saturating_mul(10);
-    let roles = JobRole::ALL.iter();
-    let mut requests = Requests::default();
-    requests.honour_retry(cx.spec.retry_request.as_deref());
-    requests.honour_plan(cx.spec.plan_request.as_deref());
-    OmsUpgradeStatus {
-        observed_generation: Some(cx.object.generation),
-        step: Some(Step::StoppingJobs),
-        started_time: status
-            .started_time
-            .or_else(|| newest.started_time.clone())
-            .or_else(|| Some(cx.now.clone())),
-        step_started_time: Some(cx.now.clone()),
-        point_of_no_return_time: status
-            .point_of_no_return_time
-            .or_else(|| past.then(|| cx.now.clone())),
-        old_stopped_time: status
-            .old_stopped_time
-            .or_else(|| newest.old_stopped_time.clone()),
-        cause: Some(Cause {
-            reason: Reason::StatusLost.into(),
-            message: "the status of this object was lost while its upgrade was under way; it was rebuilt from the record on the Deployments or \
-                      from its Secret, and everything goes back as it was"
-                .into(),
-        }),
-        installation: status.installation.or_else(|| newest.installation.clone()),
-        plan: status.plan.or_else(|| {
-            Some(PlanStatus {
-                restore_method: newest.restore_method.clone(),
-                ..PlanStatus::default()
-            })
-        }),
-        stall: None,
-        waiting: None,
-        settled: false,
-        finished_time: None,
-        internal: Internal {
-            epoch,
-            requests,
-            other_image: newest.other_image.clone(),
-            originals: Some(Originals {
-                targets,
-                ha: newest.ha.clone(),
-                ob_query_timeout: newest.ob_query_timeout,
-                copy_uid: find_copy(cx).map(|copy| copy.uid.clone()),
-            }),
-            jobs: roles
-                .map(|role| JobRecord {
-                    role: *role,
-                    attempt,
-                    first_attempt: attempt,
-                    uid: None,
-                })
-                .collect(),
-            ..Internal::default()
-        },
-        ..status
-    }
 }

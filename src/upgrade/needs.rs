@@ -4,6 +4,7 @@ use crate::facts::{CopyNeed, Needs};
 use crate::upgrade::lost_status::is_lost;
 use crate::upgrade::parts::job::is_job_due;
 use crate::upgrade::steps::find_def;
+use crate::upgrade::take_over::is_pending;
 use crate::upgrade::witness::is_kept;
 
 /// What the present step needs to see.
@@ -12,6 +13,14 @@ pub fn find_needs(status: &OmsUpgradeStatus) -> Needs {
         originals: CopyNeed::Always,
         ..Needs::default()
     };
+    if is_pending(status) && !is_lost(status) {
+        return Needs {
+            lock: true,
+            record: true,
+            forerunner: true,
+            ..lost
+        };
+    }
     let Some(def) = status.step.map(find_def).filter(|_| !is_lost(status)) else {
         return lost;
     };

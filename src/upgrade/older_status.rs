@@ -7,7 +7,7 @@
 //! and whatever contradicts them, is for a person.
 use crate::api::{
     BackupStatus, Cause, ContentProof, Direction, JobRecord, JobRole, OmsUpgradeStatus, Reason,
-    RollbackPolicy, Step,
+    RollbackPolicy, Step, TakeOverOutcome,
 };
 use crate::metadb::record::RecordedOutcome;
 use crate::objects::deployment::{TemplateKind, read_replicas};
@@ -86,7 +86,7 @@ fn build_draft(cx: &Context<'_>, record: &UpgradeRecord, story: &Story<'_>) -> O
             verified: true,
             // The agent finds the manifest below it by its digest.
             ..known.unwrap_or_else(|| BackupStatus {
-                directory: backup_directory(&cx.object.uid, &cx.object.name),
+                directory: backup_directory(cx.marks(), &cx.object.name),
                 manifest_digest: proven.manifest_digest.clone(),
                 finished_time: to_time(proven.written),
                 ..BackupStatus::default()
@@ -133,7 +133,17 @@ fn count_jobs_anew(draft: &mut OmsUpgradeStatus, epoch: i64, restore: Option<i32
     }
 }
 
-fn build_cause(told: &str) -> Cause {
+fn build_cause(cx: &Context<'_>, told: &str) -> Cause {
+    let taken = cx.status.internal.taken_over.as_ref();
+    if let Some(taken) = taken.filter(|taken| taken.outcome == Some(TakeOverOutcome::Taken)) {
+        return Cause {
+            reason: Reason::TakenOver.into(),
+            message: format!(
+                "the upgrade of the object with uid {}, which is gone, was taken over, and its status was rebuilt from the record of upgrades in the MetaDB: {told}",
+                taken.from
+            ),
+        };
+    }
     Cause {
         reason: Reason::StatusRebuilt.into(),
         message: format!(
@@ -163,7 +173,10 @@ fn begin_again(
             cx,
             draft,
             Direction::Abort,
-            build_cause("the new version was never started, and everything goes back as it was"),
+            build_cause(
+                cx,
+                "the new version was never started, and everything goes back as it was",
+            ),
         );
         return Ok(());
     }
@@ -234,7 +247,7 @@ fn lead_back(
     let told = format!(
         "{told} and no row tells how far the databases got, so they are compared with the backup, and restored where they differ"
     );
-    turn_back(cx, draft, Direction::RollBack, build_cause(&told));
+    turn_back(cx, draft, Direction::RollBack, build_cause(cx, &told));
     Ok(())
 }
 
@@ -249,8 +262,10 @@ fn start_old(
     if look.same_schema == Some(false) && !look.is_left_with(&TemplateKind::Old) {
         return missing("the schema is not the one that the old version had");
     }
-    let cause =
-        build_cause("the content of before the upgrade is back, and the old version runs on it");
+    let cause = build_cause(
+        cx,
+        "the content of before the upgrade is back, and the old version runs on it",
+    );
     turn_back(cx, draft, Direction::RollBack, cause);
     draft.internal.content_proof = Some(match story.swapped {
         true => ContentProof::Restored,
@@ -287,7 +302,7 @@ fn restate_verdict(
             return missing("the schema is not the one that the old version had");
         }
         _ => {
-            let cause = build_cause("it was aborted, and everything is as it was");
+            let cause = build_cause(cx, "it was aborted, and everything is as it was");
             turn_back(cx, draft, Direction::Abort, cause);
         }
     }

@@ -67,7 +67,7 @@ fn build_target_patch(
     let facts = all.find(|facts| facts.name == target)?;
     let deployment = facts.deployment.known()?.as_ref()?;
     let original = cx.original(target)?;
-    let record = build_target_record(&object.name, &object.uid, status, target, texts.clone())?;
+    let record = build_target_record(&object.name, cx.marks(), status, target, texts.clone())?;
     let image = &cx.spec.image;
     let operations = build_patch(
         deployment,

@@ -48,6 +48,13 @@ pub(crate) struct Story<'a> {
     pub epoch: i64,
     /// Place of the last row among the rows of all upgrades.
     pub ordinal: u64,
+    /// The lowest epoch of the lock that tells of nothing begun after the last row: that of the row, or the one that a
+    /// take-over after it has given the lock.
+    pub due_epoch: i64,
+    /// When it was taken over, the lock was of a later time than the row before that.
+    pub begun_before_take_over: bool,
+    /// It was taken over since the verdict fell, which is told once more then.
+    retold: bool,
 }
 
 impl<'a> Story<'a> {
@@ -71,6 +78,9 @@ impl<'a> Story<'a> {
             swapped: false,
             epoch: first.epoch,
             ordinal: first.ordinal,
+            due_epoch: first.epoch,
+            begun_before_take_over: false,
+            retold: false,
         };
         for row in rows.iter().skip(1) {
             let newer = row.epoch >= story.epoch && row.ordinal > story.ordinal;
@@ -99,6 +109,10 @@ impl<'a> Story<'a> {
             RecordFact::Swapped { attempt } => {
                 self.stage == Stage::RestoreBegun && self.restore == Some(*attempt)
             }
+            RecordFact::TakenOver { .. } => true,
+            RecordFact::Verdict { outcome, .. } if self.retold => {
+                self.stage == Stage::Ended(*outcome)
+            }
             RecordFact::Verdict { outcome, .. } => match outcome {
                 RecordedOutcome::Succeeded => self.stage == Stage::Line,
                 RecordedOutcome::Aborted => before,
@@ -115,8 +129,17 @@ impl<'a> Story<'a> {
 
     fn add(&mut self, row: &'a RecordRow) {
         (self.epoch, self.ordinal) = (row.epoch, row.ordinal);
+        if let RecordFact::TakenOver { .. } = &row.fact {
+            self.begun_before_take_over |= row.epoch > self.due_epoch;
+            self.due_epoch = row.epoch.saturating_add(1);
+            self.retold = matches!(self.stage, Stage::Ended(_));
+            return;
+        }
+        self.due_epoch = row.epoch;
+        self.begun_before_take_over = false;
+        self.retold = false;
         match &row.fact {
-            RecordFact::Locked { .. } => {}
+            RecordFact::Locked { .. } | RecordFact::TakenOver { .. } => {}
             RecordFact::Stopped { fingerprint } => self.stopped = Some((fingerprint, row.written)),
             RecordFact::BackupVerified { manifest_digest } => {
                 self.backup = Some(ProvenBackup {
@@ -202,6 +225,49 @@ mod tests {
         let story = Story::read(&told).unwrap();
         assert_eq!((story.stage, story.restore), (Stage::Swapped, Some(3)));
         assert!(story.swapped && story.line == Some(5));
+    }
+
+    fn taken(epoch: i64) -> (RecordFact, i64) {
+        let fact = RecordFact::TakenOver {
+            from: "u".into(),
+            marks: "u".into(),
+        };
+        (fact, epoch)
+    }
+
+    /// The epoch of the lock that a take-over leaves is due; one that had been raised before it tells of a way back.
+    #[test]
+    fn a_take_over_hides_nothing_that_was_begun_before_it() {
+        for (after, due, begun) in [
+            (vec![], 1, false),
+            (vec![taken(1)], 2, false),
+            (vec![taken(1), taken(2)], 3, false),
+            (vec![taken(2)], 3, true),
+            (vec![taken(1), taken(3)], 4, true),
+            (vec![taken(2), (backup("b"), 4)], 4, false),
+        ] {
+            let before = [(locked(), 1), (stopped(), 1), (backup("a"), 1)];
+            let all: Vec<(RecordFact, i64)> = before.into_iter().chain(after).collect();
+            let facts: Vec<RecordFact> = all.iter().map(|(fact, _)| fact.clone()).collect();
+            let mut told = rows(&facts);
+            for (row, (_, epoch)) in told.iter_mut().zip(&all) {
+                row.epoch = *epoch;
+            }
+            let story = Story::read(&told).unwrap();
+            assert_eq!(
+                (story.due_epoch, story.begun_before_take_over),
+                (due, begun),
+                "{all:?}"
+            );
+            assert_eq!(story.stage, Stage::Before);
+        }
+        // A verdict is told once more after it, and no other one.
+        let ended = verdict(RecordedOutcome::Aborted);
+        let facts = [locked(), ended.clone(), taken(1).0, ended];
+        assert!(Story::read(&rows(&facts)).is_ok());
+        assert!(Story::read(&rows(&[locked(), facts[1].clone(), facts[1].clone()])).is_err());
+        let other = verdict(RecordedOutcome::RolledBack);
+        assert!(Story::read(&rows(&[locked(), facts[1].clone(), taken(1).0, other])).is_err());
     }
 
     #[test]

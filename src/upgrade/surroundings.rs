@@ -70,7 +70,7 @@ impl<'a> Look<'a> {
             targets,
             same_schema,
             locked: lock.is_some(),
-            begun_since: held > story.epoch,
+            begun_since: held > story.due_epoch || story.begun_before_take_over,
             next_epoch: held.max(story.epoch).max(cx.status.internal.epoch) + 1,
         })
     }

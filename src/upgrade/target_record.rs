@@ -4,7 +4,7 @@
 //! change of them, says how far the upgrade got and how to get back.
 use crate::api::{
     BackupStatus, HaOriginal, InstallationStatus, Intent, ORIGINALS_ANNOTATION, OmsUpgradeStatus,
-    OtherImage, TargetOriginal,
+    OtherImage, TakeOverOutcome, TargetOriginal,
 };
 use crate::facts::OriginalsCopy;
 use crate::objects::deployment::read_annotation;
@@ -20,7 +20,11 @@ use serde_json::Value;
 pub struct TargetRecord {
     /// Name of the `OmsUpgrade`.
     pub upgrade: String,
+    /// Uid of the object that began the upgrade.
     pub uid: String,
+    /// Uid of the object that continues it; absent where that is the one that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// Epoch of the last write.
     pub epoch: i64,
     /// The intent of the write that brought this record: it tells whether a write has happened.
@@ -76,9 +80,13 @@ pub fn build_target_record(
     texts: OriginalTexts,
 ) -> Option<String> {
     let originals = status.internal.originals.as_ref()?;
+    let taken = status.internal.taken_over.as_ref();
     let record = TargetRecord {
         upgrade: upgrade.into(),
         uid: uid.into(),
+        holder: taken
+            .filter(|taken| taken.outcome == Some(TakeOverOutcome::Taken))
+            .map(|taken| taken.by.clone()),
         epoch: status.internal.epoch,
         intent: status.internal.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),

@@ -20,7 +20,7 @@ use crate::upgrade::older_status::rebuild;
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
 use crate::upgrade::parts::acceptance::is_accepted;
-use crate::upgrade::parts::lock::secure_lock;
+use crate::upgrade::parts::lock::{describe_holder, describe_ways_out, secure_lock};
 use crate::upgrade::parts::originals::find_kind;
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::surroundings::Gap;
@@ -95,9 +95,10 @@ pub(crate) fn compare_record(
         draft.step_started_time = Some(cx.now.clone());
         draft.internal.overdue = None;
     }
-    let missing = asserted
-        .into_iter()
-        .find(|fact| find_last(rows, fact.name()).is_none_or(|row| row.fact != *fact));
+    let missing = asserted.into_iter().find(|fact| {
+        find_last(rows, fact.name())
+            .is_none_or(|row| row.fact != *fact || is_told_before_take_over(rows, row))
+    });
     Ok(Agreement::Agrees {
         missing: missing.map(|fact| (record.next_seq(), fact)),
     })
@@ -210,8 +211,9 @@ pub(crate) fn hold_for_record(cx: &Context<'_>, agreement: Agreement, next: Next
             5,
             Reason::MetaDbLocked,
             format!(
-                "the MetaDB is locked by another upgrade ({}), so this one writes nothing; finish that one first",
-                row.note
+                "the MetaDB is locked by another upgrade ({}), so this one writes nothing; {}",
+                describe_holder(row),
+                describe_ways_out(row)
             ),
         )
     });
@@ -249,6 +251,7 @@ fn rests_on_record(effect: &Effect) -> bool {
         | Effect::DeleteOwn(_)
         | Effect::AcquireLock(_)
         | Effect::RaiseLock(_)
+        | Effect::TakeOverLock(_)
         | Effect::AppendRecord(_)
         | Effect::RestartConsole { .. }
         | Effect::StopConsole { .. }
@@ -260,6 +263,13 @@ fn rests_on_record(effect: &Effect) -> bool {
 
 fn find_last<'a>(rows: &'a [RecordRow], name: &str) -> Option<&'a RecordRow> {
     rows.iter().rev().find(|row| row.fact.name() == name)
+}
+
+/// A verdict that fell before the upgrade was taken over is told once more, so that its last row says that it has
+/// ended.
+fn is_told_before_take_over(rows: &[RecordRow], row: &RecordRow) -> bool {
+    let taken = find_last(rows, "TakenOver");
+    matches!(row.fact, RecordFact::Verdict { .. }) && taken.is_some_and(|taken| taken.seq > row.seq)
 }
 
 /// The old version that a restored cluster has started runs on the schema of the new one: it is stopped, once.

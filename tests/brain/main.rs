@@ -29,6 +29,7 @@ mod standing;
 mod started_by_others;
 mod stored;
 mod strangers;
+mod taken_over;
 mod target_pods;
 mod traces;
 mod unconfirmed;

@@ -2,17 +2,21 @@
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
 mod ends;
+mod gone;
 mod jobs;
 mod observing;
 mod operator;
 mod own;
 
+pub use gone::Gone;
 pub use observing::session;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use oms_operator::api::KeptKey;
-use oms_operator::api::{Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Step};
+use oms_operator::api::{
+    Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
+};
 use oms_operator::facts::*;
 use oms_operator::metadb::{Engine, SchemaFingerprint};
 use oms_operator::objects::deployment::{
@@ -240,6 +244,10 @@ pub struct World {
     pub copy: Option<OriginalsCopy>,
     /// It cannot be read.
     pub copy_unseen: bool,
+    /// Objects whose uid bears what there is of an upgrade, and that are gone: with the originals of before it.
+    pub gone: Option<Gone>,
+    /// What a look for the object whose upgrade is taken over comes to.
+    pub forerunner: Fact<Option<String>>,
     /// What the watch tells of others with the same target; `None`: nothing yet.
     pub rivals: Option<Vec<String>>,
     pub query_timeout: u64,
@@ -326,6 +334,8 @@ impl World {
             secret: false,
             copy: None,
             copy_unseen: false,
+            gone: None,
+            forerunner: Fact::Known(None),
             rivals: Some(vec![]),
             query_timeout: 10_000_000,
             checkpoint: EPOCH,
@@ -402,11 +412,13 @@ impl World {
         let name = self.nodes[index].object["metadata"]["name"]
             .as_str()
             .unwrap();
+        let gone = self.gone.as_ref().and_then(|gone| gone.originals.as_ref());
         match self
             .status
             .internal
             .originals
             .as_ref()
+            .or(gone)
             .and_then(|o| o.targets.iter().find(|t| t.name == name))
         {
             Some(original) => classify_template(&object, original, &self.nodes[index].before, NEW),

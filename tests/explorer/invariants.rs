@@ -185,8 +185,7 @@ impl World {
                     first.make_ascii_uppercase();
                 }
                 self.check_intent(&["CreateJob"], Some(&format!("{capital}-{attempt}")));
-                let uid = self.upgrade().map(|one| one["metadata"]["uid"].clone());
-                if Some(&labels["oms.oceanbase.com/upgrade-uid"]) != uid.as_ref() {
+                if labels["oms.oceanbase.com/upgrade-uid"].as_str() != self.find_marks() {
                     self.break_rule("I15: a Job does not carry the uid of its upgrade");
                 }
                 if ask.body.pointer("/metadata/ownerReferences").is_some() {
@@ -467,7 +466,10 @@ impl World {
             wanted["enable"] = true.into();
         }
         // Nobody saw a Store made: the pull-back stays, and the next upgrade can tell that it is no person's.
-        let kept = self.unwatched && wanted["enable"] == true;
+        // After a take-over nobody knows which projects ran: the keys may stay, and are written down then.
+        let taken = self.status_text("/internal/takenOver/outcome") == "Taken";
+        let unknown = self.unwatched || taken && self.db.kept.is_some();
+        let kept = unknown && wanted["enable"] == true;
         if kept {
             wanted["perceiveStoreClientCheckpoint"] = true.into();
         }

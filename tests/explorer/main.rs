@@ -34,6 +34,7 @@ mod runner;
 mod silences;
 mod store;
 mod strangers;
+mod taken_over;
 mod transitions;
 mod walk;
 mod world;

@@ -322,7 +322,19 @@ impl MetaDb for SqlDouble {
         })
     }
 
-    fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome> {
+    fn take_over_lock<'a>(&'a self, claim: &'a TakeOverClaim) -> MetaDbResult<'a, LockOutcome> {
+        self.ask(CallSite::MetaDbTakeOverLock, move |world| {
+            world.check_intent(&["TakeOverLock"], Some(&claim.from));
+            record::take_over(world, claim)?;
+            Ok(read_lock(world).map_or(LockOutcome::Free, |row| judge(row, &claim.to)))
+        })
+    }
+
+    fn release_lock<'a>(
+        &'a self,
+        holder: &'a str,
+        _marks: &'a str,
+    ) -> MetaDbResult<'a, LockOutcome> {
         self.ask(CallSite::MetaDbReleaseLock, move |world| {
             world.check_intent(&["ReleaseLock"], None);
             match read_lock(world) {

@@ -3,7 +3,7 @@ use super::world::{Schema, World};
 use oms_operator::metadb::SchemaFingerprint;
 use oms_operator::metadb::record::{InstallationId, VERDICTS_KEPT, choose_forgotten};
 use oms_operator::oms::metadb::{
-    LockRow, MetaDbError, RecordClaim, RecordOutcome, RecordRow, UpgradeRecord,
+    LockRow, MetaDbError, RecordClaim, RecordOutcome, RecordRow, TakeOverClaim, UpgradeRecord,
 };
 
 pub fn append(
@@ -45,6 +45,27 @@ pub fn append(
     });
     world.touched = true;
     Ok(RecordOutcome::Appended)
+}
+
+/// Lock and rows change hands together, or not at all.
+pub fn take_over(world: &mut World, claim: &TakeOverClaim) -> Result<(), MetaDbError> {
+    let to = &claim.to;
+    if to.holder == claim.from || to.epoch <= claim.from_epoch || to.holder.is_empty() {
+        return Err(MetaDbError::Invalid {
+            call: "take over".into(),
+            reason: "no claim".into(),
+        });
+    }
+    if world.db.lock == Some((claim.from.clone(), claim.from_epoch)) {
+        world.check_forerunner(&claim.from);
+        world.db.lock = Some((to.holder.clone(), to.epoch));
+        let rows = world.db.record.iter_mut();
+        for row in rows.filter(|row| row.uid == claim.from) {
+            row.uid = to.holder.clone();
+        }
+        world.touched = true;
+    }
+    Ok(())
 }
 
 fn is_verdict(row: &RecordRow) -> bool {

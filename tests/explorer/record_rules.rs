@@ -1,7 +1,9 @@
 //! What the record of upgrades does, as one list: asserted of the explorer's double, and of real servers by
 //! `tests/oms_metadb`. Nobody holds the lock before and after, and the record tells of no upgrade named here.
 use oms_operator::metadb::record::{RecordFact, RecordedOutcome};
-use oms_operator::oms::metadb::{LockClaim, LockOutcome, MetaDb, RecordClaim, RecordOutcome};
+use oms_operator::oms::metadb::{
+    LockClaim, LockOutcome, MetaDb, RecordClaim, RecordOutcome, TakeOverClaim,
+};
 
 fn lock(holder: &str, epoch: i64) -> LockClaim {
     LockClaim {
@@ -47,6 +49,92 @@ pub async fn check(metadb: &dyn MetaDb) {
     others_are_told(metadb).await;
     the_id_stays(metadb).await;
     odd_claims_are_refused(metadb).await;
+    lock_and_rows_change_hands_together(metadb).await;
+}
+
+fn take_over(from: &str, from_epoch: i64, to: &str, epoch: i64) -> TakeOverClaim {
+    TakeOverClaim {
+        from: from.into(),
+        from_epoch,
+        to: lock(to, epoch),
+    }
+}
+
+async fn lock_and_rows_change_hands_together(metadb: &dyn MetaDb) {
+    take(metadb, "beside", 1).await;
+    append(metadb, claim("beside", 1, 1, verdict())).await;
+    metadb.release_lock("beside", "beside").await.unwrap();
+    let beside = metadb.read_record("beside").await.unwrap().rows;
+    take(metadb, "gone-A", 3).await;
+    for seq in 1..=2 {
+        append(metadb, claim("gone-A", 3, seq, restore(1))).await;
+    }
+    let before = metadb.read_record("gone-A").await.unwrap().rows;
+    for late in [
+        take_over("gone-A", 2, "heir", 4),
+        take_over("gone-A", 4, "heir", 5),
+        take_over("gone-a", 3, "heir", 4),
+        take_over("gone-A ", 3, "heir", 4),
+        take_over("other", 3, "heir", 4),
+    ] {
+        let outcome = metadb.take_over_lock(&late).await.unwrap();
+        let LockOutcome::HeldByOther(row) = outcome else {
+            panic!("{late:?}: {outcome:?}");
+        };
+        assert_eq!((row.holder.as_str(), row.epoch), ("gone-A", 3));
+        assert_eq!(metadb.read_record("gone-A").await.unwrap().rows, before);
+    }
+    for odd in [
+        take_over("gone-A", 3, "gone-A", 4),
+        take_over("gone-A", 3, "heir", 3),
+        take_over("gone-A", 3, "", 4),
+    ] {
+        assert!(metadb.take_over_lock(&odd).await.is_err(), "{odd:?}");
+    }
+    // Twice: the answer may be lost.
+    for _ in 0..2 {
+        let right = take_over("gone-A", 3, "heir", 4);
+        let outcome = metadb.take_over_lock(&right).await.unwrap();
+        assert!(
+            matches!(&outcome, LockOutcome::Held(row) if row.holder == "heir" && row.epoch == 4),
+            "{outcome:?}"
+        );
+    }
+    let third = take_over("gone-A", 3, "third", 4);
+    let outcome = metadb.take_over_lock(&third).await.unwrap();
+    assert!(matches!(outcome, LockOutcome::HeldByOther(row) if row.holder == "heir"));
+    assert!(metadb.read_record("gone-A").await.unwrap().rows.is_empty());
+    let mut taken = metadb.read_record("heir").await.unwrap().rows;
+    for row in &mut taken {
+        assert_eq!(row.uid, "heir");
+        row.uid = "gone-A".into();
+    }
+    assert_eq!(taken, before);
+    assert_eq!(metadb.read_record("beside").await.unwrap().rows, beside);
+    let late = append(metadb, claim("gone-A", 3, 3, restore(2))).await;
+    assert!(matches!(late, RecordOutcome::NotOurs(Some(row)) if row.holder == "heir"));
+    let next = append(metadb, claim("heir", 4, 3, verdict())).await;
+    assert_eq!(next, RecordOutcome::Appended);
+    assert!(matches!(
+        metadb.release_lock("gone-A", "gone-A").await.unwrap(),
+        LockOutcome::HeldByOther(_)
+    ));
+    assert_eq!(
+        metadb.release_lock("heir", "gone-A").await.unwrap(),
+        LockOutcome::Free
+    );
+    let free = metadb
+        .take_over_lock(&take_over("heir", 4, "third", 5))
+        .await;
+    assert_eq!(free.unwrap(), LockOutcome::Free);
+    // One that has no row yet.
+    take(metadb, "bare", 1).await;
+    let outcome = metadb
+        .take_over_lock(&take_over("bare", 1, "third", 2))
+        .await;
+    assert!(matches!(outcome.unwrap(), LockOutcome::Held(row) if row.holder == "third"));
+    assert!(metadb.read_record("third").await.unwrap().rows.is_empty());
+    metadb.release_lock("third", "third").await.unwrap();
 }
 
 async fn only_who_holds_the_lock_adds(metadb: &dyn MetaDb) {
@@ -78,7 +166,7 @@ async fn only_who_holds_the_lock_adds(metadb: &dyn MetaDb) {
     let second = claim("fence-A", 2, 2, verdict());
     assert_eq!(append(metadb, second).await, RecordOutcome::Appended);
     assert_eq!(
-        metadb.release_lock("fence-A").await.unwrap(),
+        metadb.release_lock("fence-A", "fence-A").await.unwrap(),
         LockOutcome::Free
     );
     let free = append(metadb, claim("fence-A", 2, 3, restore(3))).await;
@@ -121,13 +209,13 @@ async fn rows_come_one_behind_the_other(metadb: &dyn MetaDb) {
         "{ordinals:?}"
     );
     append(metadb, claim("order", 1, 4, verdict())).await;
-    metadb.release_lock("order").await.unwrap();
+    metadb.release_lock("order", "order").await.unwrap();
 }
 
 async fn others_are_told(metadb: &dyn MetaDb) {
     take(metadb, "left", 1).await;
     append(metadb, claim("left", 1, 1, restore(1))).await;
-    metadb.release_lock("left").await.unwrap();
+    metadb.release_lock("left", "left").await.unwrap();
     take(metadb, "again", 1).await;
     append(metadb, claim("again", 1, 1, verdict())).await;
     append(metadb, claim("again", 1, 2, restore(2))).await;
@@ -143,7 +231,7 @@ async fn others_are_told(metadb: &dyn MetaDb) {
     let newest = other.newest_verdict.unwrap();
     assert_eq!((newest.uid.as_str(), newest.seq), ("again", 1));
     append(metadb, claim("again", 1, 3, verdict())).await;
-    metadb.release_lock("again").await.unwrap();
+    metadb.release_lock("again", "again").await.unwrap();
     let other = metadb.read_record("nobody").await.unwrap();
     assert_eq!(uids(&other.unfinished), ["left"]);
     assert_eq!(other.newest_verdict.map(|row| row.seq), Some(3));
@@ -154,7 +242,7 @@ async fn the_id_stays(metadb: &dyn MetaDb) {
     assert!(id.is_some());
     take(metadb, "id", 1).await;
     assert_eq!(metadb.read_installation_id().await.unwrap(), id);
-    metadb.release_lock("id").await.unwrap();
+    metadb.release_lock("id", "id").await.unwrap();
     assert_eq!(metadb.read_installation_id().await.unwrap(), id);
 }
 
@@ -176,5 +264,5 @@ async fn odd_claims_are_refused(metadb: &dyn MetaDb) {
         assert!(metadb.append_record(&odd).await.is_err());
     }
     assert!(metadb.read_record("odd").await.unwrap().rows.is_empty());
-    metadb.release_lock("odd").await.unwrap();
+    metadb.release_lock("odd", "odd").await.unwrap();
 }

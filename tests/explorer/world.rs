@@ -366,7 +366,7 @@ impl World {
     }
 
     /// An object that was there before.
-    fn insert(&mut self, resource: &'static str, name: &str, mut object: Value) {
+    pub fn insert(&mut self, resource: &'static str, name: &str, mut object: Value) {
         let id = self.take_id();
         object["metadata"]["name"] = json!(name);
         if resource != "namespaces" {

@@ -10,7 +10,7 @@ use oms_operator::metadb::record::RecordFact;
 use oms_operator::objects::prepull::{AfterPull, Pull};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
 use oms_operator::oms::ha::HaPatch;
-use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim, RecordClaim};
+use oms_operator::oms::metadb::{HaRow, HaRowWrite, LockClaim, RecordClaim, TakeOverClaim};
 use oms_operator::upgrade::Effect;
 use serde_json::{Value, json};
 
@@ -53,6 +53,11 @@ fn list_effects() -> Vec<Effect> {
         },
         Effect::AcquireLock(claim()),
         Effect::RaiseLock(claim()),
+        Effect::TakeOverLock(Box::new(TakeOverClaim {
+            from: "u-1".into(),
+            from_epoch: 1,
+            to: claim(),
+        })),
         Effect::AppendRecord(Box::new(RecordClaim {
             holder: "uid-1".into(),
             epoch: 3,

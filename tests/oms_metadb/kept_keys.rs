@@ -47,7 +47,10 @@ pub async fn outlive_the_lock(server: &Server) {
     metadb.write_kept_keys(&first).await.unwrap();
     // Absolute: once more is the same.
     metadb.write_kept_keys(&first).await.unwrap();
-    assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
+    assert_eq!(
+        metadb.release_lock("a", "a").await.unwrap(),
+        LockOutcome::Free
+    );
     assert!(has_table(server).await);
     assert_eq!(metadb.read_lock().await.unwrap(), None);
     assert_eq!(metadb.read_kept_keys().await.unwrap(), Some(first));
@@ -61,7 +64,7 @@ pub async fn outlive_the_lock(server: &Server) {
     assert_eq!(metadb.read_kept_keys().await.unwrap(), Some(second));
     metadb.write_kept_keys(&none).await.unwrap();
     assert_eq!(metadb.read_kept_keys().await.unwrap(), None);
-    metadb.release_lock("b").await.unwrap();
+    metadb.release_lock("b", "b").await.unwrap();
     assert!(!has_table(server).await);
     // Without a lock as well: a status that was lost may have lost it.
     let third = kept("true", None);

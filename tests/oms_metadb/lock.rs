@@ -31,7 +31,7 @@ pub async fn one_of_many_gets_it(server: &Server) {
     let metadb = server.open_as(ADMIN, PASSWORD, "none", PATIENCE);
     assert_eq!(metadb.read_lock().await.unwrap(), None);
     assert_eq!(
-        metadb.release_lock("nobody").await.unwrap(),
+        metadb.release_lock("nobody", "nobody").await.unwrap(),
         LockOutcome::Free
     );
     let mut tasks = Vec::new();
@@ -66,16 +66,16 @@ pub async fn one_of_many_gets_it(server: &Server) {
         matches!(metadb.acquire_lock(&claim("other", 9)).await.unwrap(), LockOutcome::HeldByOther(r) if r.holder == row.holder)
     );
     assert!(matches!(
-        metadb.release_lock("other").await.unwrap(),
+        metadb.release_lock("other", "other").await.unwrap(),
         LockOutcome::HeldByOther(_)
     ));
     assert_eq!(
-        metadb.release_lock(&row.holder).await.unwrap(),
+        metadb.release_lock(&row.holder, &row.holder).await.unwrap(),
         LockOutcome::Free
     );
     assert_eq!(row_count(server).await, 0);
     assert_eq!(
-        metadb.release_lock(&row.holder).await.unwrap(),
+        metadb.release_lock(&row.holder, &row.holder).await.unwrap(),
         LockOutcome::Free
     );
 }
@@ -107,13 +107,19 @@ pub async fn epochs_fence(server: &Server) {
     for odd in ["", "ü", &"x".repeat(65)] {
         assert!(metadb.acquire_lock(&claim(odd, 1)).await.is_err());
     }
-    metadb.release_lock("a").await.unwrap();
+    metadb.release_lock("a", "a").await.unwrap();
 }
 
 /// Its own row, and what its own restore has left; not what is of others.
 pub async fn release_takes_out_its_own_rows(server: &Server) {
     let metadb = server.open("none");
-    for (restored_by, left) in [("a", 1), ("A", 2), ("b", 2)] {
+    for (marks, restored_by, left) in [
+        ("a", "a", 1),
+        ("a", "A", 2),
+        ("a", "b", 2),
+        ("b", "b", 1),
+        ("b", "a", 2),
+    ] {
         metadb.acquire_lock(&claim("a", 1)).await.unwrap();
         server
             .run(&[
@@ -124,7 +130,10 @@ pub async fn release_takes_out_its_own_rows(server: &Server) {
                 ),
             ])
             .await;
-        assert_eq!(metadb.release_lock("a").await.unwrap(), LockOutcome::Free);
+        assert_eq!(
+            metadb.release_lock("a", marks).await.unwrap(),
+            LockOutcome::Free
+        );
         assert_eq!(metadb.read_lock().await.unwrap(), None);
         assert_eq!(row_count(server).await, left, "{restored_by}");
     }
@@ -132,7 +141,7 @@ pub async fn release_takes_out_its_own_rows(server: &Server) {
         metadb.acquire_lock(&claim("b", 1)).await.unwrap(),
         LockOutcome::Held(_)
     ));
-    metadb.release_lock("b").await.unwrap();
+    metadb.release_lock("b", "b").await.unwrap();
     server
         .run(&[
             format!("drop table {LOCK_DATABASE}.somebody_elses"),

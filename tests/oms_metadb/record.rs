@@ -86,7 +86,7 @@ pub async fn one_of_many_writers_adds(server: &Server) {
     assert_eq!(race(&metadb, same.collect()).await, (1, 5, 0));
     let record = metadb.read_record("race").await.unwrap();
     assert_eq!(record.rows.len(), 2);
-    metadb.release_lock("race").await.unwrap();
+    metadb.release_lock("race", "race").await.unwrap();
     forget_all(server).await;
 }
 
@@ -122,7 +122,7 @@ pub async fn a_fenced_writer_stays_out(server: &Server) {
     assert_eq!(record.rows, []);
     raising.disconnect().await.unwrap();
     watching.disconnect().await.unwrap();
-    metadb.release_lock("fenced").await.unwrap();
+    metadb.release_lock("fenced", "fenced").await.unwrap();
 }
 
 pub async fn old_verdicts_are_forgotten(server: &Server) {
@@ -132,7 +132,7 @@ pub async fn old_verdicts_are_forgotten(server: &Server) {
         .append_record(&claim("left", 1, restore(1)))
         .await
         .unwrap();
-    metadb.release_lock("left").await.unwrap();
+    metadb.release_lock("left", "left").await.unwrap();
     let all = VERDICTS_KEPT + 3;
     for n in 1..=all {
         let uid = format!("ended-{n}");
@@ -141,7 +141,7 @@ pub async fn old_verdicts_are_forgotten(server: &Server) {
             let outcome = metadb.append_record(&claim(&uid, seq, fact)).await.unwrap();
             assert_eq!(outcome, RecordOutcome::Appended);
         }
-        metadb.release_lock(&uid).await.unwrap();
+        metadb.release_lock(&uid, &uid).await.unwrap();
     }
     take(&*metadb, "last", 1).await;
     for (uid, rows) in [
@@ -161,7 +161,7 @@ pub async fn old_verdicts_are_forgotten(server: &Server) {
         (newest.uid, newest.ordinal),
         (format!("ended-{all}"), 2 * 23 + 1)
     );
-    metadb.release_lock("last").await.unwrap();
+    metadb.release_lock("last", "last").await.unwrap();
     forget_all(server).await;
 }
 
@@ -222,12 +222,12 @@ pub async fn a_record_that_was_removed_is_told(server: &Server) {
     let answer = metadb.append_record(&claim("gone", 1, restore(1))).await;
     let error = answer.unwrap_err();
     assert!(error.to_string().contains("is gone"), "{error}");
-    metadb.release_lock("gone").await.unwrap();
+    metadb.release_lock("gone", "gone").await.unwrap();
     // The next one has one again.
     take(&*metadb, "next", 1).await;
     let outcome = metadb.append_record(&claim("next", 1, restore(1))).await;
     assert_eq!(outcome.unwrap(), RecordOutcome::Appended);
-    metadb.release_lock("next").await.unwrap();
+    metadb.release_lock("next", "next").await.unwrap();
     forget_all(server).await;
 }
 
@@ -255,7 +255,7 @@ pub async fn racing_writers_agree_on_one_id(server: &Server) {
     ids.dedup();
     assert_eq!(ids.len(), 1, "{ids:?}");
     let holder = metadb.read_lock().await.unwrap().unwrap().holder;
-    metadb.release_lock(&holder).await.unwrap();
+    metadb.release_lock(&holder, &holder).await.unwrap();
     server
         .run(&[format!(
             "update {LOCK_DATABASE}.{INSTALLATION_TABLE} set installation = 'metadb-0.example.com'"
@@ -281,7 +281,7 @@ pub async fn a_read_only_server_is_not_believed(server: &Server) {
         "{error:?}"
     );
     metadb.read_record("replica").await.unwrap();
-    metadb.release_lock("replica").await.unwrap();
+    metadb.release_lock("replica", "replica").await.unwrap();
 }
 
 /// The tables are those that can lock rows, whatever the server makes by default.
@@ -309,5 +309,5 @@ pub async fn tables_lock_rows(server: &Server) {
         .unwrap();
     assert_eq!(engines, ["InnoDB"]);
     admin.disconnect().await.unwrap();
-    metadb.release_lock("engine").await.unwrap();
+    metadb.release_lock("engine", "engine").await.unwrap();
 }

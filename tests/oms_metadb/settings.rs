@@ -41,7 +41,7 @@ pub async fn autocommit_off(server: &Server) {
     assert_eq!(kept.map(|row| row.holder), Some("a".into()));
     assert!(matches!(written, HaRowOutcome::Written(_)), "{written:?}");
     assert_eq!(row, HaRow::Text("{\"enable\":false}".into()));
-    metadb.release_lock("a").await.unwrap();
+    metadb.release_lock("a", "a").await.unwrap();
 }
 
 /// Lists are whole, and an answer of one row is one, whatever the server's default is.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The fields of the spec that may change at any time. Every other field is frozen once `status.startedTime` is set: so is
 /// a new one, unless it is listed here. `timeouts` and `accept` are among them because a restore may need a longer limit,
-/// and a moved tag is met on the way back.
+/// and a moved tag is met on the way back; `takeOver` because a backup tool may bring the status back too.
 pub const MUTABLE: &[&str] = &[
     "action",
     "paused",
@@ -16,6 +16,7 @@ pub const MUTABLE: &[&str] = &[
     "accept",
     "timeouts",
     "cleanup",
+    "takeOver",
 ];
 
 /// The fields that may change until a rollback began: it has been decided then what they speak about.
@@ -31,6 +32,7 @@ pub const STEERING: &[&str] = &[
     "approval",
     "window",
     "cleanup",
+    "takeOver",
 ];
 
 /// What an upgrade waits for before it goes through a gate.

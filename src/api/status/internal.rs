@@ -46,6 +46,9 @@ pub struct Internal {
     /// have written since: no rollback and no comparison begins by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran_before_time: Option<Time>,
+    /// The upgrade of an object that is gone, which this one is to continue or continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_over: Option<TakenOver>,
     /// sha256 of the schema when OMS was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
@@ -82,6 +85,42 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// The upgrade of an object that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenOver {
+    /// Uid of the object that takes it over. Nothing of this counts for an object with another uid, which a backup tool
+    /// has given this status.
+    pub by: String,
+    /// Uid of the object that is gone: `spec.takeOver` when this was begun.
+    pub from: String,
+    /// The uid that stands in what the upgrade has made, from records on Deployments to the directory of its backup:
+    /// that of the object that began it.
+    pub marks: String,
+    /// What came of it; not set while it is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<TakeOverOutcome>,
+}
+
+/// What came of a take-over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TakeOverOutcome {
+    /// Lock and record are those of this object.
+    Taken,
+    /// There was nothing to take over: the object begins an upgrade of its own.
+    Nothing,
+}
+
+impl Internal {
+    /// The uid that stands in what an upgrade has made: that of the object, or of the one whose upgrade it continues.
+    pub fn find_marks<'a>(&'a self, own: &'a str) -> &'a str {
+        let taken = self.taken_over.as_ref();
+        taken
+            .filter(|taken| taken.by == own && taken.outcome != Some(TakeOverOutcome::Nothing))
+            .map_or(own, |taken| &taken.marks)
+    }
 }
 
 /// Another image than the original's that somebody else started: what it made of the databases is not known.

@@ -128,7 +128,7 @@ async fn read_init(
     record: Option<&InitRecord>,
 ) -> Result<(InitState, InitLog), CallError> {
     let attempt = record
-        .and_then(|record| init_attempt(subject.owner.uid, &record.target, record.attempt))
+        .and_then(|record| init_attempt(subject.marks.uid, &record.target, record.attempt))
         .ok_or_else(|| CallError::Bug("no run of docker_init.sh is recorded".into()))?;
     let texts = &subject.upgrade.spec.init.completion_texts;
     let command = InitCommand::default().with_completion_texts(texts);

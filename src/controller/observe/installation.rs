@@ -53,7 +53,7 @@ pub(super) async fn find_installation(
         .iter()
         .map(|view| (view.facts.name.clone(), view.find_config_source()))
         .collect();
-    let own = credentials_name(subject.owner.uid);
+    let own = credentials_name(subject.marks.uid);
     let (account, credentials, files) = match spec.find_source() {
         MetaDbSource::Secret(wanted) => {
             let credentials = read_account(ports, namespace, wanted).await?;

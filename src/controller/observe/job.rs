@@ -28,7 +28,7 @@ pub(super) async fn read_job(
     subject: &Subject<'_>,
     role: JobRole,
 ) -> Result<JobState, CallError> {
-    let (namespace, uid) = (subject.owner.namespace, subject.owner.uid);
+    let (namespace, uid) = (subject.owner.namespace, subject.marks.uid);
     let recorded = subject
         .status
         .internal

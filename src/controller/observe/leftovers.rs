@@ -22,7 +22,7 @@ pub(super) async fn list_own(
     subject: &Subject<'_>,
 ) -> Result<Vec<OwnObject>, CallError> {
     let namespace = subject.owner.namespace;
-    let params = ListParams::default().labels(&build_selector(subject.owner.uid));
+    let params = ListParams::default().labels(&build_selector(subject.marks.uid));
     let jobs: Api<Job> = Api::namespaced(ports.client.clone(), namespace);
     let pods: Api<Pod> = Api::namespaced(ports.client.clone(), namespace);
     let (jobs, pods) = futures::try_join!(
@@ -65,9 +65,9 @@ pub(super) async fn list_own(
 
 async fn find_secret(ports: &Ports, subject: &Subject<'_>) -> Result<Option<OwnObject>, CallError> {
     let api: Api<Secret> = Api::namespaced(ports.client.clone(), subject.owner.namespace);
-    let name = credentials_name(subject.owner.uid);
+    let name = credentials_name(subject.marks.uid);
     match ports.kube(CallSite::GetOwnSecret, api.get(&name)).await {
-        Ok(secret) if is_ours(&secret.metadata, subject.owner.uid) => Ok(Some(OwnObject {
+        Ok(secret) if is_ours(&secret.metadata, subject.marks.uid) => Ok(Some(OwnObject {
             kind: OwnKind::Secret,
             uid: read_uid(&secret.metadata)?,
             name,
@@ -91,7 +91,7 @@ pub(super) async fn list_own_addresses(
         return Vec::new();
     }
     let api: Api<Pod> = Api::namespaced(ports.client.clone(), subject.owner.namespace);
-    let params = ListParams::default().labels(&build_selector(subject.owner.uid));
+    let params = ListParams::default().labels(&build_selector(subject.marks.uid));
     let Ok(pods) = ports.kube(CallSite::ListOwnPods, api.list(&params)).await else {
         return Vec::new();
     };

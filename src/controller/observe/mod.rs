@@ -3,6 +3,7 @@
 //! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a reconcile.
 mod console;
 mod containers;
+mod forerunner;
 mod happenings;
 mod installation;
 mod job;
@@ -19,7 +20,9 @@ mod targets;
 use super::calls::CallError;
 use super::ports::Ports;
 use super::subject::Subject;
-use crate::facts::{Fact, MetaDbFacts, Needs, Observed, RehearsalFacts, TargetFacts};
+use crate::facts::{
+    Fact, ForerunnerFacts, MetaDbFacts, Needs, Observed, RehearsalFacts, TargetFacts,
+};
 use crate::upgrade::find_needs;
 use containers::ContainerReading;
 use futures::FutureExt;
@@ -64,7 +67,14 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
             complete_target(view, reading, templates, rehearsals)
         })
         .unzip();
+    let forerunner = match &installation {
+        Some(Ok(access)) if needs.forerunner => {
+            forerunner::observe_forerunner(ports, subject, access, &metadb.lock).await
+        }
+        _ => ForerunnerFacts::default(),
+    };
     let observed = Observed {
+        forerunner,
         targets,
         installation: match &installation {
             Some(Ok(access)) => Fact::Known(access.installation.clone()),

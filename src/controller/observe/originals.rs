@@ -18,7 +18,7 @@ pub(super) fn is_wanted(subject: &Subject<'_>, needs: Needs, targets: &[TargetVi
         CopyNeed::Always => true,
         CopyNeed::WhereMissing => {
             let facts = targets.iter().map(|view| &view.facts);
-            lacks_record(subject.owner.uid, subject.status, facts)
+            lacks_record(subject.marks.uid, subject.status, facts)
         }
     }
 }
@@ -29,9 +29,9 @@ pub(super) async fn read_copy(
     subject: &Subject<'_>,
 ) -> Result<Option<OriginalsCopy>, CallError> {
     let api: Api<Secret> = Api::namespaced(ports.client.clone(), subject.owner.namespace);
-    let name = originals_name(subject.owner.uid);
+    let name = originals_name(subject.marks.uid);
     let secret = match ports.kube(CallSite::GetOriginalsCopy, api.get(&name)).await {
-        Ok(secret) if is_ours(&secret.metadata, subject.owner.uid) => secret,
+        Ok(secret) if is_ours(&secret.metadata, subject.marks.uid) => secret,
         Ok(_) => return Ok(None),
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error),

@@ -23,7 +23,7 @@ pub(super) async fn read_prepulls(
         return Vec::new();
     }
     let image = &subject.upgrade.spec.image;
-    let name = |target: &str| prepull_name(subject.owner.uid, target, image);
+    let name = |target: &str| prepull_name(subject.marks.uid, target, image);
     let names = targets.iter().map(|view| view.facts.name.as_str());
     read_pulls(ports, subject, names.map(|target| (target, name(target)))).await
 }
@@ -41,7 +41,7 @@ pub(super) async fn read_old_pulls(
     let targets = originals
         .into_iter()
         .flat_map(|originals| &originals.targets);
-    let uid = subject.owner.uid;
+    let uid = subject.marks.uid;
     let name = |one: &TargetOriginal| old_pull_name(uid, &one.name, &one.image, round);
     read_pulls(
         ports,
@@ -68,7 +68,7 @@ async fn read_pull(
     target: &str,
     name: String,
 ) -> PrePullFacts {
-    let uid = subject.owner.uid;
+    let uid = subject.marks.uid;
     let api: Api<Pod> = Api::namespaced(ports.client.clone(), subject.owner.namespace);
     let pod = ports.kube(CallSite::GetPrePullPod, api.get(&name)).await;
     let image_id = pod.as_ref().ok().and_then(read_pulled_image);

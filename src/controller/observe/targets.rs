@@ -68,7 +68,7 @@ pub(super) async fn observe_target(
         .unwrap_or_default();
     let template = live
         .zip(original)
-        .and_then(|(object, original)| read_recorded_template(object, subject.owner.uid, original))
+        .and_then(|(object, original)| read_recorded_template(object, subject.marks.uid, original))
         .or_else(|| {
             live.and_then(|object| object.pointer("/spec/template"))
                 .cloned()

@@ -4,6 +4,7 @@ use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
 use crate::oms::metadb::{
     HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, RecordClaim, RecordOutcome,
+    TakeOverClaim,
 };
 
 impl Performer<'_> {
@@ -19,6 +20,14 @@ impl Performer<'_> {
         let db = &self.observation.find_installation()?.metadb;
         let site = CallSite::MetaDbRaiseLock;
         let outcome = self.ports.call(site, db.raise_lock(claim)).await?;
+        note_lock(&outcome);
+        Ok(())
+    }
+
+    pub(super) async fn take_over_lock(&self, claim: &TakeOverClaim) -> Result<(), CallError> {
+        let db = &self.observation.find_installation()?.metadb;
+        let site = CallSite::MetaDbTakeOverLock;
+        let outcome = self.ports.call(site, db.take_over_lock(claim)).await?;
         note_lock(&outcome);
         Ok(())
     }
@@ -39,7 +48,10 @@ impl Performer<'_> {
         let site = CallSite::MetaDbReleaseLock;
         let outcome = self
             .ports
-            .call(site, db.release_lock(self.subject.owner.uid))
+            .call(
+                site,
+                db.release_lock(self.subject.owner.uid, self.subject.marks.uid),
+            )
             .await?;
         note_lock(&outcome);
         Ok(())

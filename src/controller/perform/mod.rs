@@ -43,6 +43,7 @@ pub(super) async fn perform(
         Effect::DeleteOwn(own) => performer.delete_own(&own).await,
         Effect::AcquireLock(claim) => performer.acquire_lock(&claim).await,
         Effect::RaiseLock(claim) => performer.raise_lock(&claim).await,
+        Effect::TakeOverLock(claim) => performer.take_over_lock(&claim).await,
         Effect::AppendRecord(claim) => performer.append_record(&claim).await,
         Effect::ReleaseLock => performer.release_lock().await,
         Effect::SetHa { driver, write } => match driver {

@@ -80,7 +80,7 @@ impl Performer<'_> {
             files.push((target.name.clone(), config));
         }
         let account = account.ok_or_else(|| CallError::Bug("there is no target".into()))?;
-        let secret = build_credentials_secret(self.subject.owner, &account, &files)
+        let secret = build_credentials_secret(self.subject.marks, &account, &files)
             .map_err(describe_unbuilt)?;
         self.create(CallSite::CreateSecret, &secret).await
     }
@@ -90,7 +90,7 @@ impl Performer<'_> {
         &self,
         records: &BTreeMap<String, String>,
     ) -> Result<(), CallError> {
-        let secret = build_originals_copy(self.subject.owner, records);
+        let secret = build_originals_copy(self.subject.marks, records);
         self.create(CallSite::CreateSecret, &secret).await
     }
 
@@ -122,7 +122,7 @@ impl Performer<'_> {
     }
 
     pub(super) async fn create_prepull(&self, target: &str) -> Result<(), CallError> {
-        let pull = Pull::of_new(self.subject.owner, target, &self.subject.upgrade.spec.image);
+        let pull = Pull::of_new(self.subject.marks, target, &self.subject.upgrade.spec.image);
         self.create_pull(target, &pull).await
     }
 
@@ -136,13 +136,13 @@ impl Performer<'_> {
             .ok_or_else(|| CallError::Missing(format!("no pod of {target} has a node")))?;
         // The pod that runs there tells the node and with which rights images are pulled: no decision rests on that.
         let settings = &self.ports.settings.pods;
-        let pod = build_prepull_pod(self.subject.owner, pull, &site, settings);
+        let pod = build_prepull_pod(self.subject.marks, pull, &site, settings);
         self.create(CallSite::CreatePrePullPod, &pod).await
     }
 
     pub(super) async fn create_job(&self, order: &JobOrder) -> Result<(), CallError> {
         let settings = &self.ports.settings;
-        let owner = self.subject.owner;
+        let owner = self.subject.marks;
         let job = build_job(owner, order, &settings.tools_image, &settings.pods)
             .map_err(describe_unbuilt)?;
         self.create(CallSite::CreateJob, &job).await
@@ -165,7 +165,7 @@ impl Performer<'_> {
         }
         let name = object.name_any();
         let there = self.ports.kube(site, api.get(&name)).await?;
-        if is_ours(there.meta(), self.subject.owner.uid) {
+        if is_ours(there.meta(), self.subject.marks.uid) {
             return Ok(());
         }
         let kind = K::kind(&());

@@ -39,7 +39,7 @@ impl Performer<'_> {
     pub(super) async fn start_init(&self, run: &InitRecord) -> Result<(), CallError> {
         let target = &run.target;
         let place = self.find_recorded_place(run)?;
-        let attempt = init_attempt(self.subject.owner.uid, target, run.attempt)
+        let attempt = init_attempt(self.subject.marks.uid, target, run.attempt)
             .ok_or_else(|| CallError::Bug("the run has no usable name".into()))?;
         let argv = InitCommand::default().start_argv(&attempt);
         let site = CallSite::ExecInitStart;

@@ -245,6 +245,17 @@ pub struct LockClaim {
     pub note: String,
 }
 
+/// A wish to continue the upgrade of an object that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TakeOverClaim {
+    /// Uid that holds the lock.
+    pub from: String,
+    /// Epoch at which it does.
+    pub from_epoch: i64,
+    /// Who holds it afterwards, at a higher epoch.
+    pub to: LockClaim,
+}
+
 /// What became of a lock call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LockOutcome {

@@ -94,9 +94,15 @@ pub trait MetaDb: Send + Sync {
     /// Raises the epoch of a lock that `claim.holder` holds at an epoch ≤ `claim.epoch`.
     fn raise_lock<'a>(&'a self, claim: &'a LockClaim) -> MetaDbResult<'a, LockOutcome>;
 
-    /// Gives the lock back, with what this holder's restores have left in rows beside it. The record and the id of the
-    /// installation stay. Succeeds when the lock is free already; `HeldByOther` leaves it alone.
-    fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome>;
+    /// Gives lock and record of one upgrade to another object, at once, while the lock names the old holder at the
+    /// given epoch. To ask again after a lost answer does no harm. The answer tells who holds it then.
+    fn take_over_lock<'a>(&'a self, claim: &'a TakeOverClaim) -> MetaDbResult<'a, LockOutcome>;
+
+    /// Gives the lock back, with what restores of this upgrade have left in rows beside it, under the uid that stands
+    /// in what it has made. The record and the id of the installation stay. Succeeds when the lock is free already;
+    /// `HeldByOther` leaves it alone.
+    fn release_lock<'a>(&'a self, holder: &'a str, marks: &'a str)
+    -> MetaDbResult<'a, LockOutcome>;
 
     /// What the record of upgrades tells the upgrade `uid`. Empty while no upgrade ever took the lock.
     fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord>;

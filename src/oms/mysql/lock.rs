@@ -1,10 +1,10 @@
 //! The lock that admits one upgrade per meta database: one row in a database of our own, beside the record of upgrades.
-use super::super::metadb::{LockClaim, LockOutcome, LockRow, MetaDbError};
+use super::super::metadb::{LockClaim, LockOutcome, LockRow, MetaDbError, TakeOverClaim};
 use super::lock_row::{check_holder, create_database, explain_grant, read_lock, table};
 use super::session::Session;
 use super::{installation_id, record};
 use crate::metadb::lock_table::{HOLDER_MAX, NOTE_MAX, RESTORE_ROW};
-use crate::metadb::record::CREATE_RECORD;
+use crate::metadb::record::{CREATE_RECORD, TAKE_OVER};
 use crate::metadb::{INSTALLATION_TABLE, LOCK_DATABASE, LOCK_TABLE, RECORD_TABLE};
 use std::collections::BTreeSet;
 
@@ -128,11 +128,46 @@ pub(super) async fn raise_lock(
     })
 }
 
-/// Takes out the row, and only this holder's, with what its restores have left there: one statement, so that whoever
-/// wants the lock meets either the row or none. Tables stay: the record has to outlive what it tells of.
+/// Gives lock and record to another object. Where the lock is not held as the claim says, nothing is written.
+pub(super) async fn take_over_lock(
+    session: &mut Session,
+    claim: &TakeOverClaim,
+) -> Result<LockOutcome, MetaDbError> {
+    let to = &claim.to;
+    check_holder(session, &claim.from)?;
+    check_holder(session, &to.holder)?;
+    if to.holder == claim.from || to.epoch <= claim.from_epoch {
+        return Err(MetaDbError::Invalid {
+            call: session.call.to_owned(),
+            reason: "a take-over is by another holder, at a higher epoch".to_owned(),
+        });
+    }
+    let note: String = to.note.chars().take(NOTE_MAX).collect();
+    let values = (
+        claim.from.as_str(),
+        to.holder.as_str(),
+        to.epoch,
+        note,
+        to.holder.as_str(),
+        claim.from.as_str(),
+        claim.from_epoch,
+    );
+    session
+        .write("the upgrade lock", TAKE_OVER, values)
+        .await
+        .map_err(explain_grant)?;
+    Ok(match read_lock(session).await? {
+        Some(row) => judge(row, to),
+        None => LockOutcome::Free,
+    })
+}
+
+/// Takes out the row, and only this holder's, with what restores of its upgrade have left there: one statement, so that
+/// whoever wants the lock meets either the row or none. Tables stay: the record has to outlive what it tells of.
 pub(super) async fn release_lock(
     session: &mut Session,
     holder: &str,
+    marks: &str,
 ) -> Result<LockOutcome, MetaDbError> {
     check_holder(session, holder)?;
     match read_lock(session).await? {
@@ -141,11 +176,12 @@ pub(super) async fn release_lock(
         None => return Ok(LockOutcome::Free),
     }
     let sql = format!(
-        "delete from {} where id in (1, {RESTORE_ROW}) and cast(holder as binary) = cast(? as binary)",
+        "delete from {} where (id = 1 and cast(holder as binary) = cast(? as binary)) \
+         or (id = {RESTORE_ROW} and cast(holder as binary) = cast(? as binary))",
         table()
     );
     session
-        .write("the upgrade lock", &sql, (holder,))
+        .write("the upgrade lock", &sql, (holder, marks))
         .await
         .map_err(explain_grant)?;
     match read_lock(session).await? {

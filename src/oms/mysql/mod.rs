@@ -178,8 +178,24 @@ impl MetaDb for MySqlMetaDb {
         call!(self, "raise the upgrade lock", lock::raise_lock(claim))
     }
 
-    fn release_lock<'a>(&'a self, holder: &'a str) -> MetaDbResult<'a, LockOutcome> {
-        call!(self, "release the upgrade lock", lock::release_lock(holder))
+    fn take_over_lock<'a>(&'a self, claim: &'a TakeOverClaim) -> MetaDbResult<'a, LockOutcome> {
+        call!(
+            self,
+            "take the upgrade lock over",
+            lock::take_over_lock(claim)
+        )
+    }
+
+    fn release_lock<'a>(
+        &'a self,
+        holder: &'a str,
+        marks: &'a str,
+    ) -> MetaDbResult<'a, LockOutcome> {
+        call!(
+            self,
+            "release the upgrade lock",
+            lock::release_lock(holder, marks)
+        )
     }
 
     fn read_record<'a>(&'a self, uid: &'a str) -> MetaDbResult<'a, UpgradeRecord> {

@@ -45,7 +45,7 @@ pub(crate) fn adopt_records(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> R
 
 /// Those on the targets first: they are written with every change.
 fn list_records(cx: &Context<'_>) -> Vec<TargetRecord> {
-    let uid = &cx.object.uid;
+    let uid = cx.marks();
     let on_targets = cx.observed.targets.iter().filter_map(|facts| {
         let deployment = facts.deployment.known()?.as_ref()?;
         find_record(&deployment.object, uid)

@@ -12,6 +12,7 @@ use crate::upgrade::orders::build_lock_claim;
 use crate::upgrade::parts::abandonment::{is_abandoned, is_released};
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::job::{begin_anew, run_job};
+use crate::upgrade::parts::lock::describe_holder;
 use crate::upgrade::parts::own_jobs::stop_own_jobs;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -109,7 +110,7 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
             Reason::MetaDbLocked,
             format!(
                 "the MetaDB is locked by another upgrade ({}); the safety copies of this one are dropped when that one is finished",
-                row.note
+                describe_holder(row)
             ),
         )),
     }

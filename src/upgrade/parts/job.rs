@@ -148,7 +148,7 @@ fn judge_end(
         let message = format!("the {role} Job ended without a report ({why})");
         return Err(repeat(job, Reason::JobKilled, &message));
     };
-    if report.upgrade_uid != cx.object.uid || report.attempt != job.attempt {
+    if report.upgrade_uid != cx.marks() || report.attempt != job.attempt {
         return Err(Next::fail(
             Reason::ReportForeign,
             format!(

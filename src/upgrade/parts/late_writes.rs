@@ -13,11 +13,13 @@ pub(crate) fn may_write_late(cx: &Context<'_>) -> bool {
         .originals()
         .is_some_and(|originals| originals.copy_uid.is_some());
     let rebuilt = cx.status.cause.as_ref();
-    let rebuilt = rebuilt.is_some_and(|cause| cause.reason == Reason::StatusLost);
+    let rebuilt = rebuilt.is_some_and(|cause| {
+        cause.reason == Reason::StatusLost || cause.reason == Reason::TakenOver
+    });
     let carries_record = |facts: &TargetFacts| match &facts.deployment {
         Fact::Known(Some(deployment)) => match read_target_record(&deployment.object) {
             // Another upgrade may work on the same Deployment.
-            Some(record) => record.uid == cx.object.uid,
+            Some(record) => record.uid == cx.marks(),
             None => {
                 cx.originals().is_some()
                     && read_annotation(&deployment.object, ORIGINALS_ANNOTATION).is_some()

@@ -1,5 +1,5 @@
 //! The lock in the MetaDB: whether it may be ours, and how it is held at the present epoch. Pure.
-use crate::api::{OmsUpgradeStatus, Reason, Step};
+use crate::api::{OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Step};
 use crate::oms::metadb::LockRow;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
@@ -13,6 +13,20 @@ pub(crate) fn may_hold_lock(status: &OmsUpgradeStatus) -> bool {
             .history
             .iter()
             .any(|record| record.step == Step::Locking)
+}
+
+/// Who holds the lock, for people.
+pub(crate) fn describe_holder(row: &LockRow) -> String {
+    format!("{}, uid {}", row.note, row.holder)
+}
+
+/// What a person does about a lock that another upgrade holds, for the end of a message.
+pub(crate) fn describe_ways_out(row: &LockRow) -> String {
+    format!(
+        "wait until that one is finished; where its object exists, give it up with the annotation {RELEASE_ANNOTATION}={RELEASE_VALUE} and delete it, as it stands; \
+         where the object is gone for good, let this one continue its upgrade: spec.takeOver: {}",
+        row.holder
+    )
 }
 
 /// The lock is ours at the present epoch. What another one that holds it means differs from place to place.

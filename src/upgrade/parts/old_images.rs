@@ -132,7 +132,7 @@ fn make_pull(
     Next::Do(Effect::CreateOldPull {
         target: original.name.clone(),
         pull: Pull {
-            name: old_pull_name(&cx.object.uid, &original.name, &original.image, round),
+            name: old_pull_name(cx.marks(), &original.name, &original.image, round),
             image: original.image.clone(),
             policy,
             after,

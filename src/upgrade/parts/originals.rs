@@ -135,7 +135,7 @@ pub(crate) fn keep_copy(cx: &Context<'_>) -> Result<(), Next> {
     }
     let whole = originals.targets.iter().all(|original| {
         find_object(cx, &original.name)
-            .is_some_and(|object| is_on_target(&cx.object.uid, original, object))
+            .is_some_and(|object| is_on_target(cx.marks(), original, object))
     });
     match whole {
         true => Err(create_copy(cx, cx.status)?),
@@ -167,7 +167,7 @@ struct Places<'a> {
 impl<'a> Places<'a> {
     fn of(cx: &Context<'a>, original: &'a TargetOriginal) -> Self {
         let live = find_object(cx, &original.name);
-        let record = live.and_then(|object| find_record(object, &cx.object.uid));
+        let record = live.and_then(|object| find_record(object, cx.marks()));
         let copy = cx.observed.originals_copy.known().and_then(Option::as_ref);
         let copied = copy.and_then(|copy| read_copy(cx, copy, &original.name));
         let recorded = record.map(|record| record.texts);
@@ -202,7 +202,7 @@ fn find_object<'a>(cx: &Context<'a>, name: &str) -> Option<&'a Value> {
 }
 
 fn read_copy(cx: &Context<'_>, copy: &OriginalsCopy, name: &str) -> Option<OriginalTexts> {
-    Some(read_copied_record(copy, &cx.object.uid, name)?.texts)
+    Some(read_copied_record(copy, cx.marks(), name)?.texts)
 }
 
 fn is_right_copy(cx: &Context<'_>, copy: &OriginalsCopy) -> bool {
@@ -251,7 +251,7 @@ fn create_copy(cx: &Context<'_>, status: &OmsUpgradeStatus) -> Result<Next, Next
     for original in originals.flat_map(|originals| &originals.targets) {
         let name = &original.name;
         let texts = find_texts(&asked, name)?;
-        let record = build_target_record(&cx.object.name, &cx.object.uid, status, name, texts);
+        let record = build_target_record(&cx.object.name, cx.marks(), status, name, texts);
         records.insert(name.clone(), record.ok_or_else(Next::poll)?);
     }
     Ok(Next::Do(Effect::CreateOriginalsCopy { records }))
@@ -277,7 +277,7 @@ fn delete_copy(copy: &OriginalsCopy) -> Next {
 }
 
 fn describe_foreign_copy(cx: &Context<'_>, original: &TargetOriginal) -> Failure {
-    let (secret, name) = (originals_name(&cx.object.uid), &original.name);
+    let (secret, name) = (originals_name(cx.marks()), &original.name);
     Failure::with_advice(
         Reason::OriginalsLost,
         format!(
@@ -288,7 +288,7 @@ fn describe_foreign_copy(cx: &Context<'_>, original: &TargetOriginal) -> Failure
 }
 
 fn describe_missing(cx: &Context<'_>, name: &str) -> Next {
-    let secret = originals_name(&cx.object.uid);
+    let secret = originals_name(cx.marks());
     let missing = format!(
         "the original of Deployment {name} is not in its annotation {ORIGINALS_ANNOTATION} as it was recorded (status.internal.originals has its hash)"
     );

@@ -88,7 +88,7 @@ fn is_rewritten(
 /// tells: each of the two writes raises it; so does an annotation by anybody (of a Deployment), but one step alone
 /// cannot be both.
 fn was_undone(cx: &Context<'_>, object: &Value, intent: &Intent) -> bool {
-    if let Some(record) = find_record(object, &cx.object.uid) {
+    if let Some(record) = find_record(object, cx.marks()) {
         return record.intent.as_ref() == Some(intent);
     }
     intent

@@ -1,6 +1,8 @@
 //! One event per transition. Pure.
 use crate::api::condition_types::*;
-use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition};
+use crate::api::{
+    Direction, OmsUpgradeStatus, Phase, Reason, Step, TakeOverOutcome, find_condition,
+};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::status::words::find_stall;
@@ -67,6 +69,26 @@ fn describe_rebuilding(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Not
     })
 }
 
+/// The upgrade of an object that is gone is this one's from now on.
+fn describe_taking(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let is_taken = |status: &OmsUpgradeStatus| {
+        let taken = status.internal.taken_over.as_ref();
+        taken.is_some_and(|taken| taken.outcome == Some(TakeOverOutcome::Taken))
+    };
+    if is_taken(cx.status) || !is_taken(draft) {
+        return None;
+    }
+    let taken = draft.internal.taken_over.as_ref()?;
+    Some(Note {
+        reason: Reason::TakenOver.into(),
+        message: format!(
+            "lock and record of the upgrade of the object with uid {}, which is gone, are this object's now (spec.takeOver); how far it was is read from the record",
+            taken.from
+        ),
+        warning: true,
+    })
+}
+
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -96,6 +118,7 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning,
         });
     }
+    notes.extend(describe_taking(cx, draft));
     notes.extend(describe_rebuilding(cx, draft));
     if let Some(stall) = find_stall(cx.object, draft)
         && find_stall(cx.object, cx.status).as_ref() != Some(&stall)

@@ -12,7 +12,7 @@ use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::late_writes::may_write_late;
-use crate::upgrade::parts::lock::secure_lock;
+use crate::upgrade::parts::lock::{describe_holder, describe_ways_out, secure_lock};
 use crate::upgrade::parts::originals::{is_on_target, mend_copy};
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -72,7 +72,7 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
     for target in read_targets(cx)? {
         let object = &target.deployment.object;
         if read_annotation(object, FENCE_ANNOTATION) != Some(epoch.as_str())
-            || !is_on_target(&cx.object.uid, target.original, object)
+            || !is_on_target(cx.marks(), target.original, object)
         {
             let name = &target.original.name;
             return Err(patch_target(cx, name, TargetChange::Fence));
@@ -86,8 +86,9 @@ fn fence_lock(cx: &Context<'_>) -> Result<(), Next> {
         Next::fail(
             Reason::MetaDbLocked,
             format!(
-                "the MetaDB is locked by another upgrade ({}); finish that one first",
-                row.note
+                "the MetaDB is locked by another upgrade ({}); {}",
+                describe_holder(row),
+                describe_ways_out(row)
             ),
         )
     })

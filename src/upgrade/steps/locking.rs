@@ -12,7 +12,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::disagreement::refuse_older;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::parse_config;
-use crate::upgrade::parts::lock::secure_lock;
+use crate::upgrade::parts::lock::{describe_holder, describe_ways_out, secure_lock};
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -81,8 +81,9 @@ fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
         Next::fail(
             Reason::MetaDbLocked,
             format!(
-                "the MetaDB is locked by another upgrade ({}); wait until that one is finished",
-                row.note
+                "the MetaDB is locked by another upgrade ({}); {}",
+                describe_holder(row),
+                describe_ways_out(row)
             ),
         )
     })

@@ -112,7 +112,7 @@ fn give_back_target(cx: &Context<'_>, target: &TargetFacts) -> Result<(), Next> 
     match require_known(&target.deployment, 5, Reason::TargetUnseen)? {
         Some(deployment)
             if deployment.uid == original.uid
-                && find_anothers_record(&deployment.object, &cx.object.uid).is_none()
+                && find_anothers_record(&deployment.object, cx.marks()).is_none()
                 && !is_given_back(&deployment.object) =>
         {
             Err(patch_target(cx, &target.name, TargetChange::GiveBack))

@@ -14,7 +14,7 @@ impl World {
         let Some((attempt, end)) = self
             .jobs
             .get(&role)
-            .filter(|(attempt, _)| *attempt == recorded)
+            .filter(|(attempt, _)| *attempt == recorded && self.finds_own())
         else {
             return JobState::Absent;
         };
@@ -85,7 +85,7 @@ impl World {
         };
         let report = Report {
             command: format!("{role:?}"),
-            upgrade_uid: UID.into(),
+            upgrade_uid: self.status.internal.find_marks(&self.uid).into(),
             attempt: *attempt,
             outcome,
             reason,

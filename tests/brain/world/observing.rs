@@ -41,7 +41,12 @@ impl World {
             observed.old_pulls = originals
                 .flat_map(|originals| &originals.targets)
                 .map(|original| {
-                    let name = old_pull_name(&self.uid, &original.name, &original.image, round);
+                    let name = old_pull_name(
+                        self.status.internal.find_marks(&self.uid),
+                        &original.name,
+                        &original.image,
+                        round,
+                    );
                     PrePullFacts {
                         target: original.name.clone(),
                         state: match self.old_pulls.get(&name) {
@@ -63,14 +68,16 @@ impl World {
         let wanted = match needs.originals {
             CopyNeed::Never => false,
             CopyNeed::Always => true,
-            CopyNeed::WhereMissing => {
-                lacks_record(&self.uid, &self.status, observed.targets.iter())
-            }
+            CopyNeed::WhereMissing => lacks_record(
+                self.status.internal.find_marks(&self.uid),
+                &self.status,
+                observed.targets.iter(),
+            ),
         };
         observed.originals_copy = match (wanted, self.copy_unseen) {
             (false, _) => Fact::default(),
             (true, true) => Fact::Unknown("secrets is forbidden".into()),
-            (true, false) => Fact::Known(self.copy.clone()),
+            (true, false) => Fact::Known(self.copy.clone().filter(|_| self.finds_own())),
         };
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
@@ -175,21 +182,17 @@ impl World {
             note: "oms/up".into(),
             age_seconds: 1,
         }));
-        metadb.record = Fact::Known(UpgradeRecord {
-            rows: self
-                .record
-                .iter()
-                .filter(|row| row.uid == self.uid)
-                .cloned()
-                .collect(),
-            newest_verdict: self
-                .record
-                .iter()
-                .filter(|row| matches!(row.fact, RecordFact::Verdict { .. }))
-                .max_by_key(|row| row.ordinal)
-                .cloned(),
-            ..UpgradeRecord::default()
-        });
+        metadb.record = Fact::Known(self.tell_record(&self.uid));
+        if needs.forerunner {
+            let held = self.lock.as_ref().map(|(holder, _)| holder);
+            observed.forerunner = ForerunnerFacts {
+                object: self.forerunner.clone(),
+                record: match held {
+                    Some(holder) => Fact::Known(self.tell_record(holder)),
+                    None => Fact::default(),
+                },
+            };
+        }
         let digit = format!("{:x}", self.schema as u8 + 8 * u8::from(self.own_table));
         metadb.fingerprint = if self.schema_unseen {
             Fact::Unknown("the MetaDB answered error 1142".into())
@@ -198,6 +201,29 @@ impl World {
         };
         observed.progress = self.observe_progress(key);
         observed
+    }
+
+    fn tell_record(&self, uid: &str) -> UpgradeRecord {
+        let is_verdict = |row: &&RecordRow| matches!(row.fact, RecordFact::Verdict { .. });
+        let mut last: BTreeMap<&str, &RecordRow> = BTreeMap::new();
+        for row in self.record.iter().filter(|row| row.uid != uid) {
+            last.insert(&row.uid, row);
+        }
+        let own = self.record.iter().filter(|row| row.uid == uid);
+        UpgradeRecord {
+            rows: own.cloned().collect(),
+            newest_verdict: self
+                .record
+                .iter()
+                .filter(is_verdict)
+                .max_by_key(|row| row.ordinal)
+                .cloned(),
+            unfinished: last
+                .into_values()
+                .filter(|row| !is_verdict(row))
+                .cloned()
+                .collect(),
+        }
     }
 
     fn observe_progress(&self, key: ProjectKey) -> Fact<ProgressReport> {

@@ -111,6 +111,14 @@ impl World {
     }
 
     fn perform(&mut self, effect: Effect) {
+        if matches!(
+            effect,
+            Effect::CreateJob(_)
+                | Effect::CreateCredentialsSecret
+                | Effect::CreateOriginalsCopy { .. }
+        ) {
+            self.begin_own();
+        }
         match effect {
             Effect::AddFinalizer => self.finalizer = true,
             Effect::RemoveFinalizer => self.finalizer = false,
@@ -126,6 +134,18 @@ impl World {
             Effect::CreateJob(order) => {
                 let (role, attempt) = (order.role, order.attempt);
                 // The same name again is fine only when the Job was deleted before it was ever seen.
+                let request = &order.request;
+                assert_eq!(
+                    request.upgrade_uid,
+                    self.status.internal.find_marks(&self.uid)
+                );
+                if let Some(lock) = &request.lock {
+                    assert_eq!(
+                        Some((lock.holder.clone(), lock.epoch)),
+                        self.lock,
+                        "a Job without the lock"
+                    );
+                }
                 let fresh = self.jobs.get(&role).is_none_or(|(old, end)| {
                     *end == JobEnd::Gone
                         || *old < attempt
@@ -191,15 +211,27 @@ impl World {
             Effect::AcquireLock(claim) | Effect::RaiseLock(claim) => {
                 self.lock = Some((claim.holder, claim.epoch));
             }
+            Effect::TakeOverLock(claim) => {
+                assert_eq!(self.forerunner, Fact::Known(None), "taken from the living");
+                let held = (claim.from.clone(), claim.from_epoch);
+                assert_eq!(self.lock, Some(held));
+                assert_eq!(claim.to.holder, self.uid);
+                assert!(claim.to.epoch > claim.from_epoch);
+                self.lock = Some((claim.to.holder.clone(), claim.to.epoch));
+                for row in self.record.iter_mut().filter(|row| row.uid == claim.from) {
+                    row.uid = claim.to.holder.clone();
+                }
+            }
             Effect::AppendRecord(claim) => {
                 let rows = self.record.iter();
                 let own = rows.filter(|row| row.uid == claim.holder).count();
                 assert_eq!(usize::try_from(claim.seq).unwrap(), own + 1);
                 assert_eq!(self.lock, Some((claim.holder.clone(), claim.epoch)));
+                let newest = self.record.iter().map(|row| row.ordinal).max().unwrap_or(0);
                 self.record.push(RecordRow {
                     uid: claim.holder,
                     seq: claim.seq,
-                    ordinal: claim.seq.into(),
+                    ordinal: newest + 1,
                     epoch: claim.epoch,
                     fact: claim.fact,
                     written: EPOCH + self.clock,

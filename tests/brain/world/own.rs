@@ -5,6 +5,9 @@ use super::*;
 impl World {
     /// Jobs, the pods that they left behind, and the Secret with the account.
     pub(super) fn list_own(&self) -> Vec<OwnObject> {
+        if !self.finds_own() {
+            return vec![];
+        }
         let own = self
             .jobs
             .iter()

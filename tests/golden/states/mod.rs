@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 24] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 25] {
     let Needs {
         claim,
         prepulls,
@@ -80,6 +80,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 24] {
         cgroup,
         rivals,
         rehearsal,
+        forerunner,
     } = needs;
     [
         (claim, "claim"),
@@ -112,6 +113,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 24] {
         (cgroup, "cgroup version of the nodes"),
         (rivals, "other upgrades"),
         (rehearsal, "dry runs of its writes"),
+        (forerunner, "the object whose upgrade is taken over"),
     ]
 }
 
@@ -181,7 +183,8 @@ fn each_step_has_words_of_its_own_and_is_reached() {
 
 #[test]
 fn each_need_is_some_steps_need() {
-    let mut wanted = BTreeSet::new();
+    // A take-over is looked at before the step is.
+    let mut wanted = BTreeSet::from(["the object whose upgrade is taken over"]);
     for def in list_defs() {
         wanted.extend(list_looks(def).into_iter().map(|(name, _)| name));
         // Which Job is looked at is said once, in `job`.

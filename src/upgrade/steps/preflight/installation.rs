@@ -5,6 +5,7 @@ use crate::metadb::describe_removal;
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::lock::{describe_holder, describe_ways_out};
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::sessions::{judge_own_sessions, judge_sessions};
 use crate::upgrade::steps::preflight::targets::name_target;
@@ -122,9 +123,9 @@ fn judge_lock(cx: &Context<'_>) -> Verdict {
         Fact::Known(Some(row)) if row.holder != cx.object.uid => Verdict::failed(
             format!(
                 "another upgrade ({}) holds the lock of this MetaDB",
-                row.note
+                describe_holder(row)
             ),
-            "wait for it. If it exists no more: delete from oms_operator_lock.upgrade_lock where id = 1",
+            describe_ways_out(row),
         ),
         Fact::Known(_) => Verdict::passed("no other upgrade works on this MetaDB"),
     }

@@ -21,7 +21,7 @@ pub(crate) fn describe_leaves(
             )
         },
     );
-    let directory = backup_directory(&cx.object.uid, &cx.object.name);
+    let directory = backup_directory(cx.marks(), &cx.object.name);
     let claim = &cx.spec.backup.claim_name;
     let mut leaves = vec![format!(
         "the backup, {size}, before compression: {directory} on claim {claim}; a person removes it (spec.cleanup.backup: {:?})",

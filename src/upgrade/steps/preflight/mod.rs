@@ -215,7 +215,7 @@ fn look_for_probe<'a>(cx: &Context<'a>) -> Probing<'a> {
     let mut jobs = cx.status.internal.jobs.iter();
     let job = jobs.find(|job| job.role == JobRole::Probe);
     let is_ours = |report: &&Report| {
-        report.upgrade_uid == cx.object.uid
+        report.upgrade_uid == cx.marks()
             && report.outcome == Outcome::Succeeded
             && job.is_some_and(|job| job.attempt == report.attempt)
     };

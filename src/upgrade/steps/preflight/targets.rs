@@ -212,15 +212,16 @@ fn find_ready(pods: &[PodFacts]) -> Option<&PodFacts> {
 
 /// The record of another upgrade: OMS may stand half way, and nobody knows what was done to it since.
 pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Option<Verdict> {
-    find_anothers_record(object, &cx.object.uid).map(|record| {
+    find_anothers_record(object, cx.marks()).map(|record| {
         Verdict::failed(
             format!(
                 "Deployment {name} carries the record of OmsUpgrade {} (uid {}), which did not end",
                 record.upgrade, record.uid
             ),
             format!(
-                "wait for it; where it exists no more bring OMS to a version that runs by hand (its backup stays on the claim), \
-                 then remove the record: kubectl annotate deployment {name} -n {} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
+                "wait for it, or where it exists no more: spec.takeOver: {}; where that is refused bring OMS to a version that runs by hand, \
+                 then: kubectl annotate deployment {name} -n {} {ORIGINALS_ANNOTATION}- {FENCE_ANNOTATION}-",
+                record.holder.as_deref().unwrap_or(&record.uid),
                 cx.object.namespace
             ),
         )
@@ -231,7 +232,7 @@ pub(crate) fn judge_record(cx: &Context<'_>, name: &str, object: &Value) -> Opti
 pub(crate) fn is_claimed(cx: &Context<'_>) -> bool {
     cx.observed.targets.iter().any(|facts| {
         let deployment = facts.deployment.known().and_then(Option::as_ref);
-        deployment.is_some_and(|one| find_anothers_record(&one.object, &cx.object.uid).is_some())
+        deployment.is_some_and(|one| find_anothers_record(&one.object, cx.marks()).is_some())
     })
 }
 
