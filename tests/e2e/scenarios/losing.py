@@ -1,12 +1,10 @@
 """Workers are lost: the pod of a Job or the Job itself, a pod of OMS, a node, the operator for longer than a step may take."""
 
 import datetime
-import subprocess
 
 import checks
-import installation
 from api import condition, describe
-from processes import kill, poll
+from processes import poll
 from registry import scenario
 from upgrade import QUICK, Upgrade
 
@@ -65,33 +63,6 @@ def job_pods_lost(lab):
     lose_each(lab, "pods-lost", lambda pod, _: lab.kubectl("delete", "pod", pod, "--force", "--grace-period=0"))
 
 
-@scenario("jobs-deleted")
-def jobs_deleted(lab):
-    """Every Job is deleted by somebody while it works: each is repeated under a new name; success, and back."""
-    def lose(pod, _):
-        lab.kubectl("delete", "job", pod.rpartition("-")[0], "--wait=false")
-
-    lose_each(lab, "jobs-deleted", lose)
-
-
-@scenario("job-orphaned")
-def job_orphaned(lab):
-    """The dump Job is deleted with --cascade=orphan: no second dump beside the pod that was left; success."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "orphaned") as upgrade:
-        def lose(pod):
-            lab.kubectl("delete", "job", pod.rpartition("-")[0], "--cascade=orphan")
-
-        lose_worker(lab, upgrade, "dump", lose)
-        upgrade.wait_end("Succeeded")
-        assert count_attempts(upgrade, "dump") == 2, upgrade.jobs()
-        checks.check_end(lab, upgrade, before, "succeeded")
-        position = upgrade.ask("RollBack")
-        upgrade.wait_end("RolledBack", after=position)
-        checks.check_end(lab, upgrade, before, "restored")
-        upgrade.delete()
-
-
 def find_oms_pod(lab):
     """Name of the pod of OMS."""
     [pod] = [item for item in lab.get("pods", "-l", "app=oms")["items"] if not item["metadata"].get("deletionTimestamp")]
@@ -110,22 +81,6 @@ def oms_pod_initializing(lab):
         item = upgrade.wait_end("RolledBack", seconds=420)
         lab.bad_day("--clear")
         assert "docker_init.sh" in condition(item, "Ready")["message"], describe(item)
-        checks.check_end(lab, upgrade, before, "restored")
-        upgrade.delete()
-
-
-@scenario("oms-pod-lost-recovering")
-def oms_pod_recovering(lab):
-    """The pod of the new version is deleted by force while the replication recovers: it comes up again; success, and back."""
-    before = checks.Photo(lab)
-    with Upgrade(lab, "pod-lost-late") as upgrade:
-        upgrade.wait_step("Recovering")
-        lab.kubectl("delete", "pod", find_oms_pod(lab), "--force", "--grace-period=0")
-        upgrade.wait_end("Succeeded")
-        lab.wait_serving()
-        checks.check_end(lab, upgrade, before, "succeeded")
-        position = upgrade.ask("RollBack")
-        upgrade.wait_end("RolledBack", after=position)
         checks.check_end(lab, upgrade, before, "restored")
         upgrade.delete()
 
@@ -201,87 +156,3 @@ def off_recovering(lab):
     # Otherwise all is recovered before the operator is gone; set late, or preflight would not let it pass.
     be_away(lab, "off-late", "Recovering", "recovery", early=lambda: lab.bad_day("stopped-project", "p_sync11"),
             meanwhile=lambda: lab.bad_day("--clear"))
-
-
-VICTIM, KEPT = "node2", "node1"
-# What people say of a node that is gone for good (Kubernetes, "Non-graceful node shutdown").
-GONE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-
-
-def leave_node(lab, node):
-    """Moves the operator to the other node, so that only work of the upgrade is lost with this one."""
-    lab.kubectl("cordon", node)
-    pod = lab.operator_pod()
-    if pod["spec"]["nodeName"] == node:
-        lab.kubectl("delete", "pod", "-n", lab.operator_namespace, pod["metadata"]["name"])
-        poll("the operator runs elsewhere", lambda: (lab.operator_pod() or pod)["spec"]["nodeName"] != node, 60)
-    lab.kubectl("uncordon", node)
-
-
-def is_node_ready(lab, node):
-    """Whether the node reports."""
-    conditions = lab.get("node", node)["status"]["conditions"]
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-
-
-def lose_node(lab, upgrade, pod, role):
-    """The node dies with the pod on it. Nothing is made in its place until people say that the node is gone; then it is
-    started anew."""
-    subprocess.run([installation.CLUSTER, "kill", "--name", lab.cluster, "--node", "2", "kubelet", "containerd"], check=True)
-    placed = poll("the pod has a node", lambda: lab.get("pod", pod)["spec"].get("nodeName"), 10)
-    assert placed == VICTIM, f"{pod} is on {placed}"
-    kill(lab.get("pod", pod)["metadata"]["uid"])
-    poll("the node is missed", lambda: not is_node_ready(lab, VICTIM), 120, 1)
-    assert count_attempts(upgrade, role) == 1, f"a second Job beside a pod that may run: {upgrade.jobs()}"
-    lab.kubectl("uncordon", KEPT)
-    lab.kubectl("taint", "node", VICTIM, GONE)
-    poll("the pod is given up", lambda: lab.try_kubectl("get", "pod", pod)[0] != 0, 120, 1)
-    poll("the next pod has its node", lambda: find_placed(lab, upgrade, role, pod), 120, 0.1)
-    lab.kubectl("cordon", KEPT)
-    lab.kubectl("taint", "node", VICTIM, GONE + "-")
-    subprocess.run([installation.CLUSTER, "up", "--name", lab.cluster, "--nodes", "2"], check=True, capture_output=True)
-    poll("the node is back", lambda: is_node_ready(lab, VICTIM), 120, 1)
-
-
-def find_placed(lab, upgrade, role, but):
-    """Another pod of the Jobs of a kind that has a node."""
-    for pod in lab.get("pods", "-l", f"oms.oceanbase.com/upgrade-uid={upgrade.uid}")["items"]:
-        name = pod["metadata"]["name"]
-        if f"-{role}-" in name and name != but and pod["spec"].get("nodeName"):
-            return name
-    return None
-
-
-@scenario("node-lost-under-each-job", nodes=2)
-def node_lost(lab):
-    """The node of each Job dies: no second Job until people say that the node is gone, then it is repeated; success, and back."""
-    before = checks.Photo(lab)
-    for pod in lab.get("pods")["items"]:
-        owner = pod["metadata"].get("labels", {}).get("app")
-        assert owner == "oms" or pod["spec"].get("nodeName") != VICTIM, f"{pod['metadata']['name']} would be lost with {VICTIM}"
-    leave_node(lab, VICTIM)
-    try:
-        with Upgrade(lab, "node-lost", targets=[{"name": "oms-node1"}, {"name": "oms-node2"}]) as upgrade:
-            upgrade.wait_step("DisablingHa")
-            lab.kubectl("cordon", KEPT)
-            for role in ("dump", "verify"):
-                lose_worker(lab, upgrade, role, lambda pod, role=role: lose_node(lab, upgrade, pod, role))
-            lab.kubectl("uncordon", KEPT)
-            upgrade.wait_end("Succeeded", seconds=420)
-            counts = {role: count_attempts(upgrade, role) for role in ("dump", "verify")}
-            assert counts == {"dump": 2, "verify": 2}, f"Jobs made: {counts}"
-            checks.check_end(lab, upgrade, before, "succeeded")
-            lab.kubectl("cordon", KEPT)
-            position = upgrade.ask("RollBack")
-            for role in ("compare", "restore"):
-                lose_worker(lab, upgrade, role, lambda pod, role=role: lose_node(lab, upgrade, pod, role), position)
-            lab.kubectl("uncordon", KEPT)
-            upgrade.wait_end("RolledBack", seconds=420, after=position)
-            counts = {role: count_attempts(upgrade, role) for role in ("compare", "restore")}
-            assert counts == {"compare": 2, "restore": 2}, f"Jobs made: {counts}"
-            checks.check_end(lab, upgrade, before, "restored", restores=2)
-            upgrade.delete()
-    finally:
-        lab.try_kubectl("uncordon", KEPT, VICTIM)
-        lab.try_kubectl("taint", "node", VICTIM, GONE + "-")
-        subprocess.run([installation.CLUSTER, "up", "--name", lab.cluster, "--nodes", "2"], check=True, capture_output=True)

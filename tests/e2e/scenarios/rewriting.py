@@ -2,18 +2,15 @@
 known, and never fought."""
 
 import json
-import subprocess
 import threading
 
 import checks
-import installation
 from api import describe
 from ctl import manifests
 from hooks import DEPLOYMENTS, MIRROR, PODS, patching, put_proxy_before_pull, send_through_mirror
 from policies import without_images_policy
 from registry import scenario
 from scenarios.refusing import refuse
-from scenarios.several import there_and_back
 from scenarios.strangers import OLD_ON_NEW
 from upgrade import Upgrade
 
@@ -107,46 +104,9 @@ class Healer(threading.Thread):
             self.join(30)
 
 
-def tag_through_mirror(lab, image):
-    """Gives an image of the node the name that the mirror gives it; the name."""
-    socket = f"/var/lib/testcluster/{lab.cluster}/node1/containerd.sock"
-    subprocess.run([installation.CLUSTER, "exec", "--name", lab.cluster, "--", "ctr", "-a", socket, "-n", "k8s.io", "images",
-                    "tag", "--force", image, MIRROR + image], check=True, capture_output=True)
-    return MIRROR + image
-
-
-@scenario("image-as-the-webhook-names-it", reusable=False)
-def image_as_named(lab):
-    """The same webhook, and spec.image names the mirror as its message advises: success, and back."""
-    old, new = (tag_through_mirror(lab, manifests.IMAGE + version) for version in (manifests.OLD, manifests.NEW))
-    with patching(lab, DEPLOYMENTS, send_through_mirror):
-        lab.kubectl("set", "image", "deployment/oms", f"*={old}")
-        lab.wait_serving()
-        there_and_back(lab, "as-named", image=new)
-
-
-@scenario("gitops-heals-while-stopping")
-def heals_while_stopping(lab):
-    """A tool puts image and replicas of git back as soon as OMS is stopped: named and not fought; aborted once it is off."""
-    before = checks.Photo(lab)
-    healer = Healer(lab, manifests.IMAGE + manifests.OLD)
-    try:
-        with Upgrade(lab, "healed-early") as upgrade:
-            upgrade.wait_step("BackingUp")
-            healer.start()
-            turned = upgrade.watch.wait("it turns back", lambda item: item["status"].get("direction") == "Abort", 120)
-            assert "argocd-controller" in turned["status"]["cause"]["message"], describe(turned)
-            upgrade.wait_end("Aborted")
-            healer.stop()
-            checks.check_end(lab, upgrade, before, "unchanged")
-            upgrade.delete()
-    finally:
-        healer.stop()
-
-
 @scenario("gitops-heals-after-the-line", reusable=False)
 def heals_after_line(lab):
-    """The same tool wakes while docker_init.sh runs, and no policy refuses it: the old version is not left on the new schema; back."""
+    """A GitOps tool wakes while docker_init.sh runs, and no policy refuses it: the old version is not left on the new schema; back."""
     before = checks.Photo(lab)
     healer = Healer(lab, manifests.IMAGE + manifests.OLD)
     try:
