@@ -144,7 +144,7 @@ def print_what_comes(plan, about):
 def prepare(plan):
     """Everything up to a running OMS with HA on, and an operator that waits for work."""
     set_up_machine("--demo")
-    with Step("images of operator and stand-in built, cluster started"):
+    with Step("images of operator and stand-in built (about five minutes the first time), cluster started"):
         run_together([*list_ground(plan), ("scripts/build-images.sh", "--profile", "dev")])
     demo = load_images(plan, [*GROUND_IMAGES, *OPERATOR_IMAGES])
     with ThreadPoolExecutor() as pool:
@@ -268,15 +268,19 @@ def remove():
     if not os.path.exists(CLUSTER):
         print("There is no demo.")
         return 0
-    return subprocess.run([CLUSTER, "down", "--name", os.environ.get("CLUSTER", "demo")]).returncode
+    name = os.environ.get("CLUSTER", "demo")
+    status = subprocess.run([CLUSTER, "down", "--name", name]).returncode
+    if status == 0:
+        print(f"The cluster {name} is removed, with everything in it.")
+    return status
 
 
-def print_how_to_look_around(demo, with_operator=True):
+def print_how_to_look_around(demo, plan=None):
     """What to look at, and what to try next; each line can be copied."""
     named = "" if demo.cluster == "demo" else f"CLUSTER={demo.cluster} "
     operator = f"""
   kubectl -n {demo.namespace} describe omsup {demo.upgrade}
-  kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if with_operator else ""
+  kubectl -n {demo.operator_namespace} logs deployment/oms-operator""" if plan else ""
     print(f"""
 The cluster stays up. Look around, in this folder:
   export KUBECONFIG={demo.kubeconfig} PATH={BIN}:$PATH{operator}
@@ -285,7 +289,13 @@ The cluster stays up. Look around, in this folder:
   tests/standin/standinctl journal {demo.namespace}
   {named}make demo-down           # removes the cluster
 """)
-    print(AFTER_THE_DEMO if with_operator else AFTER_THE_GROUND.format(cluster=demo.cluster))
+    if not plan:
+        print(AFTER_THE_GROUND.format(cluster=demo.cluster))
+        return
+    # What was just seen need not be tried next.
+    lines = [line for line in AFTER_THE_DEMO.splitlines()
+             if not (plan.then_roll_back and "THEN=" in line or plan.about and "FAIL=" in line)]
+    print("\n".join(lines))
 
 
 AFTER_THE_DEMO = """Try next:

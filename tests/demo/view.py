@@ -4,6 +4,7 @@ import codecs
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,13 @@ import time
 # Conditions that say the same as the step's own line.
 QUIET = {"Ready", "Reconciling", "Planned", "Finished"}
 DEADLINE = 45 * 60
+# Seconds without a line after which it is said where to look.
+SILENCE = 60
+
+
+def name_step(step):
+    """Phase, and step where it says more: a phase has one or several steps."""
+    return step[0] if step[1] in (step[0], None) else f"{step[0]} / {step[1]}"
 
 
 def read_conditions(upgrade):
@@ -24,7 +32,8 @@ class View:
 
     def __init__(self, out, live):
         self.out, self.live, self.began = out, live, time.monotonic()
-        self.step, self.conditions, self.waiting, self.moving = None, {}, None, ""
+        self.step, self.conditions, self.waiting, self.moving, self.cause = None, {}, None, "", ""
+        self.newest = self.began
 
     def show(self, upgrade):
         """Prints what changed since the last call."""
@@ -33,7 +42,12 @@ class View:
         if step != self.step and step[0]:
             self.step = step
             ready = read_conditions(upgrade).get("Ready", ("", "", ""))[2]
-            self.line(f"{step[0]}" + (f" / {step[1]}" if step[1] != step[0] else ""), ready)
+            # Each step of a way back would repeat why it is gone.
+            cause = status.get("cause", {}).get("message", "")
+            if cause and cause == self.cause:
+                ready = ready.replace(cause, "…")
+            self.cause = cause
+            self.line(name_step(step), ready)
         for kind, found in read_conditions(upgrade).items():
             known = self.conditions.get(kind)
             # The reason alone changes with every step.
@@ -52,6 +66,7 @@ class View:
         """One line that stays."""
         text = " ".join(text.split())
         self.wipe()
+        self.newest = time.monotonic()
         self.out.write(f"{self.elapsed():6.1f} s  {head:<42} {text[:200]}\n")
         self.out.flush()
 
@@ -59,9 +74,15 @@ class View:
         """Redraws the moving line; nothing where the output is no terminal."""
         if self.live and self.step:
             self.wipe()
-            text = f"{self.elapsed():6.1f} s  … {self.step[1] or self.step[0]}  {self.moving}"
-            self.out.write(text[:os.get_terminal_size(self.out.fileno()).columns - 1])
+            text = f"{self.elapsed():6.1f} s  … {name_step(self.step)}  {self.moving}"
+            columns = shutil.get_terminal_size().columns
+            self.out.write(text if len(text) < columns else text[:columns - 2] + "…")
             self.out.flush()
+
+    def tell_silence(self, look):
+        """Says after a minute without news where to look: the upgrade goes on whether or not somebody watches."""
+        if time.monotonic() - self.newest > SILENCE:
+            self.line("(nothing new)", f"look beside it: {look}")
 
     def wipe(self):
         if self.live:
@@ -98,7 +119,8 @@ def watch(demo):
                     chunk = process.stdout.read()
                     if chunk == b"":
                         break
-                    text += characters.decode(chunk or b"")
+                    # kubectl writes the line break after a document by itself, so it may come first.
+                    text = (text + characters.decode(chunk or b"")).lstrip()
                     while text:
                         try:
                             found, end = decoder.raw_decode(text)
@@ -133,6 +155,7 @@ def follow(demo, condition):
         elif view.elapsed() > DEADLINE:
             view.line("Gave up", f"not over after {DEADLINE // 60} minutes")
             break
+        view.tell_silence(f"KUBECONFIG={demo.kubeconfig} kubectl -n {demo.namespace} get omsup")
         view.tick()
     states.close()
     view.wipe()
