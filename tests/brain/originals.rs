@@ -345,8 +345,10 @@ fn places_that_contradict_each_other_are_not_believed() {
         spec: world.spec.clone(),
         ..other
     };
-    other.write_template(0);
-    other.nodes[0].before = other.nodes[0].object["spec"]["template"].to_string();
+    // Its owner has another template, and no tool keeps it.
+    let template = &mut other.nodes[0].object["spec"]["template"];
+    template["spec"]["terminationGracePeriodSeconds"] = 7.into();
+    other.nodes[0].before = template.to_string();
     run_until(&mut other, Step::BackingUp);
     world.copy = other.copy;
     world.status = Default::default();

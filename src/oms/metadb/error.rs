@@ -28,7 +28,7 @@ pub enum MetaDbError {
     /// Wrong account or password.
     #[error(
         "the meta database at {address} refused the login of user {user}{}; nothing was read or \
-         written; correct the password in the credentials Secret; an account that is made for other hosts is refused in the same \
+         written; correct user and password in the Secret that spec.metadb.credentialsSecretRef names, or in config.yaml where it is taken from there; an account that is made for other hosts is refused in the same \
          way, and so is one that requires TLS (REQUIRE SSL, and on some servers everybody with require_secure_transport) where \
          spec.metadb.tls asks for none",
         seen_from.as_ref().map(|host| format!(", who comes from {host} as it sees it")).unwrap_or_default()

@@ -105,8 +105,9 @@ pub enum OpenApiError {
     },
     /// 401 or 403.
     #[error(
-        "{call}: OMS refused the account (HTTP {status}); nothing was changed; give a console user \
-         that may do this in the API credentials Secret"
+        "{call}: OMS refused the account (HTTP {status}: {}); nothing was changed; correct it in the Secret that \
+         spec.console.credentialsSecretRef names",
+        if *status == 401 { "user or password is wrong" } else { "the console user may not do this" }
     )]
     LoginRefused {
         /// What was tried.
