@@ -89,13 +89,28 @@ fn describe_taking(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
     })
 }
 
+/// Nothing was changed, so nothing is put back. Once, at its end.
+fn describe_withdrawal(before: &OmsUpgradeStatus, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let is_final = |status: &OmsUpgradeStatus| status.phase.is_some_and(Phase::is_final);
+    (is_final(draft) && !is_final(before)).then(|| Note {
+        reason: Phase::Aborted.to_string(),
+        message: "it had not begun: OMS and its databases were not touched, and what the plan made is removed".into(),
+        warning: false,
+    })
+}
+
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
+    let moved = draft.step != cx.status.step || draft.direction != cx.status.direction;
     let ready = find_condition(&draft.conditions, READY)
         .map(|condition| condition.message.clone())
         .unwrap_or_default();
-    if draft.step != cx.status.step || draft.direction != cx.status.direction {
+    // An abort of what had not begun goes its way as well, with nothing to do on it.
+    let not_begun = draft.direction == Some(Direction::Abort) && draft.started_time.is_none();
+    if moved && not_begun {
+        notes.extend(describe_withdrawal(cx.status, draft));
+    } else if moved {
         let step = draft.step.unwrap_or(Step::Pending);
         let phase = draft.phase.unwrap_or(Phase::Pending);
         let back = draft.direction != Some(Direction::Forward) && !phase.is_final();

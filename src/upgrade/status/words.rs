@@ -74,7 +74,7 @@ pub(crate) fn describe_state(
         ),
         Phase::Planned => match &status.waiting {
             Some(waiting) => format!("planned, and nothing was changed: {}", waiting.message),
-            None => "the plan is in status.plan; set action: Run to begin".into(),
+            None => "the plan is in status.plan; with action: Run it begins, where no gate or window holds it".into(),
         },
         Phase::Aborting | Phase::RollingBack => match &status.waiting {
             Some(waiting) => format!(
