@@ -219,6 +219,8 @@ pub enum PrePullState {
     Pulled,
     /// The kubelet says that it cannot be pulled.
     Failed(String),
+    /// The node did not take the pod, so nothing was asked of a registry.
+    NotStarted(String),
     /// Not seen.
     Unknown(String),
 }

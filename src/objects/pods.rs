@@ -1,4 +1,5 @@
 //! Reads pods and Jobs as the API server shows them. Pure.
+use super::foreign_words::tell_words;
 use super::jobs::AGENT_CONTAINER;
 use super::labels::is_ours;
 use super::prepull::PULL_CONTAINER;
@@ -114,7 +115,7 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
         .unwrap_or_default();
     let Some(status) = find_status(pod, PULL_CONTAINER) else {
         return if is_ended(pod) {
-            PrePullState::Failed(format!("the pod was not started: {reason}"))
+            PrePullState::NotStarted(reason)
         } else {
             PrePullState::Pending
         };
@@ -126,11 +127,11 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
         .and_then(|waiting| waiting.reason.as_deref())
     {
         Some(wrong @ ("InvalidImageName" | "ErrImageNeverPull")) => {
-            PrePullState::Failed(wrong.into())
+            PrePullState::Failed(quote_kubelet(wrong, status))
         }
         Some(wrong @ ("ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable")) => {
             if is_older(pod, PULL_PATIENCE, now) {
-                PrePullState::Failed(wrong.into())
+                PrePullState::Failed(quote_kubelet(wrong, status))
             } else {
                 PrePullState::Pending
             }
@@ -141,13 +142,27 @@ pub fn judge_prepull(pod: &Pod, uid: &str, now: i64) -> PrePullState {
         }
         // Whatever goes wrong after the pull does not concern the image.
         Some(_) => PrePullState::Pulled,
-        None if is_ended(pod) && never_ran => {
-            PrePullState::Failed(format!("the pod was not started: {reason}"))
-        }
+        None if is_ended(pod) && never_ran => PrePullState::NotStarted(reason),
         None if state.is_some() => PrePullState::Pulled,
         None => PrePullState::Pending,
     }
 }
+
+/// The kubelet's word for what is wrong, and what it says of it: the registry's own answer mostly.
+fn quote_kubelet(word: &str, status: &ContainerStatus) -> String {
+    let waiting = status
+        .state
+        .as_ref()
+        .and_then(|state| state.waiting.as_ref());
+    let message = waiting.and_then(|waiting| waiting.message.as_deref());
+    match message.map(|message| tell_words(message, KUBELET_WORDS)) {
+        Some(said) if !said.is_empty() => format!("{word}: {said}"),
+        _ => word.to_owned(),
+    }
+}
+
+/// Bytes of what the kubelet says of a pull.
+const KUBELET_WORDS: usize = 300;
 
 /// Whether a pod was made so many seconds ago.
 fn is_older(pod: &Pod, seconds: i64, now: i64) -> bool {

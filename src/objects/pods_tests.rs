@@ -115,8 +115,19 @@ fn judges_prepulls() {
     );
     assert_eq!(
         judge(&refused, 1001),
-        PrePullState::Failed("the pod was not started: OutOfcpu".into())
+        PrePullState::NotStarted("OutOfcpu".into())
     );
+    // What the registry answered is what helps, without what may be a secret.
+    let told = json!({"waiting": {"reason": "ImagePullBackOff",
+        "message": "Back-off pulling image \"r/oms:4\": ErrImagePull: https://u:pw1@r/v2/: not found"}});
+    let PrePullState::Failed(said) = judge(&prepull("Pending", told, None), 1020) else {
+        panic!("it can be pulled");
+    };
+    assert!(
+        said.starts_with("ImagePullBackOff: Back-off pulling image") && said.ends_with("not found"),
+        "{said}"
+    );
+    assert!(!said.contains("pw1"), "{said}");
     assert!(matches!(
         judge_prepull(&done, "other", 1001),
         PrePullState::Failed(_)

@@ -43,7 +43,6 @@ use oms_operator::api::{
     find_condition,
 };
 use oms_operator::oms::ha::HaConfig;
-use oms_operator::upgrade::{Decision, decide};
 use world::{Trouble, World};
 
 /// One pass of the operator and of the cluster; time passes only when nothing else does. Whether all is at rest.
@@ -412,26 +411,6 @@ fn a_plan_touches_nothing_and_can_be_run() {
     }
     run(&mut world);
     expect(&world, Phase::Succeeded);
-}
-
-/// Nothing was changed, so nothing is put back: people are not told of a way back that is none.
-#[test]
-fn an_object_that_goes_before_it_began_alarms_nobody() {
-    let mut world = World::new(1, true, Trouble::default());
-    world.ask(Action::Plan);
-    run(&mut world);
-    world.deleting = true;
-    let mut told = Vec::new();
-    while world.finalizer {
-        if let Decision::Record { notes, .. } = world.ask_brain(&world.observe(), decide) {
-            told.extend(notes);
-        }
-        take_turn(&mut world);
-    }
-    assert!(told.iter().all(|note| !note.warning), "{told:?}");
-    let reasons: Vec<&str> = told.iter().map(|note| note.reason.as_str()).collect();
-    assert_eq!(reasons, ["Aborted"], "{told:?}");
-    assert!(told[0].message.contains("had not begun"), "{told:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::*;
 use oms_operator::api::{CheckOutcome, CheckResult, PlanStatus};
 use oms_operator::oms::metadb::ServerCoverage;
 use oms_operator::protocol::report::{Privilege, PrivilegeState};
+use oms_operator::upgrade::{Decision, decide};
 use serde_json::json;
 
 /// What somebody or something does to a world.
@@ -407,4 +408,24 @@ fn a_plan_names_the_projects_that_nobody_watches() {
         ..Trouble::default()
     };
     assert_eq!(list(paused), ["p_2"]);
+}
+
+/// Nothing was changed, so nothing is put back: people are not told of a way back that is none.
+#[test]
+fn an_object_that_goes_before_it_began_alarms_nobody() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.ask(Action::Plan);
+    run(&mut world);
+    world.deleting = true;
+    let mut told = Vec::new();
+    while world.finalizer {
+        if let Decision::Record { notes, .. } = world.ask_brain(&world.observe(), decide) {
+            told.extend(notes);
+        }
+        take_turn(&mut world);
+    }
+    assert!(told.iter().all(|note| !note.warning), "{told:?}");
+    let reasons: Vec<&str> = told.iter().map(|note| note.reason.as_str()).collect();
+    assert_eq!(reasons, ["Aborted"], "{told:?}");
+    assert!(told[0].message.contains("had not begun"), "{told:?}");
 }

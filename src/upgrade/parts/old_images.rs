@@ -49,7 +49,10 @@ pub(crate) fn hold_old_images(cx: &Context<'_>) -> Result<(), Next> {
             PrePullState::Unknown(why) => {
                 return Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str()));
             }
-            PrePullState::Pending | PrePullState::Pulled | PrePullState::Failed(_) => {}
+            PrePullState::Pending
+            | PrePullState::Pulled
+            | PrePullState::Failed(_)
+            | PrePullState::NotStarted(_) => {}
         }
     }
     Ok(())
@@ -72,6 +75,10 @@ pub(crate) fn require_old_images(cx: &Context<'_>) -> Result<(), Next> {
         match state {
             PrePullState::Pulled => {}
             PrePullState::Failed(reason) => return Err(describe_failed(original, reason)),
+            PrePullState::NotStarted(reason) => {
+                let reason = format!("the node did not take the pod that pulls it: {reason}");
+                return Err(describe_failed(original, &reason));
+            }
             PrePullState::Unknown(why) => {
                 return Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str()));
             }

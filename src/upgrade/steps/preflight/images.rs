@@ -26,7 +26,10 @@ pub(crate) fn pull_images(cx: &Context<'_>) -> Result<(), Next> {
     pulls().try_for_each(|pull| match &pull.state {
         PrePullState::Pending => Err(Next::watch()),
         PrePullState::Unknown(why) => Err(Next::trouble(2, Reason::PrePullUnseen, why.as_str())),
-        PrePullState::Absent | PrePullState::Pulled | PrePullState::Failed(_) => Ok(()),
+        PrePullState::Absent
+        | PrePullState::Pulled
+        | PrePullState::Failed(_)
+        | PrePullState::NotStarted(_) => Ok(()),
     })
 }
 
@@ -58,6 +61,12 @@ pub(crate) fn judge_pull(cx: &Context<'_>, index: usize) -> Verdict {
         PrePullState::Failed(reason) => Verdict::failed(
             format!("{image} cannot be pulled on the node of {target} ({reason})"),
             "check spec.image, and imagePullSecrets of the Deployment's pod",
+        ),
+        PrePullState::NotStarted(reason) => Verdict::failed(
+            format!(
+                "the pod that pulls {image} was not taken by the node of {target} ({reason}), so nothing was asked of a registry"
+            ),
+            "make room on that node, or lower jobs.resources of the chart",
         ),
         PrePullState::Absent | PrePullState::Pending => Verdict::unseen(
             format!("{image} was not pulled yet on the node of {target}"),
