@@ -314,25 +314,6 @@ fn a_console_that_writes_its_cache_back_is_stopped_for_the_write() {
 
 /// It is listed, and once a person has started it, the upgrade goes on and puts back what is still to be put back.
 #[test]
-fn a_project_that_stays_down_is_waited_for() {
-    let mut world = World::new(
-        1,
-        true,
-        Trouble {
-            project_down: true,
-            ..Trouble::default()
-        },
-    );
-    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
-    let stall = world.status.stall.as_ref().unwrap();
-    assert_eq!(stall.reason, "ReplicationNotRecovered");
-    assert_eq!(world.status.open_projects.len(), 1);
-    world.trouble.project_down = false;
-    run(&mut world);
-    expect(&world, Phase::Succeeded);
-}
-
-#[test]
 fn a_write_that_nobody_heeds_comes_to_an_end() {
     let mut world = World::new(
         1,

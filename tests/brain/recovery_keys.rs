@@ -274,3 +274,27 @@ fn they_stay_where_every_watched_project_ended() {
     assert!(ready.contains("before one was seen to advance"), "{ready}");
     assert!(!world.run_pass(), "a settled upgrade acts");
 }
+
+#[test]
+fn a_project_that_stays_down_is_waited_for() {
+    let mut world = World::new(
+        1,
+        true,
+        Trouble {
+            project_down: true,
+            ..Trouble::default()
+        },
+    );
+    // What mostly stands in the way is told long before the limit.
+    run_slowly(&mut world, 2_000, |world| {
+        let waiting = world.status.waiting.as_ref();
+        waiting.is_some_and(|waiting| waiting.message.contains("subtopicStoreNumberThreshold"))
+    });
+    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
+    let stall = world.status.stall.as_ref().unwrap();
+    assert_eq!(stall.reason, "ReplicationNotRecovered");
+    assert_eq!(world.status.open_projects.len(), 1);
+    world.trouble.project_down = false;
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+}

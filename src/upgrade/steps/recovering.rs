@@ -5,6 +5,7 @@
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{CopyNeed, Fact, Needs};
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
+use crate::protocol::sentence::join_clause;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
@@ -172,7 +173,11 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
     let stall = cx.status.stall.as_ref();
     let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
     if !asked && !is_time_up(cx, draft, unseen.is_some()) {
-        return Next::trouble(2, Reason::ReplicationNotYetRecovered, what);
+        let message = match takes_long(cx) && find_goal(cx) {
+            true => join_clause(&what, STORES),
+            false => what,
+        };
+        return Next::trouble(2, Reason::ReplicationNotYetRecovered, message);
     }
     let ha = find_goal(cx);
     draft.open_projects = draft
@@ -192,6 +197,19 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             "{what}; the upgrade itself stands; start the components by hand (see status.openProjects), then this goes on by itself, or ask for action: RollBack"
         ),
     ))
+}
+
+/// Seconds within which HA brings projects back where nothing is in its way.
+const USUALLY: i64 = 300;
+
+/// The threshold is documented: `subtopicStoreNumberThreshold` in the HA parameters.
+const STORES: &str = "where that lasts, look whether a subtopic has subtopicStoreNumberThreshold (5) Stores: HA makes no new one then, and each stop of OMS \
+                      may leave one; delete those that nothing needs (OPS & Monitoring > Component > Store)";
+
+/// Whether it is longer than usual already, though not over its limit.
+fn takes_long(cx: &Context<'_>) -> bool {
+    let since = cx.status.step_started_time.as_ref();
+    since.is_some_and(|since| seconds_between(since, &cx.now) >= USUALLY)
 }
 
 /// Whether the limit is over and several looks since have shown the same.
