@@ -15,6 +15,7 @@ var fields = []struct{ name, first, second, verb string }{
 	{"planRequest", `"one"`, `"two"`, "operate"},
 	{"retryRequest", `"one"`, `"two"`, "operate"},
 	{"accept", `[{"reason":"InitUnconfirmed","value":"1"}]`, `[{"reason":"InitUnconfirmed","value":"2"}]`, "operate"},
+	{"takeOver", `"11111111-2222-3333-4444-555555555555"`, `"22222222-2222-3333-4444-555555555555"`, "operate"},
 	{"approval", `{"planHash":"aa"}`, `{"planHash":"bb"}`, "approve"},
 }
 
@@ -29,6 +30,8 @@ func TestWhoMayMakeWhat(t *testing.T) {
 		{"editor", `"action":"Plan","approval":{"gates":["Start"]}`, "", ""},
 		{"editor", `"action":"Plan","approval":{"planHash":"aa"}`, "approve", "spec.approval"},
 		{"editor", `"action":"Plan","accept":[{"reason":"InitUnconfirmed","value":"1"}]`, "operate", "spec.accept"},
+		{"editor", `"action":"Plan","takeOver":"11111111-2222-3333-4444-555555555555"`, "operate", "spec.takeOver"},
+		{"runner", `"action":"Run","takeOver":"11111111-2222-3333-4444-555555555555"`, "", ""},
 		{"runner", `"action":"Run"`, "", ""},
 		{"runner", ``, "", ""},
 		{"runner", `"action":"Run","accept":[{"reason":"InitUnconfirmed","value":"1"}]`, "", ""},
