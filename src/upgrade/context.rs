@@ -39,6 +39,12 @@ impl Context<'_> {
         self.now.0.as_second()
     }
 
+    /// Seconds since the present step began; `None` where that is not known.
+    pub(crate) fn count_step_seconds(&self) -> Option<i64> {
+        let since = self.status.step_started_time.as_ref();
+        since.map(|since| seconds_between(since, &self.now))
+    }
+
     /// The uid that stands in what the upgrade has made. The lock and the record in the MetaDB are held under the uid
     /// of the object itself.
     pub(crate) fn marks(&self) -> &str {

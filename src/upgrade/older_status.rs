@@ -7,7 +7,7 @@
 //! and whatever contradicts them, is for a person.
 use crate::api::{
     BackupStatus, Cause, ContentProof, Direction, JobRecord, JobRole, OmsUpgradeStatus, Reason,
-    RollbackPolicy, Step, TakeOverOutcome,
+    RollbackPolicy, Step,
 };
 use crate::metadb::record::RecordedOutcome;
 use crate::objects::deployment::{TemplateKind, read_replicas};
@@ -134,8 +134,7 @@ fn count_jobs_anew(draft: &mut OmsUpgradeStatus, epoch: i64, restore: Option<i32
 }
 
 fn build_cause(cx: &Context<'_>, told: &str) -> Cause {
-    let taken = cx.status.internal.taken_over.as_ref();
-    if let Some(taken) = taken.filter(|taken| taken.outcome == Some(TakeOverOutcome::Taken)) {
+    if let Some(taken) = cx.status.internal.find_taken() {
         return Cause {
             reason: Reason::TakenOver.into(),
             message: format!(

@@ -4,7 +4,7 @@
 //! change of them, says how far the upgrade got and how to get back.
 use crate::api::{
     BackupStatus, HaOriginal, InstallationStatus, Intent, ORIGINALS_ANNOTATION, OmsUpgradeStatus,
-    OtherImage, TakeOverOutcome, TargetOriginal,
+    OtherImage, TargetOriginal,
 };
 use crate::facts::OriginalsCopy;
 use crate::objects::deployment::read_annotation;
@@ -80,13 +80,11 @@ pub fn build_target_record(
     texts: OriginalTexts,
 ) -> Option<String> {
     let originals = status.internal.originals.as_ref()?;
-    let taken = status.internal.taken_over.as_ref();
+    let taken = status.internal.find_taken();
     let record = TargetRecord {
         upgrade: upgrade.into(),
         uid: uid.into(),
-        holder: taken
-            .filter(|taken| taken.outcome == Some(TakeOverOutcome::Taken))
-            .map(|taken| taken.by.clone()),
+        holder: taken.map(|taken| taken.by.clone()),
         epoch: status.internal.epoch,
         intent: status.internal.intent.clone(),
         past_no_return: status.point_of_no_return_time.is_some(),

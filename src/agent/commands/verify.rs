@@ -11,7 +11,7 @@ use crate::agent::sql::definitions::Definitions;
 use crate::agent::sql::names::Beside;
 use crate::agent::volume::on_volume;
 use crate::agent::volume::reader::{check_length, prove_content};
-use crate::protocol::report::{CommandResult, ProgressPhase, Reason, Trial, VerifyReport};
+use crate::protocol::report::{CommandResult, ProgressPhase, Trial, VerifyReport};
 use crate::protocol::request::{ScratchMode, VerifyExtent};
 use futures::future::join_all;
 use mysql_async::Conn;
@@ -123,16 +123,11 @@ pub async fn prove_files(
         .begin(ProgressPhase::Verifying, Some(manifest.raw_bytes()));
     let readings = manifest.databases.iter().map(|record| {
         let (directory, record, meter) = (directory.to_owned(), record.clone(), run.meter.clone());
-        // Begun at once, all of them.
-        tokio::spawn(on_volume(move || {
-            prove_content(&directory, &record, &meter)
-        }))
+        on_volume(move || prove_content(&directory, &record, &meter))
     });
     let (mut longest, mut definitions) = (0, Vec::new());
-    for ended in join_all(readings).await {
-        let proven = ended.map_err(|e| {
-            Failure::new(Reason::Internal, format!("The reading thread ended: {e}"))
-        })??;
+    for proven in join_all(readings).await {
+        let proven = proven?;
         longest = longest.max(proven.longest);
         definitions.push(proven.definitions);
     }

@@ -114,6 +114,12 @@ pub enum TakeOverOutcome {
 }
 
 impl Internal {
+    /// The take-over by which lock and record became those of this object.
+    pub fn find_taken(&self) -> Option<&TakenOver> {
+        let taken = self.taken_over.as_ref();
+        taken.filter(|taken| taken.outcome == Some(TakeOverOutcome::Taken))
+    }
+
     /// The uid that stands in what an upgrade has made: that of the object, or of the one whose upgrade it continues.
     pub fn find_marks<'a>(&'a self, own: &'a str) -> &'a str {
         let taken = self.taken_over.as_ref();

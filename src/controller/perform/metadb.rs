@@ -3,33 +3,46 @@ use super::Performer;
 use crate::api::KeptKey;
 use crate::controller::calls::{CallError, CallSite};
 use crate::oms::metadb::{
-    HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, RecordClaim, RecordOutcome,
-    TakeOverClaim,
+    HaRowOutcome, HaRowWrite, KeptKeys, LockClaim, LockOutcome, MetaDbResult, RecordClaim,
+    RecordOutcome, TakeOverClaim,
 };
 
 impl Performer<'_> {
+    /// Changes the lock. What became of it is read again in the next reconcile; here it is only told.
+    async fn change_lock(
+        &self,
+        site: CallSite,
+        call: MetaDbResult<'_, LockOutcome>,
+    ) -> Result<(), CallError> {
+        match self.ports.call(site, call).await? {
+            LockOutcome::Held(_) | LockOutcome::Free => {}
+            LockOutcome::HeldByOther(row) | LockOutcome::Fenced(row) => {
+                tracing::warn!(
+                    holder = row.note,
+                    epoch = row.epoch,
+                    "the lock is another's"
+                );
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn acquire_lock(&self, claim: &LockClaim) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
-        let site = CallSite::MetaDbAcquireLock;
-        let outcome = self.ports.call(site, db.acquire_lock(claim)).await?;
-        note_lock(&outcome);
-        Ok(())
+        self.change_lock(CallSite::MetaDbAcquireLock, db.acquire_lock(claim))
+            .await
     }
 
     pub(super) async fn raise_lock(&self, claim: &LockClaim) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
-        let site = CallSite::MetaDbRaiseLock;
-        let outcome = self.ports.call(site, db.raise_lock(claim)).await?;
-        note_lock(&outcome);
-        Ok(())
+        self.change_lock(CallSite::MetaDbRaiseLock, db.raise_lock(claim))
+            .await
     }
 
     pub(super) async fn take_over_lock(&self, claim: &TakeOverClaim) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
-        let site = CallSite::MetaDbTakeOverLock;
-        let outcome = self.ports.call(site, db.take_over_lock(claim)).await?;
-        note_lock(&outcome);
-        Ok(())
+        self.change_lock(CallSite::MetaDbTakeOverLock, db.take_over_lock(claim))
+            .await
     }
 
     /// Adds what the status tells to the record. What became of it is read again in the next reconcile.
@@ -45,16 +58,8 @@ impl Performer<'_> {
 
     pub(super) async fn release_lock(&self) -> Result<(), CallError> {
         let db = &self.observation.find_installation()?.metadb;
-        let site = CallSite::MetaDbReleaseLock;
-        let outcome = self
-            .ports
-            .call(
-                site,
-                db.release_lock(self.subject.owner.uid, self.subject.marks.uid),
-            )
-            .await?;
-        note_lock(&outcome);
-        Ok(())
+        let call = db.release_lock(self.subject.owner.uid, self.subject.marks.uid);
+        self.change_lock(CallSite::MetaDbReleaseLock, call).await
     }
 
     /// Writes single keys, only if the row still reads as it did when that was decided.
@@ -91,19 +96,5 @@ impl Performer<'_> {
         self.ports
             .call(site, db.set_query_timeout(microseconds))
             .await
-    }
-}
-
-/// What became of it is read again in the next reconcile; here it is only told.
-fn note_lock(outcome: &LockOutcome) {
-    match outcome {
-        LockOutcome::Held(_) | LockOutcome::Free => {}
-        LockOutcome::HeldByOther(row) | LockOutcome::Fenced(row) => {
-            tracing::warn!(
-                holder = row.note,
-                epoch = row.epoch,
-                "the lock is another's"
-            );
-        }
     }
 }

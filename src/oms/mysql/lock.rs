@@ -21,7 +21,7 @@ pub(super) async fn acquire_lock(
         };
     }
     create_tables(session).await?;
-    let note: String = claim.note.chars().take(NOTE_MAX).collect();
+    let note = cut_note(claim);
     let sql = format!(
         "insert into {} (id, holder, epoch, note) values (1, ?, ?, ?)",
         table()
@@ -38,10 +38,7 @@ pub(super) async fn acquire_lock(
         Ok(_) | Err(MetaDbError::Server { code: 1062, .. }) => {}
         Err(error) => return Err(error),
     }
-    let outcome = match read_lock(session).await? {
-        Some(row) => judge(row, claim),
-        None => LockOutcome::Free,
-    };
+    let outcome = read_outcome(session, claim).await?;
     // The lock is taken, whatever becomes of this.
     if matches!(outcome, LockOutcome::Held(_))
         && let Err(error) = record::forget_others(session, claim).await
@@ -122,10 +119,7 @@ pub(super) async fn raise_lock(
             (claim.epoch, claim.holder.as_str(), claim.epoch),
         )
         .await?;
-    Ok(match read_lock(session).await? {
-        Some(row) => judge(row, claim),
-        None => LockOutcome::Free,
-    })
+    read_outcome(session, claim).await
 }
 
 /// Gives lock and record to another object. Where the lock is not held as the claim says, nothing is written.
@@ -142,7 +136,7 @@ pub(super) async fn take_over_lock(
             reason: "a take-over is by another holder, at a higher epoch".to_owned(),
         });
     }
-    let note: String = to.note.chars().take(NOTE_MAX).collect();
+    let note = cut_note(to);
     let values = (
         claim.from.as_str(),
         to.holder.as_str(),
@@ -156,10 +150,7 @@ pub(super) async fn take_over_lock(
         .write("the upgrade lock", TAKE_OVER, values)
         .await
         .map_err(explain_grant)?;
-    Ok(match read_lock(session).await? {
-        Some(row) => judge(row, to),
-        None => LockOutcome::Free,
-    })
+    read_outcome(session, to).await
 }
 
 /// Takes out the row, and only this holder's, with what restores of its upgrade have left there: one statement, so that
@@ -193,6 +184,22 @@ pub(super) async fn release_lock(
         // Released, and taken by the next one at once.
         Some(_) => Ok(LockOutcome::Free),
     }
+}
+
+/// As much of the note as its column takes.
+fn cut_note(claim: &LockClaim) -> String {
+    claim.note.chars().take(NOTE_MAX).collect()
+}
+
+/// Who holds the lock after a write.
+async fn read_outcome(
+    session: &mut Session,
+    claim: &LockClaim,
+) -> Result<LockOutcome, MetaDbError> {
+    Ok(match read_lock(session).await? {
+        Some(row) => judge(row, claim),
+        None => LockOutcome::Free,
+    })
 }
 
 fn judge(row: LockRow, claim: &LockClaim) -> LockOutcome {

@@ -29,6 +29,18 @@ pub(crate) fn describe_ways_out(row: &LockRow) -> String {
     )
 }
 
+/// Why a step cannot have the lock, and what a person does about it.
+pub(crate) fn refuse_holder(row: &LockRow) -> Next {
+    Next::fail(
+        Reason::MetaDbLocked,
+        format!(
+            "the MetaDB is locked by another upgrade ({}); {}",
+            describe_holder(row),
+            describe_ways_out(row)
+        ),
+    )
+}
+
 /// The lock is ours at the present epoch. What another one that holds it means differs from place to place.
 pub(crate) fn secure_lock(
     cx: &Context<'_>,

@@ -10,7 +10,7 @@ use crate::api::{
 use crate::facts::PrePullState;
 use crate::objects::names::old_pull_name;
 use crate::objects::prepull::{AfterPull, Pull};
-use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::abandonment::describe_release;
@@ -152,9 +152,7 @@ fn name_pull(original: &TargetOriginal) -> String {
 }
 
 fn await_pull(cx: &Context<'_>, original: &TargetOriginal) -> Next {
-    let since = cx.status.step_started_time.as_ref();
-    let lasted = since.map_or(0, |since| seconds_between(since, &cx.now));
-    if lasted < PULL_PATIENCE {
+    if cx.count_step_seconds().unwrap_or(0) < PULL_PATIENCE {
         return Next::watch();
     }
     let TargetOriginal { name, image, .. } = original;

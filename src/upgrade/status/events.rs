@@ -1,8 +1,6 @@
 //! One event per transition. Pure.
 use crate::api::condition_types::*;
-use crate::api::{
-    Direction, OmsUpgradeStatus, Phase, Reason, Step, TakeOverOutcome, find_condition,
-};
+use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
 use crate::upgrade::status::words::find_stall;
@@ -71,14 +69,10 @@ fn describe_rebuilding(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Not
 
 /// The upgrade of an object that is gone is this one's from now on.
 fn describe_taking(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
-    let is_taken = |status: &OmsUpgradeStatus| {
-        let taken = status.internal.taken_over.as_ref();
-        taken.is_some_and(|taken| taken.outcome == Some(TakeOverOutcome::Taken))
-    };
-    if is_taken(cx.status) || !is_taken(draft) {
+    let taken = draft.internal.find_taken()?;
+    if cx.status.internal.find_taken().is_some() {
         return None;
     }
-    let taken = draft.internal.taken_over.as_ref()?;
     Some(Note {
         reason: Reason::TakenOver.into(),
         message: format!(

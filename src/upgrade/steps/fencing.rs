@@ -12,7 +12,7 @@ use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::account::ensure_account;
 use crate::upgrade::parts::late_writes::may_write_late;
-use crate::upgrade::parts::lock::{describe_holder, describe_ways_out, secure_lock};
+use crate::upgrade::parts::lock::{refuse_holder, secure_lock};
 use crate::upgrade::parts::originals::{is_on_target, mend_copy};
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -82,16 +82,7 @@ fn fence_targets(cx: &Context<'_>) -> Result<(), Next> {
 }
 
 fn fence_lock(cx: &Context<'_>) -> Result<(), Next> {
-    secure_lock(cx, |row| {
-        Next::fail(
-            Reason::MetaDbLocked,
-            format!(
-                "the MetaDB is locked by another upgrade ({}); {}",
-                describe_holder(row),
-                describe_ways_out(row)
-            ),
-        )
-    })
+    secure_lock(cx, refuse_holder)
 }
 
 /// The backup of an older upgrade is never put over what a newer one has made of the databases. One that began before

@@ -12,7 +12,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::disagreement::refuse_older;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::parse_config;
-use crate::upgrade::parts::lock::{describe_holder, describe_ways_out, secure_lock};
+use crate::upgrade::parts::lock::{refuse_holder, secure_lock};
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
@@ -77,16 +77,7 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
 }
 
 fn take_lock(cx: &Context<'_>) -> Result<(), Next> {
-    secure_lock(cx, |row| {
-        Next::fail(
-            Reason::MetaDbLocked,
-            format!(
-                "the MetaDB is locked by another upgrade ({}); {}",
-                describe_holder(row),
-                describe_ways_out(row)
-            ),
-        )
-    })
+    secure_lock(cx, refuse_holder)
 }
 
 /// The lock is ours, so the record is there. An upgrade that begins finds no row of its own in it. That the schema can

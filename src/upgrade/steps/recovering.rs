@@ -5,8 +5,7 @@
 use crate::api::{HaDriver, OmsUpgradeStatus, OpenComponent, Phase, ProjectRecord, Reason, Step};
 use crate::facts::{CopyNeed, Fact, Needs};
 use crate::oms::project::{ProjectKey, ProjectKind, ProjectProgress, read_live_checkpoint};
-use crate::protocol::sentence::join_clause;
-use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::context::Context;
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{
@@ -172,14 +171,16 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
     };
     let stall = cx.status.stall.as_ref();
     let asked = stall.is_some_and(|stall| stall.reason == Reason::ReplicationNotRecovered);
+    let ha = find_goal(cx);
     if !asked && !is_time_up(cx, draft, unseen.is_some()) {
-        let message = match takes_long(cx) && find_goal(cx) {
-            true => join_clause(&what, STORES),
+        let message = match ha && takes_long(cx) {
+            true => format!(
+                "{what}; where that lasts, Stores that stops of OMS have left may be in HA's way: {STORES_FULL}"
+            ),
             false => what,
         };
         return Next::trouble(2, Reason::ReplicationNotYetRecovered, message);
     }
-    let ha = find_goal(cx);
     draft.open_projects = draft
         .internal
         .projects
@@ -203,21 +204,20 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
 const USUALLY: i64 = 300;
 
 /// The threshold is documented: `subtopicStoreNumberThreshold` in the HA parameters.
-const STORES: &str = "where that lasts, look whether a subtopic has subtopicStoreNumberThreshold (5) Stores: HA makes no new one then, and each stop of OMS \
-                      may leave one; delete those that nothing needs (OPS & Monitoring > Component > Store)";
+const STORES_FULL: &str = "it makes no new Store where a subtopic has subtopicStoreNumberThreshold (5) of them already: delete old Stores that are not needed, or raise that key of ha.config";
 
 /// Whether it is longer than usual already, though not over its limit.
 fn takes_long(cx: &Context<'_>) -> bool {
-    let since = cx.status.step_started_time.as_ref();
-    since.is_some_and(|since| seconds_between(since, &cx.now) >= USUALLY)
+    cx.count_step_seconds()
+        .is_some_and(|lasted| lasted >= USUALLY)
 }
 
 /// Whether the limit is over and several looks since have shown the same.
 fn is_time_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, blind: bool) -> bool {
-    let (Some(since), Some(limit)) = (&cx.status.step_started_time, DEF.limit) else {
+    let (Some(lasted), Some(limit)) = (cx.count_step_seconds(), DEF.limit) else {
         return false;
     };
-    let beyond = seconds_between(since, &cx.now) - limit.read_seconds(cx.spec);
+    let beyond = lasted - limit.read_seconds(cx.spec);
     if beyond < 0 {
         return false;
     }
@@ -234,11 +234,10 @@ fn is_time_up(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, blind: bool) -> bo
 }
 
 fn describe_help(kind: Option<ProjectKind>, ha: bool) -> String {
-    // The threshold is documented: subtopicStoreNumberThreshold in the HA parameters.
     let why = if ha {
-        "HA is on and has not brought it back; it makes no new Store where a subtopic has subtopicStoreNumberThreshold (5) of them already: delete old Stores that are not needed, or raise that key of ha.config"
+        format!("HA is on and has not brought it back; {STORES_FULL}")
     } else {
-        "HA is off, so nobody starts its components"
+        "HA is off, so nobody starts its components".to_owned()
     };
     let how = match kind {
         Some(ProjectKind::Sync) => {

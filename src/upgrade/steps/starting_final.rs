@@ -3,7 +3,7 @@ use crate::api::{OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Fact, InitState, Needs, PodFacts};
 use crate::objects::deployment::TemplateKind;
 use crate::objects::target_change::TargetChange;
-use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::init::{
@@ -75,8 +75,10 @@ fn help_with_init(
     draft: &mut OmsUpgradeStatus,
     targets: &[Target<'_>],
 ) -> Result<(), Next> {
-    let since = cx.status.step_started_time.as_ref();
-    if since.is_none_or(|since| seconds_between(since, &cx.now) < SELF_START) {
+    if cx
+        .count_step_seconds()
+        .is_none_or(|lasted| lasted < SELF_START)
+    {
         return Ok(());
     }
     for target in targets {

@@ -24,7 +24,7 @@ mod verdict;
 use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{Fact, JobState, Needs, OwnKind};
 use crate::protocol::report::{CommandResult, Outcome, ProbeReport, Report};
-use crate::upgrade::context::{Context, seconds_between};
+use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::lateness::{Look, is_late};
 use crate::upgrade::next::{Failure, Next, require_known};
@@ -254,8 +254,7 @@ fn wait_for_facts(
         return Ok(());
     };
     let name = one.id.name();
-    let since = cx.status.step_started_time.as_ref();
-    let lasted = since.map_or(0, |since| seconds_between(since, &cx.now));
+    let lasted = cx.count_step_seconds().unwrap_or(0);
     let limit = match lost {
         Some(_) => Limit::Preflight.read_seconds(cx.spec),
         None => PATIENCE,
