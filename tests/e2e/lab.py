@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests", name) for name in ("demo", "standin", "docs", "chart")]
@@ -62,6 +63,15 @@ class Lab(installation.Demo):
     def bad_day(self, *words):
         """Sets or ends a bad day."""
         self.standin("bad-day", self.namespace, *words)
+
+    @contextmanager
+    def dead_kubelet(self):
+        """The kubelet of the first node does not run meanwhile; what it has started does."""
+        installation.run_logged(installation.CLUSTER, "kill", "--name", self.cluster, "--node", "node1", "kubelet")
+        try:
+            yield
+        finally:
+            installation.run_logged(installation.CLUSTER, "up", "--name", self.cluster)
 
     def in_eye(self, *command, stdin=None):
         """Output of a command in the observer's pod."""

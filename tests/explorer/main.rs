@@ -26,6 +26,7 @@ mod oms;
 mod ownership;
 mod pauses;
 mod plans;
+mod random;
 mod record;
 mod record_rules;
 mod refusals;

@@ -63,6 +63,51 @@ def job_pods_lost(lab):
     lose_each(lab, "pods-lost", lambda pod, _: lab.kubectl("delete", "pod", pod, "--force", "--grace-period=0"))
 
 
+@scenario("jobs-deleted")
+def jobs_deleted(lab):
+    """Every Job is deleted by hand with its pod while it works: each is repeated; success, and back."""
+    lose_each(lab, "jobs-deleted", lambda _, role: lab.kubectl("delete", "job", find_job(lab, role), "--wait=false"))
+
+
+@scenario("jobs-orphaned")
+def jobs_orphaned(lab):
+    """Every Job is deleted by hand without its pod, which goes on working: no two dumps or restores at once; success, and back."""
+    lose_each(lab, "jobs-orphaned",
+              lambda _, role: lab.kubectl("delete", "job", find_job(lab, role), "--cascade=orphan", "--wait=false"))
+
+
+@scenario("node-silent-under-each-job")
+def node_silent(lab):
+    """The kubelet dies while each Job works, so nobody says any more how it ends: told with what to do; the node comes back, and
+    the Job that was made once counts; success, and back."""
+    before = checks.Photo(lab)
+    with Upgrade(lab, "node-silent") as upgrade:
+        position = 0
+        for role in ("dump", "verify", "compare", "restore"):
+            if role == "compare":
+                upgrade.wait_end("Succeeded", seconds=420)
+                checks.check_end(lab, upgrade, before, "succeeded")
+                position = upgrade.ask("RollBack")
+            direction, step = STEP_OF[role]
+            upgrade.wait_step(step, direction=direction, after=position)
+            # Not before its pod has a node: a Job without one is another story.
+            poll(f"the {role} Job has a node", lambda role=role: find_job_pod(lab, upgrade, role), 60, 0.02)
+            with lab.dead_kubelet():
+                told = upgrade.watch.wait("the silence is told", lambda item: "its node does not answer" in
+                                          item["status"].get("waiting", {}).get("message", ""), 180, position)
+                assert "node1" in told["status"]["waiting"]["message"], describe(told)
+        upgrade.wait_end("RolledBack", seconds=420, after=position)
+        checks.check_end(lab, upgrade, before, "restored")
+        upgrade.delete()
+
+
+def find_job(lab, role):
+    """Name of a Job that is not being deleted."""
+    [job] = [item["metadata"]["name"] for item in lab.get("jobs")["items"]
+             if f"-{role}-" in item["metadata"]["name"] and not item["metadata"].get("deletionTimestamp")]
+    return job
+
+
 def find_oms_pod(lab):
     """Name of the pod of OMS."""
     [pod] = [item for item in lab.get("pods", "-l", "app=oms")["items"] if not item["metadata"].get("deletionTimestamp")]
@@ -81,6 +126,21 @@ def oms_pod_initializing(lab):
         item = upgrade.wait_end("RolledBack", seconds=420)
         lab.bad_day("--clear")
         assert "docker_init.sh" in condition(item, "Ready")["message"], describe(item)
+        checks.check_end(lab, upgrade, before, "restored")
+        upgrade.delete()
+
+
+@scenario("oms-pod-lost-recovering")
+def oms_pod_recovering(lab):
+    """The pod of OMS is deleted by force while the replication recovers: another one comes by itself; success, and back."""
+    before = checks.Photo(lab)
+    with Upgrade(lab, "pod-lost-late") as upgrade:
+        upgrade.wait_step("Recovering")
+        lab.kubectl("delete", "pod", find_oms_pod(lab), "--force", "--grace-period=0")
+        upgrade.wait_end("Succeeded", seconds=420)
+        checks.check_end(lab, upgrade, before, "succeeded")
+        position = upgrade.ask("RollBack")
+        upgrade.wait_end("RolledBack", seconds=420, after=position)
         checks.check_end(lab, upgrade, before, "restored")
         upgrade.delete()
 

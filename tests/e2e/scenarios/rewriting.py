@@ -128,3 +128,25 @@ def heals_after_line(lab):
             upgrade.delete()
     finally:
         healer.stop()
+
+
+@scenario("gitops-heals-while-stopping", reusable=False)
+def heals_while_stopping(lab):
+    """A GitOps tool wakes as soon as OMS is stopped: named, and never fought; everything as before."""
+    before = checks.Photo(lab)
+    healer = Healer(lab, manifests.IMAGE + manifests.OLD)
+    try:
+        with Upgrade(lab, "healed-early") as upgrade:
+            healer.start()
+            turned = upgrade.watch.wait("it turns back, or stands still", lambda item: item["status"].get("direction") == "Abort"
+                                        or item["status"].get("stall"), 180)
+            told = turned["status"].get("cause") or turned["status"]["stall"]
+            assert "argocd-controller" in told["message"], describe(turned)
+            upgrade.watch.wait("it is aborted", lambda item: item["status"].get("phase") == "Aborted"
+                               and item["status"].get("settled"), 300)
+            assert healer.wrote <= 2, f"the tool was fought: it had to write {healer.wrote} times"
+            healer.stop()
+            checks.check_end(lab, upgrade, before, "unchanged", strangers=("argocd-controller",))
+            upgrade.delete()
+    finally:
+        healer.stop()
