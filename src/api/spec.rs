@@ -83,6 +83,22 @@ pub struct OmsUpgradeSpec {
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
     pub image: String,
 
+    /// Version that runs now, e.g. `3.3.0` or `3.3.0_BP1`, where the tags of the running images do not tell it.
+    #[schemars(
+        length(max = 16),
+        regex(pattern = r"^[0-9]{1,2}(\.[0-9]{1,3}){2}(_BP[0-9]{1,3})?$")
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+
+    /// Version of `image`, in the same way, where its tag does not tell it.
+    #[schemars(
+        length(max = 16),
+        regex(pattern = r"^[0-9]{1,2}(\.[0-9]{1,3}){2}(_BP[0-9]{1,3})?$")
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<String>,
+
     /// How to reach the MetaDB. Everything is discovered by default.
     #[serde(default)]
     pub metadb: MetaDb,

@@ -186,8 +186,8 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         ground: Ground::Seen,
         statement: "The tag of an image says its version",
         source: "tags of releases; feature_3.3.0-bp1 was seen",
-        looked_at: "SourceVersion, ImagePullable: what the tag does not say fails or is attested",
-        otherwise: "SourceVersion asks for an attestation",
+        looked_at: "SourceVersion: what the tag does not say, spec.sourceVersion and spec.targetVersion do; a tag that says otherwise fails",
+        otherwise: "SourceVersion asks for the field that is missing",
     },
 ];
 

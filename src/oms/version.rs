@@ -44,16 +44,43 @@ impl fmt::Display for OmsVersion {
     }
 }
 
-/// Upgrades that OMS documents as one step: source, then target (V4.0.0 upgrade guide, FAQ).
-pub const UPGRADE_PATHS: &[(OmsVersion, OmsVersion)] = &[
-    (OmsVersion::new(3, 2, 2), OmsVersion::new(4, 0, 0)),
-    (OmsVersion::new(3, 3, 0), OmsVersion::new(4, 0, 0)),
-    (OmsVersion::new(3, 3, 1), OmsVersion::new(4, 0, 0)),
+/// Upgrades that one documented procedure describes, the one that this operator carries out: the target, and the
+/// versions from which it is reached in one step.
+///
+/// 4.0.0: its upgrade guide and FAQ. 4.1.0: its guide is the same word for word, and names one source more (oms-doc,
+/// branch V4.1.0). 4.1.1 has no upgrade at all (fresh installation), and later ones have other procedures.
+pub const UPGRADE_PATHS: &[(OmsVersion, &[OmsVersion])] = &[
+    (
+        OmsVersion::new(4, 0, 0),
+        &[
+            OmsVersion::new(3, 2, 2),
+            OmsVersion::new(3, 3, 0),
+            OmsVersion::new(3, 3, 1),
+        ],
+    ),
+    (
+        OmsVersion::new(4, 1, 0),
+        &[
+            OmsVersion::new(3, 2, 2),
+            OmsVersion::new(3, 3, 0),
+            OmsVersion::new(3, 3, 1),
+            OmsVersion::new(4, 0, 0),
+        ],
+    ),
 ];
+
+/// From which releases this one is reached in one documented step; bug-fix builds count as their release. Empty where
+/// no such upgrade is documented.
+pub fn list_sources(target: OmsVersion) -> &'static [OmsVersion] {
+    let path = UPGRADE_PATHS
+        .iter()
+        .find(|(release, _)| *release == target.release());
+    path.map_or(&[], |(_, sources)| sources)
+}
 
 /// True when the guide knows this upgrade; bug-fix builds count as their release.
 pub fn is_upgrade_supported(source: OmsVersion, target: OmsVersion) -> bool {
-    UPGRADE_PATHS.contains(&(source.release(), target.release()))
+    list_sources(target).contains(&source.release())
 }
 
 /// Last version that cannot run on hosts with cgroup v2 (troubleshooting guide: server status
@@ -66,19 +93,26 @@ pub fn needs_cgroup_v1(version: OmsVersion) -> bool {
 }
 
 /// Reads a version out of an image reference or a bare tag, e.g. `registry/oms:feature_3.3.1-ce`,
-/// `3.3.1-ce`, `feature_4.0.0-ce_bp1`, `oms:4.0.0-ce@sha256:…`.
+/// `3.3.1-ce`, `feature_4.0.0-ce_bp1`, `feature_3.3.0-bp1`, `oms:4.0.0-ce@sha256:…`.
 ///
-/// `None` when the tag has no `x.y.z` or names another edition: an unknown version stays unknown.
+/// `None` when the tag has no `x.y.z`, or tag or repository name the Enterprise Edition, which carries the same numbers:
+/// an unknown version stays unknown. An edition that is not named is the Community Edition: it has been published under
+/// such tags (`oms-all-in-one:feature_3.3.0-bp1`), the other one in no public registry.
 pub fn parse_image_version(image: &str) -> Option<OmsVersion> {
     let without_digest = image.split('@').next().unwrap_or(image);
     let last = without_digest.rsplit('/').next()?;
     // Without a colon only a bare tag may be meant; a repository name such as `oms` has no numbers.
-    let tag = last.rsplit(':').next()?;
-    let tag = tag.to_ascii_lowercase();
-    let words: Vec<&str> = tag
-        .split(['_', '-'])
-        .filter(|word| !word.is_empty())
-        .collect();
+    let last = last.to_ascii_lowercase();
+    let (repository, tag) = last.rsplit_once(':').unwrap_or(("", &last));
+    let split = |text: &'_ str| -> Vec<String> {
+        let words = text.split(['_', '-']).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    };
+    let words = split(tag);
+    let is_enterprise = |word: &String| matches!(word.as_str(), "ee" | "enterprise");
+    if words.iter().chain(&split(repository)).any(is_enterprise) {
+        return None;
+    }
     let mut numbered = words
         .iter()
         .enumerate()
@@ -87,21 +121,23 @@ pub fn parse_image_version(image: &str) -> Option<OmsVersion> {
     if numbered.next().is_some() {
         return None;
     }
-    let mut build = 0;
-    let mut community = false;
-    for word in words.get(at + 1..)? {
-        match *word {
-            "ce" => community = true,
-            "ee" => return None,
-            other => {
-                if let Some(number) = other.strip_prefix("bp").and_then(|n| n.parse().ok()) {
-                    build = number;
-                }
-            }
-        }
+    let builds = words.get(at + 1..)?.iter();
+    let build = builds
+        .filter_map(|word| word.strip_prefix("bp")?.parse().ok())
+        .next_back()
+        .unwrap_or(0);
+    Some(OmsVersion { build, ..version })
+}
+
+/// Reads a version as people write it, e.g. `3.3.1` or `4.0.0_BP1`.
+pub fn parse_version(text: &str) -> Option<OmsVersion> {
+    match text.split_once("_BP") {
+        None => parse_numbers(text),
+        Some((release, build)) => Some(OmsVersion {
+            build: parse_number(build)?,
+            ..parse_numbers(release)?
+        }),
     }
-    // Versions of the Enterprise Edition carry the same numbers, so the edition must be said.
-    community.then_some(OmsVersion { build, ..version })
 }
 
 fn parse_numbers(word: &str) -> Option<OmsVersion> {
@@ -145,6 +181,12 @@ mod tests {
             ("localhost/oms-standin:4.0.0-ce", version(4, 0, 0, 0)),
             ("r/oms:V4.0.0-CE@sha256:00aa", version(4, 0, 0, 0)),
             ("oms:4.0.0-ce-20230401", version(4, 0, 0, 0)),
+            (
+                "reg.docker.alibaba-inc.com/oboms/oms-all-in-one:feature_3.3.0-bp1",
+                version(3, 3, 0, 1),
+            ),
+            ("oms:4.0.0", version(4, 0, 0, 0)),
+            ("oceanbase/oms-ce:feature_4.2.11_ce", version(4, 2, 11, 0)),
         ] {
             assert_eq!(parse_image_version(image), expected, "{image}");
         }
@@ -157,7 +199,7 @@ mod tests {
             "oms",
             "oms:latest",
             "r/oms@sha256:3310",
-            "oms:4.0.0",
+            "oms-ee:4.0.0",
             "oms:4.0-ce",
             "oms:4.0.0.1-ce",
             "oms:feature_4.0.0-ee",
@@ -172,19 +214,29 @@ mod tests {
 
     #[test]
     fn knows_the_documented_paths_only() {
-        let target = OmsVersion {
-            build: 1,
-            ..OmsVersion::new(4, 0, 0)
-        };
-        assert!(is_upgrade_supported(OmsVersion::new(3, 2, 2), target));
-        assert!(!is_upgrade_supported(OmsVersion::new(3, 2, 1), target));
-        assert!(!is_upgrade_supported(
-            OmsVersion::new(4, 0, 0),
-            OmsVersion::new(4, 0, 0)
-        ));
-        assert!(!is_upgrade_supported(
-            OmsVersion::new(3, 3, 1),
-            OmsVersion::new(4, 1, 0)
-        ));
+        let release = |text: &str| parse_version(text).unwrap();
+        for (source, target, supported) in [
+            ("3.2.2", "4.0.0_BP1", true),
+            ("3.3.0_BP1", "4.0.0", true),
+            ("3.2.1", "4.0.0", false),
+            ("4.0.0", "4.0.0", false),
+            ("3.3.1", "4.1.0", true),
+            ("4.0.0_BP1", "4.1.0", true),
+            ("4.1.0", "4.0.0", false),
+            ("4.1.0", "4.1.1", false),
+            ("3.2.2", "3.3.1", false),
+        ] {
+            let found = is_upgrade_supported(release(source), release(target));
+            assert_eq!(found, supported, "{source} to {target}");
+        }
+    }
+
+    #[test]
+    fn reads_a_version_as_people_write_it() {
+        assert_eq!(parse_version("3.3.1"), version(3, 3, 1, 0));
+        assert_eq!(parse_version("4.0.0_BP1"), version(4, 0, 0, 1));
+        for text in ["", "3.3", "3.3.1-ce", "4.0.0_BP", "v4.0.0", "4.0.0_BPx"] {
+            assert_eq!(parse_version(text), None, "{text}");
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! The version that is upgraded. Pure.
+//! The version that is upgraded, and the one that comes. Pure.
 use crate::objects::deployment::{find_container, find_container_name};
+use crate::oms::version::{OmsVersion, parse_image_version, parse_version};
 use crate::upgrade::context::Context;
 
 /// Images of the OMS containers as written in the templates.
@@ -20,4 +21,15 @@ pub(crate) fn read_source_image(cx: &Context<'_>, index: usize) -> Option<String
         .get("image")?
         .as_str()
         .map(str::to_owned)
+}
+
+/// Version of an image that runs now: by its tag, or as the spec says where the tag is silent.
+pub(crate) fn find_source_version(cx: &Context<'_>, image: &str) -> Option<OmsVersion> {
+    parse_image_version(image).or_else(|| parse_version(cx.spec.source_version.as_deref()?))
+}
+
+/// Version of the new image, in the same way.
+pub(crate) fn find_target_version(cx: &Context<'_>) -> Option<OmsVersion> {
+    let told = || parse_version(cx.spec.target_version.as_deref()?);
+    parse_image_version(&cx.spec.image).or_else(told)
 }

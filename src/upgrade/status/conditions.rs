@@ -6,12 +6,11 @@ use crate::api::{
     ConditionReason, Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition,
     set_condition,
 };
-use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
 use crate::upgrade::parts::leftovers::complete_leftovers;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
-use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::parts::source::{find_source_version, find_target_version, read_source_images};
 use crate::upgrade::status::actions::list_actions;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
@@ -53,11 +52,11 @@ pub(crate) fn derive_conditions(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) 
     if !cx.status.settled || !draft.settled {
         draft.operator_version = Some(env!("CARGO_PKG_VERSION").into());
     }
-    draft.target_version = parse_image_version(&cx.spec.image).map(|version| version.to_string());
+    draft.target_version = find_target_version(cx).map(|version| version.to_string());
     if draft.source_version.is_none() {
         draft.source_version = read_source_images(cx)
             .first()
-            .and_then(|image| parse_image_version(image))
+            .and_then(|image| find_source_version(cx, image))
             .map(|version| version.to_string());
     }
     draft.ha = find_ha(cx, draft);

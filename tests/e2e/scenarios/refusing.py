@@ -186,7 +186,7 @@ def refused_source(lab):
     lab.kubectl("set", "image", "deployment/oms", f"oms={odd}")
     try:
         lab.wait_serving()
-        refuse(lab, "source-version", ("SourceVersion", "3.1.0", "3.2.2, 3.3.0 and 3.3.1"))
+        refuse(lab, "source-version", ("SourceVersion", "3.1.0", "3.2.2-CE, 3.3.0-CE, 3.3.1-CE"))
     finally:
         lab.kubectl("set", "image", "deployment/oms", f"oms={before}")
         lab.wait_serving()

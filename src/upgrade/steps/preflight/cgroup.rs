@@ -4,14 +4,15 @@
 //! cgroup v2. Where the version that runs is ONLINE on such a node the guide's trouble does not show, so there it is a
 //! warning.
 use crate::facts::Fact;
-use crate::oms::version::{needs_cgroup_v1, parse_image_version};
+use crate::oms::version::needs_cgroup_v1;
 use crate::upgrade::context::Context;
+use crate::upgrade::parts::source::find_target_version;
 use crate::upgrade::steps::preflight::targets::name_target;
 use crate::upgrade::steps::preflight::verdict::Verdict;
 
 /// The node of a target runs cgroup v1, or OMS is seen to run on it all the same.
 pub(crate) fn judge_cgroup(cx: &Context<'_>, index: usize) -> Verdict {
-    if parse_image_version(&cx.spec.image).is_some_and(|version| !needs_cgroup_v1(version)) {
+    if find_target_version(cx).is_some_and(|version| !needs_cgroup_v1(version)) {
         return Verdict::passed("this version runs on cgroup v2 too");
     }
     let Some(facts) = cx.observed.targets.get(index) else {

@@ -1,12 +1,15 @@
 //! The new image: on every node, another one than runs, of a version that the running one may become. Pure.
 use crate::api::{CheckName, CheckPolicy, Reason};
 use crate::facts::{PrePullFacts, PrePullState};
-use crate::oms::version::{is_upgrade_supported, parse_image_version};
+use crate::oms::version::{
+    OmsVersion, UPGRADE_PATHS, is_upgrade_supported, list_sources, parse_image_version,
+    parse_version,
+};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::Next;
 use crate::upgrade::parts::pods::is_placed;
-use crate::upgrade::parts::source::read_source_image;
+use crate::upgrade::parts::source::{find_source_version, find_target_version, read_source_image};
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::targets::{name_target, require_deployment};
 use crate::upgrade::steps::preflight::verdict::{Verdict, find_policy};
@@ -88,10 +91,23 @@ fn is_same_image(cx: &Context<'_>, index: usize, pull: &PrePullFacts) -> bool {
 
 pub(crate) fn judge_version(cx: &Context<'_>, index: usize) -> Verdict {
     let image = &cx.spec.image;
-    let Some(target) = parse_image_version(image) else {
+    let told = |field: &str, text: &Option<String>, found: &str| {
+        let told = text.as_deref().and_then(parse_version)?;
+        let tagged = parse_image_version(found)?;
+        (told.release() != tagged.release()).then(|| {
+            Verdict::failed(
+                format!("{field} says {told}, and {found} is {tagged}"),
+                format!("correct {field}, or leave it out: it counts where a tag says nothing"),
+            )
+        })
+    };
+    if let Some(verdict) = told("spec.targetVersion", &cx.spec.target_version, image) {
+        return verdict;
+    }
+    let Some(target) = find_target_version(cx) else {
         return Verdict::unseen(
             format!("no version can be read from {image}"),
-            "name one in the tag of spec.image",
+            "name one in the tag of spec.image, or in spec.targetVersion",
         );
     };
     if let Err(verdict) = require_deployment(cx, index) {
@@ -100,15 +116,141 @@ pub(crate) fn judge_version(cx: &Context<'_>, index: usize) -> Verdict {
     let Some(source) = read_source_image(cx, index) else {
         return Verdict::not_made(&name_target(cx, index));
     };
-    match parse_image_version(&source) {
+    if let Some(verdict) = told("spec.sourceVersion", &cx.spec.source_version, &source) {
+        return verdict;
+    }
+    match find_source_version(cx, &source) {
         None => Verdict::unseen(
             format!("no version can be read from the running image {source}"),
-            "find out which version runs",
+            "find out which version runs, and name it in spec.sourceVersion",
         ),
         Some(version) if !is_upgrade_supported(version, target) => Verdict::failed(
             format!("OMS does not support an upgrade from {version} to {target}"),
-            "supported sources of 4.0.0 are 3.2.2, 3.3.0 and 3.3.1: upgrade to one of them first, or correct spec.image",
+            advise_on_path(target),
         ),
         Some(version) => Verdict::passed(format!("from {version} to {target}")),
+    }
+}
+
+/// What is supported instead.
+fn advise_on_path(target: OmsVersion) -> String {
+    let name = |versions: &mut dyn Iterator<Item = OmsVersion>| {
+        let names: Vec<String> = versions.map(|one| one.to_string()).collect();
+        names.join(", ")
+    };
+    let sources = list_sources(target);
+    if sources.is_empty() {
+        let targets = name(&mut UPGRADE_PATHS.iter().map(|(target, _)| *target));
+        return format!(
+            "no guide describes this procedure for {target}; versions that it leads to are {targets}: correct spec.image"
+        );
+    }
+    format!(
+        "supported sources of {target} are {}: upgrade to one of them first, or correct spec.image",
+        name(&mut sources.iter().copied())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{OmsUpgradeSpec, OmsUpgradeStatus};
+    use crate::facts::{DeploymentFacts, Fact, Observed, TargetFacts};
+    use crate::upgrade::ObjectFacts;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    fn judge(running: &str, image: &str, source: Option<&str>, target: Option<&str>) -> String {
+        let spec: OmsUpgradeSpec = serde_json::from_value(json!({
+            "targets": [{"name": "oms"}], "image": image, "backup": {"claimName": "c"},
+            "sourceVersion": source, "targetVersion": target
+        }))
+        .unwrap();
+        let container = json!({"name": "oms", "image": running});
+        let observed = Observed {
+            targets: vec![TargetFacts {
+                name: "oms".into(),
+                deployment: Fact::Known(Some(DeploymentFacts {
+                    uid: "d".into(),
+                    resource_version: "1".into(),
+                    object: json!({"spec": {"template": {"spec": {"containers": [container]}}}}),
+                })),
+                ..TargetFacts::default()
+            }],
+            ..Observed::default()
+        };
+        let cx = Context {
+            now: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+            object: &ObjectFacts::default(),
+            spec: &spec,
+            status: &OmsUpgradeStatus::default(),
+            observed: &observed,
+        };
+        format!("{:?}", judge_version(&cx, 0))
+    }
+
+    /// What a tag tells counts; what it does not tell, the spec says; and where both speak, they agree.
+    #[test]
+    fn versions_come_from_tags_and_from_the_spec() {
+        let digest = "r/oms@sha256:00";
+        for (running, image, source, target, found) in [
+            ("oms:3.3.1-ce", "oms:4.0.0-ce", None, None, "Passed"),
+            (
+                "oms:feature_3.3.0-bp1",
+                "oms:4.0.0",
+                None,
+                None,
+                "from 3.3.0-CE_BP1 to 4.0.0-CE",
+            ),
+            ("oms:4.0.0-ce", "oms:4.1.0-ce", None, None, "Passed"),
+            (digest, "oms:4.0.0-ce", None, None, "spec.sourceVersion"),
+            (digest, "oms:4.0.0-ce", Some("3.2.2"), None, "Passed"),
+            ("oms:3.3.1-ce", digest, None, None, "spec.targetVersion"),
+            (
+                "oms:3.3.1-ce",
+                digest,
+                None,
+                Some("4.1.0"),
+                "from 3.3.1-CE to 4.1.0-CE",
+            ),
+            (
+                "oms:3.3.1-ce",
+                "oms:4.0.0-ce",
+                Some("3.2.2"),
+                None,
+                "spec.sourceVersion says 3.2.2-CE, and oms:3.3.1-ce is 3.3.1-CE",
+            ),
+            (
+                "oms:3.3.1-ce",
+                "oms:4.0.0-ce",
+                None,
+                Some("4.1.0"),
+                "spec.targetVersion says 4.1.0-CE",
+            ),
+            (
+                "oms:3.3.1-ce",
+                "oms:4.0.0-ce",
+                Some("3.3.1"),
+                Some("4.0.0_BP1"),
+                "Passed",
+            ),
+            (
+                "oms:4.0.0-ce",
+                "oms:4.0.0_bp1",
+                None,
+                None,
+                "supported sources of 4.0.0-CE_BP1 are 3.2.2-CE, 3.3.0-CE, 3.3.1-CE",
+            ),
+            (
+                "oms:4.1.0-ce",
+                "oms:4.1.1-ce",
+                None,
+                None,
+                "versions that it leads to are 4.0.0-CE, 4.1.0-CE",
+            ),
+        ] {
+            let verdict = judge(running, image, source, target);
+            assert!(verdict.contains(found), "{running} {image}: {verdict}");
+        }
     }
 }

@@ -4,10 +4,9 @@
 //! times and sizes are left out, and of what was seen only the verdict counts. What a person gave as a reason counts
 //! word by word.
 use crate::api::{CheckOutcome, CheckResult, OmsUpgradeStatus, PlanStatus};
-use crate::oms::version::parse_image_version;
 use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
-use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::parts::source::{find_source_version, read_source_images};
 use serde_json::{Value, json};
 
 /// `sha256:` and the hash of a plan. What it is made of beside the plan stands in the rest of the status.
@@ -65,7 +64,7 @@ fn list_uids(cx: &Context<'_>) -> Vec<Value> {
 fn list_versions(cx: &Context<'_>) -> Vec<String> {
     let images = read_source_images(cx).into_iter();
     let mut versions: Vec<String> = images
-        .map(|image| parse_image_version(&image).map_or(image, |version| version.to_string()))
+        .map(|image| find_source_version(cx, &image).map_or(image, |version| version.to_string()))
         .collect();
     versions.sort();
     versions.dedup();

@@ -6,10 +6,10 @@ use crate::oms::project::{
     ProjectKey, ProjectKind, ProjectProgress, ProjectStatus, Switchover, compute_lag_seconds,
     find_live_link, judge_switchover,
 };
-use crate::oms::version::{OmsVersion, parse_image_version};
+use crate::oms::version::OmsVersion;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::recovery_keys::MOST_PROJECTS;
-use crate::upgrade::parts::source::read_source_images;
+use crate::upgrade::parts::source::{find_source_version, read_source_images};
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::installation::find_metadb_needs;
 use crate::upgrade::steps::preflight::targets::name_target;
@@ -281,7 +281,7 @@ fn judge_connectors(cx: &Context<'_>) -> Vec<Seen> {
     let first_safe = OmsVersion::new(3, 3, 1);
     let sources: Vec<_> = read_source_images(cx)
         .iter()
-        .map(|image| parse_image_version(image))
+        .map(|image| find_source_version(cx, image))
         .collect();
     if !sources.is_empty()
         && sources
