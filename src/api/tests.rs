@@ -131,6 +131,8 @@ fn list_changes() -> Vec<(&'static str, Value)> {
             "accept",
             json!([{"reason": "InitUnconfirmed", "value": "oms/1/abc"}]),
         ),
+        ("sourceVersion", json!("3.3.0")),
+        ("targetVersion", json!("4.0.0_BP1")),
         ("timeouts", json!({"init": "1h"})),
         ("cleanup", json!({"safetyCopies": "1h"})),
         ("takeOver", json!("22222222-2222-3333-4444-555555555555")),

@@ -95,9 +95,9 @@ pub fn needs_cgroup_v1(version: OmsVersion) -> bool {
 /// Reads a version out of an image reference or a bare tag, e.g. `registry/oms:feature_3.3.1-ce`,
 /// `3.3.1-ce`, `feature_4.0.0-ce_bp1`, `feature_3.3.0-bp1`, `oms:4.0.0-ce@sha256:…`.
 ///
-/// `None` when the tag has no `x.y.z`, or tag or repository name the Enterprise Edition, which carries the same numbers:
-/// an unknown version stays unknown. An edition that is not named is the Community Edition: it has been published under
-/// such tags (`oms-all-in-one:feature_3.3.0-bp1`), the other one in no public registry.
+/// `None` when the tag has no `x.y.z`, or where tag or repository name the Enterprise Edition, which carries the same
+/// numbers: an unknown version stays unknown. An edition that is not named is the Community Edition: it has been
+/// published under such tags (`oms-all-in-one:feature_3.3.0-bp1`), the other one in no public registry.
 pub fn parse_image_version(image: &str) -> Option<OmsVersion> {
     let without_digest = image.split('@').next().unwrap_or(image);
     let last = without_digest.rsplit('/').next()?;

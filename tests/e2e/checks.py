@@ -67,7 +67,8 @@ class Photo:
         seen = json.loads(lab.in_eye("python3", "-c", LOOK, stdin=json.dumps(
             {"oceanbase": lab.engine == "seekdb", "columns": columns, "migrated": MIGRATED})))
         self.state, self.timeout, self.config = seen["state"], seen["timeout"], seen["config"]
-        self.ha = json.loads(self.config.pop("ha.config"))
+        # Versions before 3.3.1 have none.
+        self.ha = json.loads(self.config.pop("ha.config", "null"))
         self.volatile = set(seen["content"]["volatile"])
         self.tables, self.databases = seen["content"]["tables"], seen["content"]["databases"]
         self.schemas, self.broken = set(seen["schemas"]), seen["journal"]["violations"]
@@ -108,9 +109,9 @@ def check_content_as_before(before, after):
     assert after.state["schema"] == before.state["schema"], after.state["schema"]
 
 
-def check_content_migrated(before, after):
+def check_content_migrated(before, after, image):
     """Schema of the new version with every old row in it."""
-    assert after.state["schema"] == "4.0.0-ce", after.state["schema"]
+    assert after.state["schema"] == image.rpartition(":")[2], after.state["schema"]
     lost = {name: (old, after.sums.get(name)) for name, old in before.sums.items() if after.sums.get(name) != old}
     assert not lost, f"rows are not as they were in the columns of before: {lost}"
     assert before.databases == after.databases, "character sets changed"
@@ -118,8 +119,11 @@ def check_content_migrated(before, after):
 
 def check_services(lab, before, after, broken=()):
     """HA row, hosts, replication, journal. `broken` are rules that a stranger broke."""
-    assert after.ha == before.ha, f"ha.config: {report.differences(before.ha, after.ha)}"
-    assert "standinUnknownKey" in after.ha, "the unknown key of ha.config is lost"
+    if before.ha is None:
+        assert after.ha is None or after.ha["enable"] is True, f"ha.config: {after.ha}"
+    else:
+        assert after.ha == before.ha, f"ha.config: {report.differences(before.ha, after.ha)}"
+        assert "standinUnknownKey" in after.ha, "the unknown key of ha.config is lost"
     assert all(host["host_status"] == "ONLINE" for host in after.state["hosts"]), after.state["hosts"]
     poll("checkpoint of every RUNNING project near now", lambda: installation.replicates(lab.state()), 20)
     gone = {name: entry["status"] for name, entry in before.state["projects"].items()
@@ -233,7 +237,10 @@ def check_end(lab, upgrade, before, outcome, restores=1, strangers=(), broken=()
     after = Photo(lab, before.columns)
     found = Findings()
     found.look(check_deployments, before, after, upgrade.image if outcome == "succeeded" else None, strangers)
-    found.look(check_content_migrated if outcome == "succeeded" else check_content_as_before, before, after)
+    if outcome == "succeeded":
+        found.look(check_content_migrated, before, after, upgrade.image)
+    else:
+        found.look(check_content_as_before, before, after)
     found.look(check_services, lab, before, after, broken)
     found.look(check_nothing_left, lab, upgrade, before, after)
     if upgrade.status().get("backup", {}).get("verified"):

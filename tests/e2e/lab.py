@@ -112,6 +112,12 @@ class Lab(installation.Demo):
         self.engine, self.nodes, self.clean = engine, nodes, True
         return True
 
+    def load_standin(self, version):
+        """The stand-in's image of another version than the two that every cluster has."""
+        installation.run_logged("tests/standin/standinctl", "build", version)
+        installation.run_logged(installation.CLUSTER, "load", "--name", self.cluster,
+                                *installation.find_archives([f"oms-standin_{version}"]))
+
     def install_oms(self, engine, size_mb, *options):
         """A fresh installation of the old version; the MetaDB is kept when there is one."""
         self.remove_oms()

@@ -6,6 +6,9 @@ import json
 from ctl.kube import EYE
 
 OLD, NEW = "3.3.1-ce", "4.0.0-ce"
+# What is upgraded, oldest first, and the hop after the new version.
+SOURCES = ("3.2.2-ce", "3.3.0-ce", OLD)
+NEXT = "4.1.0-ce"
 IMAGE = "localhost/oms-standin:"
 CONSOLE = {"username": "admin", "password": "konsole \"pass' # %41 ä"}
 EYE_USER = "standin_eye"

@@ -41,7 +41,8 @@ class Console:
         self.db.connect_patiently(30)
         journal, state = self.journal, schema.state(self.db)
         if state != journal.version:
-            rule = "SkippedInit" if identity.is_new(journal.version) else "OldOnNewSchema"
+            older = identity.rank(state) < identity.rank(journal.version)
+            rule = "SkippedInit" if identity.is_new(journal.version) and older else "OldOnNewSchema"
             if rule != "SkippedInit" or not journal.was_lied_to():
                 journal.violation(rule, f"oms_console started on a schema that is {state}", once=True)
             refuse(f"schema is {state}, this is {journal.version}")
@@ -87,7 +88,7 @@ class Console:
                 lives = [life for life in journals.live_instances(self.db) if life["version"] == self.journal.version]
                 boots = {life["node"]: life["id"] for life in lives}
                 cached = ha.parse(self.cache)
-                if ha.enabled(cached) and boots and min(boots) == self.journal.node:
+                if identity.has_ha(self.journal.version) and ha.enabled(cached) and boots and min(boots) == self.journal.node:
                     ha.observe(self.db, self.journal, self.config["cm_nodes"])
                     ha.start_components(self.db, self.journal, cached, boots)
             except Exception as error:
@@ -166,9 +167,11 @@ class Handler(BaseHTTPRequestHandler):
                                                                == console.journal.version}})
         if path == "/":
             return self.answer(200, {"name": "OMS stand-in", "version": console.journal.version})
+        if path.startswith("/api/") and not identity.has_open_api(console.journal.version):
+            return self.answer(404, {"message": "no such path"})
         if not console.known_user(self.headers.get("Authorization")):
             return self.envelope(401, code="UNAUTHORIZED", message="user or password is wrong")
-        if path == PARAMETER:
+        if path == PARAMETER and identity.has_ha(console.journal.version):
             return self.get_ha()
         found = re.fullmatch(r"/api/omsp/v2/(migrations|sync)/([A-Za-z0-9_]+)/progress", path)
         data = found and progress.describe(console.db, found.group(1), found.group(2))
@@ -186,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         console = self.console
         if not console.known_user(self.headers.get("Authorization")):
             return self.envelope(401, code="UNAUTHORIZED", message="user or password is wrong")
-        if path != PARAMETER:
+        if path != PARAMETER or not identity.has_ha(console.journal.version):
             return self.envelope(404, code="NOT_FOUND", message="no such path")
         if console.journal.bad_day("ha-api-errors"):
             return self.envelope(500, code="GHANA-OPERAT000001", message="system parameter service unavailable")

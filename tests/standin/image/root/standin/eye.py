@@ -8,6 +8,8 @@ import argparse
 import json
 import sys
 import time
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import digest
 import ha
@@ -87,8 +89,34 @@ def install(db, given):
     """Fresh databases with sample data; the console's account comes on standard input as JSON."""
     account = json.load(sys.stdin)
     settings = {"init-seconds": "1"} if given.fast else {}
-    seed.install(db, identity.read_config(given.config), account["user"], account["password"], given.size_mb, settings)
-    return {"installed": identity.OLD}
+    seed.install(db, identity.read_config(given.config), given.version, account["user"], account["password"], given.size_mb,
+                 settings)
+    return {"installed": given.version}
+
+
+def start_components(db, _):
+    """What a person does where there is no high availability: starts each component that does not run, by the documented
+    calls; Stores first."""
+    hosts = {}
+    for store in ha.waiting_stores(db):
+        hosts.setdefault(store["host_ip"], []).append(("/crawler/restore", {"crawler": store["name"]}))
+    statuses = ha.project_statuses(db)
+    for row in db.run("SELECT name, kind, project_id, host_ip FROM {cm}.oms_connector WHERE status = 'ABNORMAL'"):
+        if statuses.get(row["project_id"]) == "RUNNING":
+            writer = row["kind"] == "JDBCWRITER"
+            call = ("/applier/start", {"applierName": row["name"]}) if writer else (
+                "/connector/task/startByName", {"taskName": row["name"]})
+            hosts.setdefault(row["host_ip"], []).append(call)
+    started = []
+    for host, calls in hosts.items():
+        for path, form in calls:
+            try:
+                with urlopen(f"http://{host}:8088{path}", urlencode(form).encode(), timeout=10) as answer:
+                    assert json.load(answer)["isSuccess"], path
+            except OSError as error:
+                return {"started": started, "refused": f"{path}: {error}"}
+            started.append(next(iter(form.values())))
+    return {"started": started}
 
 
 def hold_sessions(db, given):
@@ -139,7 +167,10 @@ def main():
     fresh = commands.add_parser("install")
     fresh.add_argument("--size-mb", type=int, default=0)
     fresh.add_argument("--fast", action="store_true")
+    fresh.add_argument("--version", choices=[version for version in identity.VERSIONS if not identity.is_new(version)],
+                       default=identity.OLD)
     fresh.set_defaults(run=install)
+    commands.add_parser("start-components").set_defaults(run=start_components)
     commands.add_parser("hold-sessions").set_defaults(run=hold_sessions)
     sql = commands.add_parser("sql")
     sql.add_argument("statement")

@@ -13,6 +13,9 @@ CONFIG_FILE = "/home/admin/conf/config.yaml"
 VERSION_FILE = "/root/standin/VERSION"
 BOOT_FILE = "/run/standin.boot"
 
+# What the stand-in plays, in order. Those before 3.3.1 have no high availability, 3.2.2 has no open API, and the connectors
+# that it makes have no dbType [documented]; what a later one changes in the schema is in schema.py.
+VERSIONS = ("3.2.2-ce", "3.3.0-ce", "3.3.1-ce", "4.0.0-ce", "4.1.0-ce")
 OLD = "3.3.1-ce"
 NEW = "4.0.0-ce"
 
@@ -40,9 +43,29 @@ def image_version():
         return file.read().strip()
 
 
+def rank(version):
+    """Place of a version in their order; -1 for what is none (an empty or a mixed schema)."""
+    return VERSIONS.index(version) if version in VERSIONS else -1
+
+
 def is_new(version):
-    """True for the version that is upgraded to."""
-    return version == NEW
+    """True for a version that others are upgraded to, and whose docker_init.sh migrates."""
+    return rank(version) >= rank(NEW)
+
+
+def has_ha(version):
+    """Whether there is a system parameter for high availability [documented]."""
+    return rank(version) >= rank("3.3.1-ce")
+
+
+def has_open_api(version):
+    """Whether the console answers under /api/omsp/v2 [documented]."""
+    return rank(version) >= rank("3.3.0-ce")
+
+
+def has_db_type(version):
+    """Whether connectors that this version makes have dbType [documented]."""
+    return rank(version) > rank("3.2.2-ce")
 
 
 def host_ip():

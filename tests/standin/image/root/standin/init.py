@@ -1,4 +1,4 @@
-"""docker_init.sh's work: the documented steps, with a real schema migration in 4.0.0-ce."""
+"""docker_init.sh's work: the documented steps, with a real schema migration from 4.0.0-ce on."""
 
 import os
 import subprocess
@@ -66,11 +66,11 @@ def begin(db, journal):
     return run
 
 
-def migrate(db, journal, pause):
+def migrate(db, journal, pause, state):
     """All three databases to the version of this image; the bad days strike after the first."""
-    for role, step in schema.MIGRATION:
+    for version, role, step in schema.list_migrations(state, journal.version):
         say(f"init-db: {db.databases()[role]}")
-        schema.migrate(db, role, step)
+        schema.migrate(db, version, role, step)
         time.sleep(pause)
         if role != "rm":
             continue
@@ -114,11 +114,13 @@ def initialise(db, journal, config):
     say("oms_init_manager --init-db")
     schema_before = schema.state(db)
     if identity.is_new(journal.version):
+        if identity.rank(schema_before) > identity.rank(journal.version):
+            raise HalfWay(f"schema is {schema_before}, newer than this version")
         if schema_before == "none":
             schema.create(db)
-        migrate(db, journal, pause)
-    elif schema_before in ("none", identity.OLD):
-        schema.create(db)
+        migrate(db, journal, pause, schema_before)
+    elif schema_before in ("none", journal.version):
+        schema.create(db, journal.version)
     else:
         raise HalfWay(f"schema is {schema_before}, newer than this version")
     announce(journal, 3)

@@ -86,11 +86,11 @@ def check_alone(db, journal, instance):
 
 def check_schema(db, journal, for_upgrade, state):
     """The version fits the schema, and IS_UPGRADE fits what has been initialised."""
-    if not identity.is_new(journal.version):
-        if state != identity.OLD:
+    if not identity.is_new(journal.version) or identity.rank(state) > identity.rank(journal.version):
+        if state != journal.version:
             journal.violation("OldOnNewSchema", f"{journal.version} started on a schema that is {state}")
         return
-    if state != identity.NEW:
+    if state != journal.version:
         if not for_upgrade and not journal.was_lied_to():
             journal.violation("SkippedInit", f"{journal.version} started on a schema that is {state}, without IS_UPGRADE")
         return
@@ -109,7 +109,7 @@ def check_rest(db, journal, instance):
     last = db.run(f"SELECT version, digest FROM {journals.NAME}.instances WHERE id < %s ORDER BY id DESC", instance)
     if not last:
         return
-    if last[0]["digest"] is None and not (identity.is_new(last[0]["version"]) and not identity.is_new(journal.version)):
+    if last[0]["digest"] is None and identity.rank(last[0]["version"]) <= identity.rank(journal.version):
         return  # the last life ended without a stop: what it left is not known
     latest = {}
     for row in last:

@@ -1,9 +1,11 @@
-"""The tables of the three databases in version 3.3.1-ce, and which version the databases are in.
+"""The tables of the three databases before 4.0.0-ce, what later versions make of them, and which version they are in.
 
 Documented names: oms_normal_config, oms_project, oms_sync_project, cluster_info, oms_version (rm);
 host, resource_group, config_job (cm); heart_beat, heatbeat_sequence (heartbeat, spelt so).
 All other tables, and most columns, are the stand-in's own: the real ones are not public.
 """
+
+import json
 
 import identity
 from metadb import column_exists, table_exists
@@ -67,8 +69,8 @@ HB = (
 MARKER = "CREATE TABLE IF NOT EXISTS {db}.standin_schema (id INT PRIMARY KEY, version VARCHAR(20) NOT NULL)"
 
 
-def create(db):
-    """Creates the three databases and the tables of 3.3.1-ce where they are missing."""
+def create(db, version=identity.OLD):
+    """Creates the three databases and the tables of a version before 4.0.0-ce where they are missing."""
     for role, tables in (("rm", RM), ("cm", CM), ("hb", HB)):
         # no server's default, so that a restore that forgets the collation is seen
         collation = "utf8mb4_bin" if role == "rm" else "utf8mb4_general_ci"
@@ -76,9 +78,9 @@ def create(db):
         for table in tables:
             db.run(table)
         if marker(db, role) is None:
-            set_marker(db, role, identity.OLD)
+            set_marker(db, role, version)
     if not db.run("SELECT 1 AS x FROM {rm}.oms_version"):
-        db.run("INSERT INTO {rm}.oms_version (version) VALUES ('3.3.1-CE')")
+        db.run("INSERT INTO {rm}.oms_version (version) VALUES (%s)", version.upper())
 
 
 def set_marker(db, role, version):
@@ -96,11 +98,11 @@ def marker(db, role):
 
 
 def state(db):
-    """'3.3.1-ce' or '4.0.0-ce' when all three databases agree, 'none' when empty, else 'mixed'."""
+    """A version when all three databases agree, 'none' when empty, else 'mixed'."""
     versions = {marker(db, role) for role in db.databases()}
     if versions == {None}:
         return "none"
-    if len(versions) == 1 and versions <= {identity.OLD, identity.NEW}:
+    if len(versions) == 1 and versions <= set(identity.VERSIONS):
         return versions.pop()
     return "mixed"
 
@@ -120,6 +122,10 @@ def _migrate_rm(db):
            " name VARCHAR(64) NOT NULL, UNIQUE KEY uk_name (name))")
     if not db.run("SELECT 1 AS x FROM {rm}.oms_label WHERE name = 'upgraded'"):
         db.run("INSERT INTO {rm}.oms_label (name) VALUES ('upgraded')")
+    if not db.run("SELECT 1 AS x FROM {rm}.oms_normal_config WHERE cfg_name = 'ha.config'"):
+        # what a version without high availability did not have [inference]
+        db.run("INSERT INTO {rm}.oms_normal_config (cfg_name, cfg_value) VALUES ('ha.config', %s)",
+               json.dumps({"enable": False, "enableStore": True, "refetchStoreIntervalMin": 30}))
     db.run("REPLACE INTO {rm}.oms_normal_config (cfg_name, cfg_value)"
            " VALUES ('alarm.thresholds.delayThreshold', '{\"HIGH\":30,\"MEDIUM\":300,\"LOW\":900}')")
     db.run("CREATE OR REPLACE VIEW {rm}.oms_project_overview AS SELECT p.id, p.project_name, p.project_status,"
@@ -141,15 +147,43 @@ def _migrate_hb(db):
            " host_ip VARCHAR(64) NOT NULL, missed INT NOT NULL)")
 
 
-MIGRATION = (("rm", _migrate_rm), ("cm", _migrate_cm), ("hb", _migrate_hb))
+def _migrate_rm_again(db):
+    _add_column(db, "rm", "oms_project", "tags", "VARCHAR(200) NULL")
+    db.run("CREATE TABLE IF NOT EXISTS {rm}.oms_tag (id BIGINT AUTO_INCREMENT PRIMARY KEY,"
+           " name VARCHAR(64) NOT NULL, UNIQUE KEY uk_name (name))")
 
 
-def migrate(db, role, step):
-    """Takes one database to 4.0.0-ce; repeatable after any interruption."""
-    if marker(db, role) != identity.NEW:
+def _migrate_cm_again(db):
+    # documented name: scale-out page of V4.1.0
+    db.run("CREATE TABLE IF NOT EXISTS {cm}.location_cm (id BIGINT AUTO_INCREMENT PRIMARY KEY, cm_url VARCHAR(200) NOT NULL)")
+
+
+def _migrate_hb_again(db):
+    _add_column(db, "hb", "heart_beat", "zone", "VARCHAR(20) NULL")
+
+
+# What docker_init.sh of a version does to the databases of the one before.
+MIGRATIONS = (
+    ("4.0.0-ce", (("rm", _migrate_rm), ("cm", _migrate_cm), ("hb", _migrate_hb))),
+    ("4.1.0-ce", (("rm", _migrate_rm_again), ("cm", _migrate_cm_again), ("hb", _migrate_hb_again))),
+)
+
+
+def list_migrations(state, version):
+    """(version, role, step) of all that lies between a schema and a version; from the first where the schema is of no one
+    version."""
+    wanted = [(name, steps) for name, steps in MIGRATIONS if identity.rank(state) < identity.rank(name) <= identity.rank(version)]
+    # A run of this version upon its own schema repeats its part.
+    wanted = wanted or [entry for entry in MIGRATIONS if entry[0] == version]
+    return [(name, role, step) for name, steps in wanted for role, step in steps]
+
+
+def migrate(db, version, role, step):
+    """Takes one database to a version; repeatable after any interruption."""
+    if marker(db, role) != version:
         set_marker(db, role, MIGRATING)
     step(db)
-    set_marker(db, role, identity.NEW)
+    set_marker(db, role, version)
     if role == "hb":
         db.run("DELETE FROM {rm}.oms_version")
-        db.run("INSERT INTO {rm}.oms_version (version) VALUES ('4.0.0-CE')")
+        db.run("INSERT INTO {rm}.oms_version (version) VALUES (%s)", version.upper())

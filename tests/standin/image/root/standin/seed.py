@@ -39,7 +39,7 @@ SYNCS = (
 )
 
 
-def seed(db, config, console_user, console_password, size_mb):
+def seed(db, config, version, console_user, console_password, size_mb):
     """Fills fresh databases; the components are dead until HA starts them."""
     nodes = [str(node) for node in config["cm_nodes"]]
     db.run("INSERT INTO {cm}.resource_group (name) VALUES (%s)", str(config["cm_location"]))
@@ -48,7 +48,9 @@ def seed(db, config, console_user, console_password, size_mb):
         db.run("INSERT INTO {cm}.host (ip, host_status, resource_group_id) VALUES (%s, 'OFFLINE', %s)", node, group)
     db.run("INSERT INTO {rm}.cluster_info (region, region_cn, cm_url, code, is_default_cm) VALUES (%s, %s, %s, %s, 1)",
            str(config.get("cm_region", "cn-standin")), "演示", str(config.get("cm_url", "")), int(config["cm_location"]))
-    ha.write_text(db, json.dumps(HA_CONFIG))
+    if identity.has_ha(version):
+        ha.write_text(db, json.dumps(HA_CONFIG))
+    typed = identity.has_db_type(version)
     db.run("INSERT INTO {rm}.oms_normal_config (cfg_name, cfg_value) VALUES ('oms.captcha.enable', 'false')")
     salt = uuid.uuid4().hex
     db.run("INSERT INTO {rm}.oms_user (name, role, salt, password_digest) VALUES (%s, 'ADMIN', %s, %s)",
@@ -59,13 +61,13 @@ def seed(db, config, console_user, console_password, size_mb):
                " enable_reverse_incr_sync, enable_incr_sync, options) VALUES (%s, %s, %s, %s, %s, %s, 1, %s)",
                *columns, json.dumps({"note": "it's “quoted” \\ 🚀", "list": [1, None, 2.5]}))
         _add_objects(db, columns[0])
-        _add_components(db, columns[0], links, nodes[number % len(nodes)])
+        _add_components(db, columns[0], links, nodes[number % len(nodes)], typed)
     for number, row in enumerate(SYNCS):
         *columns, links = row
         db.run("INSERT INTO {rm}.oms_sync_project (id, project_name, project_status, current_step, ddl_sync,"
                " enable_incr_sync, options) VALUES (%s, %s, %s, %s, %s, 1, %s)",
                *columns, json.dumps({"topic": columns[0], "tiefe": "größer"}))
-        _add_components(db, columns[0], links, nodes[number % len(nodes)])
+        _add_components(db, columns[0], links, nodes[number % len(nodes)], typed)
     add_bulk(db, size_mb)
 
 
@@ -76,7 +78,7 @@ def _add_objects(db, project):
                None if number % 3 else "ёмодзи 😀\n\ttab", bytes(range(256)))
 
 
-def _add_components(db, project, links, node):
+def _add_components(db, project, links, node, typed):
     now = int(time.time())
     for link, kind, status, behind, db_type in links:
         subtopic = f"{project}-{link}"
@@ -90,7 +92,7 @@ def _add_components(db, project, links, node):
                " boot) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0)",
                connector, kind, link, project, subtopic, node, status, now - behind)
         settings = {"sourceFile.sourceType": "STORE", "sinkFile.sinkType": "MYSQL", "coordinatorFile.bridgeQueueSize": "256"}
-        if db_type:  # both documented spellings occur
+        if typed and db_type:  # both documented spellings occur
             settings["sourceFile.dbType" if link != "sync" else "sourceFile.db_type"] = db_type
         for key, value in settings.items():
             db.run("INSERT INTO {cm}.config_job (job_name, `key`, value) VALUES (%s, %s, %s)", connector, key, value)
@@ -109,14 +111,14 @@ def add_bulk(db, size_mb):
         rows += more
 
 
-def install(db, config, console_user, console_password, size_mb, settings):
-    """A fresh installation at version 3.3.1-ce; whatever an earlier one left behind goes."""
+def install(db, config, version, console_user, console_password, size_mb, settings):
+    """A fresh installation of a version before 4.0.0-ce; whatever an earlier one left behind goes."""
     db.run(f"DROP DATABASE IF EXISTS {journals.NAME}")
     for role in db.databases():
         db.run(f"DROP DATABASE IF EXISTS {{{role}}}")
     journals.create(db)
-    schema.create(db)
-    seed(db, config, console_user, console_password, size_mb)
+    schema.create(db, version)
+    seed(db, config, version, console_user, console_password, size_mb)
     for name, value in settings.items():
         db.run(f"REPLACE INTO {journals.NAME}.settings (name, value) VALUES (%s, %s)", name, value)
-    journals.Journal(db, identity.OLD, "-", "-").event("Installed", f"{size_mb} MB of bulk rows")
+    journals.Journal(db, version, "-", "-").event("Installed", f"{size_mb} MB of bulk rows")
