@@ -81,6 +81,15 @@ class InitDays(Case):
         self.assertEqual(self.state()["schema"], NEW)
         self.assert_rules()
 
+    def test_does_not_repeat(self):
+        self.bad_day("init-not-repeatable")
+        self.assertEqual(self.init(self.container).returncode, 0)
+        result = self.init(self.container)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("initialised already", result.stdout)
+        self.assertNotIn(BANNER, result.stdout)
+        self.assert_rules()
+
     def test_hangs(self):
         self.bad_day("init-hangs")
         process = self.container.exec("bash", "/root/docker_init.sh", wait=False)

@@ -28,7 +28,7 @@ PROGRAMS = ("nginx", "oms_console", "oms_drc_cm", "oms_drc_supervisor", "sshd")
 
 
 class HalfWay(Exception):
-    """The bad day "init-fails-half-way"."""
+    """What ends the script before its end."""
 
 
 def choose_texts(journal):
@@ -114,6 +114,8 @@ def initialise(db, journal, config):
     say("oms_init_manager --init-db")
     schema_before = schema.state(db)
     if identity.is_new(journal.version):
+        if schema_before == identity.NEW and journal.bad_day("init-not-repeatable"):
+            raise HalfWay("the databases are initialised already")
         if schema_before == "none":
             schema.create(db)
         migrate(db, journal, pause)
