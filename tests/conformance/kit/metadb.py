@@ -75,7 +75,7 @@ class MetaDb:
         """Who is connected, this look aside: [(account, database, client's host without port)], sorted, each once."""
         rows = self.rows("SELECT user AS user, host AS host, db AS db FROM information_schema.processlist"
                          " WHERE id <> CONNECTION_ID()")
-        return sorted({(row["user"] or "", row["db"] or "", (row["host"] or "").rpartition(":")[0] or row["host"] or "")
+        return sorted({(row["user"] or "", "" if row["db"] in (None, "NULL") else row["db"], (row["host"] or "").rpartition(":")[0] or row["host"] or "")
                        for row in rows} - {("event_scheduler", "", "localhost")})
 
     def read_ha(self):
