@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass
 
 from kit.facts import Facts, Missing
-from kit.looks import PROGRAMS, Looks, find_completion, read_programs
+from kit.looks import Looks, find_completion, read_programs
 from kit.metadb import SqlError, find_changes
+from kit.rig import RigError
 
 INIT = ("env", "PYTHONIOENCODING=utf-8", "bash", "/root/docker_init.sh")
 # A number that nobody else writes, in a key that does nothing while no host is down.
@@ -60,6 +61,10 @@ class Journey:
                 work(lambda name, value, stage=stage: self.facts.put(f"{stage}.{name}", value))
             except Missing as why:
                 self.facts.fail(stage, str(why))
+            except RigError as error:
+                if stage == "first":  # nothing can be seen where nothing can be started
+                    raise
+                self.facts.fail(stage, str(error))
             except Exception as error:  # whatever it is: the other stages still tell something
                 self.facts.fail(stage, f"{type(error).__name__}: {error}")
             self.seconds[stage] = round(time.monotonic() - began, 1)

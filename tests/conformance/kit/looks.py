@@ -86,7 +86,8 @@ class Looks:
             moving = running or (programs and any(state in ("STARTING", "BACKOFF") for state in programs.values()))
             quiet = now - since > (pace.serve if moving else pace.settle if programs else pace.answer)
             if up or not alive or quiet or now - began > pace.start:
-                return {"up": up, "seconds": round(now - began, 1), "programs": programs, "console": console, "alive": alive}
+                return {"up": up, "seconds": round(now - began, 1), "programs": programs, "console": console, "alive": alive,
+                        "log": "" if programs else container.log()[-1000:]}
             time.sleep(pace.poll)
 
     def read_hosts(self):

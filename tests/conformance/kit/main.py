@@ -43,6 +43,9 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="short waits: for the stand-in")
     parser.add_argument("--out", default="conformance.json")
     given = parser.parse_args(arguments)
+    # Before an hour has gone into it.
+    if not os.access(os.path.dirname(os.path.abspath(given.out)), os.W_OK):
+        parser.error(f"--out {given.out}: its folder cannot be written to")
     given.pace = QUICK if given.quick else Pace()
     given.ask = ask_person if given.ask else None
     given.pause = pause_for_person if given.pause else None
@@ -131,14 +134,25 @@ def run(given, prepare=None, on_stage=None, say=print):
 
 
 def main(arguments):
-    given = parse(arguments)
-    # So that containers are taken away then, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    """Exit status: 0 when the report is written, 2 when the run could not begin."""
     try:
-        found = run(given)
+        return work(parse(arguments))
     except (RigError, SqlError) as error:
         print(f"conform: {error}", file=sys.stderr)
-        return 2
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            raise
+        print(f"conform: {end.code}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("conform: interrupted; the containers are gone, nothing is written", file=sys.stderr)
+    return 2
+
+
+def work(given):
+    """The run, its file and its table; 0."""
+    # So that containers are taken away then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    found = run(given)
     report.write(found, given.out)
     print("\n" + report.table(found) + f"\n\n{given.out} is written. It holds no passwords; read it before you hand it on.")
     return 0

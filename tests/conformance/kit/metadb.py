@@ -38,7 +38,9 @@ class MetaDb:
     def _run(self, arguments, statement):
         result = subprocess.run([*self.command, *arguments], input=statement.encode(), capture_output=True, timeout=SECONDS)
         if result.returncode != 0:
-            raise SqlError(result.stderr.decode("utf-8", "replace").strip())
+            lines = result.stderr.decode("utf-8", "replace").strip().splitlines() or ["the client said nothing"]
+            # Before its error the client may repeat the statement.
+            raise SqlError(next((line for line in lines if line.startswith("ERROR")), lines[-1]))
         return result.stdout
 
     def rows(self, statement):

@@ -28,6 +28,8 @@ def others_before_init(facts):
 
 def rows_before_init(facts):
     """It writes nothing into the three databases then"""
+    if not facts.get("upgrade.settled")["programs"]:
+        raise Missing("the new image did not start: " + tell_settled(facts.get("upgrade.settled")))
     changed = facts.get("upgrade.made") + facts.get("upgrade.rows")
     return not changed, f"changed, heart beats and hosts aside: {', '.join(changed) or 'nothing'}"
 
@@ -89,34 +91,10 @@ def status_after_stop(facts):
         f"{seen['host']}, ages of the beats {[row['age'] for row in seen['beats']]} s")
 
 
-def health(facts):
-    """GET /oms/health answers {"data": {"healthy": true}} in both versions"""
-    told, fine = [], True
-    for stage, name in (("old", "old"), ("plain", "new")):
-        seen = facts.get(f"{stage}.health")
-        try:
-            healthy = json.loads(seen["body"])["data"]["healthy"]
-        except (ValueError, KeyError, TypeError):
-            healthy = None
-        fine = fine and seen["status"] == 200 and healthy is True
-        told.append(f"{name}: HTTP {seen['status']} {seen['body'][:200]}")
-    return fine, "; ".join(told)
-
-
 def ports(facts):
     """Ports 8089, 8090, 8088, 8084 and 2023 are open"""
     told = [f"{name}: {facts.get(f'{stage}.ports')}" for stage, name in (("old", "old"), ("plain", "new"))]
     return all(set(facts.get(f"{stage}.ports")) == set(PORTS) for stage in ("old", "plain")), "; ".join(told)
-
-
-def sessions(facts):
-    """OMS connects by the account of config.yaml, with one of the three databases as default"""
-    told = {name: facts.get(f"{stage}.sessions") for stage, name in (("old", "old"), ("plain", "new"))}
-    account = facts.get("run.account")
-    rows = [row for one in told.values() for row in one if row[0] != "root" or account == "root"]
-    return bool(rows) and all(user in (account, account.partition("@")[0]) for user, _, _ in rows) and any(
-        base for _, base, _ in rows), "; ".join(f"{name}: " + ", ".join(f"{user} in {base or '-'} from {host}" for user, base, host in seen)
-                                               for name, seen in told.items())
 
 
 def supervisor_files(facts):
@@ -151,7 +129,7 @@ def version_row(facts):
 
 
 OBSERVATIONS = (console_before_init, others_before_init, rows_before_init, init_status, init_headings, init_log, init_starts_console,
-                ha_after_init, init_takes, starts_take, stops, status_after_stop, health, ports, sessions, supervisor_files, first_start,
+                ha_after_init, init_takes, starts_take, stops, status_after_stop, ports, supervisor_files, first_start,
                 old_on_new, old_on_new_writes, version_row)
 
 

@@ -8,6 +8,7 @@ import re
 
 from kit.facts import Missing
 from kit.looks import DOWN, PROGRAMS, STATES
+from kit.metadb import DATABASES
 
 HOLDS, FAILS, UNSEEN = "holds", "does not hold", "not seen"
 LAST_LINES = 4
@@ -23,7 +24,7 @@ BEYOND = {
 def tell_settled(seen):
     """How a start ended, in words."""
     if not seen["alive"]:
-        return f"after {seen['seconds']} s the container had ended"
+        return f"after {seen['seconds']} s the container had ended, and had said: {end_of(seen.get('log', ''))}"
     programs = ", ".join(f"{name} {state}" for name, state in sorted((seen["programs"] or {}).items())) or "supervisorctl did not answer"
     return f"after {seen['seconds']} s: {programs}; port 8089: " + (f"HTTP {seen['console']}" if seen["console"] else "no answer")
 
@@ -56,6 +57,8 @@ def init_repeats(facts):
 
 def plain_start_may_migrate(facts):
     """Definitions and rows of every table before and after the first start of the new image, with IS_UPGRADE=true."""
+    if not facts.get("upgrade.settled")["programs"]:
+        raise Missing("the new image did not start: " + tell_settled(facts.get("upgrade.settled")))
     made, rows = facts.get("upgrade.made"), facts.get("upgrade.rows")
     return bool(made), (f"before docker_init.sh: tables made otherwise: {', '.join(made) or 'none'}; tables with other rows, heart beats and "
                         f"hosts aside: {', '.join(rows) or 'none'}; oms_version: {facts.find('upgrade.versions')}")
@@ -68,6 +71,46 @@ def is_upgrade(facts):
     plain = facts.get("plain.settled")
     return plain["up"], (f"with IS_UPGRADE=true {tell_settled(facts.get('upgrade.settled'))}. After docker_init.sh, a new container without it "
                          + tell_settled(plain))
+
+
+def rests_before_init(facts):
+    """The new image is started with IS_UPGRADE=true and watched until nothing moves."""
+    seen = facts.get("upgrade.settled")
+    programs = seen["programs"] or {}
+    return bool(programs) and "STARTING" not in programs.values(), tell_settled(seen)
+
+
+def old_on_new_schema(facts):
+    """The old image is started on the schema that docker_init.sh of the new one has made."""
+    seen, changed = facts.get("back.settled"), facts.get("back.made") + facts.get("back.rows")
+    return not seen["up"] or bool(changed), (f"{tell_settled(seen)}; CM answers HTTP {facts.find('back.cm', {}).get('status')}; changed, heart "
+                                             f"beats and hosts aside: {', '.join(changed) or 'nothing'}")
+
+
+def health_page(facts):
+    """It is asked of both versions, without an account."""
+    told, fine = [], True
+    for stage, name in (("old", "old"), ("plain", "new")):
+        seen = facts.get(f"{stage}.health")
+        try:
+            healthy = json.loads(seen["body"])["data"]["healthy"]
+        except (ValueError, KeyError, TypeError):
+            healthy = None
+        fine = fine and seen["status"] == 200 and healthy is True
+        told.append(f"{name}: HTTP {seen['status']} {seen['body'][:200]}")
+    return fine, "; ".join(told)
+
+
+def account(facts):
+    """Who is connected to the MetaDB while OMS works; nobody else uses it."""
+    told, strangers, known = [], [], facts.get("run.account")
+    for stage, name in (("old", "old"), ("plain", "new")):
+        seen = facts.get(f"{stage}.sessions")
+        if not seen:
+            raise Missing(f"{name}: no session was seen; an account with PROCESS sees more")
+        strangers += [user for user, base, _ in seen if user not in (known, known.partition("@")[0]) and base not in DATABASES.values()]
+        told.append(f"{name}: " + ", ".join(f"{user} in {base or 'no database'} from {host}" for user, base, host in seen))
+    return not strangers, "; ".join(told)
 
 
 def console_caches_ha(facts):
@@ -234,6 +277,7 @@ def tags_tell_versions(facts):
 
 PROBES = {
     "InitText": init_text, "InitRepeats": init_repeats, "PlainStartMayMigrate": plain_start_may_migrate, "IsUpgrade": is_upgrade,
+    "RestsBeforeInit": rests_before_init, "OldOnNewSchema": old_on_new_schema, "HealthPage": health_page, "Account": account,
     "ConsoleCachesHa": console_caches_ha, "HaRow": ha_row, "OnlyHaStarts": only_ha_starts, "HostRows": host_rows, "Programs": programs,
     "Mounts": mounts, "ConfigFile": config_file, "ProjectStates": project_states, "Checkpoint": checkpoint, "DbType": db_type,
     "SilentWhenStopped": silent_when_stopped, "TagsTellVersions": tags_tell_versions,

@@ -12,7 +12,7 @@ CONSOLE = "konsole \"pass' # %41 ä"
 PARAMETER = "/oms/standin/v1/system-parameters/ha.config"
 ALL_HOLD = {name: HOLDS for name in (
     "InitText", "InitRepeats", "IsUpgrade", "ConsoleCachesHa", "HaRow", "OnlyHaStarts", "HostRows", "Programs", "Mounts", "ConfigFile",
-    "ProjectStates", "Checkpoint", "DbType", "SilentWhenStopped", "TagsTellVersions")}
+    "ProjectStates", "Checkpoint", "DbType", "SilentWhenStopped", "TagsTellVersions", "RestsBeforeInit", "OldOnNewSchema", "HealthPage", "Account")}
 
 
 class Run(unittest.TestCase):

@@ -22,6 +22,7 @@ PROJECTS = {"oms_project": {"columns": ["id", "project_status"], "rows": [("p_1"
 NO_PROJECTS = {name: {**table, "rows": []} for name, table in PROJECTS.items()}
 NO_COLUMN = {**PROJECTS, "oms_project": {"columns": ["id", "status"], "rows": []}}
 ODD_STATE = {**PROJECTS, "oms_project": {"columns": ["id", "project_status"], "rows": [("p_1", "DOZING")]}}
+HEALTHY = {"status": 200, "body": '{"data": {"healthy": true}}'}
 JOBS = {"columns": ["id", "job_name", "key", "value"], "keys": {"sourceFile.dbType": 2, "sourceFile.sourceType": 4}}
 
 
@@ -41,7 +42,9 @@ GOOD = {
     "upgrade.versions": ["3.3.1-CE"], "init.output": f"x\n# {CHINESE}\n", "init.status": 0, "init.completion": CHINESE, "init.inlog": None,
     "init.settled": UP, "repeat.output": CHINESE, "repeat.status": 0, "repeat.seconds": 60, "repeat.completion": CHINESE, "repeat.inlog": None,
     "repeat.settled": UP, "repeat.made": [], "plain.settled": UP, "components.projects": ["p_1"], "components.off": [],
-    "components.on": ["p_1"]}
+    "components.on": ["p_1"], "back.settled": WAITS, "back.cm": {"status": 503}, "back.made": [], "back.rows": [],
+    "old.health": HEALTHY, "plain.health": HEALTHY, "run.account": "root@metadb#obtest",
+    "old.sessions": [("root", "oms_rm", "h"), ("root@metadb#obtest", "", "h")], "plain.sessions": [("drc", "oms_cm", "h")]}
 
 # Assumption: changes of GOOD (None takes the fact away) and the verdict.
 CASES = (
@@ -57,10 +60,27 @@ CASES = (
     ("PlainStartMayMigrate", {}, HOLDS),
     ("PlainStartMayMigrate", {"upgrade.made": []}, FAILS),
     ("PlainStartMayMigrate", {"upgrade.made": None}, UNSEEN),
+    ("PlainStartMayMigrate", {"upgrade.made": [], "upgrade.settled": ENDED}, UNSEEN),
     ("IsUpgrade", {}, HOLDS),
     ("IsUpgrade", {"plain.settled": WAITS}, FAILS),
     ("IsUpgrade", {"plain.settled": ENDED}, FAILS),
     ("IsUpgrade", {"init.settled": WAITS}, UNSEEN),
+    ("RestsBeforeInit", {}, HOLDS),
+    ("RestsBeforeInit", {"upgrade.settled": ENDED}, FAILS),
+    ("RestsBeforeInit", {"upgrade.settled": {**WAITS, "programs": {"oms_drc_cm": "STARTING"}}}, FAILS),
+    ("RestsBeforeInit", {"upgrade.settled": None}, UNSEEN),
+    ("OldOnNewSchema", {}, HOLDS),
+    ("OldOnNewSchema", {"back.settled": UP, "back.rows": ["rm.oms_project"]}, HOLDS),
+    ("OldOnNewSchema", {"back.settled": UP}, FAILS),
+    ("OldOnNewSchema", {"back.settled": None}, UNSEEN),
+    ("HealthPage", {}, HOLDS),
+    ("HealthPage", {"old.health": {"status": 404, "body": "<html>"}}, FAILS),
+    ("HealthPage", {"plain.health": {"status": 200, "body": '{"data": {"healthy": false}}'}}, FAILS),
+    ("HealthPage", {"plain.health": None}, UNSEEN),
+    ("Account", {}, HOLDS),
+    ("Account", {"old.sessions": [("root", "", "h")]}, HOLDS),
+    ("Account", {"plain.sessions": [("drc", "", "h")]}, FAILS),
+    ("Account", {"plain.sessions": []}, UNSEEN),
     ("ConsoleCachesHa", {}, HOLDS),
     ("ConsoleCachesHa", {"ha.changed": None, "ha.survived": False}, HOLDS),
     ("ConsoleCachesHa", {"ha.changed": True, "ha.kept": False}, HOLDS),
@@ -156,9 +176,7 @@ class Beside(unittest.TestCase):
              "init_starts_console": {"init.settled": WAITS}, "ha_after_init": {"init.ha": '{"enable": true}', "again.haoff": True},
              "stops": {"oldstop.status": 137, "oldstop.seconds": 30, "newstop.status": 0, "newstop.seconds": 3},
              "status_after_stop": {"oldstop.hosts": {"host": [{"ip": "10.0.0.1", "status": "OFFLINE"}], "beats": []}},
-             "health": {"old.health": {"status": 404, "body": "<html>"}, "plain.health": {"status": 200, "body": "{}"}},
              "ports": {"old.ports": [8089], "plain.ports": [8089]},
-             "sessions": {"old.sessions": [("proxy", "oms_rm", "h")], "plain.sessions": [], "run.account": "oms"},
              "first_start": {"first.made": ["rm"]}, "old_on_new": {"back.settled": UP, "back.cm": {"status": 200}},
              "old_on_new_writes": {"back.made": ["rm.oms_project"], "back.rows": []}, "version_row": {"upgrade.versions": ["4.0.0-CE"]}}
 
