@@ -8,9 +8,9 @@ import urllib.parse
 LONGEST = 2000  # characters of one piece of evidence
 HIDDEN = "***"
 # What looks like a secret, whoever set it. The value ends where a quoted text, a word or a line does.
-_WORDS = r"(?:[a-z0-9_.-]*(?:passw(?:or)?d|passwd|pwd|secret|token|access[_-]?key|authorization))"
+_WORDS = r"(?:[a-z0-9_.-]*(?:passw(?:or)?d|passwd|pwd|secret|token|credential|(?:access|private)[_-]?key|authorization|bearer)|密码|口令)"
 _SHAPES = (
-    (re.compile(rf"(?i)({_WORDS}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;&}}]+(?: [A-Za-z0-9+/=]{{8,}})?)"), r"\1" + HIDDEN),
+    (re.compile(rf"(?i)({_WORDS}[\"']?(?:\s*[:=：]\s*|\s+(?:is|为)\s+))(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;&}}]+(?: [A-Za-z0-9+/=]{{8,}})?)"), r"\1" + HIDDEN),
     (re.compile(r"(://[^\s:/@]+:)[^\s@]+@"), r"\1" + HIDDEN + "@"),
     (re.compile(r"(?i)(identified\s+by\s+)('[^']*'|\S+)"), r"\1" + HIDDEN),
     (re.compile(r"(?i)((?:^|\s)(?:mysql|mariadb|mysqldump|obclient)\b[^\n]*?\s-p)\S+"), r"\1" + HIDDEN),

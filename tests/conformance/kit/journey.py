@@ -34,7 +34,8 @@ class Pace:
     recover: float = 1800   # until they run again with HA on
 
 
-QUICK = Pace(poll=0.3, start=120, answer=60, settle=5, serve=40, hosts=60, init=120, gap=1.5, quiet=3, components=3, recover=60)
+QUICK = Pace(poll=0.3, start=120, answer=60, settle=5, serve=40, hosts=60, init=120, gap=1.5, quiet=3, components=3,
+             recover=60)
 
 
 class Journey:

@@ -51,8 +51,8 @@ class Looks:
 
     def _ask(self, **given):
         script = __file__.replace("looks.py", "ask.py")
-        result = subprocess.run([*self.rig.prefix, sys.executable, script], input=json.dumps(given), capture_output=True,
-                                text=True, timeout=60)
+        result = subprocess.run([*self.rig.prefix, sys.executable, script], input=json.dumps(given), text=True,
+                                capture_output=True, timeout=60)
         if result.returncode != 0:
             raise RigError(f"ask.py: {result.stderr.strip()[-300:]}")
         return json.loads(result.stdout)

@@ -131,6 +131,8 @@ def run(given, prepare=None, on_stage=None, say=print):
             except SqlError as error:
                 say(f"{name} could not be dropped: {error}")
         shutil.rmtree(folder, ignore_errors=True)
+        if os.path.exists(folder):  # what OMS wrote belongs to root, and whoever runs this need not be it
+            say(f"{folder} could not be removed wholly: sudo rm -r {folder}")
 
 
 def main(arguments):

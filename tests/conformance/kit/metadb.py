@@ -36,7 +36,8 @@ class MetaDb:
         self.command = [*prefix, program, f"--defaults-file={options}"]
 
     def _run(self, arguments, statement):
-        result = subprocess.run([*self.command, *arguments], input=statement.encode(), capture_output=True, timeout=SECONDS)
+        result = subprocess.run([*self.command, *arguments], input=statement.encode(), capture_output=True,
+                                timeout=SECONDS)
         if result.returncode != 0:
             lines = result.stderr.decode("utf-8", "replace").strip().splitlines() or ["the client said nothing"]
             # Before its error the client may repeat the statement.
@@ -77,8 +78,10 @@ class MetaDb:
         """Who is connected, this look aside: [(account, database, client's host without port)], sorted, each once."""
         rows = self.rows("SELECT user AS user, host AS host, db AS db FROM information_schema.processlist"
                          " WHERE id <> CONNECTION_ID()")
-        return sorted({(row["user"] or "", "" if row["db"] in (None, "NULL") else row["db"], (row["host"] or "").rpartition(":")[0] or row["host"] or "")
-                       for row in rows} - {("event_scheduler", "", "localhost")})
+        def host_of(row):
+            return (row["host"] or "").rpartition(":")[0] or row["host"] or ""
+        # seekdb writes NULL as a word.
+        return sorted({(row["user"] or "", "" if row["db"] in (None, "NULL") else row["db"], host_of(row)) for row in rows} - {("event_scheduler", "", "localhost")})
 
     def read_ha(self):
         """The text of the row ha.config, None without a row."""

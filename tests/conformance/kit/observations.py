@@ -128,9 +128,9 @@ def version_row(facts):
     return isinstance(old, list) and len(old) == 1 and old == upgrade and old != new, f"old {old}; before docker_init.sh {upgrade}; new {new}"
 
 
-OBSERVATIONS = (console_before_init, others_before_init, rows_before_init, init_status, init_headings, init_log, init_starts_console,
-                ha_after_init, init_takes, starts_take, stops, status_after_stop, ports, supervisor_files, first_start,
-                old_on_new, old_on_new_writes, version_row)
+OBSERVATIONS = (
+    console_before_init, others_before_init, rows_before_init, init_status, init_headings, init_log, init_starts_console, ha_after_init,
+    init_takes, starts_take, stops, status_after_stop, ports, supervisor_files, first_start, old_on_new, old_on_new_writes, version_row)
 
 
 def compare(facts):

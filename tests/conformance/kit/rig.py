@@ -80,7 +80,8 @@ class EngineRig:
 
     def call(self, *arguments, seconds=STARTED, check=True, both=False):
         """Output of one call of the runtime."""
-        result = subprocess.run([self.program, *arguments], capture_output=True, timeout=seconds, stdin=subprocess.DEVNULL)
+        result = subprocess.run([self.program, *arguments], capture_output=True, timeout=seconds,
+                                stdin=subprocess.DEVNULL)
         if check and result.returncode != 0:
             raise RigError(f"{self.name} {arguments[0]}: {result.stderr.decode('utf-8', 'replace').strip()}")
         return (result.stdout + (result.stderr if both else b"")).decode("utf-8", "replace")
@@ -90,7 +91,8 @@ class EngineRig:
         name = given
         if os.path.isfile(given):
             loaded = self.call("load", "-i", given, seconds=3600)
-            names = [line.partition(": ")[2].split(",")[0].strip() for line in loaded.splitlines() if line.startswith("Loaded image")]
+            names = [line.partition(": ")[2].split(",")[0].strip() for line in loaded.splitlines()
+                     if line.startswith("Loaded image")]
             if not names:
                 raise RigError(f"{self.name} load {os.path.basename(given)} named no image: {loaded.strip()}")
             name = names[-1]
@@ -115,7 +117,9 @@ class EngineRig:
         for name, text in account.items():
             with open(os.path.join(credentials, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        container = self._run(image, ["-v", f"{credentials}:/etc/metadb:ro"], "metadb")
+        # It is not privileged, so SELinux would keep it from its credentials.
+        options = ["--security-opt", "label=disable", "-v", f"{credentials}:/etc/metadb:ro"]
+        container = self._run(image, options, "metadb")
         deadline = time.monotonic() + 300
         while container.exec("metadb-server", "check", engine).status != 0:
             if time.monotonic() > deadline or not container.alive():

@@ -21,7 +21,8 @@ class Clean(unittest.TestCase):
         cleaner = Cleaner([])
         for text in ("drc_password: hunter2", "drc_password: 'hunter2 x'", '{"userPassword": "hunter2"}', "jdbc://user:hunter2@host/x",
                      "mysql -hh -uu -phunter2 oms", "Authorization: Basic aHVudGVyMg==hunter2", "accessKey=hunter2",
-                     "CREATE USER a IDENTIFIED BY 'hunter2'", "db.passwd=hunter2", "token = hunter2"):
+                     "CREATE USER a IDENTIFIED BY 'hunter2'", "db.passwd=hunter2", "token = hunter2", "初始密码：hunter2", "the password is hunter2",
+                     "privateKey: hunter2"):
             self.assertNotIn("hunter2", cleaner.clean(text), text)
 
     def test_what_is_none_stays(self):

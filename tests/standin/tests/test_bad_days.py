@@ -192,6 +192,13 @@ class RunningDays(Case):
         self.assertFalse(container.http(HA)[1]["data"]["json"]["enable"], "a restart reads the row")
         self.assert_rules()
 
+    def test_nothing_is_cached(self):
+        container = self.start_old()
+        self.bad_day("ha-not-cached")
+        self.ground.sql("UPDATE {rm}.oms_normal_config SET cfg_value = '{\"enable\": false}' WHERE cfg_name = 'ha.config'")
+        self.assertFalse(container.http(HA)[1]["data"]["json"]["enable"])
+        self.assert_rules()
+
     def test_slow_start(self):
         self.bad_day("slow-start", "5")
         begin = time.monotonic()
