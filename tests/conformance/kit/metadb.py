@@ -78,10 +78,13 @@ class MetaDb:
         """Who is connected, this look aside: [(account, database, client's host without port)], sorted, each once."""
         rows = self.rows("SELECT user AS user, host AS host, db AS db FROM information_schema.processlist"
                          " WHERE id <> CONNECTION_ID()")
-        def host_of(row):
-            return (row["host"] or "").rpartition(":")[0] or row["host"] or ""
-        # seekdb writes NULL as a word.
-        return sorted({(row["user"] or "", "" if row["db"] in (None, "NULL") else row["db"], host_of(row)) for row in rows} - {("event_scheduler", "", "localhost")})
+        found = set()
+        for row in rows:
+            host = row["host"] or ""
+            # seekdb writes NULL as a word.
+            database = "" if row["db"] in (None, "NULL") else row["db"]
+            found.add((row["user"] or "", database, host.rpartition(":")[0] or host))
+        return sorted(one for one in found if one[0] != "event_scheduler")
 
     def read_ha(self):
         """The text of the row ha.config, None without a row."""
