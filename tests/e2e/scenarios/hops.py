@@ -10,9 +10,11 @@ from upgrade import ATTESTED, QUICK, Upgrade
 
 # The observer beside OMS, with its account.
 EYE = ("python3", "/root/standin/eye.py", "--account", "/eye/account.json")
-# 3.2.2 tells nobody how far its projects are, and its connectors have no dbType.
+# Two components of the sample have no dbType in any version; before 3.3.1 that counts.
+NO_DDL = [{"name": "ConnectorDbType", "policy": "Skip", "reason": "no DDL is synchronised"}]
+# 3.2.2 tells nobody how far its projects are.
 UNTOLD = [{"name": name, "policy": "Attest", "reason": "looked at in the console of 3.2.2"}
-          for name in ("ProjectsInSync", "ConnectorDbType", "ForwardSwitchover")]
+          for name in ("ProjectsInSync", "ForwardSwitchover")]
 
 
 def come_from(lab, version, **changes):
@@ -40,7 +42,7 @@ def come_from(lab, version, **changes):
 @scenario("source-3-3-0", reusable=False)
 def source_330(lab):
     """3.3.0, which has no high availability: success; back, and a person starts what HA would have started."""
-    come_from(lab, "3.3.0-ce")
+    come_from(lab, "3.3.0-ce", checks=ATTESTED + NO_DDL)
 
 
 @scenario("source-3-2-2", reusable=False)
@@ -53,7 +55,7 @@ def source_322(lab):
         found = {check["name"] for check in plan["checks"] if check["outcome"] not in ("Passed", "Attested", "Skipped", "Warning")}
         assert "ConnectorDbType" in found and "ProjectsInSync" in found, found
         upgrade.delete()
-    come_from(lab, "3.2.2-ce", checks=ATTESTED + UNTOLD)
+    come_from(lab, "3.2.2-ce", checks=ATTESTED + NO_DDL + UNTOLD)
 
 
 @scenario("two-hops", reusable=False)

@@ -81,6 +81,15 @@ class InitDays(Case):
         self.assertEqual(self.state()["schema"], NEW)
         self.assert_rules()
 
+    def test_does_not_repeat(self):
+        self.bad_day("init-not-repeatable")
+        self.assertEqual(self.init(self.container).returncode, 0)
+        result = self.init(self.container)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("initialised already", result.stdout)
+        self.assertNotIn(BANNER, result.stdout)
+        self.assert_rules()
+
     def test_hangs(self):
         self.bad_day("init-hangs")
         process = self.container.exec("bash", "/root/docker_init.sh", wait=False)
@@ -181,6 +190,13 @@ class RunningDays(Case):
         container.exec("supervisorctl", "restart", "oms_console")
         container.wait_healthy()
         self.assertFalse(container.http(HA)[1]["data"]["json"]["enable"], "a restart reads the row")
+        self.assert_rules()
+
+    def test_nothing_is_cached(self):
+        container = self.start_old()
+        self.bad_day("ha-not-cached")
+        self.ground.sql("UPDATE {rm}.oms_normal_config SET cfg_value = '{\"enable\": false}' WHERE cfg_name = 'ha.config'")
+        self.assertFalse(container.http(HA)[1]["data"]["json"]["enable"])
         self.assert_rules()
 
     def test_slow_start(self):

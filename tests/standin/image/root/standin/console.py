@@ -59,6 +59,10 @@ class Console:
         self.notice = self.journal.fact("ha-notice")
         self.cache = ha.read_text(self.db)
 
+    def see_ha(self):
+        """What this console takes for ha.config: its cache, but on the day "ha-not-cached" the row."""
+        return ha.read_text(self.db) if self.journal.bad_day("ha-not-cached") else self.cache
+
     def change_ha(self, text):
         """The console's own way to change ha.config: row, cache, and the other consoles."""
         if self.journal.bad_day("ha-api-lies"):
@@ -87,10 +91,10 @@ class Console:
                     self.read_cache()
                 lives = [life for life in journals.live_instances(self.db) if life["version"] == self.journal.version]
                 boots = {life["node"]: life["id"] for life in lives}
-                cached = ha.parse(self.cache)
-                if identity.has_ha(self.journal.version) and ha.enabled(cached) and boots and min(boots) == self.journal.node:
+                seen = ha.parse(self.see_ha())
+                if identity.has_ha(self.journal.version) and ha.enabled(seen) and boots and min(boots) == self.journal.node:
                     ha.observe(self.db, self.journal, self.config["cm_nodes"])
-                    ha.start_components(self.db, self.journal, cached, boots)
+                    ha.start_components(self.db, self.journal, seen, boots)
             except Exception as error:
                 print(f"ha: {error}", flush=True)
             time.sleep(self.tick())
@@ -182,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
     def get_ha(self):
         if self.console.journal.bad_day("ha-api-errors"):
             return self.envelope(500, code="GHANA-OPERAT000001", message="system parameter service unavailable")
-        text = self.console.cache
+        text = self.console.see_ha()
         return self.envelope(200, {"name": ha.CONFIG_NAME, "value": text, "json": ha.parse(text)})
 
     def put(self, path):

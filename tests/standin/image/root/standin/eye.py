@@ -19,9 +19,9 @@ import schema
 import seed
 from metadb import MetaDb
 
-BAD_DAYS = ("init-fails-half-way", "init-hangs", "init-slow", "init-text", "init-python2", "init-exit-lies", "init-kills-container",
+BAD_DAYS = ("init-fails-half-way", "init-hangs", "init-slow", "init-text", "init-python2", "init-exit-lies", "init-kills-container", "init-not-repeatable",
             "console-never-up", "ha-api-errors", "ha-api-lies", "ha-cached-write-back-on-stop", "slow-start",
-            "crash-loop", "lagging-project", "stopped-project", "sessions-left-open", "needs-second-init")
+            "crash-loop", "lagging-project", "stopped-project", "sessions-left-open", "needs-second-init", "ha-not-cached")
 
 
 def show_journal(db, _):

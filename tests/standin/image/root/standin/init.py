@@ -28,7 +28,7 @@ PROGRAMS = ("nginx", "oms_console", "oms_drc_cm", "oms_drc_supervisor", "sshd")
 
 
 class HalfWay(Exception):
-    """The bad day "init-fails-half-way"."""
+    """What ends the script before its end."""
 
 
 def choose_texts(journal):
@@ -116,6 +116,8 @@ def initialise(db, journal, config):
     if identity.is_new(journal.version):
         if identity.rank(schema_before) > identity.rank(journal.version):
             raise HalfWay(f"schema is {schema_before}, newer than this version")
+        if schema_before == journal.version and journal.bad_day("init-not-repeatable"):
+            raise HalfWay("the databases are initialised already")
         if schema_before == "none":
             schema.create(db)
         migrate(db, journal, pause, schema_before)
