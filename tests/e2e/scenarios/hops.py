@@ -63,7 +63,7 @@ def two_hops(lab):
     """3.3.1 to 4.0.0, then to 4.1.0: the first upgrade may not roll back any more, the second one does."""
     lab.load_standin(manifests.NEXT)
     with Upgrade(lab, "first-hop") as first:
-        first.wait_end("Succeeded")
+        first.wait_end("Succeeded", seconds=420)
         before = checks.Photo(lab)
         with Upgrade(lab, "second-hop", image=manifests.IMAGE + manifests.NEXT) as second:
             item = second.wait_end("Succeeded", seconds=420)
