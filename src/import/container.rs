@@ -1,5 +1,7 @@
 //! A container as docker or podman was told to run it: plain data, whatever it was read from.
 use crate::import::error::ImportError;
+use crate::import::why;
+use std::net::IpAddr;
 
 /// Name and path of what OMS keeps outside its container (V4.0.0 deployment guide).
 pub(crate) const KEPT: [(&str, &str); 3] = [
@@ -92,6 +94,21 @@ impl Container {
     pub(crate) fn drop_it(&mut self, what: impl Into<String>, why: impl Into<String>) {
         let (what, why) = (what.into(), why.into());
         self.dropped.push(Dropped { what, why });
+    }
+
+    /// A name in the container's /etc/hosts. Docker also takes words in the place of an address.
+    pub(crate) fn add_host(&mut self, name: &str, address: &str) {
+        if address.parse::<IpAddr>().is_ok() {
+            self.hosts.push((name.to_owned(), address.to_owned()));
+        } else {
+            self.drop_it(format!("--add-host {name}"), why::HOST);
+        }
+    }
+
+    /// A right beside those that each container has.
+    pub(crate) fn add_capability(&mut self, name: &str) {
+        let name = name.strip_prefix("CAP_").unwrap_or(name);
+        self.capabilities.push(name.to_owned());
     }
 
     /// The mount of a path itself.

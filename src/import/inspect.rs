@@ -153,7 +153,6 @@ pub(crate) fn read_inspect(text: &str) -> Result<Container, ImportError> {
         privileged: host.privileged.unwrap_or_default(),
         stdin: config.open_stdin.unwrap_or_default(),
         tty: config.tty.unwrap_or_default(),
-        capabilities: host.cap_add.clone().unwrap_or_default(),
         cpu_limit: find_cpus(&host),
         memory_limit: host.memory.filter(|bytes| *bytes > 0),
         memory_request: host.memory_reservation.filter(|bytes| *bytes > 0),
@@ -165,9 +164,12 @@ pub(crate) fn read_inspect(text: &str) -> Result<Container, ImportError> {
         ..Container::default()
     };
     container.host_name = config.hostname.filter(|_| container.is_on_host_network());
+    for name in host.cap_add.iter().flatten() {
+        container.add_capability(name);
+    }
     for mapping in host.extra_hosts.iter().flatten() {
         if let Some((name, address)) = mapping.split_once(':') {
-            container.hosts.push((name.to_owned(), address.to_owned()));
+            container.add_host(name, address);
         }
     }
     take_variables(&mut container, config.env.unwrap_or_default());

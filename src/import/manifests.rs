@@ -4,7 +4,7 @@ use crate::import::container::{
     CERTIFICATES, CONFIG, Container, HOST_ADDRESS, KEPT, Mount, holds, is_open,
 };
 use crate::import::document::Document;
-use crate::import::names::{Names, name_mount};
+use crate::import::names::{Names, name_host_volume, name_mount};
 use crate::import::run_line::values::{write_bytes, write_cpus};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -380,6 +380,9 @@ fn build_mounts(source: &Source<'_>) -> (Vec<Value>, Vec<Value>, Marks) {
                 mounts.push(json!({"name": "https", "mountPath": mount.target, "subPath": key, "readOnly": true}));
             }
             Kind::Host => {
+                let is_taken =
+                    |name: &str| volumes.iter().any(|volume: &Value| volume["name"] == name);
+                let name = name_host_volume(&mount.target, is_taken, volumes.len());
                 let (path, unknown) = find_path(container, mount);
                 if let Some(words) = unknown {
                     marks.push((format!("volumes/{}/hostPath/path", volumes.len()), words));

@@ -42,6 +42,19 @@ pub(crate) fn name_mount(target: &str) -> String {
     known.map_or_else(|| make_name(target), |(name, _)| (*name).to_owned())
 }
 
+/// The volume of something else of the host; `number` tells it from others where its path does not.
+pub(crate) fn name_host_volume(
+    target: &str,
+    is_taken: impl Fn(&str) -> bool,
+    number: usize,
+) -> String {
+    let name = format!("host-{}", make_name(target));
+    if name.ends_with('-') || is_taken(&name) {
+        return format!("host-{number}");
+    }
+    name
+}
+
 /// A DNS label of a text: what it may not hold becomes a hyphen.
 fn make_name(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
@@ -81,5 +94,11 @@ mod tests {
         assert_eq!(make_name(&"a_".repeat(60)).len(), LONGEST - 1);
         assert_eq!(name_mount("/home/ds/run"), "run");
         assert_eq!(name_mount("/home/ds"), "home-ds");
+        assert_eq!(name_host_volume("/a/b", |_| false, 3), "host-a-b");
+        assert_eq!(
+            name_host_volume("/a_b", |name| name == "host-a-b", 3),
+            "host-3"
+        );
+        assert_eq!(name_host_volume("/数据", |_| false, 3), "host-3");
     }
 }

@@ -277,7 +277,7 @@ fn nothing_secret_is_printed() {
 
 #[test]
 fn what_is_dropped_is_told_with_the_reason() {
-    let text = import(&LINE.replace("-dit", "-dit --restart always -e IS_UPGRADE=true --env-file oms.env --init --dns=10.0.0.1 --volumes-from other"));
+    let text = import(&LINE.replace("-dit", "-dit --restart always -e IS_UPGRADE=true --env-file oms.env --init --dns=10.0.0.1 --add-host gate:host-gateway --add-host db:10.0.0.9 --cap-add=CAP_SYS_PTRACE --volumes-from other"));
     let joined = text.replace("\n#     ", " ");
     for told in [
         "--restart always: a Deployment always",
@@ -285,6 +285,7 @@ fn what_is_dropped_is_told_with_the_reason() {
         "--env-file oms.env: what is in the file",
         "--init: OMS brings",
         "--dns: write it",
+        "--add-host gate: its address is no IP",
         "--volumes-from: which",
         "--pids-limit -1: a limit of the kubelet",
         "--ulimit nproc=65535:65535: limits come",
@@ -292,6 +293,18 @@ fn what_is_dropped_is_told_with_the_reason() {
         assert!(joined.contains(told), "{told}: {text}");
     }
     assert!(!cut_notes(&text).contains("IS_UPGRADE"));
+    let pod = find_deployment(&text).spec.unwrap().template.spec.unwrap();
+    let [alias] = pod.host_aliases.unwrap().try_into().unwrap();
+    assert_eq!(
+        (alias.ip.as_str(), alias.hostnames.unwrap()),
+        ("10.0.0.9", vec!["db".to_owned()])
+    );
+    let rights = find_oms(&text)
+        .security_context
+        .unwrap()
+        .capabilities
+        .unwrap();
+    assert_eq!(rights.add.unwrap(), ["SYS_PTRACE"]);
     assert!(
         text.contains("docker update --restart=no oms_test\n#        docker stop oms_test\n"),
         "{text}"
@@ -327,7 +340,7 @@ fn volumes_of_docker_and_other_mounts_keep_their_place() {
         .unwrap();
     let clock = volumes
         .iter()
-        .find(|volume| volume.name == "etc-localtime")
+        .find(|volume| volume.name == "host-etc-localtime")
         .unwrap();
     assert_eq!(clock.host_path.as_ref().unwrap().path, "/etc/localtime");
     let mut told = inspect();

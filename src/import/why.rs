@@ -3,6 +3,7 @@
 pub(crate) const ARGUMENTS: &str = "they replace the command of the image; OMS has none, so write them as `args` only if you know that yours needs them";
 pub(crate) const UPGRADE: &str = "it makes a start the start of an upgrade; the operator sets it for the one start that wants it";
 pub(crate) const ENV_FILE: &str = "what is in the file is not known here: CHANGE ME, add to `env` what OMS needs of it, but never IS_UPGRADE";
+pub(crate) const HOST: &str = "its address is no IP address: CHANGE ME, add it to `hostAliases`";
 pub(crate) const PORT: &str = "ranges of ports are not read: CHANGE ME, add each to `ports`";
 
 /// Whether the value of an option may be shown: it holds no secret.

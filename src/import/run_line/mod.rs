@@ -108,14 +108,11 @@ fn take(container: &mut Container, option: Known, value: &str) -> Result<(), Str
             container.stop_timeout = Some(value.parse().map_err(|_| "is no number of seconds")?);
         }
         "restart" => container.restart = Some(value.to_owned()),
-        "add-host" => match value.split_once([':', '=']) {
-            Some((name, address)) => {
-                let pair = (name.to_owned(), address.to_owned());
-                container.hosts.push(pair);
-            }
-            None => return Err("is not NAME:ADDRESS".into()),
-        },
-        "cap-add" => container.capabilities.push(value.to_owned()),
+        "add-host" => {
+            let pair = value.split_once([':', '=']).ok_or("is not NAME:ADDRESS")?;
+            container.add_host(pair.0, pair.1);
+        }
+        "cap-add" => container.add_capability(value),
         name => {
             let shown = if why::is_shown(name) {
                 format!("--{name} {value}")
