@@ -81,7 +81,7 @@ fn every_line_of_the_vendors_pages_is_read() {
             "image: registry.example.com/oms:change-me # CHANGE ME",
             "--pids-limit -1: ",
             "--ulimit nproc=65535:65535: ",
-            "docker update --restart=no NAME\n",
+            "docker update --restart=no NAME ",
             "--from-file=config.yaml=/data/config.yaml\n",
         ] {
             assert!(joined.contains(words), "{place}: {words}\n{manifests}");
@@ -112,7 +112,8 @@ fn lines_are_read_as_they_are_posted() {
     for words in [
         "hostNetwork: true",
         "memory: 8Gi",
-        "value: <HOST_IP> # CHANGE ME",
+        "<HOST_IP>",
+        "# CHANGE ME: the address of the host",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
