@@ -1,5 +1,5 @@
 //! The manifests of one OMS node: volumes over the directories that docker mounted, their claims, the Deployment.
-use crate::import::Choices;
+use crate::import::choices::Choices;
 use crate::import::container::{
     CERTIFICATES, CONFIG, Container, HOST_ADDRESS, KEPT, Mount, holds, is_open,
 };

@@ -1,8 +1,9 @@
-//! The way in from docker: what `docker inspect` prints, or a `docker run` line, becomes manifests of a Deployment on the
-//! same data. Text in, text out; no I/O.
+//! The way in from docker: what `docker inspect` prints, or a `docker run` line, becomes manifests of a Deployment on
+//! the same data. Text in, text out; no I/O.
 //!
-//! Nothing is made up: what is not known is marked `CHANGE ME`, what has no place is told with the reason, and an option
-//! that is none ends it. Values of the environment and of `config.yaml` are never printed, for they are secrets.
+//! Nothing is made up: what is not known is marked `CHANGE ME`, what has no place is told with the reason, and an
+//! option that is none ends it. Values of the environment and of `config.yaml` are never printed, for they are secrets.
+mod choices;
 mod container;
 mod document;
 mod error;
@@ -20,22 +21,8 @@ use self::names::Names;
 use self::notes::write_notes;
 use self::run_line::read_run_line;
 use self::upgrade::build_upgrade;
+pub use choices::Choices;
 pub use error::ImportError;
-
-/// What a person says besides the container.
-#[derive(Clone, Debug, Default)]
-pub struct Choices {
-    /// Namespace of all objects.
-    pub namespace: String,
-    /// Name of the Deployment; docker's name otherwise.
-    pub name: Option<String>,
-    /// `kubernetes.io/hostname` of the node on which docker runs.
-    pub node: Option<String>,
-    /// The image that runs now, by the name under which the cluster has it.
-    pub image: Option<String>,
-    /// The image that an upgrade goes to.
-    pub new_image: Option<String>,
-}
 
 /// Writes the manifests of a container, given as JSON of `docker inspect` or as a `docker run` line.
 ///

@@ -1,5 +1,5 @@
 //! How the objects are called.
-use crate::import::Choices;
+use crate::import::choices::Choices;
 use crate::import::container::{Container, KEPT, is_open};
 
 /// Longest name of a Deployment from which names of pods still follow.

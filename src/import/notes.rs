@@ -13,7 +13,7 @@ pub(crate) fn write_notes(source: &Source<'_>, marks: usize) -> String {
     let mut page = Page::default();
     page.say(&format!(
         "OMS on Kubernetes, written by `oms-operator import` from {} of {}. Nothing was looked at but that text. A Deployment \
-         on the same directories, host address and network; data stays where it is. More: docs/oms-on-kubernetes.md.",
+         on the same directories, host address and network; data stays where it is. More: docs/oms-on-kubernetes.md",
         container.source, container.tool
     ));
     page.gap();
@@ -54,8 +54,8 @@ fn list_steps(source: &Source<'_>, marks: usize) -> Vec<Step> {
         commands,
     };
     let fill = match marks {
-        0 => format!("Read it. Nothing is marked `{MARK}`."),
-        count => format!("Put in what is marked `{MARK}` below: {count} place(s)."),
+        0 => format!("Read it. Nothing is marked `{MARK}`"),
+        count => format!("Put in what is marked `{MARK}` below: {count} place(s)"),
     };
     let mut steps = vec![
         step(&fill, Vec::new()),
@@ -125,7 +125,7 @@ fn list_steps(source: &Source<'_>, marks: usize) -> Vec<Step> {
     ));
     match find_stranger(source) {
         Some(version) => steps.push(step(
-            &format!("No OmsUpgrade is printed: the image is of {version}, from which the operator upgrades to no version."),
+            &format!("No OmsUpgrade is printed: the image is of {version}, from which the operator upgrades to no version"),
             Vec::new(),
         )),
         None => steps.push(step(

@@ -1,8 +1,8 @@
 //! OMS's `config.yaml` as people write it: the values that are taken, or what is wrong with the text. No I/O.
 //!
-//! The one reader of both programs: the operator takes the whole installation (`crate::oms::config_yaml`), the agent the
-//! account alone. What OMS's own reader takes, PyYAML, is taken and means the same; what that one refuses is refused.
-//! Only `oms_meta_*` is taken of the accounts. Words name line and key and never a value, for values are passwords.
+//! The one reader of both programs: the operator takes the whole installation (`crate::oms::config_yaml`), the agent
+//! the account alone. What OMS's own reader takes, PyYAML, is taken and means the same; what that one refuses is
+//! refused. Only `oms_meta_*` is taken of the accounts. Words name line and key and never a value, for values are passwords.
 use crate::metadb::secret::{Credentials, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::DuplicateKeyPolicy;
@@ -205,8 +205,8 @@ struct Pair<'t> {
     value: &'t str,
 }
 
-/// Lines that begin with a word of letters, quoted or not, and something like a colon; comments and entries of lists are
-/// none.
+/// Lines that begin with a word of letters, quoted or not, and something like a colon; comments and entries of lists
+/// are none.
 fn list_pairs(text: &str) -> impl Iterator<Item = Pair<'_>> {
     text.lines().enumerate().filter_map(|(number, line)| {
         let body = line.trim().trim_start_matches(QUOTES);
@@ -232,8 +232,8 @@ fn find_sign(pair: Pair<'_>) -> Option<ConfigFlaw> {
     })
 }
 
-/// What is wrong with a text that is no YAML: what people do most, wherever it stands, else the line at which the reader
-/// gave up.
+/// What is wrong with a text that is no YAML: what people do most, wherever it stands, else the line at which the
+/// reader gave up.
 fn explain(text: &str, line: usize) -> ConfigFlaw {
     let mut pairs = list_pairs(text);
     let common = pairs.find_map(|pair| {

@@ -1,7 +1,7 @@
 //! What operator and agent both know of the server that holds the MetaDB, each thing once: which product it is, what
 //! its error numbers mean, how names are quoted, how our own tables there are laid out, what the record of upgrades
-//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself, and how OMS's own
-//! `config.yaml` names server and account.
+//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself, and
+//! how OMS's own `config.yaml` names server and account.
 //!
 //! Knowledge, not conduct: the operator's short calls ([`crate::oms::mysql`]) and the agent's long sessions stay apart,
 //! and no limit of the one reaches the other. Two talk to the server: [`wire`], through which each connection goes, so

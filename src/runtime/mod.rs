@@ -1,5 +1,5 @@
-//! What keeps the operator running: lease, health, metrics, logs, shutdown; the check of an installation; the import of a
-//! container.
+//! What keeps the operator running: lease, health, metrics, logs, shutdown; the check of an installation; the import of
+//! a container.
 mod check;
 mod definition;
 mod import;

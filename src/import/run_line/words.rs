@@ -137,10 +137,10 @@ fn split(
     Ok(whole.collect())
 }
 
-/// Whether a substitution begins in a word and does not end there.
+/// Whether a substitution, or a placeholder such as `{mounted disk}`, begins in a word and does not end there.
 fn is_cut(word: &str) -> bool {
-    let opened = word.matches("$(").count();
-    opened > word.matches(')').count() || word.matches('`').count() % 2 == 1
+    let opens = |open: &str, close: char| word.matches(open).count() > word.matches(close).count();
+    opens("$(", ')') || opens("{", '}') || word.matches('`').count() % 2 == 1
 }
 
 /// The text with the variables that are known; others stay as they are written.
@@ -213,6 +213,10 @@ mod tests {
             ["-e", "A=$(hostname -i)", "`id -u`", "i"]
         );
         assert_eq!(read("A=$B\ndocker run $A $"), ["$B", "$"]);
+        assert_eq!(
+            read("docker run -v {mounted disk}:/a ${A} i"),
+            ["-v", "{mounted disk}:/a", "${A}", "i"]
+        );
     }
 
     #[test]
