@@ -2,7 +2,8 @@
 //!
 //! The one reader of both programs: the operator takes the whole installation (`crate::oms::config_yaml`), the agent
 //! the account alone. What OMS's own reader takes, PyYAML, is taken and means the same; what that one refuses is
-//! refused. Only `oms_meta_*` is taken of the accounts. Words name line and key and never a value, for values are passwords.
+//! refused. Only `oms_meta_*` is taken of the accounts. Words name line and key and never a value, for values are
+//! passwords.
 use crate::metadb::secret::{Credentials, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::DuplicateKeyPolicy;

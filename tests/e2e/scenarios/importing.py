@@ -159,5 +159,6 @@ def upgrade_imported(lab, reader):
         passed = condition(item, "PreflightPassed")
         assert passed["status"] == "True", passed["message"]
         reader.follow("README.md", "kubectl patch omsup")
-        upgrade.wait_end("Succeeded")
+        # Its limits are the defaults that a printed plan has, not the short ones of the other scenarios.
+        upgrade.wait_end("Succeeded", 900)
         checks.check_end(lab, upgrade, photo, "succeeded")
