@@ -8,6 +8,7 @@
 //! * [`facts`] – what was seen of the world: plain data. No I/O.
 //! * [`upgrade`] – the brain: facts in, decision out. No I/O, no clock.
 //! * [`objects`] – builds and reads Kubernetes objects. No I/O.
+//! * [`import`] – the way in: what docker was told becomes manifests. No I/O.
 //! * [`oms`] – OMS as seen from outside: MetaDB queries, HA, open API, container commands.
 //! * [`controller`] – the hands: the only holder of a Kubernetes client.
 //! * [`metrics`] – what Prometheus reads.
@@ -38,6 +39,10 @@ pub mod controller;
 mod facts;
 #[cfg(feature = "testing")]
 pub mod facts;
+#[cfg(not(feature = "testing"))]
+mod import;
+#[cfg(feature = "testing")]
+pub mod import;
 #[cfg(not(feature = "testing"))]
 mod metadb;
 #[cfg(feature = "testing")]
@@ -70,4 +75,6 @@ pub mod upgrade;
 pub use agent::{Command, run_command};
 pub use api::build_crd;
 pub use oms::assumptions::write_assumptions;
-pub use runtime::{CheckOptions, RunOptions, check_installation, run_operator};
+pub use runtime::{
+    CheckOptions, ImportOptions, RunOptions, check_installation, run_import, run_operator,
+};

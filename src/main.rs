@@ -2,8 +2,8 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use clap::Parser;
 use oms_operator::{
-    CheckOptions, Command, RunOptions, build_crd, check_installation, run_command, run_operator,
-    write_assumptions,
+    CheckOptions, Command, ImportOptions, RunOptions, build_crd, check_installation, run_command,
+    run_import, run_operator, write_assumptions,
 };
 use std::process::ExitCode;
 
@@ -20,6 +20,8 @@ enum Cli {
     Agent(Command),
     /// Look whether an installation works: rights, definition, watch, Lease. Changes nothing.
     Check(CheckOptions),
+    /// Print manifests for an OMS that runs in docker, from `docker inspect` or a `docker run` line. Changes nothing.
+    Import(ImportOptions),
     /// Print the custom resource definition.
     Crd,
     /// Print what is taken to be true of OMS without a document that says it.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
             run_command(&command)
         }
         Cli::Check(options) => check_installation(&options),
+        Cli::Import(options) => run_import(&options),
         Cli::Assumptions => {
             print!("{}", write_assumptions());
             ExitCode::SUCCESS

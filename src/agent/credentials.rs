@@ -1,20 +1,13 @@
 //! Reads the account of the MetaDB from the mounted files. The only place that touches them.
 
 use super::failure::Failure;
+use crate::metadb::config_file::read_config_file;
 use crate::metadb::secret::{Credentials, SecretString, cut_line_end};
 use crate::metadb::{LoginRules, TlsRules, TlsTexts};
 use crate::protocol::report::Reason;
 use crate::protocol::request;
-use serde::Deserialize;
 use std::path::Path;
 use zeroize::Zeroizing;
-
-/// The two keys that are taken from OMS's `config.yaml`; `drc_password` and the others are never looked at.
-#[derive(Deserialize)]
-struct ConfigYaml {
-    oms_meta_user: String,
-    oms_meta_password: SecretString,
-}
 
 /// Reads the account.
 ///
@@ -59,16 +52,9 @@ pub fn read_rules(request: &request::Request) -> Result<LoginRules, Failure> {
 }
 
 fn parse_config(path: &str, text: &str) -> Result<Credentials, Failure> {
-    // The parser's message may quote the line, and the line may hold a password: it is not passed on.
-    let config: ConfigYaml = serde_saphyr::from_str(text).map_err(|_| {
-        unreadable(&format!(
-            "{path} is not a YAML mapping with text under oms_meta_user and oms_meta_password"
-        ))
-    })?;
-    Ok(Credentials {
-        user: config.oms_meta_user,
-        password: config.oms_meta_password,
-    })
+    read_config_file(text)
+        .and_then(|mut file| file.take_account())
+        .map_err(|flaw| unreadable(&format!("{path}: {flaw}; {}", flaw.advise())))
 }
 
 fn read_key(directory: &str, key: &str) -> Result<Zeroizing<String>, Failure> {

@@ -1,11 +1,13 @@
 //! What operator and agent both know of the server that holds the MetaDB, each thing once: which product it is, what
 //! its error numbers mean, how names are quoted, how our own tables there are laid out, what the record of upgrades
-//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself.
+//! says, how a schema is told from another, how sessions are listed, and what a session of ours sets for itself, and
+//! how OMS's own `config.yaml` names server and account.
 //!
 //! Knowledge, not conduct: the operator's short calls ([`crate::oms::mysql`]) and the agent's long sessions stay apart,
 //! and no limit of the one reaches the other. Two talk to the server: [`wire`], through which each connection goes, so
 //! that a server cannot say what harms the driver, and [`pins`], over a connection that it is given.
 mod codes;
+pub mod config_file;
 mod elsewhere;
 mod engine;
 mod fingerprint;

@@ -1,18 +1,20 @@
 //! OMS's `config.yaml`: where the meta database is, what its databases are called, which regions
 //! and nodes there are. No I/O.
 //!
-//! Keys are those of the V4.0.0 deployment guide. Only `oms_meta_*` is taken of the accounts;
-//! `drc_password` and the others are never read out of the text. Error texts name keys and lines,
-//! never content, because the content holds passwords.
+//! Keys are those of the V4.0.0 deployment guide. How the text is read, and what is wrong with it:
+//! [`crate::metadb::config_file`].
 use std::collections::BTreeMap;
 
 use crate::protocol::hex::write_hex;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::installation::{Address, Installation, Region};
-use crate::metadb::secret::{Credentials, SecretString};
+use crate::metadb::config_file::{
+    ConfigFlaw, NodeList, cut_byte_order_mark, read_config_file, require,
+};
+use crate::metadb::secret::Credentials;
 
 /// What one node's `config.yaml` says, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,20 +43,9 @@ pub struct NodeConfig {
 /// Why a `config.yaml` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 pub enum ConfigError {
-    /// Not YAML, or a value of a wrong kind.
-    #[error(
-        "config.yaml cannot be read near line {line}; nothing was done; it must be YAML with one \
-         `key: value` per line, the colon followed by a space"
-    )]
-    Unreadable {
-        /// Line, 1-based; 0 when unknown.
-        line: u64,
-    },
-    /// A required key is absent or empty.
-    #[error(
-        "config.yaml has no value for {key}; nothing was done; add it as OMS's deployment guide describes"
-    )]
-    MissingKey { key: &'static str },
+    /// The text is not as it must be, or lacks a key.
+    #[error("config.yaml cannot be used: {0}; nothing was done; {advice}", advice = .0.advise())]
+    Flaw(#[from] ConfigFlaw),
     /// A value cannot be what the key means.
     #[error("the value of {key} in config.yaml is not {expected}; nothing was done; correct it")]
     BadValue {
@@ -81,60 +72,14 @@ pub enum ConfigError {
     NoFile,
 }
 
-/// A scalar as text, whatever YAML would take it for.
-fn text_of_scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Option::<String>::deserialize(deserializer)
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NodeList {
-    Many(Vec<String>),
-    One(String),
-}
-
-#[derive(Deserialize)]
-struct RawConfig {
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    oms_meta_host: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    oms_meta_port: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    oms_meta_user: Option<String>,
-    #[serde(default)]
-    oms_meta_password: Option<SecretString>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    drc_rm_db: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    drc_cm_db: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    drc_cm_heartbeat_db: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    cm_location: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    cm_region: Option<String>,
-    #[serde(default, deserialize_with = "text_of_scalar")]
-    cm_url: Option<String>,
-    #[serde(default)]
-    cm_nodes: Option<NodeList>,
-}
-
 /// Reads one file.
 pub fn parse_config(text: &str) -> Result<(NodeConfig, Credentials), ConfigError> {
-    let raw: RawConfig = serde_saphyr::from_str(text).map_err(|error| ConfigError::Unreadable {
-        // The error's own text quotes the file, so only the line is taken.
-        line: error.location().map_or(0, |location| location.line()),
-    })?;
-    let credentials = Credentials {
-        user: require("oms_meta_user", raw.oms_meta_user)?,
-        password: raw.oms_meta_password.ok_or(ConfigError::MissingKey {
-            key: "oms_meta_password",
-        })?,
-    };
-    let port = require("oms_meta_port", raw.oms_meta_port)?;
+    let mut file = read_config_file(text)?;
+    let credentials = file.take_account()?;
+    let port = require("oms_meta_port", file.oms_meta_port)?;
     let config = NodeConfig {
         metadb: Address {
-            host: require("oms_meta_host", raw.oms_meta_host)?,
+            host: require("oms_meta_host", file.oms_meta_host)?,
             port: port
                 .parse()
                 .ok()
@@ -144,13 +89,13 @@ pub fn parse_config(text: &str) -> Result<(NodeConfig, Credentials), ConfigError
                     expected: "a TCP port",
                 })?,
         },
-        rm: require("drc_rm_db", raw.drc_rm_db)?,
-        cm: require("drc_cm_db", raw.drc_cm_db)?,
-        heartbeat: require("drc_cm_heartbeat_db", raw.drc_cm_heartbeat_db)?,
-        location: raw.cm_location.unwrap_or_default().trim().to_owned(),
-        region: raw.cm_region.unwrap_or_default().trim().to_owned(),
-        cm_url: raw.cm_url.unwrap_or_default().trim().to_owned(),
-        nodes: match raw.cm_nodes {
+        rm: require("drc_rm_db", file.drc_rm_db)?,
+        cm: require("drc_cm_db", file.drc_cm_db)?,
+        heartbeat: require("drc_cm_heartbeat_db", file.drc_cm_heartbeat_db)?,
+        location: file.cm_location.unwrap_or_default().trim().to_owned(),
+        region: file.cm_region.unwrap_or_default().trim().to_owned(),
+        cm_url: file.cm_url.unwrap_or_default().trim().to_owned(),
+        nodes: match file.cm_nodes {
             Some(NodeList::Many(nodes)) => nodes,
             Some(NodeList::One(nodes)) => nodes.split(',').map(str::to_owned).collect(),
             None => Vec::new(),
@@ -159,16 +104,9 @@ pub fn parse_config(text: &str) -> Result<(NodeConfig, Credentials), ConfigError
         .map(|node| node.trim().to_owned())
         .filter(|node| !node.is_empty())
         .collect(),
-        fingerprint: compute_fingerprint(text),
+        fingerprint: compute_fingerprint(cut_byte_order_mark(text)),
     };
     Ok((config, credentials))
-}
-
-fn require(key: &'static str, value: Option<String>) -> Result<String, ConfigError> {
-    value
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty())
-        .ok_or(ConfigError::MissingKey { key })
 }
 
 fn compute_fingerprint(text: &str) -> String {
@@ -179,6 +117,8 @@ fn compute_fingerprint(text: &str) -> String {
             .split(':')
             .next()
             .unwrap_or_default()
+            // The vendor's deployment tool quotes keys.
+            .trim_matches(['"', '\'', ' '])
             .to_ascii_lowercase();
         let secret = ["password", "secret", "access_key", "ak", "sk"]
             .iter()

@@ -56,15 +56,13 @@ fn takes_scalars_as_they_are_written() {
 fn says_what_is_missing_and_never_quotes() {
     assert_eq!(
         parse_config(&FILE.replace("oms_meta_host: metadb.oms.svc\n", "")).unwrap_err(),
-        ConfigError::MissingKey {
+        ConfigError::Flaw(ConfigFlaw::MissingKey {
             key: "oms_meta_host"
-        }
+        })
     );
     assert_eq!(
         parse_config(&FILE.replace("'it''s \"a\" #%ü 1'", "")).unwrap_err(),
-        ConfigError::MissingKey {
-            key: "oms_meta_password"
-        }
+        ConfigError::Flaw(ConfigFlaw::EmptyPassword { line: 5 })
     );
     assert!(matches!(
         parse_config(&FILE.replace("2881", "many")),
@@ -162,4 +160,29 @@ fn refuses_files_of_different_installations() {
         );
     }
     assert_eq!(merge_configs(&[]), Err(ConfigError::NoFile));
+}
+
+#[test]
+fn the_fingerprint_knows_no_secret_and_no_way_of_writing_lines() {
+    let (_, config) = node("a", |text| text);
+    let same = [
+        FILE.replace('\n', "\r\n"),
+        format!("\u{feff}{FILE}"),
+        FILE.replace("it''s", "another"),
+        FILE.replace("drc-canary", "another"),
+    ];
+    for text in same {
+        let (_, other) = node("b", |_| text.clone());
+        assert_eq!(config.fingerprint, other.fingerprint, "{text:?}");
+        assert_eq!(config, other);
+    }
+    // As the vendor's deployment tool writes it.
+    let quoted = |password: &str| {
+        let text = FILE.replace(
+            "drc_password: drc-canary",
+            &format!("\"drc_password\": \"{password}\""),
+        );
+        node("c", |_| text.clone()).1.fingerprint
+    };
+    assert_eq!(quoted("one"), quoted("another"));
 }

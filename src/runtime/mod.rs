@@ -1,6 +1,8 @@
-//! What keeps the operator running: lease, health, metrics, logs, shutdown; and the check of an installation.
+//! What keeps the operator running: lease, health, metrics, logs, shutdown; the check of an installation; the import of
+//! a container.
 mod check;
 mod definition;
+mod import;
 pub mod lease;
 mod options;
 mod run;
@@ -8,5 +10,6 @@ mod server;
 mod telemetry;
 
 pub use check::{CheckOptions, check_installation};
+pub use import::{ImportOptions, run_import};
 pub use options::RunOptions;
 pub use run::run_operator;

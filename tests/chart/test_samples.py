@@ -1,6 +1,6 @@
 """The samples are what the definition allows, and the full one shows every field.
 
-CEL rules are judged by a real API server in the end-to-end tests.
+CEL rules, and the manifests of OMS itself (`oms`), are judged by a real API server in the end-to-end tests.
 """
 
 import os
@@ -51,7 +51,7 @@ def shown(value, path):
 class Samples(unittest.TestCase):
     def test_each_is_valid(self):
         spec = close(read_schema()["properties"]["spec"])
-        names = sorted(os.listdir(SAMPLES))
+        names = sorted(name for name in os.listdir(SAMPLES) if name != "oms")
         self.assertEqual(names, ["full.yaml", "minimal.yaml", "plan.yaml", "rollback.yaml"])
         for name in names:
             with self.subTest(name):
@@ -81,3 +81,47 @@ class Samples(unittest.TestCase):
             [sample] = helm.read("deploy", "samples", name + ".yaml")
             self.assertEqual(sample["spec"].pop("action"), action)
             self.assertEqual(sample, minimal)
+
+
+class Oms(unittest.TestCase):
+    """What `oms-operator import` printed of the line beside it; tests/golden/import.rs holds that it still does."""
+
+    def read(self, kind):
+        return [document for document in helm.read("deploy", "samples", "oms", "oms.yaml") if document["kind"] == kind]
+
+    def test_the_plan_is_valid_and_its_target_is_there(self):
+        [upgrade] = self.read("OmsUpgrade")
+        jsonschema.Draft202012Validator(close(read_schema()["properties"]["spec"])).validate(upgrade["spec"])
+        self.assertEqual(upgrade["spec"]["action"], "Plan")
+        [deployment] = self.read("Deployment")
+        self.assertEqual([target["name"] for target in upgrade["spec"]["targets"]], [deployment["metadata"]["name"]])
+
+    def test_the_deployment_is_as_the_documents_want_it(self):
+        [deployment] = self.read("Deployment")
+        pod = deployment["spec"]["template"]["spec"]
+        [oms] = pod["containers"]
+        self.assertEqual((deployment["spec"]["replicas"], deployment["spec"]["strategy"]), (1, {"type": "Recreate"}))
+        self.assertEqual([entry["value"] for entry in oms["env"] if entry["name"] == "OMS_HOST_IP"], ["10.0.0.11"])
+        self.assertLessEqual({"/home/admin/logs", "/home/ds/store", "/home/ds/run", "/home/admin/conf/config.yaml"},
+                             {mount["mountPath"] for mount in oms["volumeMounts"]})
+        self.assertTrue(pod["hostNetwork"] and oms["securityContext"]["privileged"] and pod["nodeSelector"])
+
+    def test_each_claim_has_its_volume_on_the_node_and_the_pod_uses_it(self):
+        volumes = {volume["metadata"]["name"]: volume["spec"] for volume in self.read("PersistentVolume")}
+        claims = self.read("PersistentVolumeClaim")
+        self.assertEqual(len(claims), 3)
+        [deployment] = self.read("Deployment")
+        pod = deployment["spec"]["template"]["spec"]
+        used = {volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
+        self.assertEqual(used, {claim["metadata"]["name"] for claim in claims})
+        for claim in claims:
+            volume = volumes[claim["spec"]["volumeName"]]
+            self.assertEqual(volume["claimRef"], {"name": claim["metadata"]["name"], "namespace": claim["metadata"]["namespace"]})
+            self.assertEqual(volume["persistentVolumeReclaimPolicy"], "Retain")
+            [term] = volume["nodeAffinity"]["required"]["nodeSelectorTerms"]
+            self.assertEqual(term["matchExpressions"][0]["values"], [pod["nodeSelector"]["kubernetes.io/hostname"]])
+
+    def test_nothing_is_a_secret_but_what_is_called_one(self):
+        self.assertEqual(self.read("Secret"), [])
+        [secret] = helm.read("deploy", "samples", "oms", "config-secret.yaml")
+        self.assertIn("oms_meta_password: 'CHANGE-ME'", secret["stringData"]["config.yaml"])

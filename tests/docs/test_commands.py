@@ -62,8 +62,13 @@ def list_commands():
 @functools.cache
 def list_followed():
     """Whole commands that the end-to-end scenarios take out of the pages and run."""
-    calls = [node for node in ast.walk(ast.parse(markdown.read("tests/e2e/scenarios/reading.py"))) if isinstance(node, ast.Call)]
-    named = [[word.value for word in call.args[:2]] for call in calls
+    sources = [ast.parse(markdown.read(f"tests/e2e/scenarios/{name}.py")) for name in ("reading", "importing")]
+    calls = [node for source in sources for node in ast.walk(source) if isinstance(node, ast.Call)]
+    # A scenario about one page may call it PAGE.
+    pages = {node.value.value for source in sources for node in source.body
+             if isinstance(node, ast.Assign) and node.targets[0].id == "PAGE"}
+    [page] = pages
+    named = [[page if isinstance(word, ast.Name) else word.value for word in call.args[:2]] for call in calls
              if isinstance(call.func, ast.Attribute) and call.func.attr in ("follow", "look")]
     return {markdown.find_command(page, beginning) for page, beginning in named}
 
@@ -147,7 +152,7 @@ class Commands(unittest.TestCase):
                 self.assertIn(f'"{waited.group(1)}"', source, "there is no such condition")
         for path in re.findall(r"-f (\S+)", " ".join(words)):
             # What the reader writes himself, and what comes through a pipe.
-            self.assertIn(path, ("plan.yaml", "-"))
+            self.assertIn(path, ("plan.yaml", "oms.yaml", "-"))
 
     def check_helm(self, words):
         status, told = helm.run(words[1], "--help")

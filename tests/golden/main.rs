@@ -10,6 +10,7 @@ mod assumptions;
 mod backup;
 mod coverage;
 mod definition;
+mod import;
 mod intents;
 mod metadb;
 mod metrics;
