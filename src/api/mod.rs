@@ -23,18 +23,18 @@ pub use definition::{DEFINITION_NAME, is_memory, list_lacking_fields};
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, HaApi, HaDriver, HaGoal,
-    HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec,
-    PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode,
-    Verification, Weekday, Window,
+    AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, GitOps, HaApi, HaDriver,
+    HaGoal, HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade,
+    OmsUpgradeSpec, PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts,
+    TlsMode, Verification, Weekday, Window,
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
     Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
     InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
     Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
-    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, Stall, Step, StoppedTarget, TakeOverOutcome,
-    TakenOver, TargetOriginal, TargetSource, UnconfirmedInit, Waiting,
+    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, Stall, Step, StoppedTarget,
+    TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit, Waiting,
 };
 
 /// API group of the custom resource.

@@ -13,7 +13,10 @@ use crate::upgrade::context::Context;
 use serde_json::Value;
 
 /// The image that the source of a target has to name: that of the version that the databases are of.
-pub(crate) fn find_image_to_name<'a>(status: &'a OmsUpgradeStatus, target: &str) -> Option<&'a str> {
+pub(crate) fn find_image_to_name<'a>(
+    status: &'a OmsUpgradeStatus,
+    target: &str,
+) -> Option<&'a str> {
     let mut forbidden = status.forbidden_images.iter();
     forbidden
         .find(|one| one.target == target && one.image != one.use_image)
@@ -58,8 +61,8 @@ pub(crate) fn note_sources(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
         let place = known.clone().position(|one| one.target == facts.name);
         let before = place.and_then(|place| draft.internal.sources.get(place));
         let mut source = look(draft, facts, deployment.as_ref(), before);
-        source.held = before.is_some_and(|before| before.held)
-            && is_to_hold(cx, draft, facts, &source);
+        source.held =
+            before.is_some_and(|before| before.held) && is_to_hold(cx, draft, facts, &source);
         match place {
             Some(place) => draft.internal.sources[place] = source,
             None => draft.internal.sources.push(source),
@@ -113,15 +116,13 @@ fn look(
 }
 
 /// A forbidden image in the Deployment of that name, also where it is another one by now.
-fn find_reverted(
-    status: &OmsUpgradeStatus,
-    target: &str,
-    object: &Value,
-) -> Option<RevertedImage> {
+fn find_reverted(status: &OmsUpgradeStatus, target: &str, object: &Value) -> Option<RevertedImage> {
     let forbidden = status.forbidden_images.iter();
     let mut here = forbidden.filter(|one| one.target == target && one.image != one.use_image);
     let image = here.find_map(|one| {
-        let live = find_container(object, &one.container)?.get("image")?.as_str()?;
+        let live = find_container(object, &one.container)?
+            .get("image")?
+            .as_str()?;
         (live == one.image).then_some(&one.image)
     })?;
     Some(RevertedImage {

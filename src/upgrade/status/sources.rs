@@ -73,11 +73,7 @@ pub(crate) fn judge_sources(scene: &Scene<'_>) -> Option<Judgement> {
     judge(status, reason, text)
 }
 
-fn find_standing(
-    status: &OmsUpgradeStatus,
-    source: &TargetSource,
-    said: Option<&str>,
-) -> Standing {
+fn find_standing(status: &OmsUpgradeStatus, source: &TargetSource, said: Option<&str>) -> Standing {
     let wanted = find_image_to_name(status, &source.target);
     match (&source.reverted, &source.tool, said) {
         (Some(RevertedImage { image, by }), ..) => Standing::Reverted(ByWhom {
@@ -132,7 +128,9 @@ fn describe(scene: &Scene<'_>, standing: &Standing, source: &TargetSource, names
              everything was given back; {lines}"
         ),
         Standing::Agrees => {
-            format!("spec.gitops.sourceImage says that the source of Deployment {names} names {image}")
+            format!(
+                "spec.gitops.sourceImage says that the source of Deployment {names} names {image}"
+            )
         }
         Standing::NoSource => {
             "no tool is known to write the Deployments from a source of its own".into()

@@ -38,7 +38,8 @@ pub(crate) const DEF: StepDef = StepDef {
                 _ => CopyNeed::Never,
             },
             lock: open && may_hold_lock(status),
-            query_timeout: open && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
+            query_timeout: open
+                && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
             ..Needs::default()
         }
     },

@@ -6,6 +6,7 @@ impl World {
     pub fn is_at_rest(&self) -> bool {
         self.status.settled
             || self.status.stall.is_some()
+            || self.status.internal.sources.iter().any(|one| one.held)
             || self.status.step == Some(Step::Planned)
     }
 
