@@ -215,7 +215,8 @@ fn every_field_of_the_spec_may_change_only_as_long_as_it_is_meant_to() {
 /// A mistyped image would tell that git has come after, when it has not.
 #[test]
 fn after_the_end_only_the_image_that_runs_can_be_named_as_that_of_the_source() {
-    let forbidden = json!([{"target": "oms", "container": "oms", "image": "oms:3", "useImage": "oms:4"}]);
+    let forbidden =
+        json!([{"target": "oms", "container": "oms", "image": "oms:3", "useImage": "oms:4"}]);
     let over = json!({"finishedTime": "2026-01-01T00:00:00Z", "forbiddenImages": forbidden});
     let runs = json!({"forbiddenImages": forbidden});
     let aborted = json!({"finishedTime": "2026-01-01T00:00:00Z"});

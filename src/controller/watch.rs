@@ -414,15 +414,16 @@ mod tests {
         over["status"] = json!({
             "observedGeneration": 1, "step": "Settling", "direction": "Forward", "settled": true, "internal": {"epoch": 1,
                 "originals": {"targets": [{"name": "oms", "uid": "d", "container": "oms", "replicas": 1, "image": "oms:3.3.1-ce",
-                    "templateHash": "a", "managedFieldsHash": "b"}], "ha": {}},
-                "sources": [{"target": "oms", "guarded": false, "held": false}]},
+                    "templateHash": "a", "managedFieldsHash": "b"}]},
+                "sources": [{"target": "oms"}]},
             "pointOfNoReturnTime": "1970-01-01T00:05:00Z",
+            "forbiddenImages": [{"target": "oms", "container": "oms", "image": "oms:3.3.1-ce", "useImage": "oms:4.0.0-ce"}],
             "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
         });
         let deployment = |image: &str| {
             json!({"apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": "oms", "namespace": "oms", "uid": "d", "resourceVersion": "9", "managedFields": [
-                    {"manager": "argocd-controller", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {}}}}]},
+                    {"manager": "a-sync", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {}}}}]},
                 "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "oms"}}, "template": {"spec": {"containers": [
                     {"name": "oms", "image": image}]}}}})
         };

@@ -148,10 +148,19 @@ fn with_the_policy_everything_is_given_back_at_once() {
     say(&mut world, NEW);
     assert!(world.run_pass() && !world.run_pass());
     expect_source(&world, "True", ConditionReason::SourceAgrees);
-    // Where nobody keeps the Deployment there is nothing to agree with.
+}
+
+#[test]
+fn where_nobody_keeps_the_deployment_nothing_is_told_until_somebody_writes_it() {
     let mut world = World::new(1, true, Trouble::default());
     run(&mut world);
     expect(&world, Phase::Succeeded);
+    assert!(find_condition(&world.status.conditions, types::SOURCE_CONVERGED).is_none());
+    world.set_image(0, OLD);
+    world.run_pass();
+    expect_source(&world, "False", ConditionReason::SourceReverted);
+    world.set_image(0, NEW);
+    world.run_pass();
     expect_source(&world, "True", ConditionReason::NoSource);
 }
 

@@ -330,7 +330,7 @@ impl World {
             lock: None,
             own_table: false,
             schema_unseen: false,
-            guard: Fact::default(),
+            guard: Fact::Known(true),
             rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],

@@ -26,14 +26,19 @@ pub struct TargetSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     /// The API server was seen to refuse the forbidden image.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub guarded: bool,
     /// Nothing is left to do but to give the Deployment back, and that waits until the source names the image that runs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
     /// A forbidden image that stands in the Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverted: Option<RevertedImage>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A forbidden image that somebody has put into a Deployment.

@@ -4,7 +4,10 @@
 //! would damage the databases, everything is given back at once. Where it does not, the operator keeps what it owns of
 //! the Deployment, and the pause of Flux that it set, until a person says that the source names the image that runs. It
 //! writes nothing over anybody meanwhile.
-use crate::api::{ForbiddenImage, OmsUpgradeSpec, OmsUpgradeStatus, RevertedImage, TargetSource};
+use crate::api::condition_types::SOURCE_CONVERGED;
+use crate::api::{
+    ForbiddenImage, OmsUpgradeSpec, OmsUpgradeStatus, RevertedImage, TargetSource, find_condition,
+};
 use crate::facts::{DeploymentFacts, Fact, TargetFacts};
 use crate::objects::deployment::{find_container, find_last_writer};
 use crate::objects::giving_back::is_given_back;
@@ -47,25 +50,33 @@ pub(crate) fn is_held(status: &OmsUpgradeStatus) -> bool {
     !status.settled && status.internal.sources.iter().any(|source| source.held)
 }
 
-/// Remembers how the targets stand to their sources, as far as they were seen.
+/// Remembers how the targets stand to their sources, as far as they were seen. Of those that nobody keeps nothing is
+/// remembered, unless it was told otherwise before.
 pub(crate) fn note_sources(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
     if draft.forbidden_images.is_empty() {
         draft.internal.sources.clear();
         return;
     }
+    let told = find_condition(&draft.conditions, SOURCE_CONVERGED).is_some();
     for facts in &cx.observed.targets {
         let Fact::Known(deployment) = &facts.deployment else {
             continue;
         };
-        let known = draft.internal.sources.iter();
-        let place = known.clone().position(|one| one.target == facts.name);
-        let before = place.and_then(|place| draft.internal.sources.get(place));
+        let mut known = draft.internal.sources.iter();
+        let before = known.find(|one| one.target == facts.name);
         let mut source = look(draft, facts, deployment.as_ref(), before);
         source.held =
             before.is_some_and(|before| before.held) && is_to_hold(cx, draft, facts, &source);
-        match place {
-            Some(place) => draft.internal.sources[place] = source,
-            None => draft.internal.sources.push(source),
+        let tells = told || source.tool.is_some() || source.reverted.is_some();
+        match draft
+            .internal
+            .sources
+            .iter_mut()
+            .find(|one| one.target == facts.name)
+        {
+            Some(known) => *known = source,
+            None if tells => draft.internal.sources.push(source),
+            None => {}
         }
     }
 }
@@ -107,7 +118,9 @@ fn look(
         // Not looked at any more once it is given back; what was seen last is told.
         guarded: match &facts.image_guard {
             Fact::Known(guarded) => *guarded,
-            Fact::Unknown(_) if status.settled => before.is_some_and(|before| before.guarded),
+            Fact::Unknown(_) if status.settled || object.is_some_and(is_given_back) => {
+                before.is_some_and(|before| before.guarded)
+            }
             Fact::Unknown(_) => false,
         },
         held: false,
