@@ -33,8 +33,9 @@ pub use status::{
     Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
     InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
     Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
-    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, Stall, Step, StoppedTarget,
-    TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit, Waiting,
+    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, SourceGuard, Stall, Step,
+    StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit,
+    Waiting,
 };
 
 /// API group of the custom resource.

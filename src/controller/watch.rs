@@ -466,7 +466,7 @@ mod tests {
             (&json!("False"), &json!("SourceReverted"))
         );
         for words in [
-            "argocd-controller",
+            "a-sync",
             "oms:3.3.1-ce",
             "image: oms:4.0.0-ce",
             "--replicas=0",

@@ -25,20 +25,21 @@ pub struct TargetSource {
     /// The tool that writes it from a source of its own, in words; absent where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// The API server was seen to refuse the forbidden image.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub guarded: bool,
-    /// Nothing is left to do but to give the Deployment back, and that waits until the source names the image that runs.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub held: bool,
+    /// What was seen to keep the forbidden image away from it; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<SourceGuard>,
     /// A forbidden image that stands in the Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverted: Option<RevertedImage>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
+/// What keeps a forbidden image away from a Deployment after the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SourceGuard {
+    /// The API server was seen to refuse it.
+    Refused,
+    /// Nothing is left to do but to give the Deployment back, and that waits until the source names the image that runs.
+    Held,
 }
 
 /// A forbidden image that somebody has put into a Deployment.

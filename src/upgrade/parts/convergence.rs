@@ -6,7 +6,8 @@
 //! writes nothing over anybody meanwhile.
 use crate::api::condition_types::SOURCE_CONVERGED;
 use crate::api::{
-    ForbiddenImage, OmsUpgradeSpec, OmsUpgradeStatus, RevertedImage, TargetSource, find_condition,
+    ForbiddenImage, OmsUpgradeSpec, OmsUpgradeStatus, RevertedImage, SourceGuard, TargetSource,
+    find_condition,
 };
 use crate::facts::{DeploymentFacts, Fact, TargetFacts};
 use crate::objects::deployment::{find_container, find_last_writer};
@@ -47,7 +48,11 @@ pub fn find_guarded_image<'a>(
 
 /// Whether nothing is left to do but to give Deployments back once their source names the image that runs.
 pub(crate) fn is_held(status: &OmsUpgradeStatus) -> bool {
-    !status.settled && status.internal.sources.iter().any(|source| source.held)
+    !status.settled && status.internal.sources.iter().any(is_marked_held)
+}
+
+fn is_marked_held(source: &TargetSource) -> bool {
+    source.guard == Some(SourceGuard::Held)
 }
 
 /// Remembers how the targets stand to their sources, as far as they were seen. Of those that nobody keeps nothing is
@@ -65,8 +70,9 @@ pub(crate) fn note_sources(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) {
         let mut known = draft.internal.sources.iter();
         let before = known.find(|one| one.target == facts.name);
         let mut source = look(draft, facts, deployment.as_ref(), before);
-        source.held =
-            before.is_some_and(|before| before.held) && is_to_hold(cx, draft, facts, &source);
+        if before.is_some_and(is_marked_held) && is_to_hold(cx, draft, facts, &source) {
+            source.guard = Some(SourceGuard::Held);
+        }
         let tells = told || source.tool.is_some() || source.reverted.is_some();
         match draft
             .internal
@@ -98,7 +104,12 @@ pub(crate) fn note_hold(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool 
         .map(|facts| facts.name.as_str())
         .collect();
     for source in &mut draft.internal.sources {
-        source.held = held.contains(&source.target.as_str());
+        let is_held = held.contains(&source.target.as_str());
+        match source.guard {
+            None if is_held => source.guard = Some(SourceGuard::Held),
+            Some(SourceGuard::Held) if !is_held => source.guard = None,
+            _ => {}
+        }
     }
     !held.is_empty()
 }
@@ -116,14 +127,14 @@ fn look(
             .and_then(find_keeper)
             .map(|owner| owner.tool.to_owned()),
         // Not looked at any more once it is given back; what was seen last is told.
-        guarded: match &facts.image_guard {
-            Fact::Known(guarded) => *guarded,
+        guard: match &facts.image_guard {
+            Fact::Known(true) => Some(SourceGuard::Refused),
             Fact::Unknown(_) if status.settled || object.is_some_and(is_given_back) => {
-                before.is_some_and(|before| before.guarded)
+                let before = before.and_then(|before| before.guard);
+                before.filter(|guard| *guard == SourceGuard::Refused)
             }
-            Fact::Unknown(_) => false,
+            Fact::Known(false) | Fact::Unknown(_) => None,
         },
-        held: false,
         reverted: object.and_then(|object| find_reverted(status, &facts.name, object)),
     }
 }
@@ -160,7 +171,7 @@ fn is_to_hold(
     let wanted = find_image_to_name(draft, &facts.name);
     is_ours
         && source.tool.is_some()
-        && !source.guarded
+        && source.guard != Some(SourceGuard::Refused)
         && !cx.object.deleting
         && !cx.status.settled
         && wanted.is_some()

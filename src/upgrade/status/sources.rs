@@ -4,7 +4,8 @@
 //! own next commit.
 use crate::api::condition_types::SOURCE_CONVERGED;
 use crate::api::{
-    ConditionReason, ConditionStatus, OmsUpgradeStatus, RevertedImage, Step, TargetSource,
+    ConditionReason, ConditionStatus, OmsUpgradeStatus, RevertedImage, SourceGuard, Step,
+    TargetSource,
 };
 use crate::upgrade::parts::convergence::{find_image_to_name, read_source_image};
 use crate::upgrade::status::judgement::{Judgement, Scene};
@@ -83,9 +84,11 @@ fn find_standing(status: &OmsUpgradeStatus, source: &TargetSource, said: Option<
         (None, None, _) => Standing::NoSource,
         (None, Some(_), Some(_)) if said == wanted => Standing::Agrees,
         (None, Some(_), Some(_)) if wanted.is_some() => Standing::Differs,
-        (None, Some(_), _) if source.held => Standing::Held,
-        (None, Some(_), _) if source.guarded => Standing::Guarded,
-        (None, Some(_), _) => Standing::Unguarded,
+        (None, Some(_), _) => match source.guard {
+            Some(SourceGuard::Held) => Standing::Held,
+            Some(SourceGuard::Refused) => Standing::Guarded,
+            None => Standing::Unguarded,
+        },
     }
 }
 
@@ -99,7 +102,7 @@ fn describe(scene: &Scene<'_>, standing: &Standing, source: &TargetSource, names
     let lines = format!(
         "write image: {image} into what Deployment {names} is made from (git), and in the same commit spec.gitops.sourceImage: {image} into this object"
     );
-    let kept = match source.held {
+    let kept = match source.guard == Some(SourceGuard::Held) {
         true => {
             ", so what the operator owns of it, and the pause of Flux where it set one, is not given back"
         }

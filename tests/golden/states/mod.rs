@@ -144,6 +144,8 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
                 status["oldStoppedTime"] = json!("2026-01-02T03:04:05Z");
                 status["internal"]["originals"] = json!({"obQueryTimeout": 1});
+                status["forbiddenImages"] =
+                    json!([{"target": "oms", "container": "oms", "image": "a", "useImage": "b"}]);
             }
             all.push(serde_json::from_value(status).unwrap());
         }
