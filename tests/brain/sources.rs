@@ -1,7 +1,7 @@
 //! The end of an upgrade where a tool writes the Deployment from git: what is given back, when, and what is told.
 use super::*;
 use crate::world::{NEW, OLD};
-use oms_operator::api::{ConditionReason, GitOps};
+use oms_operator::api::ConditionReason;
 use oms_operator::facts::Fact;
 use oms_operator::objects::event::Note;
 use oms_operator::upgrade::{Decision, decide};
@@ -34,9 +34,8 @@ fn kept_by_flux() -> World {
 }
 
 fn say(world: &mut World, image: &str) {
-    world.spec.gitops = Some(GitOps {
-        source_image: Some(image.into()),
-    });
+    let named = json!({"sourceImage": image});
+    world.spec.gitops = Some(serde_json::from_value(named).unwrap());
     world.generation += 1;
 }
 
