@@ -1,5 +1,5 @@
-//! The images of the Deployments, as the watch tells them: a settled upgrade is looked at again only where one of them is
-//! not as its status says. No call.
+//! The images of the Deployments, as the watch tells them: a settled upgrade is looked at again only where one of them
+//! is not as its status says. No call.
 //!
 //! It may lag behind, so nothing is decided on it: it only wakes a reconcile, which reads the Deployment itself.
 use crate::api::{OmsUpgrade, OmsUpgradeStatus};

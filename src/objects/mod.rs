@@ -23,4 +23,5 @@ pub mod replica_failure;
 pub mod replica_set;
 pub mod restart;
 pub mod target_change;
+pub mod target_patch;
 pub mod tls;

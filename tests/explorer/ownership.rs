@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 /// The annotation of which it matters who set it.
 const PAUSE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 
-/// Field ownership, as far as it concerns replicas, pauses, templates and the pause of Flux: who changes them takes them
-/// from the other owners.
+/// Field ownership, as far as it concerns replicas, pauses, templates and the pause of Flux: who changes them takes
+/// them from the other owners.
 pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
     let changed = |field: &str| before["spec"][field] != object["spec"][field];
     let taken: Vec<String> = ["replicas", "paused", "template"]

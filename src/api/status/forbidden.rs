@@ -38,7 +38,8 @@ pub struct TargetSource {
 pub enum SourceGuard {
     /// The API server was seen to refuse it.
     Refused,
-    /// Nothing is left to do but to give the Deployment back, and that waits until the source names the image that runs.
+    /// Nothing is left to do but to give the Deployment back, and that waits until the source names the image that
+    /// runs.
     Held,
 }
 

@@ -1,4 +1,5 @@
-//! The condition `SourceConverged`: whether what Deployments are kept from names the image that suits the databases. Pure.
+//! The condition `SourceConverged`: whether what Deployments are kept from names the image that suits the databases.
+//! Pure.
 //!
 //! It is no part of the verdict, and kstatus does not know it: a tool that waits for the object must not wait for its
 //! own next commit.
