@@ -15,7 +15,7 @@ pub(crate) fn find_stranger(source: &Source<'_>) -> Option<OmsVersion> {
         .as_deref()
         .and_then(parse_image_version);
     let version = parse_image_version(&find_image(source).0).or(told)?;
-    let known = |(_, target): &(OmsVersion, OmsVersion)| is_upgrade_supported(version, *target);
+    let known = |(target, _): &(OmsVersion, &[OmsVersion])| is_upgrade_supported(version, *target);
     (!UPGRADE_PATHS.iter().any(known)).then_some(version)
 }
 
