@@ -30,6 +30,10 @@ pub mod condition_types {
     pub const ROLLED_BACK: &str = "RolledBack";
     /// Somebody else writes the fields that the operator changes.
     pub const TARGET_CONTENDED: &str = "TargetContended";
+    /// What the Deployments are kept from (git, by a tool as Argo CD or Flux) names the image that suits the databases.
+    /// Present only where such a tool is known, or a forbidden image came, at an end that left the databases to another
+    /// version than before.
+    pub const SOURCE_CONVERGED: &str = "SourceConverged";
     /// The upgrade is held at a phase boundary by `spec.paused`.
     pub const PAUSED: &str = "Paused";
 }

@@ -27,6 +27,27 @@ pub(super) fn freeze_spec(root: &mut JSONSchemaProps) {
         .extend(rules);
 }
 
+/// Adds the rule by which a mistyped image is refused where it would tell that the source has come after: after the end
+/// it must be one that the end left running.
+pub(super) fn check_source_image(root: &mut JSONSchemaProps) {
+    let rule = ValidationRule {
+        rule: "!has(self.spec.gitops) || !has(self.spec.gitops.sourceImage) \
+               || (has(oldSelf.spec.gitops) && has(oldSelf.spec.gitops.sourceImage) \
+               && self.spec.gitops.sourceImage == oldSelf.spec.gitops.sourceImage) \
+               || !has(oldSelf.status) || !has(oldSelf.status.finishedTime) || !has(oldSelf.status.forbiddenImages) \
+               || oldSelf.status.forbiddenImages.exists(one, one.useImage == self.spec.gitops.sourceImage)"
+            .into(),
+        message: Some(
+            "spec.gitops.sourceImage: it must be the image that the end of the upgrade left running: status.forbiddenImages[].useImage"
+                .into(),
+        ),
+        ..ValidationRule::default()
+    };
+    root.x_kubernetes_validations
+        .get_or_insert_default()
+        .push(rule);
+}
+
 fn build_rule(field: &str) -> ValidationRule {
     let (until, when) = if MUTABLE_UNTIL_ROLLBACK.contains(&field) {
         (

@@ -33,8 +33,9 @@ pub use status::{
     Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
     InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
     Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
-    PlanStatus, Progress, ProjectRecord, Requests, Stall, Step, StoppedTarget, TakeOverOutcome,
-    TakenOver, TargetOriginal, UnconfirmedInit, Waiting,
+    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, SourceGuard, Stall, Step,
+    StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit,
+    Waiting,
 };
 
 /// API group of the custom resource.
@@ -49,6 +50,9 @@ pub const ORIGINALS_ANNOTATION: &str = "oms.oceanbase.com/originals";
 /// Annotation on a target Deployment: the epoch of the actor that may write it. Raised when the
 /// direction changes, so that a write decided before is refused.
 pub const FENCE_ANNOTATION: &str = "oms.oceanbase.com/fence";
+/// Annotation that only a dry run bears: the admission policy judges it although the operator sends it, so that the
+/// operator sees whether an image is refused.
+pub const IMAGE_PROBE_ANNOTATION: &str = "oms.oceanbase.com/image-probe";
 /// Annotation on an `OmsUpgrade` being deleted: give everything up as it stands and let the object
 /// go. The value must be `i-accept-the-current-state`.
 pub const RELEASE_ANNOTATION: &str = "oms.oceanbase.com/release";
@@ -86,6 +90,7 @@ pub fn build_crd()
             .and_then(|schema| schema.open_api_v3_schema.as_mut());
         let Some(root) = root else { continue };
         freeze::freeze_spec(root);
+        freeze::check_source_image(root);
         let parts = root.properties.as_mut();
         for (name, part) in parts.into_iter().flatten() {
             match name.as_str() {

@@ -22,6 +22,8 @@ pub enum Reason {
     SafetyCopiesDropped,
     /// The time of the safety copies is over, and they could not be dropped; it is tried again.
     SafetyCopiesNotDropped,
+    /// The event of an object that is deleted: the images that it forbade may come from now on.
+    ForbiddenImagesLifted,
     /// The plan has findings; the message begins with the first of them.
     CheckFailed,
     /// Which other upgrades want the same Deployments was not read yet.
@@ -205,7 +207,7 @@ pub enum Reason {
 name_variants!(
     Reason:
     AbortRequested, RollBackRequested, StatusLost, Released, Settled, SafetyCopiesDropped,
-    SafetyCopiesNotDropped, CheckFailed, RivalsUnseen,
+    SafetyCopiesNotDropped, ForbiddenImagesLifted, CheckFailed, RivalsUnseen,
     FactsUnseen, ProjectsUnseen, PrePullUnseen, ApprovalNeeded, ApprovalTimeout,
     WindowClosed, TargetClaimed, TargetUnreadable, ContainerUnknown,
     MetaDbLocked, Timeout, Unreadable, StatusCut, OperatorFault, EffectRefused, TargetContended,
@@ -299,6 +301,18 @@ pub enum ConditionReason {
     Findings,
     /// The plan has no findings, and waits for the word to begin.
     Ready,
+    /// No tool is known to write the Deployments from a source of its own.
+    NoSource,
+    /// `spec.gitops.sourceImage` names the image that runs.
+    SourceAgrees,
+    /// `spec.gitops.sourceImage` names another image.
+    SourceImageDiffers,
+    /// Nobody said that the source names the image that runs.
+    SourceUnconfirmed,
+    /// The Deployment is given back once the source names the image that runs.
+    SourceHeld,
+    /// A forbidden image stands in the Deployment.
+    SourceReverted,
     /// No plan waits.
     NotWaiting,
 }
@@ -307,7 +321,8 @@ name_variants!(
     ConditionReason:
     Passed, Row, Over, Restored, Verified, NotYetVerified, Completed, Accepted, Running,
     Unconfirmed, Pending, Done, Asked, NotAsked, TargetContended, Quiet, Advancing, NoProjects,
-    NothingWatched, PartlyWatched, Released, Findings, Ready, NotWaiting,
+    NothingWatched, PartlyWatched, Released, Findings, Ready, NoSource, SourceAgrees, SourceImageDiffers,
+    SourceUnconfirmed, SourceHeld, SourceReverted, NotWaiting,
 );
 
 #[cfg(test)]

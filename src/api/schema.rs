@@ -11,7 +11,7 @@ use super::spec::{
     TlsMode, Verification, Weekday,
 };
 use super::status::{
-    ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, Step,
+    ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, SourceGuard, Step,
     TakeOverOutcome,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -148,6 +148,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<JobRole>(),
         read_meanings::<LeftoverKind>(),
         read_meanings::<ContentProof>(),
+        read_meanings::<SourceGuard>(),
         read_meanings::<TakeOverOutcome>(),
         read_meanings::<HaState>(),
         read_meanings::<ActionName>(),

@@ -22,7 +22,7 @@ pub use tls::*;
 /// One upgrade of one OMS installation: an operation that begins, ends and leaves a verdict.
 ///
 /// Once the operation has started, only what steers it may change: `action`, `paused`, `planRequest`, `retryRequest`,
-/// `accept`, `timeouts`, `cleanup` and `takeOver`, and until a rollback began `approval` and `rollback`.
+/// `accept`, `timeouts`, `cleanup`, `gitops` and `takeOver`, and until a rollback began `approval` and `rollback`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "oms.oceanbase.com",
@@ -159,6 +159,10 @@ pub struct OmsUpgradeSpec {
     /// What becomes of what an upgrade leaves behind.
     #[serde(default)]
     pub cleanup: Cleanup,
+
+    /// What the Deployments are kept from, where a tool as Argo CD or Flux writes them from git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gitops: Option<GitOps>,
 
     /// Continues the upgrade of an object that is gone for good, as where a backup tool has brought it back under a new
     /// uid: the uid that the old object had, which holds the lock of the MetaDB. The new object has to bear the same

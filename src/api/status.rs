@@ -11,7 +11,7 @@ mod leftovers;
 mod machine;
 mod records;
 
-pub use forbidden::ForbiddenImage;
+pub use forbidden::{ForbiddenImage, RevertedImage, SourceGuard, TargetSource};
 pub use internal::{
     HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests, TakeOverOutcome,
     TakenOver,

@@ -134,6 +134,7 @@ fn list_changes() -> Vec<(&'static str, Value)> {
         ("timeouts", json!({"init": "1h"})),
         ("cleanup", json!({"safetyCopies": "1h"})),
         ("takeOver", json!("22222222-2222-3333-4444-555555555555")),
+        ("gitops", json!({"sourceImage": "other:4.0.0"})),
         ("approval", json!({"planHash": "h"})),
         ("rollback", json!({"policy": "OnRequest"})),
         ("image", json!("other:4.0.0")),
@@ -208,6 +209,38 @@ fn every_field_of_the_spec_may_change_only_as_long_as_it_is_meant_to() {
                 "{stage}, {key}: {said}"
             );
         }
+    }
+}
+
+/// A mistyped image would tell that git has come after, when it has not.
+#[test]
+fn after_the_end_only_the_image_that_runs_can_be_named_as_that_of_the_source() {
+    let forbidden =
+        json!([{"target": "oms", "container": "oms", "image": "oms:3", "useImage": "oms:4"}]);
+    let over = json!({"finishedTime": "2026-01-01T00:00:00Z", "forbiddenImages": forbidden});
+    let runs = json!({"forbiddenImages": forbidden});
+    let aborted = json!({"finishedTime": "2026-01-01T00:00:00Z"});
+    for (status, before, after, taken) in [
+        (&over, None, Some("oms:4"), true),
+        (&over, None, Some("oms:3"), false),
+        (&over, Some("oms:3"), Some("oms:5"), false),
+        // What was written before is told by a condition, and keeps nobody from another edit.
+        (&over, Some("oms:3"), Some("oms:3"), true),
+        (&over, Some("oms:4"), None, true),
+        (&runs, None, Some("oms:5"), true),
+        (&aborted, None, Some("oms:5"), true),
+    ] {
+        let build = |image: Option<&str>| {
+            let mut object = sample();
+            object["status"] = status.clone();
+            if let Some(image) = image {
+                object["spec"]["gitops"] = json!({"sourceImage": image});
+            }
+            parse(object)
+        };
+        let said = ask_rules(&build(before), &build(after)).join("\n");
+        assert_eq!(said.is_empty(), taken, "{before:?} {after:?}: {said}");
+        assert!(taken || said.contains("spec.gitops.sourceImage"), "{said}");
     }
 }
 

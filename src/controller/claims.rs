@@ -25,6 +25,8 @@ pub struct Claim {
     targets: Vec<String>,
     standing: Standing,
     settled: bool,
+    /// Targets with an image that must not come, also after the end.
+    guarded: Vec<String>,
 }
 
 /// How far an upgrade is, for others that want the same Deployment.
@@ -74,6 +76,13 @@ impl Claim {
                 .collect(),
             standing,
             settled,
+            guarded: object
+                .pointer("/status/forbiddenImages")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|one| one.get("target")?.as_str().map(str::to_owned))
+                .collect(),
         }
     }
 
@@ -198,13 +207,29 @@ impl Claims {
 
     /// Names of the unsettled upgrades with this target.
     pub fn find_unsettled(&self, namespace: &str, target: &str) -> Vec<String> {
+        self.find_where(namespace, target, |claim| !claim.settled)
+    }
+
+    /// Those, and the settled ones that forbid an image there.
+    pub fn find_watching(&self, namespace: &str, target: &str) -> Vec<String> {
+        self.find_where(namespace, target, |claim| {
+            !claim.settled || claim.guarded.iter().any(|one| one == target)
+        })
+    }
+
+    fn find_where(
+        &self,
+        namespace: &str,
+        target: &str,
+        wanted: impl Fn(&Claim) -> bool,
+    ) -> Vec<String> {
         let all = self.read();
         let Some(here) = all.get(namespace) else {
             return Vec::new();
         };
         here.known
             .find(target)
-            .filter(|claim| !claim.settled)
+            .filter(|claim| wanted(claim))
             .map(|claim| claim.name.clone())
             .collect()
     }
@@ -303,6 +328,29 @@ mod tests {
         }
         let apart = object("apart", FIRST, "oms-2", json!({"startedTime": FIRST}));
         assert_eq!(rivals(&synced(&[apart]), &ours), Fact::Known(vec![]));
+    }
+
+    #[test]
+    fn a_settled_upgrade_watches_only_what_it_forbids() {
+        let forbids = json!([{"target": "oms", "container": "oms", "image": "a", "useImage": "b"}]);
+        for (name, status, unsettled, watching) in [
+            ("runs", json!({"settled": false}), 1, 1),
+            ("over", json!({"settled": true}), 0, 0),
+            (
+                "forbids",
+                json!({"settled": true, "forbiddenImages": forbids}),
+                0,
+                1,
+            ),
+        ] {
+            let claims = synced(&[object(name, FIRST, "oms", status)]);
+            assert_eq!(
+                claims.find_unsettled("oms", "oms").len(),
+                unsettled,
+                "{name}"
+            );
+            assert_eq!(claims.find_watching("oms", "oms").len(), watching, "{name}");
+        }
     }
 
     #[test]

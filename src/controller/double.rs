@@ -20,6 +20,8 @@ pub(super) struct Server {
     pub events: Mutex<Vec<Value>>,
     /// Pointers to fields that its definition does not have.
     pub unknown: Mutex<Vec<&'static str>>,
+    /// Other objects, by the path under which they are read.
+    pub others: Mutex<BTreeMap<String, Value>>,
     /// A webhook that takes no dry run.
     pub takes_no_try: AtomicBool,
 }
@@ -79,6 +81,9 @@ impl Server {
                 self.events.lock().unwrap().push(body.clone());
                 (201, body)
             }
+            ("GET", _) if self.others.lock().unwrap().contains_key(path) => {
+                (200, self.others.lock().unwrap()[path].clone())
+            }
             _ => (
                 404,
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "message": path, "code": 404}),
@@ -114,6 +119,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
             reporter: "test".into(),
         }),
         claims: Arc::default(),
+        sightings: Arc::default(),
         definition: Arc::default(),
         client,
     }

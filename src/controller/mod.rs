@@ -20,6 +20,7 @@ mod perform;
 mod ports;
 mod reconcile;
 mod record;
+mod sightings;
 mod subject;
 mod watch;
 

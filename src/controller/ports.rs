@@ -3,6 +3,7 @@
 use super::calls::{Access, CallError, CallSite};
 use super::claims::Claims;
 use super::definition::Definition;
+use super::sightings::Sightings;
 use crate::objects::pod_settings::PodSettings;
 use crate::oms::container::ExecAnswer;
 use crate::oms::metadb::MetaDbOpener;
@@ -97,6 +98,8 @@ pub struct Ports {
     pub settings: Arc<Settings>,
     /// What other upgrades lay claim to, as far as the watch has told.
     pub claims: Arc<Claims>,
+    /// What stands in the Deployments, as far as the watch has told.
+    pub sightings: Arc<Sightings>,
     /// What the definition in the cluster lacks, as far as it was seen.
     pub definition: Arc<Definition>,
 }

@@ -56,7 +56,9 @@ async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Outcome, CallErr
         Err(error) if error.is_not_found() => return Ok(Outcome::AwaitChange),
         Err(error) => return Err(error),
     };
-    if let Some(outcome) = decide_from_cache(&upgrade, ports.now()) {
+    if !ports.sightings.contradict(&upgrade)
+        && let Some(outcome) = decide_from_cache(&upgrade, ports.now())
+    {
         return Ok(outcome);
     }
     let subject = Subject::read(&upgrade)?;

@@ -7,12 +7,12 @@ use super::lanes::Lanes;
 use super::pacing::Pacing;
 use super::ports::Ports;
 use super::reconcile::{Key, Outcome, decide_from_cache, reconcile};
+use super::sightings::SeenDeployment;
 use super::subject::read_owner;
 use crate::metrics::Metrics;
 use crate::objects::labels::{UPGRADE_ANNOTATION, UPGRADE_UID_LABEL};
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
@@ -76,7 +76,7 @@ async fn run_controller(
     let upgrades: Api<CachedUpgrade> = Api::namespaced(client.clone(), &namespace);
     let jobs: Api<PartialObjectMeta<Job>> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), &namespace);
-    let deployments: Api<PartialObjectMeta<Deployment>> = Api::namespaced(client, &namespace);
+    let deployments: Api<SeenDeployment> = Api::namespaced(client, &namespace);
     let (store, writer) = reflector::store::<CachedUpgrade>();
     let of_metrics = store.clone();
     shared.metrics.add_source(Box::new(move |take| {
@@ -86,7 +86,8 @@ async fn run_controller(
     }));
     let claims = shared.ports.claims.clone();
     let (of_pods, of_deployments) = (claims.clone(), claims.clone());
-    let (here, there) = (namespace.clone(), namespace.clone());
+    let sightings = shared.ports.sightings.clone();
+    let (here, there, seen_in) = (namespace.clone(), namespace.clone(), namespace.clone());
     // The claims are told before the store, so that no reconcile knows less of the others than of its own object.
     let cached = watcher(upgrades, watcher::Config::default().page_size(PAGE))
         .inspect_ok(move |event| tell_claim(&claims, &namespace, event))
@@ -111,9 +112,16 @@ async fn run_controller(
                 ))
                 .collect::<Vec<_>>()
         })
-        .watches(deployments, watcher::Config::default(), move |deployment| {
-            find_interested(&of_deployments, &there, deployment.meta().name.as_deref())
-        })
+        // With their images, so that a settled upgrade learns of a forbidden one and calls nobody for all else.
+        .watches_stream(
+            watcher(deployments, watcher::Config::default())
+                .inspect_ok(move |event| sightings.apply(&seen_in, event))
+                .touched_objects(),
+            move |deployment| {
+                let name = deployment.meta().name.as_deref().unwrap_or_default();
+                name_all(&there, of_deployments.find_watching(&there, name))
+            },
+        )
         .graceful_shutdown_on(stop)
         .run(work, on_error, shared)
         .for_each(|outcome| async move {
@@ -154,10 +162,13 @@ fn find_interested(
     namespace: &str,
     deployment: Option<&str>,
 ) -> Vec<ObjectRef<CachedUpgrade>> {
-    deployment
-        .map(|deployment| claims.find_unsettled(namespace, deployment))
-        .unwrap_or_default()
-        .iter()
+    let unsettled = deployment.map(|deployment| claims.find_unsettled(namespace, deployment));
+    name_all(namespace, unsettled.unwrap_or_default())
+}
+
+fn name_all(namespace: &str, upgrades: Vec<String>) -> Vec<ObjectRef<CachedUpgrade>> {
+    let upgrades = upgrades.iter();
+    upgrades
         .map(|name| ObjectRef::new(name).within(namespace))
         .collect()
 }
@@ -202,6 +213,9 @@ async fn reconcile_cached(
         tell_unreadable(&shared.ports, key).await?;
         return Ok(Action::await_change());
     };
+    if shared.ports.sightings.contradict(upgrade) {
+        return shared.lanes.run(key, reconcile_in_a_row(shared, key)).await;
+    }
     match decide_from_cache(upgrade, shared.ports.now()) {
         Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
         Some(_) => Ok(Action::await_change()),
@@ -390,6 +404,83 @@ mod tests {
         let third = share(&server, Arc::new(At(due)));
         work_on(&third, &server, "up").await.ok();
         assert_eq!(server.get("up")["status"]["settled"], false);
+    }
+
+    /// A sync of a git that still names the old image, long after the end: told at once, once, and nobody is called
+    /// where nothing changed.
+    #[tokio::test]
+    async fn a_forbidden_image_after_the_end_is_told_at_once() {
+        let mut over = object("up", json!({}));
+        over["status"] = json!({
+            "observedGeneration": 1, "step": "Settling", "direction": "Forward", "settled": true, "internal": {"epoch": 1,
+                "originals": {"targets": [{"name": "oms", "uid": "d", "container": "oms", "replicas": 1, "image": "oms:3.3.1-ce",
+                    "templateHash": "a", "managedFieldsHash": "b"}]},
+                "sources": [{"target": "oms"}]},
+            "pointOfNoReturnTime": "1970-01-01T00:05:00Z",
+            "forbiddenImages": [{"target": "oms", "container": "oms", "image": "oms:3.3.1-ce", "useImage": "oms:4.0.0-ce"}],
+            "finishedTime": "1970-01-01T00:10:00Z", "stepStartedTime": "1970-01-01T00:10:00Z",
+        });
+        let deployment = |image: &str| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "oms", "namespace": "oms", "uid": "d", "resourceVersion": "9", "managedFields": [
+                    {"manager": "a-sync", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {}}}}]},
+                "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "oms"}}, "template": {"spec": {"containers": [
+                    {"name": "oms", "image": image}]}}}})
+        };
+        let server = Server::with(&[over]);
+        let shared = share(&server, Arc::new(SystemClock));
+        let sync = |image: &str| {
+            let path = "/apis/apps/v1/namespaces/oms/deployments/oms".to_owned();
+            let live = deployment(image);
+            server.others.lock().unwrap().insert(path, live.clone());
+            let seen: SeenDeployment = serde_json::from_value(live).unwrap();
+            shared
+                .ports
+                .sightings
+                .apply("oms", &watcher::Event::Apply(seen));
+        };
+        shared.ports.sightings.apply("oms", &watcher::Event::Init);
+        shared
+            .ports
+            .sightings
+            .apply("oms", &watcher::Event::InitDone);
+        sync("oms:4.0.0-ce");
+        // The first look completes the status, as the operator before would have done.
+        work_on(&shared, &server, "up").await.unwrap();
+        server.asked.lock().unwrap().clear();
+        server.events.lock().unwrap().clear();
+        work_on(&shared, &server, "up").await.unwrap();
+        assert_eq!(*server.asked.lock().unwrap(), Vec::<String>::new());
+        let read = || {
+            let status = server.get("up")["status"].clone();
+            let all = status["conditions"].as_array().unwrap().clone();
+            let mut all = all.into_iter();
+            all.find(|one| one["type"] == "SourceConverged").unwrap()
+        };
+        assert_eq!(read()["status"], "True");
+        sync("oms:3.3.1-ce");
+        work_on(&shared, &server, "up").await.unwrap();
+        let told = read();
+        assert_eq!(
+            (&told["status"], &told["reason"]),
+            (&json!("False"), &json!("SourceReverted"))
+        );
+        for words in [
+            "a-sync",
+            "oms:3.3.1-ce",
+            "image: oms:4.0.0-ce",
+            "--replicas=0",
+        ] {
+            assert!(told["message"].as_str().unwrap().contains(words), "{told}");
+        }
+        assert_eq!(server.events.lock().unwrap().len(), 1);
+        assert_eq!(server.events.lock().unwrap()[0]["reason"], "SourceReverted");
+        server.asked.lock().unwrap().clear();
+        work_on(&shared, &server, "up").await.unwrap();
+        assert_eq!(*server.asked.lock().unwrap(), Vec::<String>::new());
+        sync("oms:4.0.0-ce");
+        work_on(&shared, &server, "up").await.unwrap();
+        assert_eq!(read()["status"], "True");
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub struct TargetFacts {
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
     pub cgroup_v1: Fact<bool>,
+    /// Whether the API server refuses the image that the status forbids for it.
+    pub image_guard: Fact<bool>,
     /// Its writes, as they were rehearsed; empty where none was, or none could be built.
     pub rehearsals: Vec<RehearsalFacts>,
 }
@@ -411,6 +413,8 @@ pub struct Needs {
     pub rivals: bool,
     /// What the API server would make of the writes of the targets.
     pub rehearsal: bool,
+    /// Whether forbidden images are refused.
+    pub image_guard: bool,
     /// The object whose upgrade is to be taken over.
     pub forerunner: bool,
 }
@@ -444,6 +448,7 @@ impl Needs {
             cgroup: _,
             rivals: _,
             rehearsal: _,
+            image_guard: _,
             forerunner,
         } = self;
         let asked = [

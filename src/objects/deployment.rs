@@ -1,15 +1,12 @@
-//! The target Deployment: its shapes during an upgrade, and the patches between them.
+//! The target Deployment: its shapes during an upgrade, and what is read of it.
 //!
 //! Deployments are not ours. A write is a JSON patch that tests what it was decided on; a template
 //! is always one of three that follow from the original, so that "somebody else changed it" can be
 //! told from "we did".
-use crate::api::{FENCE_ANNOTATION, FIELD_MANAGER, ORIGINALS_ANNOTATION, Target, TargetOriginal};
+use crate::api::{FIELD_MANAGER, Target, TargetOriginal};
 use crate::facts::DeploymentFacts;
-use crate::objects::originals::{
-    OriginalTexts, is_status_entry, read_owners_text, read_template_text,
-};
+use crate::objects::originals::{read_owners_text, read_template_text};
 use crate::objects::replica_set::is_same_template;
-use crate::objects::target_change::TargetChange;
 use crate::protocol::hex::hash_text;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
@@ -282,113 +279,8 @@ pub fn list_candidates(object: &Value, original: &TargetOriginal) -> Vec<String>
     candidates
 }
 
-/// Whether nothing of ours is left on the Deployment: no annotation and no managed field.
-pub fn is_given_back(object: &Value) -> bool {
-    let managed = object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array)
-        .is_some_and(|entries| {
-            entries
-                .iter()
-                .any(|entry| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER))
-        });
-    !managed
-        && read_annotation(object, ORIGINALS_ANNOTATION).is_none()
-        && read_annotation(object, FENCE_ANNOTATION).is_none()
-}
-
-/// Builds the JSON patch for a change. Every patch tests the resourceVersion it was decided on, and
-/// the fence when there is one, so that a late write of an earlier actor is refused.
-///
-/// `texts` are the originals, proven by their hashes; `record` is the text of their annotation, `epoch` the fence.
-pub fn build_patch(
-    facts: &DeploymentFacts,
-    original: &TargetOriginal,
-    texts: &OriginalTexts,
-    new_image: &str,
-    change: &TargetChange,
-    record: &str,
-    epoch: i64,
-) -> Option<Value> {
-    let mut operations = vec![
-        json!({"op": "test", "path": "/metadata/resourceVersion", "value": facts.resource_version}),
-    ];
-    if let TargetChange::GiveBack = change {
-        operations.extend(build_give_back(
-            &facts.object,
-            texts.managed_fields.as_deref(),
-        ));
-        return Some(Value::Array(operations));
-    }
-    if facts.object.pointer("/metadata/annotations").is_none() {
-        operations.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
-    }
-    operations
-        .push(json!({"op": "add", "path": annotation_path(ORIGINALS_ANNOTATION), "value": record}));
-    operations.push(
-        json!({"op": "add", "path": annotation_path(FENCE_ANNOTATION), "value": epoch.to_string()}),
-    );
-    let (template, replicas) = match change {
-        TargetChange::Fence | TargetChange::GiveBack => (None, None),
-        TargetChange::Stop => (None, Some(0)),
-        TargetChange::StartUpgrade => (Some(TemplateKind::Upgrade), Some(original.replicas)),
-        TargetChange::StartFinal => (Some(TemplateKind::Final), Some(original.replicas)),
-        TargetChange::StartOld(_) => (Some(TemplateKind::Old), Some(original.replicas)),
-    };
-    if let Some(kind) = template {
-        let value = build_template(original, &texts.template, new_image, &kind)?;
-        operations.push(json!({"op": "replace", "path": "/spec/template", "value": value}));
-    }
-    if let Some(replicas) = replicas {
-        operations.push(json!({"op": "replace", "path": "/spec/replicas", "value": replicas}));
-    }
-    Some(Value::Array(operations))
-}
-
-/// Removes our annotations and puts the recorded owners of the fields back. Entries of managers that
-/// were not there before, and of the status, stay as they are now. Where the owners are lost only our own entry goes:
-/// a field that belongs to nobody is taken by the next apply of whoever sets it, without a conflict.
-fn build_give_back(object: &Value, owners: Option<&str>) -> Vec<Value> {
-    let mut operations = Vec::new();
-    for name in [ORIGINALS_ANNOTATION, FENCE_ANNOTATION] {
-        if read_annotation(object, name).is_some() {
-            operations.push(json!({"op": "remove", "path": annotation_path(name)}));
-        }
-    }
-    let recorded: Vec<Value> = owners
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    let live = object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let mut entries: Vec<Value> = live
-        .iter()
-        .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
-        .filter(|entry| {
-            is_status_entry(entry) || !recorded.iter().any(|old| same_manager(old, entry))
-        })
-        .cloned()
-        .collect();
-    // An earlier upgrade that was released may have left an entry of ours.
-    let ours = |entry: &Value| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER);
-    entries.extend(
-        recorded
-            .into_iter()
-            .filter(|entry| !is_status_entry(entry) && !ours(entry)),
-    );
-    operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}));
-    operations
-}
-
-fn same_manager(one: &Value, other: &Value) -> bool {
-    ["manager", "operation", "subresource"]
-        .iter()
-        .all(|key| one.get(key) == other.get(key))
-}
-
-fn annotation_path(name: &str) -> String {
+/// Where an annotation stands, as a JSON patch names it.
+pub(crate) fn annotation_path(name: &str) -> String {
     format!(
         "/metadata/annotations/{}",
         name.replace('~', "~0").replace('/', "~1")

@@ -12,6 +12,8 @@ pub struct Owner {
     pub tool: &'static str,
     /// What switches it off for the time of the upgrade.
     pub switch: &'static str,
+    /// It writes what a source says that people change, as git: not what it finds by itself.
+    from_source: bool,
 }
 
 /// How a tool is known.
@@ -25,6 +27,12 @@ struct Marks {
     exempt: Option<(&'static str, &'static str)>,
 }
 
+/// The annotation and its value with which Flux's kustomize-controller leaves an object alone: tried with 1.9, on the
+/// live object, over new commits.
+pub const FLUX_PAUSE: (&str, &str) = ("kustomize.toolkit.fluxcd.io/reconcile", "disabled");
+const FLUX_LABEL: &str = "kustomize.toolkit.fluxcd.io/name";
+const FLUX_MANAGER: &str = "kustomize-controller";
+
 /// Each with the marks of its documents; the first that is found is told.
 const TOOLS: &[Marks] = &[
     // argo-cd.readthedocs.io, resource tracking; the label is that of 1.x.
@@ -33,6 +41,7 @@ const TOOLS: &[Marks] = &[
             tool: "Argo CD",
             switch: "add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave \
                      automated sync off until git names the image that runs, then attest this check",
+            from_source: true,
         },
         labels: &["argocd.argoproj.io/instance"],
         annotations: &["argocd.argoproj.io/tracking-id"],
@@ -44,6 +53,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "a Flux HelmRelease",
             switch: "suspend the HelmRelease until the upgrade is finished, then attest this check",
+            from_source: true,
         },
         labels: &["helm.toolkit.fluxcd.io/name"],
         annotations: &[],
@@ -54,18 +64,21 @@ const TOOLS: &[Marks] = &[
     Marks {
         owner: Owner {
             tool: "Flux",
-            switch: "annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished",
+            switch: "annotate the live Deployment with kustomize.toolkit.fluxcd.io/reconcile=disabled until the upgrade is finished, or take that annotation off: then \
+                     the operator sets it for the time of the upgrade",
+            from_source: true,
         },
-        labels: &["kustomize.toolkit.fluxcd.io/name"],
+        labels: &[FLUX_LABEL],
         annotations: &[],
-        managers: &["kustomize-controller"],
-        exempt: Some(("kustomize.toolkit.fluxcd.io/reconcile", "disabled")),
+        managers: &[FLUX_MANAGER],
+        exempt: Some(FLUX_PAUSE),
     },
     // github.com/rancher/wrangler, apply; Fleet is the best known that uses it.
     Marks {
         owner: Owner {
             tool: "Rancher Fleet, or another controller of Rancher's",
             switch: "pause the GitRepo (spec.paused: true) until git names the image that runs, then attest this check",
+            from_source: true,
         },
         labels: &["objectset.rio.cattle.io/hash"],
         annotations: &["objectset.rio.cattle.io/id"],
@@ -78,6 +91,7 @@ const TOOLS: &[Marks] = &[
             tool: "Karmada",
             switch: "suspend the propagation in the control plane (spec.suspension.dispatching: true of the PropagationPolicy) until the template there \
                      names the image that runs, then attest this check",
+            from_source: true,
         },
         labels: &["karmada.io/managed", "work.karmada.io/permanent-id"],
         annotations: &["work.karmada.io/name"],
@@ -89,6 +103,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "Config Sync",
             switch: "write the annotation configmanagement.gke.io/managed: disabled into the repository until it names the image that runs",
+            from_source: true,
         },
         labels: &["configsync.gke.io/declared-version"],
         annotations: &[
@@ -104,6 +119,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "KubeVela",
             switch: "give the Application the policy apply-once (enable: true) until it names the image that runs, then attest this check",
+            from_source: true,
         },
         labels: &["app.oam.dev/name", "app.oam.dev/component"],
         annotations: &[],
@@ -116,6 +132,7 @@ const TOOLS: &[Marks] = &[
             tool: "kapp",
             switch: "pause the App of kapp-controller (spec.paused: true), or run no kapp deploy, until the source names the image that runs, then attest \
                      this check",
+            from_source: true,
         },
         labels: &["kapp.k14s.io/app", "kapp.k14s.io/association"],
         annotations: &["kapp.k14s.io/identity"],
@@ -127,6 +144,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "Keel, which changes the image by itself,",
             switch: "set keel.sh/policy to never until the upgrade is finished",
+            from_source: false,
         },
         labels: &["keel.sh/policy"],
         annotations: &["keel.sh/policy"],
@@ -138,6 +156,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "Flux (the first)",
             switch: "annotate the Deployment in git with fluxcd.io/ignore: \"true\" until git names the image that runs",
+            from_source: true,
         },
         labels: &["fluxcd.io/sync-gc-mark"],
         annotations: &["fluxcd.io/sync-checksum", "flux.weave.works/antecedent"],
@@ -149,6 +168,7 @@ const TOOLS: &[Marks] = &[
         owner: Owner {
             tool: "Sveltos",
             switch: "set syncMode: OneTime in the ClusterProfile, or pause it, until it names the image that runs, then attest this check",
+            from_source: true,
         },
         labels: &["projectsveltos.io/reference-name"],
         annotations: &[
@@ -168,24 +188,41 @@ const SCALERS: &[&str] = &[
     "vpa-updater",
 ];
 
-/// The tool that keeps a Deployment, if one is known to.
+/// The tool that keeps a Deployment and is not switched off, nor can be by the operator; `None` where none is known.
 pub fn find_owner(object: &Value) -> Option<Owner> {
-    let label = |name: &&str| read_label(object, name).is_some();
-    let annotation = |name: &&str| read_annotation(object, name).is_some();
-    let tools = TOOLS.iter().filter(|tool| {
-        tool.labels.iter().any(label)
-            || tool.annotations.iter().any(annotation)
-            || list_managers(object).any(|(name, _)| tool.managers.contains(&name))
-    });
-    tools
+    let pausable = can_pause_flux(object);
+    list_tools(object)
         .filter(|tool| {
             tool.exempt.is_none_or(|(name, value)| {
                 let found = read_annotation(object, name).or_else(|| read_label(object, name));
-                found != Some(value)
+                found != Some(value) && !(pausable && tool.exempt == Some(FLUX_PAUSE))
             })
         })
         .map(|tool| tool.owner)
         .next()
+}
+
+/// The tool that writes a Deployment from a source that people change, whether it is switched off now or not.
+pub fn find_keeper(object: &Value) -> Option<Owner> {
+    let mut tools = list_tools(object).map(|tool| tool.owner);
+    tools.find(|owner| owner.from_source)
+}
+
+/// Whether a Kustomization of Flux keeps a Deployment and nobody has said whether it may.
+pub fn can_pause_flux(object: &Value) -> bool {
+    let marked = read_label(object, FLUX_LABEL).is_some()
+        || list_managers(object).any(|(name, _)| name == FLUX_MANAGER);
+    marked && read_annotation(object, FLUX_PAUSE.0).is_none()
+}
+
+fn list_tools(object: &Value) -> impl Iterator<Item = &'static Marks> {
+    TOOLS.iter().filter(|tool| {
+        let label = |name: &&str| read_label(object, name).is_some();
+        let annotation = |name: &&str| read_annotation(object, name).is_some();
+        tool.labels.iter().any(label)
+            || tool.annotations.iter().any(annotation)
+            || list_managers(object).any(|(name, _)| tool.managers.contains(&name))
+    })
 }
 
 /// Who has scaled a Deployment by itself: an autoscaler writes replicas through the subresource.
@@ -279,11 +316,16 @@ mod tests {
             ),
             (
                 json!({"kustomize.toolkit.fluxcd.io/name": "oms"}),
-                none.clone(),
+                json!({"kustomize.toolkit.fluxcd.io/reconcile": "enabled"}),
                 plain,
                 "Flux",
             ),
-            (none.clone(), none.clone(), "kustomize-controller", "Flux"),
+            (
+                none.clone(),
+                json!({"kustomize.toolkit.fluxcd.io/reconcile": ""}),
+                "kustomize-controller",
+                "Flux",
+            ),
             (
                 json!({"helm.toolkit.fluxcd.io/name": "oms"}),
                 none.clone(),
@@ -334,6 +376,44 @@ mod tests {
             let object = object(labels, off, "kubectl-annotate");
             assert_eq!(find_owner(&object), None, "{object}");
         }
+    }
+
+    /// Whoever switched a tool off switches it on again: what it is kept from matters at the end all the same.
+    #[test]
+    fn what_a_deployment_is_kept_from_is_known_also_while_it_is_switched_off() {
+        let flux = json!({"kustomize.toolkit.fluxcd.io/name": "oms"});
+        let off = json!({"kustomize.toolkit.fluxcd.io/reconcile": "disabled"});
+        for (labels, annotations, keeper) in [
+            (flux.clone(), off, Some("Flux")),
+            (flux, json!({}), Some("Flux")),
+            // It takes images from a registry, by itself.
+            (json!({"keel.sh/policy": "major"}), json!({}), None),
+            (
+                json!({"keel.sh/policy": "never", "projectsveltos.io/reference-name": "x"}),
+                json!({}),
+                Some("Sveltos"),
+            ),
+        ] {
+            let object = object(labels, annotations, "kubectl-create");
+            assert_eq!(find_keeper(&object).map(|owner| owner.tool), keeper);
+        }
+    }
+
+    /// The operator sets the annotation with its first write, where nobody has said anything.
+    #[test]
+    fn a_kustomization_is_no_finding_and_hides_none() {
+        let flux = json!({"kustomize.toolkit.fluxcd.io/name": "oms"});
+        let alone = object(flux, json!({}), "kubectl-create");
+        assert!(can_pause_flux(&alone) && find_owner(&alone).is_none());
+        let keel = json!({"kustomize.toolkit.fluxcd.io/name": "oms", "keel.sh/policy": "major"});
+        let both = object(keel, json!({}), "kubectl-create");
+        assert!(find_owner(&both).unwrap().tool.starts_with("Keel"));
+        let helm = object(
+            json!({"helm.toolkit.fluxcd.io/name": "oms"}),
+            json!({}),
+            "helm-controller",
+        );
+        assert!(!can_pause_flux(&helm));
     }
 
     #[test]

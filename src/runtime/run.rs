@@ -101,6 +101,7 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(SystemClock),
         permit,
         claims: Arc::default(),
+        sightings: Arc::default(),
         definition,
         settings: Arc::new(Settings {
             tools_image: options.tools_image,

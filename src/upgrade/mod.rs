@@ -40,6 +40,7 @@ pub use effect::Effect;
 pub use effect::IntentKind;
 pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
+pub use parts::convergence::find_guarded_image;
 pub use parts::originals::lacks_record;
 pub use requests::is_release_requested;
 #[cfg(feature = "testing")]

@@ -2,11 +2,12 @@
 //! afterwards. Pure.
 use crate::api::{HaDriver, JobRole, Reason};
 use crate::objects::agent_request::{build_request, find_deadline};
-use crate::objects::deployment::{build_patch, read_generation};
+use crate::objects::deployment::read_generation;
 use crate::objects::jobs::JobOrder;
 use crate::objects::labels::Owner;
 use crate::objects::originals::OriginalTexts;
 use crate::objects::target_change::TargetChange;
+use crate::objects::target_patch::build_patch;
 use crate::oms::ha::HaPatch;
 use crate::oms::metadb::{HaRowWrite, LockClaim};
 use crate::upgrade::context::Context;

@@ -116,6 +116,8 @@ pub(crate) fn turn_back(
     draft.settled = false;
     draft.finished_time = None;
     draft.open_projects.clear();
+    // What is held, and by whom, is looked at anew at the next end.
+    draft.internal.sources.clear();
     for project in &mut draft.internal.projects {
         project.resumed_at = None;
         project.recovered = false;

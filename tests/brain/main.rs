@@ -25,6 +25,7 @@ mod recovery_keys;
 mod rivals;
 mod sessions;
 mod sizes;
+mod sources;
 mod standing;
 mod started_by_others;
 mod stored;

@@ -232,6 +232,8 @@ pub struct World {
     pub own_table: bool,
     /// The schema cannot be read.
     pub schema_unseen: bool,
+    /// Whether a forbidden image is refused.
+    pub guard: Fact<bool>,
     /// What dry runs come to.
     pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
@@ -328,6 +330,7 @@ impl World {
             lock: None,
             own_table: false,
             schema_unseen: false,
+            guard: Fact::Known(true),
             rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],

@@ -1,8 +1,11 @@
 //! What an API server keeps by itself: the generation, and field ownership as far as anybody asks for it.
 use serde_json::{Value, json};
 
-/// Field ownership, as far as it concerns replicas, pauses and templates: who changes them takes them from the other
-/// owners.
+/// The annotation of which it matters who set it.
+const PAUSE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+
+/// Field ownership, as far as it concerns replicas, pauses, templates and the pause of Flux: who changes them takes
+/// them from the other owners.
 pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &str) {
     let changed = |field: &str| before["spec"][field] != object["spec"][field];
     let taken: Vec<String> = ["replicas", "paused", "template"]
@@ -10,6 +13,8 @@ pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &s
         .filter(|field| changed(field))
         .map(|field| format!("f:{field}"))
         .collect();
+    let pause = |one: &Value| one["metadata"]["annotations"][PAUSE].clone();
+    let (was_paused, is_paused) = (pause(before), pause(object));
     if !object["metadata"]["managedFields"].is_array() {
         object["metadata"]["managedFields"] = json!([]);
     }
@@ -30,6 +35,18 @@ pub fn record_manager(before: &Value, object: &mut Value, manager: &str, now: &s
         .map_or_else(|| json!({"f:spec": {}}), |entry| entry["fieldsV1"].clone());
     for field in taken {
         fields["f:spec"][field] = json!({});
+    }
+    if was_paused != is_paused {
+        let field = format!("f:{PAUSE}");
+        for entry in entries.iter_mut() {
+            let owned = entry.pointer_mut("/fieldsV1/f:metadata/f:annotations");
+            if let Some(owned) = owned.and_then(Value::as_object_mut) {
+                owned.remove(&field);
+            }
+        }
+        if is_paused.is_string() {
+            fields["f:metadata"]["f:annotations"][field] = json!({});
+        }
     }
     entries.retain(|entry| entry["manager"] != manager);
     entries.push(

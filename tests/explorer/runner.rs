@@ -86,6 +86,7 @@ impl Runner {
         let error = self.runtime.block_on(async {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
+                sightings: Arc::default(),
                 definition,
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),

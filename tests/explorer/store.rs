@@ -5,6 +5,7 @@
 use super::cluster::MIRROR;
 use super::ownership::{raise_generation, record_manager};
 use super::world::{NAMESPACE, Place, World, place, token};
+use oms_operator::api::IMAGE_PROBE_ANNOTATION;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -134,7 +135,29 @@ fn rehearse(world: &World, ask: &Ask) -> Reply {
     if let Some(prefix) = sent.body["metadata"]["generateName"].as_str() {
         sent.body["metadata"]["name"] = json!(format!("{prefix}tried"));
     }
-    handle(&mut tried, &sent)
+    let reply = handle(&mut tried, &sent);
+    refuse_forbidden(world, &reply.body).unwrap_or(reply)
+}
+
+/// The chart's policy: it judges the operator where that asks for it.
+fn refuse_forbidden(world: &World, sent: &Value) -> Option<Reply> {
+    let mark = &sent["metadata"]["annotations"][IMAGE_PROBE_ANNOTATION];
+    let forbidden = world.upgrade()?["status"]["forbiddenImages"].as_array()?;
+    let containers = sent["spec"]["template"]["spec"]["containers"].as_array()?;
+    let one = forbidden.iter().find(|one| {
+        let is_there = |container: &Value| {
+            container["name"] == one["container"] && container["image"] == one["image"]
+        };
+        one["target"] == sent["metadata"]["name"] && containers.iter().any(is_there)
+    })?;
+    let text = |name: &str| one[name].as_str().unwrap_or_default();
+    let words = format!(
+        "OmsUpgrade oms/up forbids image {} in container {} of Deployment {}, because",
+        text("image"),
+        text("container"),
+        text("target")
+    );
+    mark.is_string().then(|| fail(403, "Forbidden", words))
 }
 
 fn key(route: &Route) -> Place {

@@ -6,7 +6,7 @@ use oms_operator::facts::{AccountSource, ConfigSource, DeploymentFacts, HolderKi
 use oms_operator::metadb::secret::{Credentials, SecretString};
 use oms_operator::objects::agent_request::{build_request, find_deadline};
 use oms_operator::objects::credentials::build_credentials_secret;
-use oms_operator::objects::deployment::{TemplateKind, build_patch, build_template};
+use oms_operator::objects::deployment::{TemplateKind, build_template};
 use oms_operator::objects::event::Note;
 use oms_operator::objects::event::build_event;
 use oms_operator::objects::jobs::{JobOrder, build_job};
@@ -15,6 +15,7 @@ use oms_operator::objects::originals::{OriginalTexts, build_originals_copy, buil
 use oms_operator::objects::pod_settings::PodSettings;
 use oms_operator::objects::prepull::{PrePullSite, Pull, build_prepull_pod};
 use oms_operator::objects::target_change::{OldStartProof, TargetChange};
+use oms_operator::objects::target_patch::build_patch;
 use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::protocol::hex::hash_text;
 use serde_json::{Map, Value, json};

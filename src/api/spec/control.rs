@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The fields of the spec that may change at any time. Every other field is frozen once `status.startedTime` is set: so is
 /// a new one, unless it is listed here. `timeouts` and `accept` are among them because a restore may need a longer limit,
-/// and a moved tag is met on the way back; `takeOver` because a backup tool may bring the status back too.
+/// and a moved tag is met on the way back; `takeOver` because a backup tool may bring the status back too; `gitops`
+/// because git is changed after the end.
 pub const MUTABLE: &[&str] = &[
     "action",
     "paused",
@@ -17,6 +18,7 @@ pub const MUTABLE: &[&str] = &[
     "timeouts",
     "cleanup",
     "takeOver",
+    "gitops",
 ];
 
 /// The fields that may change until a rollback began: it has been decided then what they speak about.
@@ -33,6 +35,7 @@ pub const STEERING: &[&str] = &[
     "window",
     "cleanup",
     "takeOver",
+    "gitops",
 ];
 
 /// What an upgrade waits for before it goes through a gate.
@@ -195,4 +198,17 @@ pub enum BackupRetention {
     /// It stays on its claim, also when the object is deleted: a person removes it.
     #[default]
     Keep,
+}
+
+/// What the Deployments are kept from, where a tool as Argo CD or Flux writes them from git.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GitOps {
+    /// The image of OMS that git names: write it in the very commit that brings it there. While it is not the one that
+    /// the end left running, nothing is given back to the tool where no admission policy refuses the other image
+    /// (condition `SourceConverged`). After the end only an image of `status.forbiddenImages[].useImage` can be written
+    /// here.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_image: Option<String>,
 }

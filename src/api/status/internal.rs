@@ -80,6 +80,10 @@ pub struct Internal {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectRecord>,
+    /// How the targets stand to what they are kept from, after an end that left the databases to another version.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<TargetSource>,
     /// How many other projects need a Store of HA's making while nothing shows that it was made: those that ran beyond
     /// the number that is recorded, and paused or failed ones where none ran. Not set where it is not known which
     /// projects ran.

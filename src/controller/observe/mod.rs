@@ -5,6 +5,7 @@ mod console;
 mod containers;
 mod forerunner;
 mod happenings;
+mod image_guard;
 mod installation;
 mod job;
 mod leftovers;
@@ -50,12 +51,13 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
     let asks_console = needs.health || needs.progress;
     let access = look_if(asks_console, find_access(ports, subject)).await;
     // Each on the heap: together they would be one frame, too large for a thread's stack.
-    let (around, (installation, metadb), readings, templates, rehearsals) = futures::join!(
+    let (around, (installation, metadb), readings, templates, rehearsals, guards) = futures::join!(
         observe_around(ports, subject, needs, &views).boxed(),
         observe_installation(ports, subject, needs, &views).boxed(),
         containers::read_containers(ports, subject, needs, &access, &views).boxed(),
         targets::read_all_templates(ports, needs, &views).boxed(),
-        rehearsal::rehearse_all(ports, subject, needs, &views).boxed()
+        rehearsal::rehearse_all(ports, subject, needs, &views).boxed(),
+        image_guard::look_for_guards(ports, subject, needs, &views).boxed()
     );
     let progress = console::observe_progress(ports, subject, needs, &access, &views, &metadb).await;
     let (targets, handles) = views
@@ -63,8 +65,11 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
         .zip(readings)
         .zip(templates)
         .zip(rehearsals)
-        .map(|(((view, reading), templates), rehearsals)| {
-            complete_target(view, reading, templates, rehearsals)
+        .zip(guards)
+        .map(|((((view, reading), templates), rehearsals), guard)| {
+            let (mut facts, handle) = complete_target(view, reading, templates, rehearsals);
+            facts.image_guard = guard;
+            (facts, handle)
         })
         .unzip();
     let forerunner = match &installation {

@@ -74,7 +74,12 @@ async fn rehearse(
     }
 }
 
-async fn send_patch(ports: &Ports, view: &TargetView, sent: &Value) -> Result<Value, CallError> {
+/// Sends a patch of a target as a dry run.
+pub(super) async fn send_patch(
+    ports: &Ports,
+    view: &TargetView,
+    sent: &Value,
+) -> Result<Value, CallError> {
     let unbuilt = |error: String| CallError::Bug(error);
     let patch: json_patch::Patch =
         serde_json::from_value(sent.clone()).map_err(|error| unbuilt(error.to_string()))?;

@@ -3,6 +3,7 @@ pub(super) mod abandonment;
 pub(super) mod acceptance;
 pub(super) mod account;
 pub(super) mod adopting;
+pub(super) mod convergence;
 pub(super) mod copies;
 pub(super) mod findings;
 pub(super) mod forbidden_images;

@@ -9,18 +9,20 @@ use crate::api::{
 use crate::oms::version::parse_image_version;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::convergence::is_held;
 use crate::upgrade::parts::leftovers::complete_leftovers;
 use crate::upgrade::parts::recovery_keys::judge_recovery;
 use crate::upgrade::parts::source::read_source_images;
 use crate::upgrade::status::actions::list_actions;
 use crate::upgrade::status::judgement::{Judgement, Scene};
 use crate::upgrade::status::promises;
+use crate::upgrade::status::sources::judge_sources;
 use crate::upgrade::status::summary::{find_ha, summarize_step};
 use crate::upgrade::status::words::{describe_state, find_stall};
 use crate::upgrade::steps::find_phase;
 
 /// One per condition, in the order in which people read them. `None` leaves the condition as it is.
-const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 14] = [
+const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 15] = [
     judge_ready,
     judge_reconciling,
     judge_stalled,
@@ -34,6 +36,7 @@ const JUDGES: [fn(&Scene<'_>) -> Option<Judgement>; 14] = [
     promises::judge_rollback,
     judge_replication,
     judge_contention,
+    judge_sources,
     judge_pause,
 ];
 
@@ -129,6 +132,8 @@ fn judge_reconciling(scene: &Scene<'_>) -> Option<Judgement> {
         Some("nothing is left to do")
     } else if scene.is_stalled() || scene.step == Step::Planned {
         Some("waiting for a person")
+    } else if is_held(scene.draft) {
+        Some("what is left waits for git; SourceConverged tells")
     } else {
         None
     };

@@ -3,6 +3,7 @@ use crate::api::condition_types::*;
 use crate::api::{Direction, OmsUpgradeStatus, Phase, Reason, Step, find_condition};
 use crate::objects::event::Note;
 use crate::upgrade::context::Context;
+use crate::upgrade::effect::IntentKind;
 use crate::upgrade::status::words::find_stall;
 
 /// What became of the safety copies.
@@ -93,6 +94,44 @@ fn describe_withdrawal(before: &OmsUpgradeStatus, draft: &OmsUpgradeStatus) -> O
     })
 }
 
+/// A forbidden image stands in a Deployment, which it did not when somebody last looked.
+fn describe_reverted(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let known = &cx.status.internal.sources;
+    let mut now = draft.internal.sources.iter();
+    let is_new = now.any(|source| {
+        let before = known.iter().find(|one| one.target == source.target);
+        source.reverted.is_some() && before.is_none_or(|one| one.reverted != source.reverted)
+    });
+    let told = find_condition(&draft.conditions, SOURCE_CONVERGED).filter(|_| is_new)?;
+    Some(Note {
+        reason: told.reason.clone(),
+        message: told.message.clone(),
+        warning: true,
+    })
+}
+
+/// With the object goes what it forbids, and what it holds.
+fn describe_lifting(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> {
+    let lets_go = |status: &OmsUpgradeStatus| {
+        let intent = status.internal.intent.as_ref();
+        intent.and_then(IntentKind::read) == Some(IntentKind::RemoveFinalizer)
+    };
+    if !cx.object.deleting || lets_go(cx.status) || !lets_go(draft) {
+        return None;
+    }
+    let mut forbidden = draft.forbidden_images.iter();
+    let one = forbidden.find(|one| one.image != one.use_image)?;
+    Some(Note {
+        reason: Reason::ForbiddenImagesLifted.into(),
+        message: format!(
+            "the object is deleted: from now on nothing refuses image {} in Deployment {}, and nothing is held; the databases are those of {}, so what the \
+             Deployment is made from (git) must name that before the next sync",
+            one.image, one.target, one.use_image
+        ),
+        warning: true,
+    })
+}
+
 /// Events of a transition: one when the step or the verdict changes, one when it stalls.
 pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -138,6 +177,8 @@ pub(crate) fn describe_transition(cx: &Context<'_>, draft: &OmsUpgradeStatus) ->
             warning: true,
         });
     }
+    notes.extend(describe_reverted(cx, draft));
+    notes.extend(describe_lifting(cx, draft));
     notes.extend(describe_cleanup(cx, draft));
     if draft.settled && !cx.status.settled {
         let kept = draft.leftovers.iter().any(|one| one.is_kept_copy());

@@ -4,5 +4,6 @@ pub(super) mod conditions;
 pub(super) mod events;
 pub(super) mod judgement;
 pub(super) mod promises;
+pub(super) mod sources;
 pub(super) mod summary;
 pub(super) mod words;

@@ -4,6 +4,7 @@ use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, ObjectFacts};
 use crate::upgrade::parts::abandonment::is_released;
+use crate::upgrade::parts::convergence::is_held;
 use crate::upgrade::parts::ha::find_goal;
 use crate::upgrade::parts::init_log::describe_place;
 use crate::upgrade::status::words::find_stall;
@@ -54,6 +55,8 @@ pub(crate) fn summarize_step(object: &ObjectFacts, draft: &OmsUpgradeStatus) -> 
     let step = draft.step?;
     let words = if draft.settled {
         "done"
+    } else if is_held(draft) {
+        "done, but held until git names the image that runs"
     } else {
         find_def(step).words
     };

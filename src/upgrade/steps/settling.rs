@@ -1,18 +1,22 @@
 //! After the verdict: what was borrowed is given back, until everything reads as it should. Pure.
 use crate::api::{Direction, JobRole, MetaDbSource, OmsUpgradeStatus, Phase, Reason, Step};
 use crate::facts::{CopyNeed, Needs, OwnKind, OwnObject, TargetFacts};
-use crate::objects::deployment::is_given_back;
+use crate::objects::giving_back::is_given_back;
 use crate::objects::target_change::TargetChange;
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::is_abandoned;
+use crate::upgrade::parts::convergence::{is_held, must_hold, note_hold, note_sources};
 use crate::upgrade::parts::copies::{drop_due_copies, find_sleep, is_dropping};
 use crate::upgrade::parts::lock::may_hold_lock;
 use crate::upgrade::parts::originals::{keep_copy, settle_copy};
 use crate::upgrade::steps::def::{HaStage, OnFailure, StepDef};
 use crate::upgrade::target_record::find_anothers_record;
+
+/// Seconds until a Deployment that is held is looked at again: a policy may have come.
+const HOLD_POLL: u64 = 60;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -23,15 +27,18 @@ pub(crate) const DEF: StepDef = StepDef {
     job: None,
     looks: |status| {
         let originals = status.internal.originals.as_ref();
+        // While Deployments are held everything else was given back, and is not looked at again and again.
+        let open = !status.settled && !is_held(status);
         Needs {
-            leftovers: !status.settled,
+            leftovers: open,
+            image_guard: !status.settled && !status.forbidden_images.is_empty(),
             job: is_dropping(status).then_some(JobRole::DropCopies),
             originals: match originals {
                 Some(_) if !status.settled => CopyNeed::Always,
                 _ => CopyNeed::Never,
             },
-            lock: !status.settled && may_hold_lock(status),
-            query_timeout: !status.settled
+            lock: open && may_hold_lock(status),
+            query_timeout: open
                 && originals.is_some_and(|originals| originals.ob_query_timeout.is_some()),
             ..Needs::default()
         }
@@ -46,8 +53,9 @@ pub(crate) const DEF: StepDef = StepDef {
 /// Verdict and `settled` are two facts: clean-up goes on after the verdict, and again when safety copies are due.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     drop_due_copies(cx, draft)?;
+    note_sources(cx, draft);
     if !cx.status.settled && !is_abandoned(cx) {
-        give_back(cx)?;
+        give_back(cx, draft)?;
     }
     // An object that is deleted after it settled has no finalizer, unless somebody put it back.
     Err(if cx.object.finalizer {
@@ -59,13 +67,25 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     })
 }
 
-fn give_back(cx: &Context<'_>) -> Result<(), Next> {
+fn give_back(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    if is_held(cx.status) {
+        for target in &cx.observed.targets {
+            require_known(&target.deployment, 5, Reason::TargetUnseen)?;
+        }
+        // What ends the hold is written down first: then everything is looked at again.
+        return Err(match note_hold(cx, draft) {
+            true => hold(),
+            false => Next::poll(),
+        });
+    }
     give_back_query_timeout(cx)?;
     let succeeded = has_succeeded(cx);
     if succeeded {
         keep_copy(cx)?;
     }
-    for target in &cx.observed.targets {
+    let targets = cx.observed.targets.iter();
+    let (held, free): (Vec<_>, Vec<_>) = targets.partition(|target| must_hold(cx, draft, target));
+    for target in free {
         give_back_target(cx, target)?;
     }
     let own = require_known(&cx.observed.leftovers, 5, Reason::OwnObjectsUnseen)?;
@@ -75,9 +95,22 @@ fn give_back(cx: &Context<'_>) -> Result<(), Next> {
     delete_own(others.min_by_key(|own| (own.kind.as_str(), &own.name)))?;
     // Before the copy: nobody shall wait for the lock because a Secret cannot be read.
     release_lock(cx)?;
-    settle_copy(cx, succeeded)?;
+    if held.is_empty() {
+        settle_copy(cx, succeeded)?;
+    }
     // Secrets last: without the account nothing can be put back in the MetaDB.
-    delete_own(secrets.first().copied())
+    delete_own(secrets.first().copied())?;
+    match note_hold(cx, draft) {
+        true => Err(hold()),
+        false => Ok(()),
+    }
+}
+
+fn hold() -> Next {
+    Next::Wait {
+        poll: HOLD_POLL,
+        problem: None,
+    }
 }
 
 /// A rollback may still be asked for.

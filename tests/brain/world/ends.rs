@@ -6,6 +6,12 @@ impl World {
     pub fn is_at_rest(&self) -> bool {
         self.status.settled
             || self.status.stall.is_some()
+            || self
+                .status
+                .internal
+                .sources
+                .iter()
+                .any(|one| one.guard == Some(oms_operator::api::SourceGuard::Held))
             || self.status.step == Some(Step::Planned)
     }
 

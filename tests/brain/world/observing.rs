@@ -344,6 +344,8 @@ impl World {
             .init_runs
             .iter()
             .find(|run| run.target == name);
+        let (spec, status) = (&self.spec, &self.status);
+        let is_guard_asked = find_guarded_image(spec, status, &name, &node.object).is_some();
         TargetFacts {
             name,
             deployment: if self.targets_unseen {
@@ -368,6 +370,10 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            image_guard: match needs.image_guard && is_guard_asked {
+                true => self.guard.clone(),
+                false => Fact::default(),
+            },
             rehearsals: match needs.rehearsal && !node.gone {
                 true => self.rehearse(),
                 false => vec![],

@@ -31,6 +31,14 @@ func forbids(t *testing.T, upgrade, image, instead string) {
 	must(t)(as(release, object, "replace", "--subresource=status", "--filename=-"))
 }
 
+// ends has the operator write the end of an upgrade.
+func ends(t *testing.T, upgrade string) {
+	t.Helper()
+	object := must(t)(as(release, "", "get", "omsupgrade", upgrade, "--output=json"))
+	object = strings.Replace(object, `"status": {`, `"status": {"finishedTime":"2026-01-01T00:00:00Z",`, 1)
+	must(t)(as(release, object, "replace", "--subresource=status", "--filename=-"))
+}
+
 // kept wants that the policy refused an image, in words that help.
 func kept(t *testing.T, what string, err error) {
 	t.Helper()
@@ -114,6 +122,30 @@ func TestTheOldImageIsKeptFromTheNewSchema(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error(err)
+	}
+	// The operator asks by a dry run that bears a mark, and is refused like everybody else; its other dry runs are not.
+	probe := func(annotation string, arguments ...string) error {
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}},"spec":{"template":{"spec":{"containers":[{"name":"oms","image":%q},{"name":"helper","image":"helper:1"}]}}}}`,
+			annotation, oldImage)
+		_, err := as(release, "", append([]string{"patch", "deployment", "oms", "--namespace", watched, "--type=merge", "--patch", patch}, arguments...)...)
+		return err
+	}
+	kept(t, "the operator's question", probe("oms.oceanbase.com/image-probe", "--dry-run=server"))
+	if err := probe("example.com/note", "--dry-run=server"); err != nil {
+		t.Errorf("a rehearsal of the operator's: %v", err)
+	}
+	if err := probe("oms.oceanbase.com/image-probe"); err != nil {
+		t.Errorf("a write of the operator's that bears the mark: %v", err)
+	}
+	must(t)(as(release, "", "patch", "deployment", "oms", "--namespace", watched, "--type=merge", "--patch",
+		fmt.Sprintf(`{"metadata":{"annotations":{"oms.oceanbase.com/image-probe":null}},"spec":{"template":{"spec":{"containers":[{"name":"oms","image":%q},{"name":"helper","image":"helper:1"}]}}}}`, newImage)))
+	// After the end only the image that the verdict left running may be named as that of the source.
+	ends(t, "fenced")
+	for image, taken := range map[string]bool{newImage: true, oldImage: false, newImage + "x": false} {
+		_, err := admin("", "patch", "omsupgrade", "fenced", "--namespace", watched, "--type=merge", "--patch", fmt.Sprintf(`{"spec":{"gitops":{"sourceImage":%q}}}`, image))
+		if taken != (err == nil) || err != nil && !strings.Contains(err.Error(), "spec.gitops.sourceImage") {
+			t.Errorf("sourceImage %s: %v", image, err)
+		}
 	}
 	// A commit that names the image that runs changes nothing; nor is anything else in the way.
 	must(t)(admin(deployment("oms", newImage, 1), "apply", "--server-side", "--force-conflicts", "--field-manager=git", "--namespace", watched, "--filename=-"))

@@ -16,6 +16,7 @@ var fields = []struct{ name, first, second, verb string }{
 	{"retryRequest", `"one"`, `"two"`, "operate"},
 	{"accept", `[{"reason":"InitUnconfirmed","value":"1"}]`, `[{"reason":"InitUnconfirmed","value":"2"}]`, "operate"},
 	{"takeOver", `"11111111-2222-3333-4444-555555555555"`, `"22222222-2222-3333-4444-555555555555"`, "operate"},
+	{"gitops", `{"sourceImage":"oms:1"}`, `{"sourceImage":"oms:2"}`, "operate"},
 	{"approval", `{"planHash":"aa"}`, `{"planHash":"bb"}`, "approve"},
 }
 
@@ -31,6 +32,8 @@ func TestWhoMayMakeWhat(t *testing.T) {
 		{"editor", `"action":"Plan","approval":{"planHash":"aa"}`, "approve", "spec.approval"},
 		{"editor", `"action":"Plan","accept":[{"reason":"InitUnconfirmed","value":"1"}]`, "operate", "spec.accept"},
 		{"editor", `"action":"Plan","takeOver":"11111111-2222-3333-4444-555555555555"`, "operate", "spec.takeOver"},
+		{"editor", `"action":"Plan","gitops":{"sourceImage":"oms:1"}`, "operate", "spec.gitops"},
+		{"editor", `"action":"Plan","gitops":{}`, "", ""},
 		{"runner", `"action":"Run","takeOver":"11111111-2222-3333-4444-555555555555"`, "", ""},
 		{"runner", `"action":"Run"`, "", ""},
 		{"runner", ``, "", ""},

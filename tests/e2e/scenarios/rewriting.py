@@ -121,8 +121,12 @@ def heals_after_line(lab):
             if told["status"].get("stall"):
                 assert "argocd-controller" in told["status"]["stall"]["message"], describe(told)
                 upgrade.patch(retryRequest="without the tool")
-            upgrade.watch.wait("it is rolled back", lambda item: item["status"].get("phase") == "RolledBack"
-                               and item["status"].get("settled"), 420)
+            # Nothing refuses the new image, and the tool keeps the Deployment: it is held until git is said to name the old one.
+            held = upgrade.watch.wait("it is rolled back, and held", lambda item: item["status"].get("phase") == "RolledBack" and any(
+                one["type"] == "SourceConverged" and one["reason"] == "SourceHeld" for one in item["status"]["conditions"]), 420)
+            assert not held["status"].get("settled"), describe(held)
+            upgrade.patch(gitops={"sourceImage": manifests.IMAGE + manifests.OLD})
+            upgrade.watch.wait("everything is given back", lambda item: item["status"].get("settled"), 60)
             # The tool is to blame for what its old version did, and owns what it wrote; content and image are as before all the same.
             checks.check_end(lab, upgrade, before, "restored", strangers=("argocd-controller",), broken=OLD_ON_NEW)
             upgrade.delete()

@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 25] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
     let Needs {
         claim,
         prepulls,
@@ -80,6 +80,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 25] {
         cgroup,
         rivals,
         rehearsal,
+        image_guard,
         forerunner,
     } = needs;
     [
@@ -113,6 +114,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 25] {
         (cgroup, "cgroup version of the nodes"),
         (rivals, "other upgrades"),
         (rehearsal, "dry runs of its writes"),
+        (image_guard, "whether a forbidden image is refused"),
         (forerunner, "the object whose upgrade is taken over"),
     ]
 }
@@ -142,6 +144,8 @@ fn list_situations() -> Vec<OmsUpgradeStatus> {
                 status["startedTime"] = json!("2026-01-02T03:04:05Z");
                 status["oldStoppedTime"] = json!("2026-01-02T03:04:05Z");
                 status["internal"]["originals"] = json!({"obQueryTimeout": 1});
+                status["forbiddenImages"] =
+                    json!([{"target": "oms", "container": "oms", "image": "a", "useImage": "b"}]);
             }
             all.push(serde_json::from_value(status).unwrap());
         }

@@ -5,7 +5,7 @@ use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_environment,
     read_replicas,
 };
-use crate::objects::owner::{find_owner, find_scaler};
+use crate::objects::owner::{can_pause_flux, find_owner, find_scaler};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
 use crate::upgrade::steps::preflight::check::CheckId;
@@ -302,6 +302,10 @@ pub(crate) fn judge_owner(cx: &Context<'_>, index: usize) -> Verdict {
 /// any moment ends the upgrade.
 fn judge_scaler(object: &Value, name: &str) -> Verdict {
     match find_scaler(object) {
+        None if can_pause_flux(object) => Verdict::passed(
+            "Flux (a Kustomization) writes the Deployment; the operator pauses it there with its first write (annotation \
+             kustomize.toolkit.fluxcd.io/reconcile: disabled) and takes that off at the end",
+        ),
         None => Verdict::passed("nobody else is known to write the Deployment"),
         Some(scaler) => Verdict::warning(
             format!(
