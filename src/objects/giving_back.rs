@@ -38,8 +38,9 @@ pub fn owns_flux_pause(object: &Value) -> bool {
 }
 
 /// Removes our annotations, takes off the pause of Flux that we set, and puts the recorded owners of the fields back.
-/// Entries of managers that were not there before, and of the status, stay as they are now. Where the owners are lost only our own entry goes:
-/// a field that belongs to nobody is taken by the next apply of whoever sets it, without a conflict.
+/// Entries of managers that were not there before, and of the status, stay as they are now. Where the owners are lost
+/// only our own entry goes: a field that belongs to nobody is taken by the next apply of whoever sets it, without a
+/// conflict.
 pub(crate) fn build_give_back(object: &Value, owners: Option<&str>) -> Vec<Value> {
     let mut operations = Vec::new();
     for name in [ORIGINALS_ANNOTATION, FENCE_ANNOTATION] {

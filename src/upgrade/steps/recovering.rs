@@ -13,6 +13,7 @@ use crate::upgrade::parts::ha::{
 };
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
 use crate::upgrade::parts::standing::require_standing;
+use crate::upgrade::parts::targets::goes_forward;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
 
 /// What there is to know about this step.
@@ -192,10 +193,21 @@ fn hold_open(cx: &Context<'_>, draft: &mut OmsUpgradeStatus, unseen: Option<&str
             message: describe_help(ProjectKind::parse(&project.kind), ha),
         })
         .collect();
+    let forward = goes_forward(cx);
     Next::Stall(Failure::with_advice(
         Reason::ReplicationNotRecovered,
         format!(
-            "{what}; the upgrade itself stands; start the components by hand (see status.openProjects), then this goes on by itself, or ask for action: RollBack"
+            "{what}; {}; start the components by hand (see status.openProjects), then this goes on by itself{}",
+            if forward {
+                "the upgrade itself stands"
+            } else {
+                "the old version runs on its own data"
+            },
+            if forward {
+                ", or ask for action: RollBack"
+            } else {
+                ""
+            }
         ),
     ))
 }

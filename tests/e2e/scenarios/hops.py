@@ -34,7 +34,9 @@ def come_from(lab, version, **changes):
         assert "startByName" in words or "cannot be seen" in words, describe(told)
         started = json.loads(lab.in_eye(*EYE, "start-components"))["started"]
         assert started, "nothing was down"
-        upgrade.wait_end("RolledBack", seconds=300, after=position)
+        # It goes on by itself from where it stalls.
+        upgrade.watch.wait("it is back", lambda item: item["status"].get("phase") == "RolledBack" and upgrade.is_over(item),
+                           300, position)
         checks.check_end(lab, upgrade, before, "restored")
         upgrade.delete()
 
