@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all test-handover trace bench bench-agent bench-control fmt lint generate site images
+.PHONY: help setup demo demo-oms demo-down test test-all test-handover test-gitops trace bench bench-agent bench-control fmt lint generate site images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ test-all: ## The full set, where `make test` takes samples
 test-handover: ## Upgrades that the operator of an older revision began are finished by the present one. FROM=REV, PROFILE=dev
 	$(if $(FROM),,$(error which operator is to begin? make test-handover FROM=REV))
 	tests/e2e/run --from-revision $(FROM) --profile $(or $(PROFILE),dev)
+
+test-gitops: ## OMS under the real Argo CD and the real Flux, both built here once. ONLY=flux-abort, PROFILE=dev
+	tests/gitops/run --profile $(or $(PROFILE),dev) $(if $(ONLY),--only $(ONLY))
 
 trace: ## Write the ways through the procedure, step by step, to tests/traces
 	UPDATE_GOLDEN=1 cargo test --quiet --locked --test brain traces

@@ -84,6 +84,11 @@ def apply(lab, *arguments, stdin=None):
     lab.kubectl("apply", "--server-side", "--force-conflicts", *arguments, stdin=stdin)
 
 
+def put(lab, manifest):
+    """Applies an object of whatever namespace."""
+    lab.kubectl("apply", "-n", manifest["metadata"]["namespace"], "-f", "-", stdin=json.dumps(manifest))
+
+
 class ArgoCD(Processes):
     """Application controller, repo server and Redis, with the ConfigMap of the documents."""
 
@@ -108,7 +113,7 @@ class ArgoCD(Processes):
         apply(self.lab, "-n", "argocd", *config)
         self.lab.kubectl("wait", "--for=condition=Established", "crd/applications.argoproj.io", "crd/appprojects.argoproj.io",
                          "--timeout=30s")
-        apply(self.lab, "-f", "-", stdin=json.dumps(PROJECT))
+        put(self.lab, PROJECT)
         patch()
 
     def run(self):
@@ -167,8 +172,8 @@ class Flux(Processes):
         artifact = {"url": f"{repository.server.address}/{path}", "path": path, "revision": revision, "size": len(packed),
                     "digest": "sha256:" + hashlib.sha256(packed).hexdigest(), "lastUpdateTime": now}
         ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored", "lastTransitionTime": now}
-        self.lab.apply({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
-                        "metadata": {"name": name, "namespace": "flux-system"}, "spec": {}})
+        put(self.lab, {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
+                       "metadata": {"name": name, "namespace": "flux-system"}, "spec": {}})
         self.lab.kubectl("patch", "externalartifact", name, "-n", "flux-system", "--subresource=status", "--type=merge", "-p",
                          json.dumps({"status": {"artifact": artifact, "conditions": [ready]}}))
         return revision

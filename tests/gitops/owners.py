@@ -8,7 +8,7 @@ import json
 
 import markdown
 import yaml
-from controllers import ArgoCD, Flux
+from controllers import ArgoCD, Flux, put
 from ctl import manifests
 from processes import poll
 from repository import Repository
@@ -95,7 +95,7 @@ class Application(Owner):
             super().close()
 
     def begin(self):
-        self.lab.apply(self.manifest)
+        put(self.lab, self.manifest)
         self.wait_synced(self.repository.head())
 
     def publish(self, revision):
@@ -157,7 +157,7 @@ class Kustomization(Owner):
 
     def begin(self):
         self.controller.feed(self.repository)
-        self.lab.apply(self.manifest)
+        put(self.lab, self.manifest)
         self.wait_synced(self.repository.head())
 
     def publish(self, revision):

@@ -112,19 +112,21 @@ def argocd_server_side(lab):
     run_argocd(lab, "argo-ssa", server_side=True)
 
 
+def switch_flux(lab, state):
+    """Runs the page's command for the live Deployment: `off` before the start, `on` at the end."""
+    [line] = [line for line in markdown.read(PAGE).splitlines() if line.startswith("|") and "reconcile=disabled" in line]
+    off, on = (part.strip().strip("`").split()[1:] for part in line.split("|")[2:4])
+    lab.kubectl(*{"off": off, "on": on}[state])
+
+
 @scenario("flux-there-and-back", sample=True, fresh=True, reusable=False)
 def flux(lab):
     """Flux with the annotation on the live Deployment: upgrade and rollback, with commits on the way and after it."""
-    def switch(state):
-        lines = [line for line in markdown.read(PAGE).splitlines() if "kustomize.toolkit.fluxcd.io/reconcile=disabled" in line]
-        [off, on] = [part.strip().strip("`").split()[1:] for part in lines[0].split("|")[2:4]]
-        lab.kubectl(*{"off": off, "on": on}[state])
-
     with Kustomization(lab) as owner:
         owner.take_over()
         before = checks.Photo(lab)
         expect_finding(lab, "flux-on", ("Flux", "kustomize.toolkit.fluxcd.io/reconcile=disabled"))
-        switch("off")
+        switch_flux(lab, "off")
         with Upgrade(lab, "flux", approval=AT_THE_LINE) as upgrade:
             wait_at_the_line(upgrade)
             owner.wait_synced(owner.commit_image("too early", IMAGE))
@@ -132,10 +134,10 @@ def flux(lab):
             owner.wait_synced(owner.revert())
             approve(upgrade)
             upgrade.wait_end("Succeeded")
-            follow_success(lab, owner, upgrade, lambda: switch("on"))
-            switch("off")
+            follow_success(lab, owner, upgrade, lambda: switch_flux(lab, "on"))
+            switch_flux(lab, "off")
             position = upgrade.ask("RollBack")
             upgrade.wait_end("RolledBack", after=position)
-            switch("on")
+            switch_flux(lab, "on")
             follow_rollback(lab, owner, before)
             upgrade.delete()
