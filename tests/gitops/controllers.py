@@ -89,6 +89,15 @@ def put(lab, manifest):
     lab.kubectl("apply", "-n", manifest["metadata"]["namespace"], "-f", "-", stdin=json.dumps(manifest))
 
 
+def wait_established(lab, *names):
+    """Until definitions are served. (`kubectl wait` fails where there are no conditions yet.)"""
+    def served(name):
+        found = lab.api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        return any(one["type"] == "Established" and one["status"] == "True" for one in found.get("status", {}).get("conditions") or [])
+    for name in names:
+        poll(f"{name} is served", lambda name=name: served(name), 60)
+
+
 class ArgoCD(Processes):
     """Application controller, repo server and Redis, with the ConfigMap of the documents."""
 
@@ -111,8 +120,7 @@ class ArgoCD(Processes):
                                     "argocd-ssh-known-hosts-cm", "argocd-tls-certs-cm")
                   for word in ("-f", os.path.join(ARGOCD, "manifests", "base", "config", f"{name}.yaml"))]
         apply(self.lab, "-n", "argocd", *config)
-        self.lab.kubectl("wait", "--for=condition=Established", "crd/applications.argoproj.io", "crd/appprojects.argoproj.io",
-                         "--timeout=30s")
+        wait_established(self.lab, "applications.argoproj.io", "appprojects.argoproj.io")
         put(self.lab, PROJECT)
         patch()
 
@@ -153,8 +161,7 @@ class Flux(Processes):
             for module in FLUX:
                 apply(lab, "-f", os.path.join(module, "config", "crd", "bases"))
             lab.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}})
-            lab.kubectl("wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io",
-                        "crd/externalartifacts.source.toolkit.fluxcd.io", "--timeout=30s")
+            wait_established(lab, "kustomizations.kustomize.toolkit.fluxcd.io", "externalartifacts.source.toolkit.fluxcd.io")
             metrics, health = find_port(), find_port()
             self.start("kustomize-controller", os.path.join(BIN, "kustomize-controller"), "--metrics-addr", f"127.0.0.1:{metrics}",
                        "--health-addr", f"127.0.0.1:{health}", "--watch-all-namespaces", "--feature-gates=ExternalArtifact=true",

@@ -125,8 +125,12 @@ class Application(Owner):
         self.poll(f"synced to {revision[:8]}", synced, seconds)
 
     def wait_refused(self, *words, seconds=120):
-        """Until its sync fails, and says why."""
-        self.poll(f"refused with {words}", lambda: all(word in self.tell() for word in words), seconds)
+        """Until the sync of the newest revision fails, and says why."""
+        def refused():
+            told = self.tell()
+            tried = self.read().get("operationState", {}).get("syncResult", {}).get("revision")
+            return tried == self.repository.head() and all(word in told for word in words)
+        self.poll(f"refused with {words}", refused, seconds)
 
     def poll(self, what, check, seconds):
         try:
