@@ -1,5 +1,5 @@
-"""The OmsUpgrade in git beside the Deployment: what Argo CD and Flux say of it, requests in git and by Argo CD's actions, and owners
-that were switched off in words only.
+"""The OmsUpgrade in git beside the Deployment: what Argo CD and Flux say of it, requests in git and by Argo CD's actions.
+Owners that were switched off in words only.
 """
 
 import json

@@ -1,5 +1,7 @@
-"""The real Argo CD and the real Flux as processes of this machine, beside a test cluster. May touch: the processes that it starts, a folder
-of its own, the namespaces `argocd` and `flux-system` of the cluster that it is given.
+"""The real Argo CD and the real Flux as processes of this machine, beside a test cluster.
+
+May touch: the processes that it starts, a folder of its own, the namespaces `argocd` and `flux-system` of the cluster that it
+is given.
 """
 
 import hashlib

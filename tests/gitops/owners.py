@@ -1,6 +1,7 @@
-"""The owner of OMS's Deployment in a scenario: an Application of Argo CD's, or a Kustomization of Flux's. Both with automation on.
+"""The owner of OMS's Deployment in a scenario: an Application of Argo CD's, or a Kustomization of Flux's, automation on.
 
-What the page of the documents has people write is taken out of the page. May touch: the cluster that it is given, the repository.
+What the page of the documents has people write is taken out of the page. May touch: the cluster that it is given, the
+repository.
 """
 
 import copy
