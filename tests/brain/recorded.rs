@@ -1,5 +1,5 @@
-//! An upgrade in every state that tools of GitOps judge: `tests/gitops/states/recorded.json`. What Argo CD and Flux make of
-//! each stands beside it, and is tried with their own code.
+//! An upgrade in every state that tools of GitOps judge: `tests/gitops/states/recorded.json`. What Argo CD and Flux make
+//! of each stands beside it, and is tried with their own code.
 use super::world::{Trouble, World};
 use super::*;
 use oms_operator::api::RollbackPolicy;
@@ -25,7 +25,7 @@ impl States {
         self.add_object(name, world, &write_spec(world), &status);
     }
 
-    /// As the API server would show it. An edit counts a generation; who wrote the status saw it, unless it is told apart.
+    /// As the API server would show it.
     fn add_object(&mut self, name: &str, world: &World, spec: &Value, status: &Value) {
         let mut status = status.clone();
         for part in LEFT_OUT {

@@ -118,19 +118,19 @@ class Application(Owner):
                            "message": operation.get("message"), "results": results}, ensure_ascii=False)
 
     def wait_synced(self, revision, seconds=120):
-        """Until the cluster is as a revision says, by Argo CD's own judgement."""
+        """Until the cluster is as a revision says, by Argo CD's own judgement. Where it is so by itself nothing is synced, and an earlier
+        sync that fails goes on to fail for its five tries."""
         def synced():
-            status = self.read()
-            sync, operation = status.get("sync", {}), status.get("operationState", {})
-            return (sync.get("status"), sync.get("revision")) == ("Synced", revision) and operation.get("phase") == "Succeeded"
+            sync = self.read().get("sync", {})
+            return (sync.get("status"), sync.get("revision")) == ("Synced", revision)
         self.poll(f"synced to {revision[:8]}", synced, seconds)
 
     def wait_refused(self, *words, seconds=120):
-        """Until the sync of the newest revision fails, and says why."""
+        """Until the cluster is not as the newest revision says, and a sync fails and says why."""
         def refused():
-            told = self.tell()
-            tried = self.read().get("operationState", {}).get("syncResult", {}).get("revision")
-            return tried == self.repository.head() and all(word in told for word in words)
+            told, sync = self.tell(), self.read().get("sync", {})
+            differs = (sync.get("status"), sync.get("revision")) == ("OutOfSync", self.repository.head())
+            return differs and all(word in told for word in words)
         self.poll(f"refused with {words}", refused, seconds)
 
     def poll(self, what, check, seconds):
