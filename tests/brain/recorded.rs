@@ -1,5 +1,5 @@
-//! An upgrade in every state that tools of GitOps judge: `tests/gitops/states/recorded.json`. What Argo CD and Flux make
-//! of each stands beside it, and is tried with their own code.
+//! An upgrade in every state that tools of GitOps judge: `tests/gitops/states/recorded.json`. What Argo CD and Flux
+//! make of each stands beside it, and is tried with their own code.
 use super::world::{Trouble, World};
 use super::*;
 use oms_operator::api::RollbackPolicy;
