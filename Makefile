@@ -2,7 +2,7 @@
 # Where rustup and Go's own installer put their programs, for shells that do not know.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-oms demo-down test test-all test-handover conformance trace bench bench-agent bench-control fmt lint generate site images
+.PHONY: help setup demo demo-oms demo-down test test-all test-handover test-gitops conformance trace bench bench-agent bench-control fmt lint generate site images
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,9 @@ test-handover: ## Upgrades that the operator of an older revision began are fini
 conformance: ## Two real images of OMS against what is taken to be true of it. OLD=image, NEW=image, METADB=seekdb|mariadb|mysql://USER@HOST:PORT
 	$(if $(and $(OLD),$(NEW)),,$(error which images? make conformance OLD=image NEW=image METADB=mariadb; docs/conformance.md tells the rest))
 	tests/conformance/conform --old $(OLD) --new $(NEW) --metadb $(or $(METADB),mariadb) --runtime $(or $(RUNTIME),docker) $(OPTIONS)
+
+test-gitops: ## OMS under the real Argo CD and the real Flux, both built here once. ONLY=flux-abort, PROFILE=dev
+	tests/gitops/run --profile $(or $(PROFILE),dev) $(if $(ONLY),--only $(ONLY))
 
 trace: ## Write the ways through the procedure, step by step, to tests/traces
 	UPDATE_GOLDEN=1 cargo test --quiet --locked --test brain traces

@@ -6,6 +6,7 @@
 #   deploy/install.yaml                                         rendered from the chart
 #   charts/oms-operator/README.md, values.schema.json           what values.yaml says of each value (scripts/chart_values.py)
 #   docs/images                                                 the pictures of the documents (scripts/pictures.py)
+#   deploy/argocd                                               Argo CD's ConfigMap, tests and test data (scripts/argocd.py)
 #
 #   scripts/generate.sh            writes
 #   scripts/generate.sh --check    writes nothing; fails and shows the difference when a file is not up to date
@@ -67,7 +68,7 @@ for file in "crds/$crd" "charts/oms-operator/files/$crd" deploy/install.yaml; do
     echo "wrote $file"
   fi
 done
-for script in scripts/chart_values.py scripts/pictures.py; do
+for script in scripts/chart_values.py scripts/pictures.py scripts/argocd.py; do
   "$script" "$@" || status=1
 done
 [ "$status" != 0 ] || [ "${1:-}" != --check ] || echo "generate: everything is up to date"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that the project needs and this machine lacks.
 #
-#   scripts/packages.sh [--tests]      --tests adds what only the tests need
+#   scripts/packages.sh [--tests | --gitops]      --tests adds what only the tests need, --gitops what `make test-gitops` does
 #
 # The one place where packages are named. Does nothing when all are there. Installs into the system; root or sudo.
 set -euo pipefail
@@ -17,6 +17,8 @@ case ${1:-} in
   '') ;;
   # jq: the documents use it, and a test follows them.
   --tests) wanted+=(mariadb-server-core jq) ;;
+  # Argo CD keeps what it has rendered in Redis.
+  --gitops) wanted+=(redis-server) ;;
   *) echo "packages: unknown option $1" >&2; exit 2 ;;
 esac
 

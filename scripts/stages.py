@@ -70,6 +70,7 @@ STAGES = [
     Stage("generated", "what is generated is up to date", 5, "scripts/generate.sh --check"),
     Stage("chart", "lint, schema, rendering, pod security, roles, samples, alerts; documents and their site", 10,
           "tests/chart/run && tests/docs/run", budget=90),
+    Stage("gitops", "what Argo CD and Flux make of every state", 10, "tests/gitops/judge", budget=30),
     Stage("demo", "what the demo prints; the demo itself, from begin to end", 10,
           "tests/demo/check", "tests/demo/check && CLUSTER=demo-test make demo && CLUSTER=demo-test make demo-down", lane="cluster", budget=5),
     # A release build in a container: minutes of both cores, so `make test` only looks whether there is something to build.

@@ -21,6 +21,7 @@ mod pin;
 mod plans;
 mod projects;
 mod rebuilt;
+mod recorded;
 mod recovery_keys;
 mod rivals;
 mod sessions;
