@@ -11,7 +11,7 @@ from api import Watch, describe, upgrades_path
 from owners import PAGE, Application, Kustomization
 from processes import poll
 from registry import scenario
-from there_and_back import AT_THE_LINE, OLD, find_attested, switch_flux, wait_at_the_line
+from there_and_back import AT_THE_LINE, OLD, find_attested, read_pause, wait_at_the_line
 from upgrade import IMAGE, Upgrade
 
 SERVER = "system:serviceaccount:argocd:argocd-server"
@@ -92,7 +92,6 @@ def flux_abort(lab):
     with Kustomization(lab, wait=True) as owner:
         owner.take_over()
         before = checks.Photo(lab)
-        switch_flux(lab, "off")
         with Committed(lab, owner, "in-git", approval=AT_THE_LINE) as upgrade:
             wait_at_the_line(upgrade)
             owner.wait_refused("OmsUpgrade/oms/in-git")
@@ -100,7 +99,7 @@ def flux_abort(lab):
             upgrade.commit("abort", action="Abort")
             upgrade.wait_end("Aborted", after=position)
             owner.wait_refused("OmsUpgrade/oms/in-git")
-            switch_flux(lab, "on")
+            assert read_pause(lab) is None, "the pause is not taken off"
             checks.check_content_as_before(before, checks.Photo(lab, before.columns))
             assert owner.see() == (OLD, 1), owner.see()
             upgrade.remove()

@@ -54,9 +54,8 @@ def expect_image(lab, owner, image, pods):
     assert checks.pod_uids(lab) == pods, "OMS was restarted"
 
 
-def follow_success(lab, owner, again=lambda: None):
+def follow_success(lab, owner):
     """After a success: the old image is refused until git is right; the right one changes nothing; a revert is refused."""
-    again()
     pods = checks.pod_uids(lab)
     owner.wait_refused(*REFUSAL)
     expect_image(lab, owner, IMAGE, pods)
@@ -93,7 +92,7 @@ def check_success(lab, upgrade, before):
     after = forget_applied(checks.Photo(lab, before.columns))
     found = checks.Findings()
     found.look(checks.check_deployments, forget_applied(before), after, IMAGE)
-    found.look(checks.check_content_migrated, before, after)
+    found.look(checks.check_content_migrated, before, after, IMAGE)
     found.look(checks.check_services, lab, before, after)
     found.look(checks.check_nothing_left, lab, upgrade, before, after)
     found.look(checks.check_backup, lab, upgrade)
@@ -132,33 +131,31 @@ def argocd_server_side(lab):
     run_argocd(lab, "argo-ssa", server_side=True)
 
 
-def switch_flux(lab, state):
-    """Runs the page's command for the live Deployment: `off` before the start, `on` at the end."""
-    [line] = [line for line in markdown.read(PAGE).splitlines() if line.startswith("|") and "reconcile=disabled" in line]
-    off, on = (part.strip().strip("`").split()[1:] for part in line.split("|")[2:4])
-    lab.kubectl(*{"off": off, "on": on}[state])
+def read_pause(lab):
+    """What the annotation on the live Deployment says that pauses Flux."""
+    annotations = lab.get("deployment", "oms")["metadata"].get("annotations", {})
+    return annotations.get("kustomize.toolkit.fluxcd.io/reconcile")
 
 
 @scenario("flux-there-and-back", sample=True, fresh=True, reusable=False)
 def flux(lab):
-    """Flux with the annotation on the live Deployment: upgrade and rollback, with commits on the way and after it."""
+    """Flux, which the operator pauses and lets go of: upgrade and rollback, with commits on the way and after it."""
     with Kustomization(lab) as owner:
         owner.take_over()
         before = checks.Photo(lab)
-        expect_finding(lab, "flux-on", ("Flux", "kustomize.toolkit.fluxcd.io/reconcile=disabled"))
-        switch_flux(lab, "off")
         with Upgrade(lab, "flux", approval=AT_THE_LINE) as upgrade:
             wait_at_the_line(upgrade)
+            assert read_pause(lab) == "disabled", "the operator has not paused Flux"
             owner.wait_synced(owner.commit_image("too early", IMAGE))
             assert owner.see() == (OLD, 0), f"Flux wrote the Deployment: {owner.see()}"
             owner.wait_synced(owner.revert())
             approve(upgrade)
             upgrade.wait_end("Succeeded", 480)
             check_success(lab, upgrade, before)
-            follow_success(lab, owner, lambda: switch_flux(lab, "on"))
-            switch_flux(lab, "off")
+            assert read_pause(lab) is None, "the pause is not taken off"
+            follow_success(lab, owner)
             position = upgrade.ask("RollBack")
             upgrade.wait_end("RolledBack", 480, after=position)
-            switch_flux(lab, "on")
+            assert read_pause(lab) is None, "the pause is not taken off"
             follow_rollback(lab, owner, before)
             upgrade.delete()

@@ -52,7 +52,7 @@ def operator_killed(lab):
         check_once(upgrade, "-dump-")
         after = checks.Photo(lab, before.columns)
         checks.check_deployments(before, after, upgrade.image)
-        checks.check_content_migrated(before, after)
+        checks.check_content_migrated(before, after, upgrade.image)
         checks.check_services(lab, before, after)
         checks.check_nothing_left(lab, upgrade, before, after)
         checks.check_backup(lab, upgrade)

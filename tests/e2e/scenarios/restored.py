@@ -29,7 +29,10 @@ def check_untouched(lab, upgrade, before, after, pods, outcome):
     now = checks.Photo(lab, before.columns)
     found = checks.Findings()
     found.look(checks.check_deployments, before, now, upgrade.image if outcome == "succeeded" else None)
-    found.look(checks.check_content_migrated if outcome == "succeeded" else checks.check_content_as_before, before, now)
+    if outcome == "succeeded":
+        found.look(checks.check_content_migrated, before, now, upgrade.image)
+    else:
+        found.look(checks.check_content_as_before, before, now)
     found.look(check_same_content, after, now)
     found.look(checks.check_services, lab, before, now)
     found.conclude()
