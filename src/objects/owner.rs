@@ -39,8 +39,10 @@ const TOOLS: &[Marks] = &[
     Marks {
         owner: Owner {
             tool: "Argo CD",
-            switch: "add ignoreDifferences with managedFieldsManagers: [oms-operator] and the sync option RespectIgnoreDifferences=true, leave \
-                     automated sync off until git names the image that runs, then attest this check",
+            switch: "add ignoreDifferences with managedFieldsManagers: [oms-operator], and with jqPathExpressions for livenessProbe and \
+                     startupProbe of the containers, which are taken out for one start, and the sync option RespectIgnoreDifferences=true \
+                     (docs/gitops.md has the lines); without the chart's policies leave automated sync off, too, until git names the image \
+                     that runs; then attest this check",
             from_source: true,
         },
         labels: &["argocd.argoproj.io/instance"],
