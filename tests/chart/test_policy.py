@@ -141,8 +141,10 @@ class Images(unittest.TestCase):
         [policy], [binding] = (self.pick(objects, kind) for kind in (POLICY, BINDING))
         spec = policy["spec"]
         self.assertEqual(spec["failurePolicy"], "Fail")
-        self.assertEqual([condition["expression"] for condition in spec["matchConditions"]],
-                         ["request.userInfo.username != 'system:serviceaccount:here:who'"])
+        # The operator is left out, but for the dry run by which it asks whether an image is refused.
+        [condition] = spec["matchConditions"]
+        self.assertEqual(condition["expression"], "request.userInfo.username != 'system:serviceaccount:here:who' || "
+                         "(request.?dryRun.orValue(false) && object.metadata.?annotations[?'oms.oceanbase.com/image-probe'].hasValue())")
         [rule] = spec["matchConstraints"]["resourceRules"]
         self.assertEqual((rule["resources"], rule["operations"]), (["deployments"], ["CREATE", "UPDATE"]))
         self.assertEqual(binding["spec"]["paramRef"], {"selector": {}, "parameterNotFoundAction": "Allow"})
