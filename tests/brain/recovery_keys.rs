@@ -298,3 +298,22 @@ fn a_project_that_stays_down_is_waited_for() {
     run(&mut world);
     expect(&world, Phase::Succeeded);
 }
+
+/// The row of before comes back with the databases: what was left in the other one is not there any more, and nobody is
+/// told to remove it.
+#[test]
+fn a_restore_takes_them_away() {
+    let mut world = World::new(1, false, unwatched());
+    let before = world.ha.clone();
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert!(!world.status.kept_keys.is_empty());
+    world.ask(Action::RollBack);
+    run_until(&mut world, Step::StartingOld);
+    world.ha = before;
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert_eq!(world.status.kept_keys, vec![]);
+    let (.., ready) = read_verdict(&world);
+    assert!(!ready.contains("ha.config keeps"), "{ready}");
+}

@@ -93,10 +93,17 @@ fn has_advanced(project: &ProjectRecord) -> bool {
 
 /// The keys are left, and that is written down.
 pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
+    let config = read_config(cx)?.unwrap_or_else(HaConfig::empty);
     if !find_goal(cx) {
+        // What the other direction left may have gone with its row: a restore brings that of before back.
+        let left: Vec<KeptKey> = config
+            .list_still_kept(&draft.kept_keys)
+            .into_iter()
+            .cloned()
+            .collect();
+        draft.kept_keys = left;
         return forget_withdrawn(cx);
     }
-    let config = read_config(cx)?.unwrap_or_else(HaConfig::empty);
     let keys = config.find_kept(&read_original_config(cx));
     draft.kept_keys = keys.clone();
     let written = require_known(&cx.observed.metadb.kept_keys, 2, Reason::MetaDbUnseen)?;
@@ -113,11 +120,11 @@ pub(crate) fn forget_withdrawn(cx: &Context<'_>) -> Result<(), Next> {
     let Some(kept) = kept else {
         return Ok(());
     };
-    match read_config(cx)? {
-        Some(config) if config.list_still_kept(&kept.keys).is_empty() => {
-            Err(Next::Do(Effect::KeepKeys { keys: vec![] }))
-        }
-        _ => Ok(()),
+    // Without a row there is nothing left.
+    let config = read_config(cx)?.unwrap_or_else(HaConfig::empty);
+    match config.list_still_kept(&kept.keys).is_empty() {
+        true => Err(Next::Do(Effect::KeepKeys { keys: vec![] })),
+        false => Ok(()),
     }
 }
 
