@@ -144,7 +144,7 @@ impl Namespace {
                 .find(|source| source.target == one.target)
                 .and_then(|source| source.reverted.as_ref())
                 .is_some_and(|reverted| reverted.image == one.image);
-            one.image != one.use_image && told != (live == Some(&one.image))
+            one.has_substitute() && told != (live == Some(&one.image))
         })
     }
 }

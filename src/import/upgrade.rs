@@ -1,7 +1,7 @@
 //! The `OmsUpgrade` that goes with the Deployment: a plan, which touches nothing.
 use crate::import::document::Document;
 use crate::import::manifests::{Source, find_image};
-use crate::oms::version::{OmsVersion, UPGRADE_PATHS, is_upgrade_supported, parse_image_version};
+use crate::oms::version::{OmsVersion, UPGRADE_PATHS, parse_image_version};
 use serde_json::json;
 
 /// The image that the operator upgrades to.
@@ -15,8 +15,9 @@ pub(crate) fn find_stranger(source: &Source<'_>) -> Option<OmsVersion> {
         .as_deref()
         .and_then(parse_image_version);
     let version = parse_image_version(&find_image(source).0).or(told)?;
-    let known = |(target, _): &(OmsVersion, &[OmsVersion])| is_upgrade_supported(version, *target);
-    (!UPGRADE_PATHS.iter().any(known)).then_some(version)
+    let mut paths = UPGRADE_PATHS.iter();
+    let known = paths.any(|(_, sources)| sources.contains(&version.release()));
+    (!known).then_some(version)
 }
 
 /// The plan; none where no upgrade begins at this version.

@@ -116,6 +116,11 @@ pub fn find_container<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
         .find(|container| container.get("name").and_then(Value::as_str) == Some(name))
 }
 
+/// The image of a container, as the template says it.
+pub fn read_image<'a>(object: &'a Value, container: &str) -> Option<&'a str> {
+    find_container(object, container)?.get("image")?.as_str()
+}
+
 /// A literal environment value of a container.
 pub fn read_environment<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
     container
@@ -175,10 +180,7 @@ pub fn capture_original(
     container: &str,
     image_id: Option<String>,
 ) -> Option<TargetOriginal> {
-    let image = find_container(&facts.object, container)?
-        .get("image")?
-        .as_str()?
-        .to_owned();
+    let image = read_image(&facts.object, container)?.to_owned();
     Some(TargetOriginal {
         name: name.into(),
         uid: facts.uid.clone(),

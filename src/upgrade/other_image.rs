@@ -4,7 +4,7 @@
 //! verified backup that is what a rollback is for. Without one nothing can prove it, and a person is asked.
 use crate::api::{Direction, OmsUpgradeStatus, OtherImage, Step, TargetOriginal};
 use crate::facts::{DeploymentFacts, PodFacts, TargetFacts};
-use crate::objects::deployment::{find_container, find_last_writer, read_replicas};
+use crate::objects::deployment::{find_last_writer, read_image, read_replicas};
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::IntentKind;
 use crate::upgrade::parts::late_writes::may_write_late;
@@ -99,8 +99,6 @@ fn find_image_that_ran(original: &TargetOriginal, pods: &[PodFacts]) -> Option<S
 }
 
 fn find_other_image(original: &TargetOriginal, object: &Value) -> Option<String> {
-    let image = find_container(object, &original.container)?
-        .get("image")?
-        .as_str()?;
+    let image = read_image(object, &original.container)?;
     (image != original.image).then(|| image.to_owned())
 }

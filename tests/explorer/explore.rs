@@ -8,7 +8,7 @@ use super::exits::{find_exit, is_first_of_place};
 use super::gate::{Fault, Matrix, list_faults};
 use super::judging::{
     describe_class, describe_place, describe_situation, is_delayable, is_end, is_expected_error,
-    is_first_of_class, is_turn_needed, judge_rest, turns_back_by_time,
+    is_first_of_class, is_turn_needed, judge_settled, turns_back_by_time,
 };
 use super::replay::{Choice, describe_command};
 use super::runner::{Outcome, Runner};
@@ -347,19 +347,12 @@ impl Explorer {
         if !world.is_settled() {
             return;
         }
-        let mut judged = world.clone();
-        judged.check_settled();
-        let deleting = world
-            .upgrade()
-            .is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
-        if world.asks_for_nothing() && !deleting {
-            judge_rest(&mut judged, clean);
-        }
-        if !judged.broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
+        let broken = judge_settled(world, clean);
+        if !broken.is_empty() && self.findings.broken.len() < MOST_TOLD {
             let trace = self.trace(Some(number), "settled", None);
             self.findings
                 .broken
-                .push(format!("{}\n{trace}", judged.broken.join("\n")));
+                .push(format!("{}\n{trace}", broken.join("\n")));
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 /// A settled object costs the one call that reads it. When its spec has changed since, it also costs the
 /// write that says so (`observedGeneration`), and nothing else.
-pub fn judge_rest(world: &mut World, clean: &Outcome) {
+fn judge_rest(world: &mut World, clean: &Outcome) {
     let writes: Vec<_> = clean.calls.iter().filter(|site| is_write(**site)).collect();
     let kept = if world.is_observed() {
         clean.calls.len() <= 1
@@ -23,6 +23,19 @@ pub fn judge_rest(world: &mut World, clean: &Outcome) {
             clean.calls
         ));
     }
+}
+
+/// What a settled world breaks: it is as promised, and costs nothing while nobody asks for anything.
+pub fn judge_settled(world: &World, clean: &Outcome) -> Vec<String> {
+    let mut judged = world.clone();
+    judged.check_settled();
+    let deleting = world
+        .upgrade()
+        .is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
+    if world.asks_for_nothing() && !deleting {
+        judge_rest(&mut judged, clean);
+    }
+    judged.broken
 }
 
 /// A pass may end with an error that says what it waits for; the next pass looks again.

@@ -4,7 +4,7 @@ use super::events::Event;
 use super::exits::{find_exit, is_first_of_place};
 use super::gate::{Fault, list_faults};
 use super::judging::{
-    describe_place, is_delayable, is_end, is_expected_error, is_turn_needed, judge_rest,
+    describe_place, is_delayable, is_end, is_expected_error, is_turn_needed, judge_settled,
     turns_back_by_time,
 };
 use super::runner::{Outcome, Runner};
@@ -140,7 +140,7 @@ impl Walk {
             self.fail(&format!("a pass without any fault fails: {error}"));
         }
         if self.world.is_settled() {
-            self.judge_settled(&clean);
+            self.check_settled(&clean);
         }
         let moved = !clean.steps.is_empty();
         let faulty = happens(&mut self.random, 12) && !clean.calls.is_empty();
@@ -162,16 +162,10 @@ impl Walk {
         true
     }
 
-    fn judge_settled(&self, clean: &Outcome) {
-        let mut judged = self.world.clone();
-        judged.check_settled();
-        let upgrade = judged.upgrade();
-        let deleting = upgrade.is_some_and(|one| one["metadata"]["deletionTimestamp"].is_string());
-        if judged.asks_for_nothing() && !deleting {
-            judge_rest(&mut judged, clean);
-        }
-        if !judged.broken.is_empty() {
-            self.fail(&judged.broken.join("\n"));
+    fn check_settled(&self, clean: &Outcome) {
+        let broken = judge_settled(&self.world, clean);
+        if !broken.is_empty() {
+            self.fail(&broken.join("\n"));
         }
     }
 
@@ -252,7 +246,7 @@ impl Walk {
         }
         if self.world.is_settled() {
             let clean = self.pass(runner, None);
-            self.judge_settled(&clean);
+            self.check_settled(&clean);
         }
         let stalled = self.world.status("/stall").is_some_and(Value::is_object);
         if stalled

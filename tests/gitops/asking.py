@@ -108,6 +108,15 @@ def flux_abort(lab):
             owner.wait_synced(owner.repository.head())
 
 
+def expect_aborted(lab, owner, upgrade, before, seconds):
+    """The old version runs on its own data again, whatever the owner wrote meanwhile."""
+    upgrade.watch.wait("Aborted", lambda item: item["status"].get("phase") == "Aborted" and item["status"].get("settled"), seconds)
+    after = checks.Photo(lab, before.columns)
+    checks.check_content_as_before(before, after)
+    checks.check_services(lab, before, after)
+    assert owner.see() == (OLD, 1), owner.see()
+
+
 @scenario("argocd-attested-falsely", fresh=True, reusable=False)
 def argocd_attested_falsely(lab):
     """Argo CD heals the Deployment although somebody attested that it does not: told by name, and nothing is lost."""
@@ -118,11 +127,7 @@ def argocd_attested_falsely(lab):
             told = upgrade.watch.wait("it turns back", lambda item: item["status"].get("direction") == "Abort", 300)
             message = told["status"]["cause"]["message"]
             assert "argocd-controller" in message, describe(told)
-            upgrade.watch.wait("Aborted", lambda item: item["status"].get("phase") == "Aborted" and item["status"].get("settled"), 300)
-            after = checks.Photo(lab, before.columns)
-            checks.check_content_as_before(before, after)
-            checks.check_services(lab, before, after)
-            assert owner.see() == (OLD, 1), owner.see()
+            expect_aborted(lab, owner, upgrade, before, 300)
             upgrade.delete()
 
 
@@ -140,9 +145,5 @@ def argocd_too_early(lab):
                                       or item["status"].get("stall"), 120)
             owner.revert()
             assert "argocd" in describe(told), describe(told)
-            upgrade.watch.wait("Aborted", lambda item: item["status"].get("phase") == "Aborted" and item["status"].get("settled"), 420)
-            after = checks.Photo(lab, before.columns)
-            checks.check_content_as_before(before, after)
-            checks.check_services(lab, before, after)
-            assert owner.see() == (OLD, 1), owner.see()
+            expect_aborted(lab, owner, upgrade, before, 420)
             upgrade.delete()

@@ -70,11 +70,18 @@ class Owner:
         spec = self.lab.api.get(DEPLOYMENT)["spec"]
         return spec["template"]["spec"]["containers"][0]["image"], spec["replicas"]
 
+    def poll(self, what, check, seconds):
+        """Until the check is true; what the controller says is told with a failure."""
+        try:
+            poll(what, check, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {type(self).__name__}: {self.tell()}") from None
+
 
 class Application(Owner):
     """Argo CD, with automated sync, selfHeal and prune, and the settings of the page."""
 
-    def __init__(self, lab, settings=True, server_side=False, health=False):
+    def __init__(self, lab, settings=True, server_side=False):
         super().__init__(lab)
         self.manifest = {
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "oms", "namespace": "argocd"},
@@ -133,12 +140,6 @@ class Application(Owner):
             return differs and all(word in told for word in words)
         self.poll(f"refused with {words}", refused, seconds)
 
-    def poll(self, what, check, seconds):
-        try:
-            poll(what, check, seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; Application: {self.tell()}") from None
-
 
 class Kustomization(Owner):
     """Flux, with a short interval, force-applying as it does."""
@@ -195,14 +196,3 @@ class Kustomization(Owner):
             ready = [one for one in self.read().get("conditions", []) if one["type"] == "Ready"]
             return ready and ready[0]["status"] == "False" and all(word in ready[0]["message"] for word in words)
         self.poll(f"refused with {words}", refused, seconds)
-
-    def reconcile(self):
-        """An interval has passed."""
-        self.lab.kubectl("annotate", "kustomization", "oms", "-n", "flux-system", "--overwrite",
-                         f"reconcile.fluxcd.io/requestedAt={self.repository.head()}-{len(self.tell())}")
-
-    def poll(self, what, check, seconds):
-        try:
-            poll(what, check, seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; Kustomization: {self.tell()}") from None

@@ -16,6 +16,13 @@ pub struct ForbiddenImage {
     pub use_image: String,
 }
 
+impl ForbiddenImage {
+    /// Whether another image belongs there. Otherwise nothing at all is to be started for the moment.
+    pub fn has_substitute(&self) -> bool {
+        self.image != self.use_image
+    }
+}
+
 /// How a Deployment stands to what it is kept from, as it was last seen after the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ use crate::api::{
     find_condition,
 };
 use crate::facts::{DeploymentFacts, Fact, TargetFacts};
-use crate::objects::deployment::{find_container, find_last_writer};
+use crate::objects::deployment::{find_last_writer, read_image};
 use crate::objects::giving_back::is_given_back;
 use crate::objects::owner::find_keeper;
 use crate::upgrade::context::Context;
@@ -21,10 +21,16 @@ pub(crate) fn find_image_to_name<'a>(
     status: &'a OmsUpgradeStatus,
     target: &str,
 ) -> Option<&'a str> {
+    find_forbidden(status, target).map(|one| one.use_image.as_str())
+}
+
+/// The image that must not come into a target, and what belongs there instead.
+pub(crate) fn find_forbidden<'a>(
+    status: &'a OmsUpgradeStatus,
+    target: &str,
+) -> Option<&'a ForbiddenImage> {
     let mut forbidden = status.forbidden_images.iter();
-    forbidden
-        .find(|one| one.target == target && one.image != one.use_image)
-        .map(|one| one.use_image.as_str())
+    forbidden.find(|one| one.target == target && one.has_substitute())
 }
 
 /// What a person said that the source names.
@@ -40,8 +46,7 @@ pub fn find_guarded_image<'a>(
     target: &str,
     object: &Value,
 ) -> Option<&'a ForbiddenImage> {
-    let mut forbidden = status.forbidden_images.iter();
-    let forbidden = forbidden.find(|one| one.target == target && one.image != one.use_image)?;
+    let forbidden = find_forbidden(status, target)?;
     let open = read_source_image(spec) != Some(&forbidden.use_image);
     (open && !is_given_back(object) && find_keeper(object).is_some()).then_some(forbidden)
 }
@@ -141,16 +146,12 @@ fn look(
 
 /// A forbidden image in the Deployment of that name, also where it is another one by now.
 fn find_reverted(status: &OmsUpgradeStatus, target: &str, object: &Value) -> Option<RevertedImage> {
-    let forbidden = status.forbidden_images.iter();
-    let mut here = forbidden.filter(|one| one.target == target && one.image != one.use_image);
-    let image = here.find_map(|one| {
-        let live = find_container(object, &one.container)?
-            .get("image")?
-            .as_str()?;
-        (live == one.image).then_some(&one.image)
-    })?;
+    let forbidden = find_forbidden(status, target)?;
+    if read_image(object, &forbidden.container)? != forbidden.image {
+        return None;
+    }
     Some(RevertedImage {
-        image: image.clone(),
+        image: forbidden.image.clone(),
         by: find_last_writer(object).unwrap_or_else(|| "an unknown writer".into()),
     })
 }

@@ -1,5 +1,5 @@
 //! The version that is upgraded, and the one that comes. Pure.
-use crate::objects::deployment::{find_container, find_container_name};
+use crate::objects::deployment::{find_container_name, read_image};
 use crate::oms::version::{OmsVersion, parse_image_version, parse_version};
 use crate::upgrade::context::Context;
 
@@ -17,10 +17,7 @@ pub(crate) fn read_source_image(cx: &Context<'_>, index: usize) -> Option<String
     let facts = cx.observed.targets.get(index)?;
     let object = &facts.deployment.known()?.as_ref()?.object;
     let container = find_container_name(target, object)?;
-    find_container(object, &container)?
-        .get("image")?
-        .as_str()
-        .map(str::to_owned)
+    read_image(object, &container).map(str::to_owned)
 }
 
 /// Version of an image that runs now: by its tag, or as the spec says where the tag is silent.

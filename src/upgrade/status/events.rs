@@ -120,7 +120,7 @@ fn describe_lifting(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Option<Note> 
         return None;
     }
     let mut forbidden = draft.forbidden_images.iter();
-    let one = forbidden.find(|one| one.image != one.use_image)?;
+    let one = forbidden.find(|one| one.has_substitute())?;
     Some(Note {
         reason: Reason::ForbiddenImagesLifted.into(),
         message: format!(

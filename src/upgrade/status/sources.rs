@@ -8,7 +8,7 @@ use crate::api::{
     ConditionReason, ConditionStatus, OmsUpgradeStatus, RevertedImage, SourceGuard, Step,
     TargetSource,
 };
-use crate::upgrade::parts::convergence::{find_image_to_name, read_source_image};
+use crate::upgrade::parts::convergence::{find_forbidden, find_image_to_name, read_source_image};
 use crate::upgrade::status::judgement::{Judgement, Scene};
 
 /// How a target stands, the worst first.
@@ -95,11 +95,9 @@ fn find_standing(status: &OmsUpgradeStatus, source: &TargetSource, said: Option<
 
 fn describe(scene: &Scene<'_>, standing: &Standing, source: &TargetSource, names: &str) -> String {
     let tool = source.tool.as_deref().unwrap_or_default();
-    let image = find_image_to_name(scene.draft, &source.target).unwrap_or_default();
-    let mut forbidden = scene.draft.forbidden_images.iter();
-    let other = forbidden
-        .find(|one| one.target == source.target && one.image != one.use_image)
-        .map_or("the other image", |one| one.image.as_str());
+    let forbidden = find_forbidden(scene.draft, &source.target);
+    let image = forbidden.map_or("", |one| one.use_image.as_str());
+    let other = forbidden.map_or("the other image", |one| one.image.as_str());
     let lines = format!(
         "write image: {image} into what Deployment {names} is made from (git), and in the same commit spec.gitops.sourceImage: {image} into this object"
     );

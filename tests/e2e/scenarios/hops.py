@@ -18,11 +18,15 @@ UNTOLD = [{"name": name, "policy": "Attest", "reason": "looked at in the console
           for name in ("ProjectsInSync", "ForwardSwitchover")]
 
 
+def install(lab, version):
+    """An installation of another version than the usual one."""
+    lab.load_standin(version)
+    lab.install_oms(lab.engine, 4, "--fast", "--version", version)
+
+
 def come_from(lab, version, **changes):
     """There and back from a version without high availability: on the way back nobody starts what OMS was running, so a person
     does, and is told what."""
-    lab.load_standin(version)
-    lab.install_oms(lab.engine, 4, "--fast", "--version", version)
     before = checks.Photo(lab)
     with Upgrade(lab, "from-" + version.replace(".", "-"), timeouts={**QUICK, "recovery": "30s"}, **changes) as upgrade:
         item = upgrade.wait_end("Succeeded", seconds=420)
@@ -45,14 +49,14 @@ def come_from(lab, version, **changes):
 @scenario("source-3-3-0", reusable=False)
 def source_330(lab):
     """3.3.0, which has no high availability: success; back, and a person starts what HA would have started."""
+    install(lab, "3.3.0-ce")
     come_from(lab, "3.3.0-ce", checks=ATTESTED + NO_DDL)
 
 
 @scenario("source-3-2-2", reusable=False)
 def source_322(lab):
     """3.2.2, which has no open API either, and connectors without dbType: refused by name, attested; success, and back."""
-    lab.load_standin("3.2.2-ce")
-    lab.install_oms(lab.engine, 4, "--fast", "--version", "3.2.2-ce")
+    install(lab, "3.2.2-ce")
     with Upgrade(lab, "refused-322") as upgrade:
         plan = upgrade.wait_findings()["status"]["plan"]
         found = {check["name"] for check in plan["checks"] if check["outcome"] not in ("Passed", "Attested", "Skipped", "Warning")}
