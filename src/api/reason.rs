@@ -196,6 +196,8 @@ pub enum Reason {
     BackupMissing,
     /// Another upgrade ended on the databases after this one.
     NewerUpgrade,
+    /// The files of OMS name another MetaDB, or other databases, than the upgrade was begun on.
+    MetaDbMoved,
     /// The claim cannot be read before a rollback.
     ClaimUnseen,
     /// The databases are not proven to suit the old image.
@@ -225,7 +227,7 @@ name_variants!(
     InitFailed, InitUnconfirmed, InitInterrupted, FormerPodTerminating, ReplicationNotYetRecovered,
     ReplicationNotRecovered, JobUnseen, OwnObjectsUnseen, NameTaken, JobPodNotRunning, JobPodLost, JobVanished,
     JobKilled, ReportForeign, ReportIncomplete, ManifestMismatch, BackupStale, BackupMissing,
-    NewerUpgrade, ClaimUnseen,
+    NewerUpgrade, MetaDbMoved, ClaimUnseen,
     ContentUnproven;
     Agent
 );

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
 use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
 
 /// Longest output that is read, bytes. The longest wanted one is a `config.yaml`.
 const LONGEST_OUTPUT: u64 = 256 * 1024;
@@ -36,7 +37,7 @@ impl ContainerExec for KubeExec {
             let mut bytes = Vec::new();
             if let Some(stdout) = process.stdout() {
                 stdout
-                    .take(LONGEST_OUTPUT)
+                    .take(LONGEST_OUTPUT + 1)
                     .read_to_end(&mut bytes)
                     .await
                     .map_err(|e| fail(&e))?;
@@ -45,12 +46,30 @@ impl ContainerExec for KubeExec {
                 Some(end) => end.await,
                 None => None,
             };
-            Ok(ExecAnswer {
-                stdout: String::from_utf8_lossy(&bytes).into_owned(),
-                exit_code: status.as_ref().and_then(read_exit_code),
-            })
+            let bytes = Zeroizing::new(bytes);
+            read_answer(&bytes, status.as_ref())
         })
     }
+}
+
+/// The answer of a command that came whole.
+fn read_answer(bytes: &[u8], status: Option<&Status>) -> Result<ExecAnswer, ExecError> {
+    let exit_code = status.and_then(read_exit_code).ok_or_else(|| {
+        let words = status.and_then(|status| status.message.as_deref());
+        let words = words.unwrap_or("the connection was cut");
+        ExecError(format!(
+            "its end was not told ({words}), so what it printed may not be all of it, and nothing is concluded from that"
+        ))
+    })?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LONGEST_OUTPUT {
+        return Err(ExecError(format!(
+            "it printed more than {LONGEST_OUTPUT} bytes, and nothing is concluded from a part of that"
+        )));
+    }
+    Ok(ExecAnswer {
+        stdout: String::from_utf8_lossy(bytes).into_owned(),
+        exit_code,
+    })
 }
 
 /// Exit code in the status that ends an exec stream.
@@ -82,5 +101,24 @@ mod tests {
         assert_eq!(read_exit_code(&parse(failed)), Some(3));
         let broken = json!({"status": "Failure", "reason": "InternalError", "message": "container not found"});
         assert_eq!(read_exit_code(&parse(broken)), None);
+    }
+
+    /// `drc_cm_heartbeat_db: hb_1` that was cut to `hb` names another database, which may be there.
+    #[test]
+    fn what_may_be_cut_is_no_answer() {
+        let parse = |value| serde_json::from_value::<Status>(value).unwrap();
+        let well = parse(json!({"status": "Success"}));
+        let text = b"drc_cm_heartbeat_db: hb";
+        let told = |bytes: &[u8], status| {
+            read_answer(bytes, status).map(|answer| (answer.stdout.len(), answer.exit_code))
+        };
+        assert_eq!(told(text, Some(&well)), Ok((text.len(), 0)));
+        assert!(told(text, None).is_err_and(|error| error.0.contains("was cut")));
+        let broken = parse(json!({"status": "Failure", "message": "container not found"}));
+        assert!(told(text, Some(&broken)).is_err_and(|error| error.0.contains("container not")));
+        let limit = usize::try_from(LONGEST_OUTPUT).unwrap();
+        let long = vec![b'x'; limit + 1];
+        assert_eq!(told(&long[1..], Some(&well)), Ok((limit, 0)));
+        assert!(told(&long, Some(&well)).is_err());
     }
 }

@@ -59,6 +59,9 @@ pub struct Installation {
     pub regions: Vec<Region>,
     /// `OMS_HOST_IP` of each target, in the order of the spec, where the template tells it.
     pub target_addresses: Vec<Option<String>>,
+    /// For a recorded one: in which MetaDB the files of today differ from it, in words. `None` where they agree, and
+    /// where no file tells.
+    pub departure: Option<String>,
 }
 
 impl Installation {
@@ -77,7 +80,7 @@ impl Installation {
                 .flat_map(|region| region.init_members.clone())
                 .collect(),
             regions,
-            target_addresses: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -95,9 +98,26 @@ impl Installation {
             },
             nodes: recorded.nodes.clone(),
             init_targets: recorded.init_targets.clone(),
-            regions: Vec::new(),
-            target_addresses: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// Whether another one, as the files say it today, lies on another MetaDB or in other databases, in words.
+    pub fn describe_departure(&self, today: &Self) -> Option<String> {
+        if today.metadb != self.metadb {
+            return Some(format!(
+                "config.yaml names the MetaDB {}, and this upgrade was begun on {}",
+                today.metadb, self.metadb
+            ));
+        }
+        if today.databases != self.databases {
+            return Some(format!(
+                "config.yaml names the databases {}, and this upgrade was begun on {}",
+                today.databases.names().join(", "),
+                self.databases.names().join(", ")
+            ));
+        }
+        None
     }
 
     /// What is recorded, with the product that answers and the addresses that OMS may connect from.
@@ -147,5 +167,32 @@ mod tests {
         let status = found.to_status(Some("SeekDb 1".into()), vec!["10.0.0.9".into()]);
         assert_eq!(status.databases, ["rm", "cm", "hb"]);
         assert_eq!(Installation::from_status(&status), found);
+    }
+
+    #[test]
+    fn only_another_metadb_and_other_databases_are_a_departure() {
+        let address = |host: &str| Address {
+            host: host.into(),
+            port: 2881,
+        };
+        let recorded = Installation {
+            metadb: address("metadb"),
+            nodes: vec!["10.0.0.1".into()],
+            ..Installation::default()
+        };
+        let mut today = Installation {
+            nodes: vec!["10.0.0.2".into()],
+            ..recorded.clone()
+        };
+        assert_eq!(recorded.describe_departure(&today), None);
+        today.databases.heartbeats = vec!["hb_2".into()];
+        let words = recorded.describe_departure(&today).unwrap();
+        assert!(words.contains("hb_2"), "{words}");
+        today.metadb = address("::1");
+        let words = recorded.describe_departure(&today).unwrap();
+        assert!(
+            words.contains("[::1]:2881") && words.contains("metadb:2881"),
+            "{words}"
+        );
     }
 }

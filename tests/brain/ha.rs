@@ -1,7 +1,7 @@
 //! HA stays off from the stop of the old version until it is brought to its goal.
 use super::world::{Trouble, World};
 use super::*;
-use oms_operator::api::{HaDriver, Reason};
+use oms_operator::api::{HaDriver, PullBackMethod, Reason};
 
 /// The initialisation left `ha.config` with HA on.
 fn reset_by_init(driver: HaDriver) -> World {
@@ -37,4 +37,20 @@ fn a_person_is_asked_where_the_operator_does_not_write_the_row() {
     assert_eq!(world.status.step, Some(Step::StoppingForRestart));
     let waiting = world.status.waiting.as_ref().unwrap();
     assert_eq!(waiting.reason, Reason::HaEnabledAgain.as_str());
+}
+
+/// Another replica has another clock, and clocks step: Stores that begin too late lose what changed meanwhile.
+#[test]
+fn a_clock_that_stepped_back_makes_no_pull_back_too_short() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.spec.ha.pull_back.method = PullBackMethod::RefetchInterval;
+    world.spec.ha.pull_back.slack_minutes = 0;
+    run_until(&mut world, Step::Initializing);
+    world.clock += 5400;
+    world.metadb_clock = Some(world.clock);
+    world.clock -= 7200;
+    run_until(&mut world, Step::Recovering);
+    let config: serde_json::Value = serde_json::from_str(&world.ha).unwrap();
+    let minutes = config["refetchStoreIntervalMin"].as_i64().unwrap();
+    assert!(minutes > 90, "{minutes}");
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod absences;
 mod cleanup;
+mod departure;
 mod gates;
 mod growth;
 mod ha;

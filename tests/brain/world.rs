@@ -203,6 +203,10 @@ pub struct World {
     /// The image as it was pulled for the upgrade.
     pub digest: Option<String>,
     pub metadb_host: String,
+    /// What `config.yaml` of today says otherwise than the recorded installation.
+    pub departure: Option<String>,
+    /// What the clock of the MetaDB says, where it is not that of the operator.
+    pub metadb_clock: Option<i64>,
     /// What the probe finds.
     pub probe: ProbeReport,
     /// ReplicaSets cannot be read.
@@ -307,6 +311,8 @@ impl World {
             account_gone: false,
             digest: None,
             metadb_host: "metadb".into(),
+            departure: None,
+            metadb_clock: None,
             probe: observing::probe(),
             replica_sets_unseen: false,
             init_targets: 1,

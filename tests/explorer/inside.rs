@@ -229,7 +229,7 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
     };
     ExecAnswer {
         stdout,
-        exit_code: Some(0),
+        exit_code: 0,
     }
 }
 

@@ -128,7 +128,7 @@ fn is_up(world: &World, target: &str) -> bool {
 
 impl MetaDb for SqlDouble {
     fn identify(&self) -> MetaDbResult<'_, ServerIdentity> {
-        self.ask(CallSite::MetaDbIdentify, |_| {
+        self.ask(CallSite::MetaDbIdentify, |world| {
             Ok(ServerIdentity {
                 engine: Engine::SeekDb,
                 version: "1".into(),
@@ -136,6 +136,7 @@ impl MetaDb for SqlDouble {
                 server: None,
                 account: "root".into(),
                 utc_offset_seconds: 0,
+                clock: world.clock,
             })
         })
     }

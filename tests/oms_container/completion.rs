@@ -151,7 +151,7 @@ fn texts_of_other_images_count_as_well() {
 fn an_answer_that_was_cut_is_read_as_far_as_it_goes() {
     let answer = |stdout: &str| ExecAnswer {
         stdout: stdout.into(),
-        exit_code: None,
+        exit_code: 0,
     };
     let record = parse_init_record(&answer(
         "init=exited exit=0 banner=0 lines=2 age=1 quiet=1\none\ntw\u{fffd}",

@@ -60,7 +60,7 @@ impl Node {
         );
         ExecAnswer {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            exit_code: output.status.code(),
+            exit_code: output.status.code().unwrap(),
         }
     }
 

@@ -23,7 +23,7 @@ fn missing_script_and_missing_volume_are_told() {
     let output = Command::new(&argv[0]).args(&argv[1..]).output().unwrap();
     let answer = ExecAnswer {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        exit_code: output.status.code(),
+        exit_code: output.status.code().unwrap(),
     };
     assert!(
         parse_init_start(&answer)
@@ -68,7 +68,7 @@ fn odd_paths_are_only_paths() {
             .unwrap();
         ExecAnswer {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            exit_code: output.status.code(),
+            exit_code: output.status.code().unwrap(),
         }
     };
     assert_eq!(

@@ -35,6 +35,15 @@ pub async fn identity(server: &Server) {
     }
     assert_eq!(identity.account, format!("{ADMIN}@%"));
     assert!(identity.server.is_some(), "{identity:?}");
+    // The server runs on this machine; no test is that slow.
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    assert!(
+        identity.clock.unsigned_abs().abs_diff(now) < 3600,
+        "{identity:?}"
+    );
     assert!(
         identity
             .version

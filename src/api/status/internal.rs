@@ -35,6 +35,10 @@ pub struct Internal {
     /// newer one says that an OMS has written since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heart_beat: Option<String>,
+    /// When the operation began, by the clock of the MetaDB in Unix seconds. The operator's own may step, and another
+    /// replica on another node may have another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_by_meta_db: Option<i64>,
     /// How many rows of the record in the MetaDB are known. Not set for an upgrade that was begun before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_seq: Option<i32>,

@@ -115,16 +115,33 @@ fn account_of(wanted: &SecretCredentials) -> AccountSource {
     }
 }
 
-/// The installation: as recorded once the upgrade began, else from the files and the spec.
+/// The installation: as recorded once the upgrade began, beside that what the files say otherwise today; else from the
+/// files and the spec.
 fn discover(
     subject: &Subject<'_>,
     configs: &[(String, NodeConfig)],
     targets: &[TargetView],
 ) -> Result<Installation, CallError> {
+    let today = discover_today(subject, configs, targets);
     let begun = subject.status.started_time.is_some();
-    if let Some(recorded) = subject.status.installation.as_ref().filter(|_| begun) {
-        return Ok(Installation::from_status(recorded));
-    }
+    let Some(recorded) = subject.status.installation.as_ref().filter(|_| begun) else {
+        return today;
+    };
+    let mut installation = Installation::from_status(recorded);
+    installation.departure = match today {
+        Ok(today) => installation.describe_departure(&today),
+        // No file tells, as where address and databases stand in the spec.
+        Err(CallError::Missing(_)) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    Ok(installation)
+}
+
+fn discover_today(
+    subject: &Subject<'_>,
+    configs: &[(String, NodeConfig)],
+    targets: &[TargetView],
+) -> Result<Installation, CallError> {
     let spec = &subject.upgrade.spec.metadb;
     let mut installation = if configs.len() == targets.len() {
         merge_configs(configs).map_err(|error| CallError::Unbuildable(error.to_string()))?

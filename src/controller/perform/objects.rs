@@ -118,6 +118,12 @@ impl Performer<'_> {
         let site = CallSite::ExecConfig;
         let answer = self.ports.exec(site, &place, config_yaml_argv()).await?;
         let text = Zeroizing::new(answer.stdout);
+        if answer.exit_code != 0 {
+            return Err(CallError::Unbuildable(format!(
+                "config.yaml of {target} cannot be read in its container (exit code {})",
+                answer.exit_code
+            )));
+        }
         parse_config(&text).map_err(|error| CallError::Unbuildable(error.to_string()))
     }
 

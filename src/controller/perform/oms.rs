@@ -31,7 +31,12 @@ impl Performer<'_> {
         let place = self.find_place(target)?;
         let argv = build_argv(&[CONSOLE_PROGRAM]);
         let answer = self.ports.exec(site, &place, argv).await?;
-        tracing::info!(target, ?site, exit_code = ?answer.exit_code, "supervisorctl answered");
+        tracing::info!(
+            target,
+            ?site,
+            exit_code = answer.exit_code,
+            "supervisorctl answered"
+        );
         Ok(())
     }
 

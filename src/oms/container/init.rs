@@ -220,14 +220,14 @@ pub fn parse_init_start(answer: &ExecAnswer) -> Result<InitStart, ContainerError
         "init=failed" => Err(unusable(
             "the logs volume refuses a folder: full, read-only or not mounted",
         )),
-        _ => Err(unusable(&format!("exit code {:?}", answer.exit_code))),
+        _ => Err(unusable(&format!("exit code {}", answer.exit_code))),
     }
 }
 
 /// Reads the answer of the read command.
 pub fn parse_init_record(answer: &ExecAnswer) -> Result<InitRecord, ContainerError> {
     read_record(&answer.stdout)
-        .ok_or_else(|| unusable(&format!("no record line, exit code {:?}", answer.exit_code)))
+        .ok_or_else(|| unusable(&format!("no record line, exit code {}", answer.exit_code)))
 }
 
 fn read_record(text: &str) -> Option<InitRecord> {

@@ -20,13 +20,14 @@ pub use supervisor::{
     restart_argv, start_argv, status_argv, stop_argv,
 };
 
-/// What a command in the container gave back.
+/// What a command in the container gave back. There is none of a command whose end was not told: what it printed may be
+/// cut, and half a list or half a name reads like a whole one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ExecAnswer {
     /// Standard output, decoded leniently.
     pub stdout: String,
-    /// Exit code; `None` when the connection ended without telling it.
-    pub exit_code: Option<i32>,
+    /// Exit code.
+    pub exit_code: i32,
 }
 
 /// A command's answer that cannot be understood. Does not quote the answer.

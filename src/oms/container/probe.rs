@@ -25,7 +25,7 @@ pub fn parse_cgroup_version(answer: &ExecAnswer) -> Result<CgroupVersion, Contai
         "tmpfs" | "cgroupfs" => Ok(CgroupVersion::V1),
         _ => Err(ContainerError {
             command: "stat -f /sys/fs/cgroup",
-            reason: format!("unknown file system (exit code {:?})", answer.exit_code),
+            reason: format!("unknown file system (exit code {})", answer.exit_code),
         }),
     }
 }
@@ -53,7 +53,7 @@ pub fn utc_offset_argv() -> Vec<String> {
 pub fn parse_utc_offset(answer: &ExecAnswer) -> Result<i32, ContainerError> {
     read_offset(answer.stdout.trim()).ok_or_else(|| ContainerError {
         command: "date +%z",
-        reason: format!("no offset such as +0800 (exit code {:?})", answer.exit_code),
+        reason: format!("no offset such as +0800 (exit code {})", answer.exit_code),
     })
 }
 
@@ -87,7 +87,7 @@ mod tests {
     fn answer(stdout: &str, exit_code: i32) -> ExecAnswer {
         ExecAnswer {
             stdout: stdout.to_owned(),
-            exit_code: Some(exit_code),
+            exit_code,
         }
     }
 

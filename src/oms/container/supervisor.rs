@@ -96,7 +96,7 @@ pub fn parse_supervisor_status(answer: &ExecAnswer) -> Result<SupervisorReport, 
     if programs.is_empty() {
         return Err(ContainerError {
             command: "supervisorctl status",
-            reason: format!("it lists no program (exit code {:?})", answer.exit_code),
+            reason: format!("it lists no program (exit code {})", answer.exit_code),
         });
     }
     programs.sort();
@@ -132,7 +132,7 @@ mod tests {
     fn answer(stdout: &str, exit_code: i32) -> ExecAnswer {
         ExecAnswer {
             stdout: stdout.to_owned(),
-            exit_code: Some(exit_code),
+            exit_code,
         }
     }
 

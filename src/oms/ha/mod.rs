@@ -281,11 +281,11 @@ fn parse_json(text: &str) -> Option<serde_json::Value> {
     serde_json::from_str(text).ok()
 }
 
-/// Minutes for `refetchStoreIntervalMin` so that a new Store starts before `since` (Unix
-/// seconds): the whole minutes since then, rounded up, plus `slack`. Always more than the time that
-/// passed, as the upgrade guide wants (its example: 60 minutes of downtime, 30 of slack, 90).
-pub fn compute_pull_back_minutes(since: i64, now: i64, slack: u32) -> u64 {
-    let elapsed = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
+/// Minutes for `refetchStoreIntervalMin` so that a new Store starts before what `elapsed` seconds ago was: the whole
+/// minutes since then, rounded up, plus `slack`. Always more than the time that passed, as the upgrade guide wants (its
+/// example: 60 minutes of downtime, 30 of slack, 90).
+pub fn compute_pull_back_minutes(elapsed: i64, slack: u32) -> u64 {
+    let elapsed = u64::try_from(elapsed).unwrap_or(0);
     let rounded_up = elapsed.div_ceil(60).saturating_add(u64::from(slack));
     rounded_up.max(elapsed / 60 + 1)
 }

@@ -23,6 +23,8 @@ pub struct ServerIdentity {
     pub account: String,
     /// The server's offset from UTC, seconds east; must equal the nodes' (OMS deployment guide).
     pub utc_offset_seconds: i32,
+    /// What the server's clock said, Unix seconds.
+    pub clock: i64,
 }
 
 impl ServerIdentity {

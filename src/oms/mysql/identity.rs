@@ -7,7 +7,7 @@ pub(super) async fn identify(session: &mut Session) -> Result<ServerIdentity, Me
     let rows = session
         .read(
             "current_user()",
-            "select current_user(), timestampdiff(second, utc_timestamp(), now())",
+            "select current_user(), timestampdiff(second, utc_timestamp(), now()), cast(unix_timestamp() as signed)",
             (),
         )
         .await?;
@@ -30,6 +30,7 @@ pub(super) async fn identify(session: &mut Session) -> Result<ServerIdentity, Me
         server: find_server(session).await,
         account,
         utc_offset_seconds: offset,
+        clock: row.signed(2)?,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::api::{OmsUpgradeStatus, Reason, Step};
 use crate::facts::Needs;
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next, require_known};
+use crate::upgrade::parts::departure::require_same_metadb;
 use crate::upgrade::parts::stop::require_no_sessions;
 
 /// Dumps before it is given up.
@@ -38,6 +39,7 @@ pub(crate) fn note_heart_beat(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) ->
 pub(crate) fn look_once_more(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
     require_no_sessions(cx)?;
     require_same_schema(cx)?;
+    require_same_metadb(cx)?;
     // Whoever was connected until now may have written.
     let waiting = cx.status.waiting.as_ref();
     let came = waiting.is_some_and(|waiting| waiting.reason == Reason::SessionsLeft);

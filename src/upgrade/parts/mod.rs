@@ -5,6 +5,7 @@ pub(super) mod account;
 pub(super) mod adopting;
 pub(super) mod convergence;
 pub(super) mod copies;
+pub(super) mod departure;
 pub(super) mod findings;
 pub(super) mod forbidden_images;
 pub(super) mod gates;

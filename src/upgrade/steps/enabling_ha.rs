@@ -18,7 +18,6 @@ use crate::upgrade::parts::services::{
 use crate::upgrade::parts::standing::require_standing;
 use crate::upgrade::parts::targets::read_targets;
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What there is to know about this step.
 pub(crate) const DEF: StepDef = StepDef {
@@ -31,6 +30,7 @@ pub(crate) const DEF: StepDef = StepDef {
         templates: true,
         originals: CopyNeed::WhereMissing,
         ha: true,
+        identity: true,
         programs: true,
         health: true,
         ..Needs::default()
@@ -55,13 +55,13 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     }
     let config = read_config(cx, row)?;
     let config = config.unwrap_or_else(HaConfig::empty);
-    if !is_at_goal(cx, &config, goal) {
+    if !is_at_goal(cx, &config, goal)? {
         // HA acts on every node: it goes on only after all of them are up (upgrade guide, multi-node).
         if goal {
             require_nodes(cx)?;
         }
         let insert = *row == HaRow::NoRow;
-        return Err(write_goal(cx, &config, goal, insert));
+        return Err(write_goal(cx, &config, goal, insert)?);
     }
     await_console(cx)?;
     if goal {
@@ -97,13 +97,13 @@ fn require_nodes(cx: &Context<'_>) -> Result<(), Next> {
     await_services(cx, &targets)
 }
 
-fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> Next {
+fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> Result<Next, Next> {
     let patch = if goal {
-        build_enabling_patch(cx, config)
+        build_enabling_patch(cx, config)?
     } else {
         HaPatch::new().with_bool(ENABLE, false)
     };
-    match cx.spec.ha.driver {
+    Ok(match cx.spec.ha.driver {
         HaDriver::Manual => Next::trouble(
             5,
             Reason::SwitchHaOn,
@@ -113,60 +113,67 @@ fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> 
             ),
         ),
         driver => write_row(cx, driver, patch, insert),
-    }
+    })
 }
 
-fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> bool {
+fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, Next> {
     let setting = config.read_setting();
     if !goal {
-        return !setting.enable;
+        return Ok(!setting.enable);
     }
-    let Some(since) = find_unattended_since(cx) else {
-        return setting.enable;
+    let Some(unattended) = measure_unattended(cx)? else {
+        return Ok(setting.enable);
     };
     let pulled_back = match cx.spec.ha.pull_back.method {
         PullBackMethod::PerceiveCheckpoint => {
             setting.perceive_store_client_checkpoint == Some(true)
         }
         // Without the slack: the value written stays good for as long as the slack lasts.
-        PullBackMethod::RefetchInterval => {
-            setting.refetch_store_interval_min.is_some_and(|minutes| {
-                minutes >= compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), 0)
-            })
-        }
+        PullBackMethod::RefetchInterval => setting
+            .refetch_store_interval_min
+            .is_some_and(|minutes| minutes >= compute_pull_back_minutes(unattended, 0)),
     };
-    setting.enable && pulled_back
+    Ok(setting.enable && pulled_back)
 }
 
-/// Since when a component that ended was not started again: the operation began, HA went off. OMS may be down since
+/// For how many seconds a component that ended was not started again: the operation began, HA went off. OMS may be down since
 /// then without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this
-/// moment counts and not the one at which the stop was seen. At worst the pull-back reaches further back than it must.
-fn find_unattended_since<'a>(cx: &'a Context<'_>) -> Option<&'a Time> {
-    cx.status.started_time.as_ref()
+/// moment counts and not the one at which the stop was seen. Of two clocks, ours and that of the MetaDB, the one that
+/// says more is believed: either may have stepped, or be another replica's. At worst the pull-back reaches further back
+/// than it must.
+fn measure_unattended(cx: &Context<'_>) -> Result<Option<i64>, Next> {
+    let Some(since) = &cx.status.started_time else {
+        return Ok(None);
+    };
+    let elapsed = cx.unix_now().saturating_sub(since.0.as_second());
+    let Some(began) = cx.status.internal.began_by_meta_db else {
+        return Ok(Some(elapsed));
+    };
+    let identity = require_known(&cx.observed.metadb.identity, 2, Reason::MetaDbUnseen)?;
+    Ok(Some(elapsed.max(identity.clock.saturating_sub(began))))
 }
 
 /// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier
 /// upgrade may have left it for Stores that HA has not made yet.
-fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
+fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> Result<HaPatch, Next> {
     let patch = HaPatch::new();
-    let patch = match (find_unattended_since(cx), cx.spec.ha.pull_back.method) {
+    let patch = match (measure_unattended(cx)?, cx.spec.ha.pull_back.method) {
         (None, _) => patch,
         (Some(_), PullBackMethod::PerceiveCheckpoint) => {
             patch.with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, true)
         }
-        (Some(since), PullBackMethod::RefetchInterval) => {
+        (Some(unattended), PullBackMethod::RefetchInterval) => {
             let slack = u32::try_from(cx.spec.ha.pull_back.slack_minutes).unwrap_or(0);
             let present = now.read_setting().refetch_store_interval_min.unwrap_or(0);
             patch
                 .with_bool(PERCEIVE_STORE_CLIENT_CHECKPOINT, false)
                 .with_number(
                     REFETCH_STORE_INTERVAL_MIN,
-                    compute_pull_back_minutes(since.0.as_second(), cx.unix_now(), slack)
-                        .max(present),
+                    compute_pull_back_minutes(unattended, slack).max(present),
                 )
         }
     };
-    patch.with_bool(ENABLE, true)
+    Ok(patch.with_bool(ENABLE, true))
 }
 
 fn describe_patch(patch: &HaPatch) -> String {

@@ -11,6 +11,7 @@ use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::orders::patch_target;
 use crate::upgrade::parts::abandonment::describe_release;
 use crate::upgrade::parts::account::ensure_account;
+use crate::upgrade::parts::departure::require_same_metadb;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::lock::{refuse_holder, secure_lock};
 use crate::upgrade::parts::originals::{is_on_target, mend_copy};
@@ -56,6 +57,7 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     if !abort {
         ensure_backup(cx)?;
         ensure_newest(cx)?;
+        require_same_metadb(cx)?;
         ensure_account(cx)?;
     }
     fence_targets(cx)?;

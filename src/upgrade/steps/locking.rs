@@ -33,6 +33,7 @@ pub(crate) const DEF: StepDef = StepDef {
         record: true,
         fingerprint: true,
         query_timeout: true,
+        identity: true,
         projects: true,
         progress: true,
         ..Needs::default()
@@ -49,6 +50,8 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
     take_lock(cx)?;
     let originals = capture_originals(cx)?;
     begin_record(cx, draft)?;
+    let identity = require_known(&cx.observed.metadb.identity, 2, Reason::MetaDbUnseen)?;
+    draft.internal.began_by_meta_db = Some(identity.clock);
     let report = cx.observed.progress.as_result();
     // Without the projects nobody would watch their recovery: only who spoke for the check goes on blind.
     let unread = match report {

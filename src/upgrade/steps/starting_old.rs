@@ -6,6 +6,7 @@ use crate::objects::target_change::{OldStartProof, TargetChange};
 use crate::upgrade::context::Context;
 use crate::upgrade::next::{Failure, Next};
 use crate::upgrade::parts::acceptance::{describe_acceptance, is_accepted};
+use crate::upgrade::parts::departure::require_same_metadb;
 use crate::upgrade::parts::last_look::require_same_schema;
 use crate::upgrade::parts::late_writes::may_write_late;
 use crate::upgrade::parts::other_image::require_accepted_image;
@@ -65,8 +66,11 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     // them since.
     let written = !abort || may_write_late(cx);
     // A version that runs may alter its schema itself.
-    if abort && is_all_stopped(cx)? {
-        require_same_schema(cx)?;
+    if is_all_stopped(cx)? {
+        match abort {
+            true => require_same_schema(cx)?,
+            false => require_same_metadb(cx)?,
+        }
     }
     let targets = if written {
         bring_up(cx, TemplateKind::Old, &TargetChange::StartOld(proof))?

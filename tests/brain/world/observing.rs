@@ -108,6 +108,7 @@ impl World {
                 init_targets: (1..=self.init_targets)
                     .map(|n| format!("oms-{n}"))
                     .collect(),
+                departure: self.departure.clone(),
             });
         }
         if self.account_gone {
@@ -124,6 +125,7 @@ impl World {
             server: None,
             account: "oms".into(),
             utc_offset_seconds: 0,
+            clock: EPOCH + self.metadb_clock.unwrap_or(self.clock),
         });
         metadb.ha = Fact::Known(HaRow::Text(self.ha.clone()));
         metadb.kept_keys = Fact::Known(self.kept.clone());
