@@ -1,4 +1,5 @@
-//! The files of OMS name another MetaDB than the upgrade was begun on: nothing is started there, and nothing restored here.
+//! The files of OMS name another MetaDB than the upgrade was begun on: nothing is started there, and nothing restored
+//! here.
 use super::world::{Trouble, World};
 use super::*;
 

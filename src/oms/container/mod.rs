@@ -26,7 +26,7 @@ pub use supervisor::{
 pub struct ExecAnswer {
     /// Standard output, decoded leniently.
     pub stdout: String,
-    /// Exit code.
+    /// What the command ended with; 0 where it says that it did what it was asked for.
     pub exit_code: i32,
 }
 

@@ -136,11 +136,11 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, N
     Ok(setting.enable && pulled_back)
 }
 
-/// For how many seconds a component that ended was not started again: the operation began, HA went off. OMS may be down since
-/// then without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so this
-/// moment counts and not the one at which the stop was seen. Of two clocks, ours and that of the MetaDB, the one that
-/// says more is believed: either may have stepped, or be another replica's. At worst the pull-back reaches further back
-/// than it must.
+/// For how many seconds a component that ended was not started again: the operation began, HA went off. OMS may be down
+/// since then without our having seen it, for a container can end, and an abort can come while OMS is being stopped; so
+/// this moment counts and not the one at which the stop was seen. Of two clocks, ours and that of the MetaDB, the one
+/// that says more is believed: either may have stepped, or be another replica's. At worst the pull-back reaches further
+/// back than it must.
 fn measure_unattended(cx: &Context<'_>) -> Result<Option<i64>, Next> {
     let Some(since) = &cx.status.started_time else {
         return Ok(None);
