@@ -160,6 +160,19 @@ fn a_rollback_without_its_backup_leaves_oms_running() {
     ));
 }
 
+/// The Secret with the account went when the upgrade had settled: a rollback has it read again, before it looks.
+#[test]
+fn a_rollback_reads_the_account_from_the_container_again() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.spec.metadb.source = serde_json::from_value("Container".into()).unwrap();
+    run(&mut world);
+    expect(&world, Phase::Succeeded);
+    assert!(!world.secret, "an account is left");
+    world.ask(Action::RollBack);
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+}
+
 /// The claim is there and the backup is not: it is found out before anything is stopped, and a retry looks again.
 #[test]
 fn a_rollback_with_an_empty_claim_leaves_oms_running() {

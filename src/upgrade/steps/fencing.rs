@@ -56,9 +56,10 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     }
     if !abort {
         ensure_backup(cx)?;
+        // What follows asks the MetaDB.
+        ensure_account(cx)?;
         ensure_newest(cx)?;
         require_same_metadb(cx)?;
-        ensure_account(cx)?;
     }
     fence_targets(cx)?;
     mend_copy(cx)?;

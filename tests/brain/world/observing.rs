@@ -1,5 +1,6 @@
 //! The world as the operator sees it.
 use super::*;
+use oms_operator::api::MetaDbSource;
 use oms_operator::metadb::record::RecordFact;
 use oms_operator::objects::names::old_pull_name;
 
@@ -82,7 +83,10 @@ impl World {
         let addresses: Vec<String> = (1..=self.nodes.len())
             .map(|n| format!("10.0.0.{n}"))
             .collect();
-        if needs.wants_metadb() && !self.account_gone {
+        // One that was read from the container is in a Secret of ours, which goes at the end.
+        let unread = matches!(self.spec.metadb.find_source(), MetaDbSource::Container);
+        let account_gone = self.account_gone || (unread && !self.secret);
+        if needs.wants_metadb() && !account_gone {
             observed.account = Fact::Known(AccountSource::Keys {
                 secret: "oms-metadb".into(),
                 user_key: "user".into(),
@@ -111,7 +115,7 @@ impl World {
                 departure: self.departure.clone(),
             });
         }
-        if self.account_gone {
+        if account_gone {
             let missing = "no Secret is mounted as config.yaml".to_owned();
             observed.installation = Fact::Unknown(missing.clone());
             observed.account = Fact::Unknown(missing);
