@@ -23,10 +23,10 @@ pub use definition::{DEFINITION_NAME, is_memory, list_lacking_fields};
 pub use duration::Duration;
 pub use reason::{ConditionReason, Reason};
 pub use spec::{
-    AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, HaApi, HaDriver, HaGoal,
-    HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls, OmsUpgrade, OmsUpgradeSpec,
-    PullBackMethod, RollbackPolicy, STEERING, SecretCredentials, Target, Timeouts, TlsMode,
-    Verification, Weekday, Window,
+    AcceptReason, Acceptance, Action, CaSource, ConsoleScheme, Gate, Ha, HaApi, HaDriver, HaGoal,
+    HaParameters, HaRollbackGoal, HeartbeatSequence, HttpMethod, MetaDb, MetaDbSource, MetaDbTls,
+    OmsUpgrade, OmsUpgradeSpec, PullBackMethod, RollbackPolicy, STEERING, SecretCredentials,
+    Target, Timeouts, TlsMode, Verification, Weekday, Window,
 };
 pub use status::{
     ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,

@@ -7,8 +7,8 @@
 use super::checks::{CheckName, CheckOutcome, CheckPolicy};
 use super::spec::{
     AcceptReason, AccountOrigin, Action, BackupRetention, ConsoleScheme, Gate, HaDriver, HaGoal,
-    HeartbeatSequence, HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy, TargetKind,
-    TlsMode, Verification, Weekday,
+    HaRollbackGoal, HeartbeatSequence, HttpMethod, LoginWithoutTls, PullBackMethod, RollbackPolicy,
+    TargetKind, TlsMode, Verification, Weekday,
 };
 use super::status::{
     ActionName, ContentProof, Direction, HaState, JobRole, LeftoverKind, Phase, SourceGuard, Step,
@@ -137,6 +137,7 @@ fn list_meanings() -> Vec<Vec<Meaning>> {
         read_meanings::<ConsoleScheme>(),
         read_meanings::<HaDriver>(),
         read_meanings::<HaGoal>(),
+        read_meanings::<HaRollbackGoal>(),
         read_meanings::<PullBackMethod>(),
         read_meanings::<HttpMethod>(),
         read_meanings::<CheckName>(),

@@ -9,6 +9,7 @@ mod account;
 mod console;
 pub(super) mod control;
 mod ha;
+mod ha_parameters;
 mod init;
 mod tls;
 
@@ -16,6 +17,7 @@ pub use account::*;
 pub use console::*;
 pub use control::*;
 pub use ha::*;
+pub use ha_parameters::*;
 pub use init::*;
 pub use tls::*;
 

@@ -45,6 +45,30 @@ fn wrong_objects_are_refused_with_the_field_named() {
         (
             with(
                 "/spec",
+                "ha",
+                json!({"parameters": {"perceiveStoreClientCheckpoint": false}}),
+            ),
+            "ha.parameters.perceiveStoreClientCheckpoint",
+        ),
+        (
+            with(
+                "/spec",
+                "ha",
+                json!({"pullBack": {"method": "RefetchInterval"}, "parameters": {"perceiveStoreClientCheckpoint": true}}),
+            ),
+            "ha.parameters.perceiveStoreClientCheckpoint",
+        ),
+        (
+            with(
+                "/spec",
+                "ha",
+                json!({"pullBack": {"method": "RefetchInterval"}, "parameters": {"refetchStoreIntervalMin": 60}}),
+            ),
+            "ha.parameters.refetchStoreIntervalMin",
+        ),
+        (
+            with(
+                "/spec",
                 "metadb",
                 json!({"source": "Container", "credentialsSecretRef": {"name": "s"}}),
             ),
@@ -117,6 +141,26 @@ fn wrong_objects_are_refused_with_the_field_named() {
     ] {
         let message = object.validate_cel().unwrap_err().to_string();
         assert!(message.contains(field), "{field}: {message}");
+    }
+}
+
+/// The pull-back and the parameters agree: nothing is refused.
+#[test]
+fn parameters_of_ha_that_agree_with_the_pull_back_are_taken() {
+    for ha in [
+        json!({"parameters": {"enableHost": true, "subtopicStoreNumberThreshold": 8, "refetchStoreIntervalMin": 60}}),
+        json!({"parameters": {"perceiveStoreClientCheckpoint": true}}),
+        json!({"pullBack": {"method": "RefetchInterval"}, "parameters": {"perceiveStoreClientCheckpoint": false, "enableStore": true}}),
+        json!({"rollbackGoal": "Disabled"}),
+    ] {
+        let object = with("/spec", "ha", ha.clone());
+        object.validate_cel().unwrap();
+        let written = serde_json::to_value(&object).unwrap();
+        for (key, value) in ha.as_object().unwrap() {
+            if key != "pullBack" {
+                assert_eq!(&written["spec"]["ha"][key], value);
+            }
+        }
     }
 }
 

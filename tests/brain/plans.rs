@@ -331,9 +331,18 @@ fn the_hash_of_a_plan_knows_no_numbers_times_and_sizes() {
 #[test]
 fn the_hash_of_a_plan_knows_everything_else() {
     let mut hashes = vec![hash(|_| ())];
-    let changes: [(&str, Change); 11] = [
+    let changes: [(&str, Change); 13] = [
         ("goal of HA", |world| {
             world.spec.ha.goal = oms_operator::api::HaGoal::Restore;
+        }),
+        ("HA after a way back", |world| {
+            world.spec.ha.rollback_goal = oms_operator::api::HaRollbackGoal::Disabled;
+        }),
+        ("parameters of HA", |world| {
+            world.spec.ha.parameters = Some(oms_operator::api::HaParameters {
+                enable_host: Some(true),
+                ..Default::default()
+            });
         }),
         ("proof of the backup", |world| {
             world.spec.backup.verification = oms_operator::api::Verification::Manifest;

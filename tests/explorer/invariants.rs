@@ -464,6 +464,7 @@ impl World {
         let mut wanted = before;
         if phase == "Succeeded" {
             wanted["enable"] = true.into();
+            self.add_parameters(&mut wanted);
         }
         // Nobody saw a Store made: the pull-back stays, and the next upgrade can tell that it is no person's.
         // After a take-over nobody knows which projects ran: the keys may stay, and are written down then.

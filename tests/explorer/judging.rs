@@ -5,8 +5,20 @@ use super::gate::{Fault, Port, port_of};
 use super::runner::{Outcome, Runner};
 use super::world::World;
 use oms_operator::controller::CallSite;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+
+impl World {
+    /// What a person wants of HA once the new version runs.
+    pub fn add_parameters(&self, wanted: &mut Value) {
+        let spec = self.upgrade().map(|upgrade| &upgrade["spec"]);
+        let parameters = spec.and_then(|spec| spec["ha"]["parameters"].as_object());
+        for (key, value) in parameters.into_iter().flatten() {
+            wanted[key] = value.clone();
+        }
+    }
+}
 
 /// A settled object costs the one call that reads it. When its spec has changed since, it also costs the
 /// write that says so (`observedGeneration`), and nothing else.

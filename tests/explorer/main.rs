@@ -157,6 +157,34 @@ fn sample_of_nothing_watched() {
     );
 }
 
+/// The new version has them when it ends well, the old one never.
+#[test]
+fn sample_of_parameters_of_ha() {
+    let setup = |by_api, trouble| Setup {
+        parameters: true,
+        by_api,
+        trouble,
+        ..Setup::default()
+    };
+    let trouble = Trouble {
+        init_fails: true,
+        ..Trouble::default()
+    };
+    let there = |by_api| World::new(1, setup(by_api, Trouble::default()));
+    let back = walk_until(World::new(1, setup(false, trouble)), "StartingOld");
+    let starts = vec![
+        walk_until(there(false), "StartingFinal"),
+        walk_until(there(true), "StartingFinal"),
+        back,
+    ];
+    let findings = explore("parameters of HA", starts, SAMPLE);
+    assert!(findings.complete);
+    ends_only_in(
+        &findings,
+        &["Succeeded Settling", "RolledBack Settling InitFailed"],
+    );
+}
+
 #[test]
 fn sample_of_rollback() {
     let troubles = [

@@ -36,6 +36,9 @@ pub fn build_spec(names: &[String], setup: Setup) -> Value {
         spec["ha"] = json!({"driver": "OmsApi", "api": {"method": "POST", "path": "/config", "bodyTemplate": "{\"value\":${config:string}}",
             "headers": [{"name": "Content-Type", "value": "application/json"}]}});
     }
+    if setup.parameters {
+        spec["ha"]["parameters"] = json!({"enableHost": true, "subtopicStoreNumberThreshold": 8, "refetchStoreIntervalMin": 45});
+    }
     spec
 }
 

@@ -67,6 +67,7 @@ fn choose_start(random: &mut Rng) -> World {
         config: configs[random.usize(..configs.len())],
         by_api: happens(random, 20),
         unwatched: happens(random, 20),
+        parameters: happens(random, 20),
         rolling: happens(random, 20),
         trouble: choose_trouble(random),
     };

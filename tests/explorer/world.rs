@@ -176,6 +176,8 @@ pub struct Setup {
     pub by_api: bool,
     /// No console tells how far projects are, and a person vouches for them.
     pub unwatched: bool,
+    /// A person wants parameters of HA for after the upgrade.
+    pub parameters: bool,
     /// The targets have the strategy RollingUpdate.
     pub rolling: bool,
     pub trouble: Trouble,

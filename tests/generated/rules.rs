@@ -50,6 +50,31 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "nobools",
+        "spec.ha.parameters.enableConnector",
+        "the value of a boolean of OMS",
+    ),
+    (
+        "nobools",
+        "spec.ha.parameters.enableHost",
+        "the value of a boolean of OMS",
+    ),
+    (
+        "nobools",
+        "spec.ha.parameters.enableJdbcWriter",
+        "the value of a boolean of OMS",
+    ),
+    (
+        "nobools",
+        "spec.ha.parameters.enableStore",
+        "the value of a boolean of OMS",
+    ),
+    (
+        "nobools",
+        "spec.ha.parameters.perceiveStoreClientCheckpoint",
+        "the value of a boolean of OMS",
+    ),
+    (
+        "nobools",
         "status.settled",
         "a fact that was seen or was not",
     ),

@@ -1,4 +1,5 @@
 //! How high availability (HA) is switched off and on again. No I/O.
+use super::HaParameters;
 use crate::protocol::names::name_variants;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("(self.driver == 'OmsApi') == has(self.api)", "ha.api: needed with driver OmsApi, and only there"))]
+#[x_kube(validation = ("!has(self.parameters) || !has(self.parameters.perceiveStoreClientCheckpoint) || self.parameters.perceiveStoreClientCheckpoint == (self.pullBack.method == 'PerceiveCheckpoint')", "ha.parameters.perceiveStoreClientCheckpoint: ha.pullBack writes it, true with method PerceiveCheckpoint and false with RefetchInterval; leave it out, or say the same, and it stays so"))]
+#[x_kube(validation = ("!has(self.parameters) || !has(self.parameters.refetchStoreIntervalMin) || self.pullBack.method == 'PerceiveCheckpoint'", "ha.parameters.refetchStoreIntervalMin: ha.pullBack with method RefetchInterval writes it; leave it out, or choose PerceiveCheckpoint"))]
 pub struct Ha {
     /// By which way `ha.config` is changed.
     #[serde(default)]
@@ -15,6 +18,13 @@ pub struct Ha {
     /// What HA shall be after a successful upgrade.
     #[serde(default)]
     pub goal: HaGoal,
+    /// What HA shall be after an abort or a rollback.
+    #[serde(default)]
+    pub rollback_goal: HaRollbackGoal,
+    /// Keys of `ha.config` that are set in the same write that switches HA on after the upgrade. Those that are not
+    /// named stay as the new version has them. A rollback brings the row of before back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<HaParameters>,
     /// From where new Stores start once HA is on again.
     #[serde(default)]
     pub pull_back: HaPullBack,
@@ -48,6 +58,19 @@ pub enum HaGoal {
 }
 
 name_variants!(HaGoal: Enabled, Restore);
+
+/// What HA shall be after an abort or a rollback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HaRollbackGoal {
+    /// As it was before the upgrade.
+    #[default]
+    Restore,
+    /// Off, also where it was on: a person looks first, and switches it on. Until then nobody starts the components of
+    /// projects.
+    Disabled,
+}
+
+name_variants!(HaRollbackGoal: Restore, Disabled);
 
 /// From where new Stores start once HA is on again (OMS upgrade guide, enable HA).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

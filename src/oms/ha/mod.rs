@@ -6,8 +6,12 @@
 mod json_text;
 mod kept;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::api::HaParameters;
 
 use json_text::{Member, find_members};
 pub use kept::RECOVERY_KEYS;
@@ -101,9 +105,30 @@ impl HaPatch {
         self
     }
 
+    /// The keys that a person names, in the JSON types that OMS documents: the fields bear the names of the keys.
+    pub fn of_parameters(parameters: &HaParameters) -> Self {
+        let fields = serde_json::to_value(parameters).unwrap_or_default();
+        let fields = fields.as_object().into_iter().flatten();
+        fields.fold(Self::new(), |patch, (key, value)| {
+            patch.with_value(key, Some(value.to_string()))
+        })
+    }
+
     /// Names of the keys it changes.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.changes.iter().map(|change| change.key.as_str())
+    }
+}
+
+/// For people: as the keys are written in the console.
+impl fmt::Display for HaPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, change) in self.changes.iter().enumerate() {
+            let value = change.value.as_deref().unwrap_or("(removed)");
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}\"{}\": {value}", change.key)?;
+        }
+        Ok(())
     }
 }
 

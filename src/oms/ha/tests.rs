@@ -230,3 +230,46 @@ fn keys_that_were_left_are_told_from_those_that_somebody_set_since() {
     let removed = parse("{}");
     assert!(removed.list_still_kept(&kept).is_empty());
 }
+
+/// Every documented key but the switch, by its name and in its documented type (OMS guide, modify HA configurations).
+#[test]
+fn parameters_are_the_documented_keys_in_their_documented_types() {
+    let all: HaParameters = serde_json::from_str(
+        r#"{"enableHost": true, "enableStore": true, "perceiveStoreClientCheckpoint": true, "enableConnector": false,
+            "enableJdbcWriter": false, "subtopicStoreNumberThreshold": 6, "checkRequestIntervalSec": 601,
+            "checkJdbcWriterIntervalSec": 602, "checkHostDownIntervalSec": 541, "checkModuleExceptionIntervalSec": 241,
+            "clearAbnormalResourceHours": 73, "refetchStoreIntervalMin": 31}"#,
+    )
+    .unwrap();
+    let patch = HaPatch::of_parameters(&all);
+    assert_eq!(patch.changes.len(), 12);
+    let config = HaConfig::empty().apply_patch(&patch).unwrap();
+    for (key, value) in [
+        ("enableHost", "true"),
+        ("enableStore", "true"),
+        ("perceiveStoreClientCheckpoint", "true"),
+        ("enableConnector", "false"),
+        ("enableJdbcWriter", "false"),
+        ("subtopicStoreNumberThreshold", "6"),
+        ("checkRequestIntervalSec", "601"),
+        ("checkJdbcWriterIntervalSec", "602"),
+        ("checkHostDownIntervalSec", "541"),
+        ("checkModuleExceptionIntervalSec", "241"),
+        ("clearAbnormalResourceHours", "73"),
+        ("refetchStoreIntervalMin", "31"),
+    ] {
+        assert_eq!(config.read_value(key), Some(value), "{key}");
+    }
+    assert_eq!(
+        HaPatch::of_parameters(&HaParameters::default()),
+        HaPatch::new()
+    );
+    // A number that stands there as a text is another value.
+    let text = parse(r#"{"subtopicStoreNumberThreshold":"6"}"#);
+    let number = HaPatch::new().with_number(SUBTOPIC_STORE_NUMBER_THRESHOLD, 6);
+    assert!(!text.satisfies(&number));
+    assert_eq!(
+        patch.to_string().split(", ").next(),
+        Some("\"checkHostDownIntervalSec\": 541")
+    );
+}

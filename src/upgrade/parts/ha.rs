@@ -2,7 +2,7 @@
 //!
 //! It is cached by `oms_console` (assumed, since OMS documents no reload), so with the driver `MetaDb` the console is
 //! restarted after the write.
-use crate::api::{AcceptReason, Acceptance, Direction, HaDriver, HaGoal, Reason};
+use crate::api::{AcceptReason, Acceptance, Direction, HaDriver, HaGoal, HaRollbackGoal, Reason};
 use crate::facts::TargetFacts;
 use crate::oms::ha::{ENABLE, HaConfig, HaPatch, RECOVERY_KEYS};
 use crate::oms::metadb::HaRow;
@@ -153,19 +153,35 @@ fn require_console_pid(facts: &TargetFacts) -> Result<Option<i64>, Next> {
 /// Whether HA shall be on at the end of this direction.
 pub(crate) fn find_goal(cx: &Context<'_>) -> bool {
     let before = cx.originals().is_some_and(|originals| originals.ha.enabled);
-    match (cx.status.direction.unwrap_or_default(), cx.spec.ha.goal) {
-        (Direction::Forward, HaGoal::Enabled) => true,
-        (Direction::Forward, HaGoal::Restore) | (Direction::Abort | Direction::RollBack, _) => {
-            before
+    let ha = &cx.spec.ha;
+    match cx.status.direction.unwrap_or_default() {
+        Direction::Forward => ha.goal == HaGoal::Enabled || before,
+        Direction::Abort | Direction::RollBack => {
+            ha.rollback_goal == HaRollbackGoal::Restore && before
         }
     }
 }
 
-/// `ha.config` before the upgrade.
-pub(crate) fn read_original_config(cx: &Context<'_>) -> HaConfig {
-    cx.originals()
+/// What a person wants of the parameters once the new version runs. The old one is given nothing: an abort has written
+/// none of them, and a restore brings the row of before back.
+pub(crate) fn find_parameters(cx: &Context<'_>) -> HaPatch {
+    match (
+        cx.status.direction.unwrap_or_default(),
+        &cx.spec.ha.parameters,
+    ) {
+        (Direction::Forward, Some(parameters)) => HaPatch::of_parameters(parameters),
+        _ => HaPatch::new(),
+    }
+}
+
+/// `ha.config` as it shall read once recovery is over, but for the switch: as before the upgrade, with the parameters
+/// that a person wants.
+pub(crate) fn read_lasting_config(cx: &Context<'_>) -> HaConfig {
+    let before = cx
+        .originals()
         .and_then(|originals| HaConfig::parse(originals.ha.config.as_deref()?).ok())
-        .unwrap_or_else(HaConfig::empty)
+        .unwrap_or_else(HaConfig::empty);
+    before.apply_patch(&find_parameters(cx)).unwrap_or(before)
 }
 
 /// HA still reads as its goal says, or as a person lets it be.
@@ -192,16 +208,16 @@ pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     Err(Next::Fail(failure.with_acceptance(vec![accept])))
 }
 
-/// The keys that were changed for recovery only, as they were before. Empty when nothing is to do.
+/// The keys that were changed for recovery only, as they shall read after it. Empty when nothing is to do.
 pub(crate) fn build_restoring_patch(cx: &Context<'_>, now: &HaConfig) -> HaPatch {
     if cx.originals().is_none() {
         return HaPatch::new();
     }
-    let before = read_original_config(cx);
+    let lasting = read_lasting_config(cx);
     RECOVERY_KEYS
         .into_iter()
-        .filter(|key| now.read_value(key) != before.read_value(key))
+        .filter(|key| now.read_value(key) != lasting.read_value(key))
         .fold(HaPatch::new(), |patch, key| {
-            patch.with_value(key, before.read_value(key).map(str::to_owned))
+            patch.with_value(key, lasting.read_value(key).map(str::to_owned))
         })
 }

@@ -15,7 +15,7 @@ use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_be
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::ha::{find_goal, parse_config, read_original_config};
+use crate::upgrade::parts::ha::{find_goal, parse_config, read_lasting_config};
 
 /// Projects kept in the status; an installation with more is told so by preflight.
 pub(crate) const MOST_PROJECTS: usize = 200;
@@ -104,7 +104,7 @@ pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Resul
         draft.kept_keys = left;
         return forget_withdrawn(cx);
     }
-    let keys = config.find_kept(&read_original_config(cx));
+    let keys = config.find_kept(&read_lasting_config(cx));
     draft.kept_keys = keys.clone();
     let written = require_known(&cx.observed.metadb.kept_keys, 2, Reason::MetaDbUnseen)?;
     let written = written.as_ref().map_or(&[][..], |kept| &kept.keys);

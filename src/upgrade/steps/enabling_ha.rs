@@ -5,13 +5,15 @@
 use crate::api::{HaDriver, OmsUpgradeStatus, Phase, PullBackMethod, Reason, Step};
 use crate::facts::{CopyNeed, Needs};
 use crate::oms::ha::{
-    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, REFETCH_STORE_INTERVAL_MIN,
-    compute_pull_back_minutes,
+    ENABLE, HaConfig, HaPatch, PERCEIVE_STORE_CLIENT_CHECKPOINT, RECOVERY_KEYS,
+    REFETCH_STORE_INTERVAL_MIN, compute_pull_back_minutes,
 };
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::ha::{await_console, find_goal, read_config, write_row};
+use crate::upgrade::parts::ha::{
+    await_console, find_goal, find_parameters, read_config, write_row,
+};
 use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
 };
@@ -108,8 +110,7 @@ fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> 
             5,
             Reason::SwitchHaOn,
             format!(
-                "switch HA in the OMS console: System Management > System Parameters > ha.config: {}; it is verified in the MetaDB",
-                describe_patch(&patch)
+                "switch HA in the OMS console: System Management > System Parameters > ha.config: {patch}; it is verified in the MetaDB"
             ),
         ),
         driver => write_row(cx, driver, patch, insert),
@@ -121,8 +122,9 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, N
     if !goal {
         return Ok(!setting.enable);
     }
+    let as_wanted = setting.enable && config.satisfies(&find_free_parameters(cx));
     let Some(unattended) = measure_unattended(cx)? else {
-        return Ok(setting.enable);
+        return Ok(as_wanted);
     };
     let pulled_back = match cx.spec.ha.pull_back.method {
         PullBackMethod::PerceiveCheckpoint => {
@@ -133,7 +135,19 @@ fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, N
             .refetch_store_interval_min
             .is_some_and(|minutes| minutes >= compute_pull_back_minutes(unattended, 0)),
     };
-    Ok(setting.enable && pulled_back)
+    Ok(as_wanted && pulled_back)
+}
+
+/// The parameters but for the keys that the pull-back writes: those come to their values when recovery is over.
+fn find_free_parameters(cx: &Context<'_>) -> HaPatch {
+    let written: &[&str] = match cx.spec.ha.pull_back.method {
+        PullBackMethod::PerceiveCheckpoint => &[PERCEIVE_STORE_CLIENT_CHECKPOINT],
+        PullBackMethod::RefetchInterval => &RECOVERY_KEYS,
+    };
+    let mut parameters = find_parameters(cx);
+    let is_free = |key: &str| !written.contains(&key);
+    parameters.changes.retain(|change| is_free(&change.key));
+    parameters
 }
 
 /// For how many seconds a component that ended was not started again: the operation began, HA went off. OMS may be down
@@ -153,10 +167,10 @@ fn measure_unattended(cx: &Context<'_>) -> Result<Option<i64>, Next> {
     Ok(Some(elapsed.max(identity.clock.saturating_sub(began))))
 }
 
-/// The keys for this try: the pull-back is computed anew each time. It is never made shorter than it is: an earlier
-/// upgrade may have left it for Stores that HA has not made yet.
+/// The keys for this try: the parameters that a person wants, and over them the pull-back, computed anew each time. It
+/// is never made shorter than it is: an earlier upgrade may have left it for Stores that HA has not made yet.
 fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> Result<HaPatch, Next> {
-    let patch = HaPatch::new();
+    let patch = find_parameters(cx);
     let patch = match (measure_unattended(cx)?, cx.spec.ha.pull_back.method) {
         (None, _) => patch,
         (Some(_), PullBackMethod::PerceiveCheckpoint) => {
@@ -174,19 +188,4 @@ fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> Result<HaPatch, Nex
         }
     };
     Ok(patch.with_bool(ENABLE, true))
-}
-
-fn describe_patch(patch: &HaPatch) -> String {
-    let keys: Vec<String> = patch
-        .changes
-        .iter()
-        .map(|change| {
-            format!(
-                "\"{}\": {}",
-                change.key,
-                change.value.as_deref().unwrap_or("(removed)")
-            )
-        })
-        .collect();
-    keys.join(", ")
 }

@@ -192,6 +192,14 @@ class Rules(Case):
         self.wait_rule("ReplicationGap")
         self.assert_rules("ShortPullBack", "ReplicationGap")
 
+    def test_parameter_of_another_type(self):
+        container = self.upgrade()
+        self.set_ha(container, enable=True, perceiveStoreClientCheckpoint=True, subtopicStoreNumberThreshold="8",
+                    checkHostDownIntervalSec=300)
+        self.wait_rule("HaKeyType")
+        self.assertIn('subtopicStoreNumberThreshold: "8"', self.journal()["violations"][0]["detail"])
+        self.assert_rules("HaKeyType")
+
     def test_gap_of_a_project_that_lags(self):
         """The pull-back reaches behind the stop, but not behind what the project had applied."""
         container = self.start_old()

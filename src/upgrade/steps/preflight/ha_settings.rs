@@ -6,7 +6,7 @@
 //! waits for components that nobody starts.
 use crate::api::HaGoal;
 use crate::oms::ha::{
-    ENABLE_CONNECTOR, ENABLE_JDBC_WRITER, ENABLE_STORE, HaConfig, HaSetting,
+    ENABLE_CONNECTOR, ENABLE_JDBC_WRITER, ENABLE_STORE, HaConfig, HaPatch, HaSetting,
     SUBTOPIC_STORE_NUMBER_THRESHOLD,
 };
 use crate::oms::metadb::HaRow;
@@ -21,16 +21,20 @@ pub(crate) fn check_ha_settings(cx: &Context<'_>) -> Vec<Found> {
         Some(HaRow::Text(text)) => HaConfig::parse(text).ok(),
         _ => None,
     };
-    let Some(row) = parsed.map(|config| config.read_setting()) else {
+    let Some(config) = parsed else {
         return Vec::new();
     };
+    // What the parameters will say counts, not what they replace.
+    let wanted = cx.spec.ha.parameters.as_ref();
+    let after = wanted.map(|wanted| config.apply_patch(&HaPatch::of_parameters(wanted)));
+    let row = after.and_then(Result::ok).unwrap_or(config).read_setting();
     if cx.spec.ha.goal == HaGoal::Restore && !row.enable {
         return Vec::new();
     }
     list_gaps(&row)
         .into_iter()
         .map(|(key, evidence)| {
-            let way_out = "set it in the console before the upgrade (ha.config), or start these components by hand after it; while HA does not, \
+            let way_out = "set it in spec.ha.parameters for after the upgrade, or in the console before it (ha.config), or start these components by hand after it; while HA does not, \
                            the upgrade ends as Succeeded with what it has not seen running";
             Found::new(CheckId::HaSettings, key, Verdict::warning(evidence, way_out))
         })

@@ -1,5 +1,6 @@
 //! The plan: what the checks came to, and what an upgrade would do. Pure.
-use crate::api::{CheckResult, OmsUpgradeStatus, PlanStatus, Reason, Step};
+use crate::api::{CheckResult, Ha, HaRollbackGoal, OmsUpgradeStatus, PlanStatus, Reason, Step};
+use crate::oms::ha::HaPatch;
 use crate::protocol::report::{ProbeReport, Trial};
 use crate::protocol::request::RestoreMethod;
 use crate::upgrade::context::Context;
@@ -140,9 +141,20 @@ fn describe_plan(cx: &Context<'_>) -> Vec<String> {
         ),
         "run docker_init.sh".into(),
         format!("restart {names} normally"),
-        format!(
-            "bring HA to its goal ({}) and wait until every project advances",
-            cx.spec.ha.goal
-        ),
+        describe_ha(&cx.spec.ha),
     ]
+}
+
+/// What becomes of HA. What is as usual is not told.
+fn describe_ha(ha: &Ha) -> String {
+    let mut text = format!("bring HA to its goal ({})", ha.goal);
+    let parameters = ha.parameters.as_ref().map(HaPatch::of_parameters);
+    if let Some(patch) = parameters.filter(|patch| !patch.changes.is_empty()) {
+        text += &format!(" with {patch} where it is on then");
+    }
+    text += " and wait until every project advances";
+    if ha.rollback_goal != HaRollbackGoal::default() {
+        text += &format!("; after an abort or a rollback: {}", ha.rollback_goal);
+    }
+    text
 }

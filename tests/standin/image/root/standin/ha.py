@@ -12,6 +12,12 @@ CONFIG_NAME = "ha.config"
 DEFAULTS = {"refetchStoreIntervalMin": 30, "subtopicStoreNumberThreshold": 5, "enableStore": True,
             "enableConnector": True, "enableJdbcWriter": True, "perceiveStoreClientCheckpoint": False}
 
+# The documented keys and the types of their documented defaults.
+TYPES = {"enable": bool, "enableHost": bool, "enableStore": bool, "enableConnector": bool, "enableJdbcWriter": bool,
+         "perceiveStoreClientCheckpoint": bool, "subtopicStoreNumberThreshold": int, "checkRequestIntervalSec": int,
+         "checkJdbcWriterIntervalSec": int, "checkHostDownIntervalSec": int, "checkModuleExceptionIntervalSec": int,
+         "clearAbnormalResourceHours": int, "refetchStoreIntervalMin": int}
+
 
 def read_text(db):
     """The row's JSON text, None without a row."""
@@ -139,6 +145,12 @@ def create_store(db, journal, old, start, boot, creator):
                 db.run("UPDATE {cm}.oms_connector SET checkpoint_ts = %s WHERE name = %s", start, connector["name"])
 
 
+def wrong_types(config):
+    """Documented keys with a value of another type than the documented one, sorted."""
+    return sorted(f"{key}: {json.dumps(config[key])}" for key, kind in TYPES.items()
+                  if key in config and type(config[key]) is not kind)
+
+
 def observe(db, journal, config_nodes):
     """Notes when HA goes on or off, and judges the moment at which it goes on."""
     config = parse(read_text(db))
@@ -165,6 +177,9 @@ def judge_enabling(db, journal, config, config_nodes):
     if down or offline or len(versions) > 1:
         journal.violation("HaWhileDown", f"HA switched on while nodes {down} are down, hosts {offline} not ONLINE"
                           f" or without heart beat, versions {versions}")
+    odd = wrong_types(config)
+    if odd:
+        journal.violation("HaKeyType", "HA switched on with " + ", ".join(odd))
     short = pull_back_too_short(db, config, journal.setting("minute-seconds"))
     if short:
         journal.violation("ShortPullBack", short)
