@@ -19,9 +19,11 @@ def ha_parameters(lab):
     of_old = before.ha
     with Upgrade(lab, "ha-parameters", ha={"parameters": PARAMETERS, "rollbackGoal": "Disabled"},
                  timeouts={**QUICK, "recovery": "40s"}) as upgrade:
-        item = upgrade.wait_end("Succeeded", seconds=420)
-        steps = "\n".join(item["status"]["plan"]["steps"])
+        # They stand in the plan until it begins.
+        planned = upgrade.watch.wait("a plan", lambda item: item.get("status", {}).get("plan", {}).get("steps"), 240)
+        steps = "\n".join(planned["status"]["plan"]["steps"])
         assert '"subtopicStoreNumberThreshold": 8' in steps and "Disabled" in steps, steps
+        upgrade.wait_end("Succeeded", seconds=420)
         before.ha = {**of_old, **PARAMETERS}
         checks.check_end(lab, upgrade, before, "succeeded")
         position = upgrade.ask("RollBack")
