@@ -29,12 +29,12 @@ pub use spec::{
     Target, Timeouts, TlsMode, Verification, Weekday, Window,
 };
 pub use status::{
-    ActionName, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary, Direction,
-    Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject, InitRecord,
-    InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover, LeftoverKind,
-    Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase, PhaseRecord,
-    PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, SourceGuard, Stall, Step,
-    StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit,
+    ActionName, AssumptionsStatus, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary,
+    Direction, Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject,
+    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover,
+    LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase,
+    PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, SourceGuard, Stall,
+    Step, StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit,
     Waiting,
 };
 

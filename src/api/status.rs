@@ -9,6 +9,7 @@ mod forbidden;
 mod internal;
 mod leftovers;
 mod machine;
+mod plan;
 mod records;
 
 pub use forbidden::{ForbiddenImage, RevertedImage, SourceGuard, TargetSource};
@@ -18,6 +19,7 @@ pub use internal::{
 };
 pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
 pub use machine::{Direction, HaState, Phase, Step};
+pub use plan::{AssumptionsStatus, Estimates, PlanStatus};
 pub use records::*;
 
 /// Status of an `OmsUpgrade`. Everything that matters is here: the operator can be killed anywhere.

@@ -83,6 +83,8 @@ pub struct TargetFacts {
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
     pub cgroup_v1: Fact<bool>,
+    /// What `date` says in its container: seconds east of UTC.
+    pub utc_offset_seconds: Fact<i32>,
     /// Whether the API server refuses the image that the status forbids for it.
     pub image_guard: Fact<bool>,
     /// Its writes, as they were rehearsed; empty where none was, or none could be built.
@@ -333,6 +335,8 @@ pub struct MetaDbFacts {
     pub ha: Fact<HaRow>,
     /// Recovery keys that an upgrade has left in it.
     pub kept_keys: Fact<Option<KeptKeys>>,
+    /// `ops.store.max_count_per_subtopic`; `Known(None)` where there is no such row.
+    pub store_limit: Fact<Option<u64>>,
     /// Foreign sessions.
     pub sessions: Fact<SessionReport>,
     pub projects: Fact<Vec<ProjectRow>>,
@@ -385,6 +389,8 @@ pub struct Needs {
     pub ha: bool,
     /// Recovery keys that an upgrade has left in the HA row.
     pub kept_keys: bool,
+    /// How many Stores a subtopic may have.
+    pub store_limit: bool,
     /// Foreign sessions.
     pub sessions: bool,
     /// Project rows and connectors.
@@ -409,6 +415,8 @@ pub struct Needs {
     pub fingerprint: bool,
     /// cgroup version of the nodes.
     pub cgroup: bool,
+    /// Time zones of the containers.
+    pub time_zones: bool,
     /// Other upgrades of the namespace.
     pub rivals: bool,
     /// What the API server would make of the writes of the targets.
@@ -434,6 +442,7 @@ impl Needs {
             identity,
             ha,
             kept_keys,
+            store_limit,
             sessions,
             projects,
             progress,
@@ -446,6 +455,7 @@ impl Needs {
             record,
             fingerprint,
             cgroup: _,
+            time_zones: _,
             rivals: _,
             rehearsal: _,
             image_guard: _,
@@ -455,6 +465,7 @@ impl Needs {
             identity,
             ha,
             kept_keys,
+            store_limit,
             sessions,
             projects,
             query_timeout,

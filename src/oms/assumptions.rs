@@ -2,6 +2,7 @@
 //!
 //! Each is looked at on the living installation where that is possible, and says what happens where it does not hold:
 //! a guess is never among it. `docs/assumptions.md` is written from this list.
+use crate::protocol::names::name_variants;
 
 /// How well something is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +29,49 @@ impl Ground {
     }
 }
 
+/// The assumptions, by name. The names are stable, for whoever writes about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(
+    missing_docs,
+    reason = "each stands in the list below with its statement"
+)]
+pub enum AssumptionName {
+    InitText,
+    InitRepeats,
+    PlainStartMayMigrate,
+    IsUpgrade,
+    RestsBeforeInit,
+    OldOnNewSchema,
+    ConsoleCachesHa,
+    HaRow,
+    OnlyHaStarts,
+    HostRows,
+    HealthPage,
+    Account,
+    Programs,
+    Mounts,
+    ConfigFile,
+    ProjectStates,
+    Checkpoint,
+    Lag,
+    DbType,
+    RollbackPullBack,
+    SilentWhenStopped,
+    TagsTellVersions,
+    TimeZones,
+    StoreLimits,
+}
+
+name_variants!(
+    AssumptionName:
+    InitText, InitRepeats, PlainStartMayMigrate, IsUpgrade, RestsBeforeInit, OldOnNewSchema, ConsoleCachesHa,
+    HaRow, OnlyHaStarts, HostRows, HealthPage, Account, Programs, Mounts, ConfigFile, ProjectStates,
+    Checkpoint, Lag, DbType, RollbackPullBack, SilentWhenStopped, TagsTellVersions, TimeZones, StoreLimits,
+);
+
 /// One thing that is taken to be true.
 pub struct Assumption {
-    /// Stable, for whoever writes about it.
-    pub name: &'static str,
+    pub name: AssumptionName,
     pub ground: Ground,
     /// What is taken to be true.
     pub statement: &'static str,
@@ -46,7 +86,7 @@ pub struct Assumption {
 /// All of them.
 pub const ASSUMPTIONS: &[Assumption] = &[
     Assumption {
-        name: "InitText",
+        name: AssumptionName::InitText,
         ground: Ground::Contradicted,
         statement: "docker_init.sh says that it is through by the Chinese or by the English text of the guide, dressed in brackets or not",
         source: "scale-out page, zh-CN against en-US of V4.0.0; V3.2.2 exists in Chinese only",
@@ -54,7 +94,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The step stalls as InitUnconfirmed with the end of the log, and a person decides: nothing is rolled back or started by a guess",
     },
     Assumption {
-        name: "InitRepeats",
+        name: AssumptionName::InitRepeats,
         ground: Ground::Inferred,
         statement: "docker_init.sh may run again after it was complete",
         source: "error code CM-RESONF000002 tells users to run it again",
@@ -62,7 +102,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The second run fails, which is told with its log; the way back is open",
     },
     Assumption {
-        name: "PlainStartMayMigrate",
+        name: AssumptionName::PlainStartMayMigrate,
         ground: Ground::Seen,
         statement: "Starting the new image may change the schema even before docker_init.sh",
         source: "entry script of a 3.3.0 image: it runs the config check and --init-db by itself",
@@ -70,7 +110,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "A comparison finds the databases unchanged, and a rollback restores nothing",
     },
     Assumption {
-        name: "IsUpgrade",
+        name: AssumptionName::IsUpgrade,
         ground: Ground::Unknown,
         statement: "IS_UPGRADE=true belongs to the start before docker_init.sh, and the starts after it do without",
         source: "the guide demands it for upgrades; the scale-out page starts further nodes without it",
@@ -78,7 +118,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "Programs do not come up in StartingFinal: docker_init.sh runs once more, then the upgrade is rolled back or asks",
     },
     Assumption {
-        name: "RestsBeforeInit",
+        name: AssumptionName::RestsBeforeInit,
         ground: Ground::Inferred,
         statement: "Started with IS_UPGRADE=true the container stays, supervisord answers in it, and its programs come to rest without docker_init.sh",
         source: "the guide enters the container and runs the script there; V4.2.2 looks at the programs first",
@@ -86,7 +126,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "StartingNew waits until its limit, then the upgrade is rolled back; the databases were not initialised",
     },
     Assumption {
-        name: "OldOnNewSchema",
+        name: AssumptionName::OldOnNewSchema,
         ground: Ground::Inferred,
         statement: "The old version cannot work on the schema of the new one, and may spoil it",
         source: "the guide goes back by loading the dumps only",
@@ -94,7 +134,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "A rollback loads dumps that it could have done without",
     },
     Assumption {
-        name: "ConsoleCachesHa",
+        name: AssumptionName::ConsoleCachesHa,
         ground: Ground::Inferred,
         statement: "The console keeps ha.config in memory and may write it back: it is stopped for a write and restarted after it",
         source: "system parameters are changed in the console only",
@@ -102,7 +142,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The step says that the row changed (HaChanged); the driver Manual or OmsApi leaves the writing to the console",
     },
     Assumption {
-        name: "HaRow",
+        name: AssumptionName::HaRow,
         ground: Ground::Inferred,
         statement: "High availability is the row ha.config of oms_normal_config in the rm database, as one JSON text",
         source: "OceanBase's deploy tool reads it there",
@@ -110,7 +150,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The check fails before anything is stopped",
     },
     Assumption {
-        name: "OnlyHaStarts",
+        name: AssumptionName::OnlyHaStarts,
         ground: Ground::Inferred,
         statement: "After the upgrade nobody but HA, or a person, starts the components of projects again",
         source: "table of effects in the upgrade guide",
@@ -118,7 +158,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "ReplicationRecovered stays False or Unknown, with the projects that are down",
     },
     Assumption {
-        name: "HostRows",
+        name: AssumptionName::HostRows,
         ground: Ground::Inferred,
         statement: "Table host of the cm database has a row per node with host_status ONLINE, and heart_beat one with the time of its last beat",
         source: "console page Server, and OceanBase's deploy tool",
@@ -126,7 +166,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "What cannot be read before is not demanded after; what was ill before has to be attested",
     },
     Assumption {
-        name: "HealthPage",
+        name: AssumptionName::HealthPage,
         ground: Ground::Inferred,
         statement: "GET /oms/health on the console's port says data.healthy, without an account",
         source: "OceanBase's deploy tool asks it of later versions",
@@ -134,7 +174,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "Programs, hosts and heart beats have to do without it",
     },
     Assumption {
-        name: "Account",
+        name: AssumptionName::Account,
         ground: Ground::Inferred,
         statement: "OMS connects to the MetaDB by the account of config.yaml, or has one of its databases as default",
         source: "config.yaml names no other account",
@@ -142,7 +182,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "A node that is still connected is not seen; heart beats that are younger than the stop, and BackupStale, still tell",
     },
     Assumption {
-        name: "Programs",
+        name: AssumptionName::Programs,
         ground: Ground::Seen,
         statement: "OMS's programs run below supervisord, which answers in the container, and FATAL is final",
         source: "guides use supervisorctl; startretries 0 in a 3.3.0 image",
@@ -150,7 +190,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "Programs that did not run before may be FATAL",
     },
     Assumption {
-        name: "Mounts",
+        name: AssumptionName::Mounts,
         ground: Ground::Inferred,
         statement: "What has to outlive a container lies below the three mounts of the guide",
         source: "docker run of the guide; component configuration lies on no mount in a 3.3.0 image",
@@ -158,7 +198,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The check fails before anything is stopped",
     },
     Assumption {
-        name: "ConfigFile",
+        name: AssumptionName::ConfigFile,
         ground: Ground::Inferred,
         statement: "config.yaml lies at /home/admin/conf/config.yaml and names the MetaDB, its databases, the region and its nodes",
         source: "deployment guide",
@@ -166,7 +206,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The checks fail and name the key; spec.metadb says it in its place",
     },
     Assumption {
-        name: "ProjectStates",
+        name: AssumptionName::ProjectStates,
         ground: Ground::Inferred,
         statement: "Projects are rows of oms_project and oms_sync_project, with the states of the API pages",
         source: "API pages of later versions; EE's precheck statements",
@@ -174,7 +214,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The check fails before anything is stopped",
     },
     Assumption {
-        name: "Checkpoint",
+        name: AssumptionName::Checkpoint,
         ground: Ground::Contradicted,
         statement: "The checkpoint of a project's progress is Unix time in seconds",
         source: "API pages, but for some kinds of sources",
@@ -182,7 +222,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "ProjectsInSync asks for an attestation, and ReplicationRecovered stays Unknown",
     },
     Assumption {
-        name: "Lag",
+        name: AssumptionName::Lag,
         ground: Ground::Unknown,
         statement: "Quasi-real-time is a lag of at most 30 s",
         source: "default of the alert of highest protection level",
@@ -190,7 +230,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "The field says another number",
     },
     Assumption {
-        name: "DbType",
+        name: AssumptionName::DbType,
         ground: Ground::Inferred,
         statement: "A Connector has dbType where config_job holds sourceFile.dbType or sourceFile.db_type for it",
         source: "EE's precheck statement on that table",
@@ -198,7 +238,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "It asks for an attestation; nothing is written to connectors",
     },
     Assumption {
-        name: "RollbackPullBack",
+        name: AssumptionName::RollbackPullBack,
         ground: Ground::Inferred,
         statement: "After a rollback refetchStoreIntervalMin has to reach back to the first stop",
         source: "the guide records T3 and gives no formula",
@@ -206,7 +246,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "Stores begin earlier than they had to",
     },
     Assumption {
-        name: "SilentWhenStopped",
+        name: AssumptionName::SilentWhenStopped,
         ground: Ground::Inferred,
         statement: "An OMS of which no container runs writes nothing to the MetaDB",
         source: "common sense; a node that was cut off does write",
@@ -214,12 +254,28 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         otherwise: "BackupStale: the databases are dumped again, at most three times, then the upgrade is aborted",
     },
     Assumption {
-        name: "TagsTellVersions",
+        name: AssumptionName::TagsTellVersions,
         ground: Ground::Seen,
         statement: "The tag of an image says its version",
         source: "tags of releases; feature_3.3.0-bp1 was seen",
         looked_at: "SourceVersion: what the tag does not say, spec.sourceVersion and spec.targetVersion do; a tag that says otherwise fails",
         otherwise: "SourceVersion asks for the field that is missing",
+    },
+    Assumption {
+        name: AssumptionName::TimeZones,
+        ground: Ground::Inferred,
+        statement: "What OMS writes as local time it writes by the time zone that date shows in its container, and that one is the MetaDB's",
+        source: "the deployment guide wants the MetaDB and all machines in one time zone, and its docker run passes none into the container",
+        looked_at: "TimeZones: the offset that date prints in each container, against now() of the MetaDB",
+        otherwise: "A warning: ages of heart beats by the clock of the MetaDB say nothing; a change of zone is no part of an upgrade",
+    },
+    Assumption {
+        name: AssumptionName::StoreLimits,
+        ground: Ground::Inferred,
+        statement: "The row ops.store.max_count_per_subtopic of oms_normal_config is the second limit of Stores beside subtopicStoreNumberThreshold",
+        source: "system parameters of the console; how many Stores a subtopic has is in no documented table or call",
+        looked_at: "HaSettings: both limits are read, and one that admits a single Store is warned of",
+        otherwise: "HA makes no Store although HaSettings found room: ReplicationRecovered stays False, with the projects that are down",
     },
 ];
 

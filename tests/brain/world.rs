@@ -118,6 +118,10 @@ pub enum JobEnd {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Trouble {
     pub unpullable: bool,
+    /// Seconds by which the MetaDB is east of UTC; OMS is at UTC.
+    pub metadb_offset: i32,
+    /// What `date` says in the container cannot be read.
+    pub no_time_zone: bool,
     /// `docker_init.sh` ends with an error, half way.
     pub init_fails: bool,
     /// It does its work, ends with exit status 0 and does not say that it is complete.

@@ -7,7 +7,7 @@ use oms_operator::controller::{CallSite, Clock, ContainerExec, ExecError, ExecPl
 use oms_operator::metadb::secret::Credentials;
 use oms_operator::oms::container::{
     AttemptId, ExecAnswer, InitCommand, cgroup_argv, config_yaml_argv, restart_argv, start_argv,
-    status_argv, stop_argv,
+    status_argv, stop_argv, utc_offset_argv,
 };
 use oms_operator::oms::ha::HaConfig;
 use oms_operator::oms::open_api::*;
@@ -114,6 +114,7 @@ pub struct ExecDouble(pub Gate);
 enum Command {
     Programs,
     Cgroup,
+    UtcOffset,
     Config,
     RestartConsole,
     StopConsole,
@@ -130,6 +131,8 @@ fn parse(argv: &[String]) -> Option<Command> {
         Some(Command::Programs)
     } else if argv == cgroup_argv() {
         Some(Command::Cgroup)
+    } else if argv == utc_offset_argv() {
+        Some(Command::UtcOffset)
     } else if argv == config_yaml_argv() {
         Some(Command::Config)
     } else if argv == restart_argv(&["oms_console"]) {
@@ -170,6 +173,7 @@ impl ContainerExec for ExecDouble {
             let site = match command {
                 Command::Programs => CallSite::ExecPrograms,
                 Command::Cgroup => CallSite::ExecCgroup,
+                Command::UtcOffset => CallSite::ExecUtcOffset,
                 Command::Config => CallSite::ExecConfig,
                 Command::RestartConsole => CallSite::ExecRestartConsole,
                 Command::StopConsole => CallSite::ExecStopConsole,
@@ -198,6 +202,7 @@ fn answer(world: &mut World, pod: &str, command: &Command) -> ExecAnswer {
     let stdout = match command {
         Command::Programs => world.describe_programs(pod),
         Command::Cgroup => "tmpfs\n".into(),
+        Command::UtcOffset => "+0000\n".into(),
         Command::Config => super::manifests::build_config(world.list("deployments").len()),
         Command::RestartConsole => {
             world.check_intent(&["RestartConsole"], None);

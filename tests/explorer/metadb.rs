@@ -221,6 +221,10 @@ impl MetaDb for SqlDouble {
         })
     }
 
+    fn read_store_limit(&self) -> MetaDbResult<'_, Option<u64>> {
+        self.ask(CallSite::MetaDbReadStoreLimit, |_| Ok(None))
+    }
+
     fn list_projects(&self) -> MetaDbResult<'_, Vec<ProjectRow>> {
         self.ask(CallSite::MetaDbProjects, |_| {
             Ok(vec![ProjectRow {

@@ -1,4 +1,4 @@
-//! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, health.
+//! Inside the OMS containers: programs, the run of `docker_init.sh`, control groups, time zone, health.
 use super::console::{ConsoleAccess, read_health};
 use super::on_demand::look_if;
 use super::targets::TargetView;
@@ -10,7 +10,7 @@ use crate::facts::{Fact, InitLog, InitState, Needs, Program};
 use crate::objects::names::init_attempt;
 use crate::oms::container::{
     self, CgroupVersion, InitCommand, SupervisorReport, cgroup_argv, parse_cgroup_version,
-    parse_init_record, parse_supervisor_status, status_argv,
+    parse_init_record, parse_supervisor_status, parse_utc_offset, status_argv, utc_offset_argv,
 };
 use crate::oms::open_api::Health;
 use futures::FutureExt;
@@ -23,6 +23,7 @@ pub(super) struct ContainerReading {
     pub init: Fact<InitState>,
     pub init_log: InitLog,
     pub cgroup_v1: Fact<bool>,
+    pub utc_offset_seconds: Fact<i32>,
     pub health: Fact<Health>,
 }
 
@@ -57,13 +58,14 @@ async fn read_container(
         .init_runs
         .iter()
         .find(|record| record.target == view.facts.name && record.pod_uid == pod.uid);
-    let (programs, init, cgroup_v1, health) = futures::join!(
+    let (programs, init, cgroup_v1, utc_offset_seconds, health) = futures::join!(
         look_if(needs.programs, read_programs(ports, &place)),
         look_if(
             needs.init && record.is_some(),
             read_init(ports, subject, &place, record)
         ),
         look_if(needs.cgroup, read_cgroup(ports, &place)),
+        look_if(needs.time_zones, read_utc_offset(ports, &place)),
         look_if(needs.health, read_health(ports, access, pod)),
     );
     let (init, init_log) = match init {
@@ -75,6 +77,7 @@ async fn read_container(
         init,
         init_log,
         cgroup_v1,
+        utc_offset_seconds,
         health,
     }
 }
@@ -93,6 +96,7 @@ fn say_nothing_runs(target: &str, needs: Needs) -> ContainerReading {
         init: say(needs.init, &reason),
         init_log: InitLog::default(),
         cgroup_v1: say(needs.cgroup, &reason),
+        utc_offset_seconds: say(needs.time_zones, &reason),
         health: say(needs.health, &reason),
     }
 }
@@ -157,4 +161,11 @@ async fn read_cgroup(ports: &Ports, place: &ExecPlace) -> Result<bool, CallError
         .exec(CallSite::ExecCgroup, place, cgroup_argv())
         .await?;
     Ok(parse_cgroup_version(&answer)? == CgroupVersion::V1)
+}
+
+async fn read_utc_offset(ports: &Ports, place: &ExecPlace) -> Result<i32, CallError> {
+    let answer = ports
+        .exec(CallSite::ExecUtcOffset, place, utc_offset_argv())
+        .await?;
+    Ok(parse_utc_offset(&answer)?)
 }

@@ -14,6 +14,7 @@ pub(super) fn blind(reason: &str) -> MetaDbFacts {
         identity: Fact::Unknown(reason.into()),
         ha: Fact::Unknown(reason.into()),
         kept_keys: Fact::Unknown(reason.into()),
+        store_limit: Fact::Unknown(reason.into()),
         sessions: Fact::Unknown(reason.into()),
         projects: Fact::Unknown(reason.into()),
         connectors: Fact::Unknown(reason.into()),
@@ -48,6 +49,7 @@ pub(super) async fn observe_metadb(
         identity,
         ha,
         kept_keys,
+        store_limit,
         sessions,
         projects,
         connectors,
@@ -69,6 +71,10 @@ pub(super) async fn observe_metadb(
         look_if(
             needs.kept_keys,
             ports.call(CallSite::MetaDbReadKeptKeys, db.read_kept_keys())
+        ),
+        look_if(
+            needs.store_limit,
+            ports.call(CallSite::MetaDbReadStoreLimit, db.read_store_limit())
         ),
         look_if(
             needs.sessions,
@@ -111,6 +117,7 @@ pub(super) async fn observe_metadb(
         identity,
         ha,
         kept_keys,
+        store_limit,
         sessions,
         projects,
         connectors,

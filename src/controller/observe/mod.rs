@@ -121,6 +121,7 @@ fn complete_target(
         init_log: reading.init_log,
         rehearsals,
         cgroup_v1: reading.cgroup_v1,
+        utc_offset_seconds: reading.utc_offset_seconds,
         health: reading.health,
         ..facts
     };

@@ -12,9 +12,10 @@ use thiserror::Error;
 #[cfg(feature = "testing")]
 pub use init::InitRecord;
 pub use init::{AttemptId, InitCommand, InitStart, InitState, parse_init_record, parse_init_start};
-pub use probe::{CgroupVersion, cgroup_argv, config_yaml_argv, parse_cgroup_version};
-#[cfg(feature = "testing")]
-pub use probe::{parse_utc_offset, utc_offset_argv};
+pub use probe::{
+    CgroupVersion, cgroup_argv, config_yaml_argv, parse_cgroup_version, parse_utc_offset,
+    utc_offset_argv,
+};
 pub use supervisor::{
     CONSOLE_PROGRAM, ProgramState, REQUIRED_PROGRAMS, SupervisorReport, parse_supervisor_status,
     restart_argv, start_argv, status_argv, stop_argv,

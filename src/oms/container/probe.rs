@@ -31,25 +31,11 @@ pub fn parse_cgroup_version(answer: &ExecAnswer) -> Result<CgroupVersion, Contai
 }
 
 /// Asks for the container's offset from UTC: it must equal the meta database's (deployment guide).
-#[cfg_attr(
-    not(feature = "testing"),
-    expect(
-        dead_code,
-        reason = "waits for the check that compares it with the meta database's"
-    )
-)]
 pub fn utc_offset_argv() -> Vec<String> {
     strings(["date", "+%z"])
 }
 
 /// Reads the answer to [`utc_offset_argv`]: seconds east of UTC.
-#[cfg_attr(
-    not(feature = "testing"),
-    expect(
-        dead_code,
-        reason = "waits for the check that compares it with the meta database's"
-    )
-)]
 pub fn parse_utc_offset(answer: &ExecAnswer) -> Result<i32, ContainerError> {
     read_offset(answer.stdout.trim()).ok_or_else(|| ContainerError {
         command: "date +%z",

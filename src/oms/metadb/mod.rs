@@ -59,6 +59,10 @@ pub trait MetaDb: Send + Sync {
     /// Writes down which keys are left, or with an empty list that none is, and reads it back. Absolute.
     fn write_kept_keys<'a>(&'a self, kept: &'a KeptKeys) -> MetaDbResult<'a, ()>;
 
+    /// How many Stores a subtopic may have (`ops.store.max_count_per_subtopic`, rm database); `None` where OMS has not
+    /// written the row, which then has the documented default.
+    fn read_store_limit(&self) -> MetaDbResult<'_, Option<u64>>;
+
     /// All migration and synchronization projects (rm database), deleted ones included.
     fn list_projects(&self) -> MetaDbResult<'_, Vec<super::project::ProjectRow>>;
 

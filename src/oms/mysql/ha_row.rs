@@ -8,25 +8,34 @@ use crate::metadb::quote_table;
 const TABLE: &str = "oms_normal_config";
 
 pub(super) async fn read_row(session: &mut Session, rm: &str) -> Result<HaRow, MetaDbError> {
+    read_parameter(session, rm, HA_CONFIG_NAME).await
+}
+
+/// The row of one system parameter.
+pub(super) async fn read_parameter(
+    session: &mut Session,
+    rm: &str,
+    name: &str,
+) -> Result<HaRow, MetaDbError> {
     if find_columns(session, rm, TABLE).await?.is_none() {
         return Ok(HaRow::NoTable);
     }
     require_columns(session, rm, TABLE, &["cfg_name", "cfg_value"]).await?;
-    read_text(session, rm).await
+    read_text(session, rm, name).await
 }
 
-async fn read_text(session: &mut Session, rm: &str) -> Result<HaRow, MetaDbError> {
+async fn read_text(session: &mut Session, rm: &str, name: &str) -> Result<HaRow, MetaDbError> {
     let sql = format!(
         "select cfg_name, cfg_value from {} where cfg_name = ?",
         quote_table(rm, TABLE)
     );
-    let mut rows = session.read(TABLE, &sql, (HA_CONFIG_NAME,)).await?;
+    let mut rows = session.read(TABLE, &sql, (name,)).await?;
     // The column's collation may take `HA.config` for equal.
-    rows.retain(|row| row.optional_text(0).as_deref() == Some(HA_CONFIG_NAME));
+    rows.retain(|row| row.optional_text(0).as_deref() == Some(name));
     match rows.as_slice() {
         [] => Ok(HaRow::NoRow),
         [row] => Ok(HaRow::Text(row.text(1)?)),
-        _ => Err(session.differs(format!("{TABLE} has several rows named {HA_CONFIG_NAME}"))),
+        _ => Err(session.differs(format!("{TABLE} has several rows named {name}"))),
     }
 }
 
@@ -89,7 +98,7 @@ pub(super) async fn write_row(
                 .await?
         }
     };
-    let after = read_text(session, rm).await?;
+    let after = read_text(session, rm, HA_CONFIG_NAME).await?;
     match (changed, &after) {
         (0, _) => Ok(HaRowOutcome::Contended(after)),
         (_, HaRow::Text(text)) if text == target.as_str() => {

@@ -19,6 +19,7 @@ mod record;
 mod rows;
 mod session;
 mod sessions;
+mod store_limit;
 mod tables;
 
 use std::sync::Arc;
@@ -111,6 +112,14 @@ impl MetaDb for MySqlMetaDb {
             self,
             "write down the kept recovery keys",
             kept_keys::write_kept(&self.databases.rm, kept)
+        )
+    }
+
+    fn read_store_limit(&self) -> MetaDbResult<'_, Option<u64>> {
+        call!(
+            self,
+            "read the limit of Stores",
+            store_limit::read_store_limit(&self.databases.rm)
         )
     }
 

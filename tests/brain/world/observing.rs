@@ -128,11 +128,12 @@ impl World {
             tenant: None,
             server: None,
             account: "oms".into(),
-            utc_offset_seconds: 0,
+            utc_offset_seconds: self.trouble.metadb_offset,
             clock: EPOCH + self.metadb_clock.unwrap_or(self.clock),
         });
         metadb.ha = Fact::Known(HaRow::Text(self.ha.clone()));
         metadb.kept_keys = Fact::Known(self.kept.clone());
+        metadb.store_limit = Fact::Known(None);
         metadb.sessions = Fact::Known(SessionReport {
             visibility: SessionVisibility::AllAccounts,
             coverage: self.coverage,
@@ -376,6 +377,10 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            utc_offset_seconds: match self.trouble.no_time_zone {
+                true => Fact::Unknown("no offset such as +0800".into()),
+                false => Fact::Known(0),
+            },
             image_guard: match needs.image_guard && is_guard_asked {
                 true => self.guard.clone(),
                 false => Fact::default(),

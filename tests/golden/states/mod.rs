@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 28] {
     let Needs {
         claim,
         prepulls,
@@ -66,6 +66,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         identity,
         ha,
         kept_keys,
+        store_limit,
         sessions,
         projects,
         progress,
@@ -78,6 +79,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         record,
         fingerprint,
         cgroup,
+        time_zones,
         rivals,
         rehearsal,
         image_guard,
@@ -100,6 +102,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         (identity, "identity of the MetaDB"),
         (ha, "`ha.config`"),
         (kept_keys, "recovery keys that were kept"),
+        (store_limit, "limit of Stores"),
         (sessions, "sessions on the MetaDB"),
         (projects, "projects"),
         (progress, "progress of projects"),
@@ -112,6 +115,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         (record, "record of upgrades"),
         (fingerprint, "schema"),
         (cgroup, "cgroup version of the nodes"),
+        (time_zones, "time zones of the containers"),
         (rivals, "other upgrades"),
         (rehearsal, "dry runs of its writes"),
         (image_guard, "whether a forbidden image is refused"),

@@ -47,6 +47,8 @@ pub(crate) enum CheckId {
     QueryTimeout,
     /// HA is set to start everything again.
     HaSettings,
+    /// OMS and its MetaDB are in one time zone.
+    TimeZones,
     /// The table that the guide lets one shorten.
     HeartbeatSequence,
     /// Preflight itself, or the taking of the lock, came to its end.
@@ -55,7 +57,7 @@ pub(crate) enum CheckId {
 
 /// Those that the user cannot speak about, in the order in which they are made.
 #[cfg(feature = "testing")]
-const FIXED: [CheckId; 22] = [
+const FIXED: [CheckId; 23] = [
     CheckId::Claim,
     CheckId::Installation,
     CheckId::MetaDb,
@@ -76,6 +78,7 @@ const FIXED: [CheckId; 22] = [
     CheckId::ServerSettings,
     CheckId::QueryTimeout,
     CheckId::HaSettings,
+    CheckId::TimeZones,
     CheckId::HeartbeatSequence,
     CheckId::Preparation,
 ];
@@ -94,6 +97,11 @@ impl CheckId {
             Self::Named(check) => Some(check),
             _ => None,
         }
+    }
+
+    /// It tells what people should know and is in no upgrade's way: what it cannot see is a warning, too.
+    pub(crate) fn is_advice(self) -> bool {
+        matches!(self, Self::HaSettings | Self::TimeZones)
     }
 
     /// Its name in `status.plan.checks`.
@@ -120,6 +128,7 @@ impl CheckId {
             Self::ServerSettings => "ServerSettings",
             Self::QueryTimeout => "QueryTimeout",
             Self::HaSettings => "HaSettings",
+            Self::TimeZones => "TimeZones",
             Self::HeartbeatSequence => "HeartbeatSequence",
             Self::Preparation => PREPARATION,
         }

@@ -2,9 +2,11 @@
 //!
 //! Once HA is on again it starts what the upgrade has stopped, as far as its settings let it (OMS documents, high
 //! availability): `enableStore`, `enableConnector` and `enableJdbcWriter` say what, `subtopicStoreNumberThreshold` how
-//! many Stores of a subtopic there may be before a new one is made no more. Whoever set them meant it; who forgot it
-//! waits for components that nobody starts.
+//! many Stores of a subtopic there may be before a new one is made no more; the system parameter
+//! `ops.store.max_count_per_subtopic` limits them as well. Whoever set them meant it; who forgot it waits for components
+//! that nobody starts. How many Stores there are now is told by no table and no call that documents name.
 use crate::api::HaGoal;
+use crate::facts::Fact;
 use crate::oms::ha::{
     ENABLE_CONNECTOR, ENABLE_JDBC_WRITER, ENABLE_STORE, HaConfig, HaPatch, HaSetting,
     SUBTOPIC_STORE_NUMBER_THRESHOLD,
@@ -31,17 +33,51 @@ pub(crate) fn check_ha_settings(cx: &Context<'_>) -> Vec<Found> {
     if cx.spec.ha.goal == HaGoal::Restore && !row.enable {
         return Vec::new();
     }
-    list_gaps(&row)
+    let (limit, unread) = match &cx.observed.metadb.store_limit {
+        Fact::Known(limit) => (*limit, None),
+        Fact::Unknown(why) => (None, Some(format!("{STORE_LIMIT} cannot be read: {why}"))),
+    };
+    let mut found: Vec<Found> = list_gaps(&row, limit)
         .into_iter()
         .map(|(key, evidence)| {
             let way_out = "set it in spec.ha.parameters for after the upgrade, or in the console before it (ha.config), or start these components by hand after it; while HA does not, \
                            the upgrade ends as Succeeded with what it has not seen running";
             Found::new(CheckId::HaSettings, key, Verdict::warning(evidence, way_out))
         })
-        .collect()
+        .collect();
+    if let Some(text) = unread {
+        found.push(Found::new(
+            CheckId::HaSettings,
+            STORE_LIMIT,
+            Verdict::unread(text),
+        ));
+    }
+    if found.is_empty() {
+        let verdict = Verdict::passed(describe_room(&row, limit));
+        found.push(Found::new(CheckId::HaSettings, "Stores", verdict));
+    }
+    found
 }
 
-fn list_gaps(row: &HaSetting) -> Vec<(&'static str, String)> {
+/// The system parameter beside `ha.config`.
+const STORE_LIMIT: &str = "ops.store.max_count_per_subtopic";
+
+/// What both limits come to.
+fn describe_room(row: &HaSetting, limit: Option<u64>) -> String {
+    let tell = |value: Option<u64>, default: u64| match value {
+        Some(value) => value.to_string(),
+        None => format!("not set, by default {default}"),
+    };
+    format!(
+        "HA starts everything, and makes a Store while its subtopic has fewer than subtopicStoreNumberThreshold ({}) and {STORE_LIMIT} ({}) allow; \
+         each stop of OMS leaves one more that counts, until clearAbnormalResourceHours have passed. How many there are now no documented table or \
+         call tells: OPS & Monitoring > Component > Store in the console does",
+        tell(row.subtopic_store_number_threshold, 5),
+        tell(limit, 6),
+    )
+}
+
+fn list_gaps(row: &HaSetting, limit: Option<u64>) -> Vec<(&'static str, String)> {
     let switches = [
         (
             ENABLE_STORE,
@@ -74,6 +110,12 @@ fn list_gaps(row: &HaSetting) -> Vec<(&'static str, String)> {
             format!("subtopicStoreNumberThreshold is {most} in ha.config: HA makes no Store beside the one that the upgrade stops"),
         ));
     }
+    if let Some(most) = limit.filter(|most| *most <= 1) {
+        gaps.push((
+            STORE_LIMIT,
+            format!("the system parameter {STORE_LIMIT} is {most}: OMS starts no Store beside the one that the upgrade stops"),
+        ));
+    }
     gaps
 }
 
@@ -83,7 +125,7 @@ mod tests {
 
     fn keys(text: &str) -> Vec<&'static str> {
         let setting = HaConfig::parse(text).unwrap().read_setting();
-        list_gaps(&setting)
+        list_gaps(&setting, None)
             .into_iter()
             .map(|(key, _)| key)
             .collect()
@@ -108,5 +150,21 @@ mod tests {
                 "subtopicStoreNumberThreshold"
             ]
         );
+    }
+
+    #[test]
+    fn both_limits_of_stores_are_looked_at_and_what_they_allow_is_told() {
+        let setting = |text: &str| HaConfig::parse(text).unwrap().read_setting();
+        let gaps = list_gaps(&setting("{}"), Some(1));
+        assert_eq!(gaps[0].0, STORE_LIMIT);
+        assert!(list_gaps(&setting("{}"), Some(2)).is_empty());
+        let room = describe_room(&setting(r#"{"subtopicStoreNumberThreshold": 4}"#), None);
+        for words in [
+            "subtopicStoreNumberThreshold (4)",
+            "(not set, by default 6)",
+            "no documented table",
+        ] {
+            assert!(room.contains(words), "{words}: {room}");
+        }
     }
 }

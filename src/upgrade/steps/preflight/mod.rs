@@ -2,6 +2,7 @@
 //!
 //! Whatever can be looked at is looked at: one finding hides no other. What needs something that is missing is told as
 //! not made. Findings end nothing, they stand in the plan.
+mod assumptions;
 mod cgroup;
 pub(crate) mod check;
 mod estimate;
@@ -19,6 +20,7 @@ mod records;
 mod sessions;
 mod stored;
 pub(crate) mod targets;
+mod time_zones;
 mod verdict;
 
 use crate::api::{CheckName, CheckPolicy, JobRole, OmsUpgradeStatus, Phase, Reason, Step};
@@ -46,6 +48,7 @@ use crate::upgrade::steps::preflight::stored::check_stored;
 use crate::upgrade::steps::preflight::targets::{
     check_targets, is_claimed, judge_owner, judge_restart,
 };
+use crate::upgrade::steps::preflight::time_zones::check_time_zones;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict, find_policy};
 
 /// What there is to know about this step.
@@ -63,6 +66,7 @@ pub(crate) const DEF: StepDef = StepDef {
         identity: true,
         ha: true,
         kept_keys: true,
+        store_limit: true,
         sessions: true,
         projects: true,
         progress: true,
@@ -70,6 +74,7 @@ pub(crate) const DEF: StepDef = StepDef {
         programs: true,
         lock: true,
         cgroup: true,
+        time_zones: true,
         rivals: true,
         rehearsal: true,
         leftovers: true,
@@ -158,6 +163,7 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     found.extend(check_stored(cx));
     found.extend(check_health(cx));
     found.extend(check_ha_settings(cx));
+    found.extend(check_time_zones(cx));
     found.extend(check_projects(cx));
     found.extend(check_probe(cx, probing));
     found

@@ -8,6 +8,7 @@ use crate::upgrade::next::Failure;
 use crate::upgrade::parts::findings::may_begin;
 use crate::upgrade::parts::recovery_keys::list_uncovered;
 use crate::upgrade::parts::sessions::collect_addresses;
+use crate::upgrade::steps::preflight::assumptions::look_at_assumptions;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::estimate::build_estimates;
 use crate::upgrade::steps::preflight::leaves::describe_leaves;
@@ -97,6 +98,7 @@ fn write_plan<'a>(
         estimates: probe.map(|probe| build_estimates(cx.spec, probe)),
         restore_method: probe.map(|probe| find_restore_method(probe).as_str().into()),
         steps: describe_plan(cx),
+        assumptions: Some(look_at_assumptions(cx)),
         leaves: describe_leaves(cx, probe, probe.map(find_restore_method)),
     };
     plan.hash = Some(hash_plan(cx, draft, &plan));

@@ -194,6 +194,7 @@ pub(crate) fn judge(cx: &Context<'_>, found: Found) -> CheckResult {
             (evidence, way_out) = (reason, None);
             CheckOutcome::Attested
         }
+        (_, Kind::Unseen | Kind::Unread) if id.is_advice() => CheckOutcome::Warning,
         (CheckPolicy::Require, Kind::Unseen | Kind::Unread) => {
             if let Some(name) = id.find_negotiable() {
                 let help = format!(
@@ -276,6 +277,15 @@ mod tests {
         assert_eq!(unseen.outcome, CheckOutcome::Attested);
         assert_eq!((unseen.evidence.as_str(), unseen.way_out), ("known", None));
         assert_eq!(judge_one("Skip", late()).outcome, CheckOutcome::Skipped);
+    }
+
+    #[test]
+    fn what_advice_cannot_see_is_a_warning_and_never_passed() {
+        for unseen in [Verdict::unread("no answer"), Verdict::unseen("a", "b")] {
+            let found = Found::new(CheckId::TimeZones, "oms", unseen);
+            let result = judge_as("Require", vec![found]).remove(0);
+            assert_eq!(result.outcome, CheckOutcome::Warning);
+        }
     }
 
     #[test]
