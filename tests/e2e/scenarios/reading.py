@@ -151,6 +151,8 @@ def make_plan(reader):
     assert reader.follow("docs/plan.md", "kubectl get omsup -n oms to-4-0-0 -o jsonpath='{range .status.plan.checks[?(") == ""
     checks = reader.follow("docs/plan.md", "kubectl get omsup -n oms to-4-0-0 -o jsonpath='{range .status.plan.checks[*]}")
     assert "Passed\tClaim\toms-backup\t" in checks, checks
+    told = reader.follow("docs/plan.md", "kubectl get omsup -n oms to-4-0-0 -o jsonpath='{range .status.plan.assumptions")
+    assert "not seen: StoreLimits: " in told, told
 
 
 def approve_and_run(reader):

@@ -24,6 +24,7 @@ def plan(lab):
         plan_text = str(item["status"]["plan"])
         for word in ("switch HA off", "docker_init.sh", "oms-backup", "IS_UPGRADE", "estimates"):
             assert word in plan_text, f"the plan does not speak of {word}"
+        check_advice(lab, item["status"]["plan"])
         checks.check_deployments(before, checks.Photo(lab, before.columns), None)
         position = len(upgrade.watch.states)
         upgrade.patch(backup={"claimName": "oms-backup", "verification": "Manifest"})
@@ -36,6 +37,21 @@ def plan(lab):
         checks.check_content_as_before(before, after)
         checks.check_services(lab, before, after)
         checks.check_nothing_left(lab, upgrade, before, after)
+
+
+def check_advice(lab, plan):
+    """Time zones as a client beside the operator sees them; each assumption in one list."""
+    minutes = int(lab.sql("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW()) AS minutes")[0]["minutes"])
+    zones = [check for check in plan["checks"] if check["name"] == "TimeZones"]
+    assert [check["outcome"] for check in zones] == ["Passed" if abs(minutes) < 2 else "Warning"], (minutes, zones)
+    assert "UTC+00:00" in zones[0]["evidence"], zones
+    stores = [check for check in plan["checks"] if check["name"] == "HaSettings"]
+    assert [(check["outcome"], check["subject"]) for check in stores] == [("Passed", "Stores")], stores
+    told = plan["assumptions"]
+    assert {"HaRow", "HostRows", "Programs", "HealthPage", "Mounts"} <= set(told["lookedAt"]), told
+    assert "InitText" in told["later"], told
+    speaks = any(words.startswith("TimeZones: ") for words in told.get("contradicted", []))
+    assert speaks == (zones[0]["outcome"] == "Warning"), told
 
 
 @scenario("there-and-back", sample=True)

@@ -13,6 +13,8 @@ IMAGE = "localhost/oms-standin:"
 CONSOLE = {"username": "admin", "password": "konsole \"pass' # %41 ä"}
 EYE_USER = "standin_eye"
 EYE_PASSWORD = "eye's pass"
+# Where nginx finds certificates; with them the console speaks HTTPS only.
+CERTIFICATES = "/etc/pki/nginx"
 MOUNTS = (("logs", "/home/admin/logs"), ("store", "/home/ds/store"), ("run", "/home/ds/run"))
 
 
@@ -55,12 +57,20 @@ def config_yaml(meta, addresses):
     return text + "cm_nodes:\n" + "".join(f"  - {json.dumps(address)}\n" for address in addresses) + "tsdb_enabled: false\n"
 
 
-def _probe(period, failures):
-    return {"httpGet": {"path": "/oms/health", "port": 8089}, "periodSeconds": period,
+def _probe(console, period, failures):
+    scheme = {"scheme": "HTTPS"} if console.secret else {}
+    return {"httpGet": {"path": "/oms/health", "port": console.port, **scheme}, "periodSeconds": period,
             "failureThreshold": failures, "timeoutSeconds": 4}
 
 
-def deployment(name, node, address, image):
+class Console:
+    """Where the console listens, and the Secret with its certificate, where it has one."""
+
+    def __init__(self, port=8089, secret=None):
+        self.port, self.secret = port, secret
+
+
+def deployment(name, node, address, image, console=Console()):
     """One OMS node."""
     labels = {"app": "oms", "oms-node": name}
     mounts = [{"name": mount, "mountPath": path} for mount, path in MOUNTS]
@@ -68,13 +78,21 @@ def deployment(name, node, address, image):
                    "readOnly": True})
     volumes = [{"name": mount, "persistentVolumeClaim": {"claimName": f"{name}-{mount}"}} for mount, _ in MOUNTS]
     volumes.append({"name": "config", "secret": {"secretName": "oms-config"}})
+    environment = [{"name": "OMS_HOST_IP", "value": address}]
+    if console.port != 8089:
+        environment.append({"name": "STANDIN_CONSOLE_PORT", "value": str(console.port)})
+    if console.secret:
+        volumes.append({"name": "certificates", "secret": {"secretName": console.secret}})
+        mounts += [{"name": "certificates", "mountPath": f"{CERTIFICATES}/oms_server.{end}", "subPath": f"tls.{end}", "readOnly": True}
+                   for end in ("crt", "key")]
     container = {
         "name": "oms", "image": image, "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": "OMS_HOST_IP", "value": address}],
-        "ports": [{"name": "console", "containerPort": 8089}, {"name": "cm", "containerPort": 8088}],
+        "env": environment,
+        "ports": [{"name": "console", "containerPort": console.port}, {"name": "cm", "containerPort": 8088}],
         "securityContext": {"privileged": True},
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "startupProbe": _probe(1, 60), "livenessProbe": _probe(10, 3), "readinessProbe": _probe(2, 3),
+        "startupProbe": _probe(console, 1, 60), "livenessProbe": _probe(console, 10, 3),
+        "readinessProbe": _probe(console, 2, 3),
         "volumeMounts": mounts}
     pod = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet", "enableServiceLinks": False,
            "nodeSelector": {"kubernetes.io/hostname": node}, "terminationGracePeriodSeconds": 60,
@@ -117,7 +135,7 @@ def base_objects(name, meta, nodes):
     return objects + [eye_pod()]
 
 
-def oms_objects(nodes, version=OLD):
+def oms_objects(nodes, version=OLD, console=Console()):
     """One Deployment per node."""
-    return [deployment(oms, node, address, IMAGE + version)
+    return [deployment(oms, node, address, IMAGE + version, console)
             for oms, (node, address) in zip(node_names(len(nodes)), nodes)]
