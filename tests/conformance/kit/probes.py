@@ -16,6 +16,8 @@ YEARS = 10 * 365 * 86400  # a checkpoint further away is none in seconds
 
 # Assumptions about which a run on scratch databases can say nothing.
 BEYOND = {
+    "TimeZones": "the MetaDB of a run on this machine has its time zone, which says nothing of yours",
+    "StoreLimits": "whether OMS heeds the row shows only where a subtopic has as many Stores as it allows",
     "Lag": "a number that the operator's authors chose: nothing in OMS says which lag is quasi-real-time",
     "RollbackPullBack": "whether changes were lost shows only in rows of the source and the target of a project after a rollback",
 }

@@ -53,7 +53,7 @@ class AsExpected(Run):
 
     def test_verdicts(self):
         # The stand-in changes nothing before docker_init.sh; what the operator does about it costs nothing where it is so.
-        self.assertEqual(self.verdicts(), {**ALL_HOLD, "PlainStartMayMigrate": FAILS, "Lag": UNSEEN, "RollbackPullBack": UNSEEN})
+        self.assertEqual(self.verdicts(), {**ALL_HOLD, "PlainStartMayMigrate": FAILS, "TimeZones": UNSEEN, "StoreLimits": UNSEEN, "Lag": UNSEEN, "RollbackPullBack": UNSEEN})
 
     def test_it_is_as_the_stand_in_says_of_itself(self):
         self.assertEqual(self.seen_otherwise(), set())
@@ -122,7 +122,7 @@ class FromNothing(Run):
         """Nothing is there."""
 
     def test_verdicts(self):
-        unseen = ("ConsoleCachesHa", "OnlyHaStarts", "ProjectStates", "Checkpoint", "DbType", "Lag", "RollbackPullBack")
+        unseen = ("ConsoleCachesHa", "OnlyHaStarts", "ProjectStates", "Checkpoint", "DbType", "TimeZones", "StoreLimits", "Lag", "RollbackPullBack")
         self.assertEqual(self.verdicts(), {**ALL_HOLD, **dict.fromkeys(unseen, UNSEEN), "PlainStartMayMigrate": FAILS, "HaRow": FAILS})
 
     def test_what_is_not_seen_says_why(self):
