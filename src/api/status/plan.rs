@@ -11,8 +11,8 @@ pub struct PlanStatus {
     /// numbers, times and sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// Checks, each with its verdict; all findings stand here at once. Those that passed are left out once the upgrade has
-    /// started.
+    /// Checks, each with its verdict; all findings stand here at once. Those that passed are left out once the upgrade
+    /// has started.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "subject".into()]))]
     #[serde(default)]
     pub checks: Vec<CheckResult>,
@@ -31,8 +31,8 @@ pub struct PlanStatus {
     /// The steps in words, until the upgrade has started: from then on `history` and `stepSummary` tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
-    /// What was seen of the assumptions about OMS that no document bears out, until the upgrade has started. What each of
-    /// them says, and what happens where it does not hold, is in `docs/assumptions.md`.
+    /// What was seen of the assumptions about OMS that no document bears out, until the upgrade has started. What each
+    /// of them says, and what happens where it does not hold, is in `docs/assumptions.md`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumptions: Option<AssumptionsStatus>,
     /// What will be left when the upgrade is over: what, where, about how large, and for how long.

@@ -1,5 +1,5 @@
-//! How many Stores a subtopic may have: a system parameter beside `ha.config` (OMS documents, modify system parameters).
-//! Reads only.
+//! How many Stores a subtopic may have: a system parameter beside `ha.config` (OMS documents, modify system
+//! parameters). Reads only.
 use super::super::metadb::{HaRow, MetaDbError};
 use super::ha_row::read_parameter;
 use super::session::Session;

@@ -54,6 +54,32 @@ def check_advice(lab, plan):
     assert speaks == (zones[0]["outcome"] == "Warning"), told
 
 
+SET_ZONE = """
+import sys
+sys.path.insert(0, "/root/standin")
+import identity, metadb
+db = metadb.MetaDb(identity.read_config())
+db.connect_patiently(30)
+db.run("SET GLOBAL time_zone = %s", sys.stdin.read())
+"""
+
+
+@scenario("other-time-zone", reusable=False)
+def other_time_zone(lab):
+    """A MetaDB in another time zone than OMS: told with both, and no finding by itself."""
+    before = lab.sql("SELECT @@global.time_zone AS zone")[0]["zone"]
+    lab.in_eye("python3", "-c", SET_ZONE, stdin="+05:30")
+    try:
+        with Upgrade(lab, "east", action="Plan") as upgrade:
+            plan = upgrade.watch.wait("planned", lambda item: item["status"].get("phase") == "Planned", 180)["status"]["plan"]
+            check_advice(lab, plan)
+            told = next(check for check in plan["checks"] if check["name"] == "TimeZones")
+            assert told["outcome"] == "Warning" and "UTC+05:30" in told["evidence"] and "/etc/localtime" in told["wayOut"], told
+            lab.kubectl("delete", "omsup", "east", "--timeout=60s")
+    finally:
+        lab.in_eye("python3", "-c", SET_ZONE, stdin=before)
+
+
 @scenario("there-and-back", sample=True)
 def there_and_back(lab):
     """Success, everything asserted; then a rollback on request, everything asserted; reads well at both ends."""

@@ -1,7 +1,7 @@
 //! What the looks of preflight say of the assumptions about OMS (`docs/assumptions.md`). Pure.
 //!
-//! Nothing is decided by it: what is in the way of an upgrade is a check. It tells whoever approves the plan how much of
-//! what the operator rests on was seen here.
+//! Nothing is decided by it: what is in the way of an upgrade is a check. It tells whoever approves the plan how much
+//! of what the operator rests on was seen here.
 use crate::api::AssumptionsStatus;
 use crate::facts::{Fact, TargetFacts};
 use crate::objects::foreign_words::cut_text;
@@ -25,9 +25,9 @@ const YEARS: u64 = 10 * 365 * 86_400;
 /// What a look says of an assumption.
 enum Sight {
     AsAssumed,
-    /// It could not be seen, for a reason.
+    /// The reason, in words.
     NotSeen(String),
-    /// It is otherwise.
+    /// What was seen speaks against it.
     Otherwise(String),
     /// Only the upgrade can show it.
     Later,

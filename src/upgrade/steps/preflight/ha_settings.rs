@@ -3,8 +3,8 @@
 //! Once HA is on again it starts what the upgrade has stopped, as far as its settings let it (OMS documents, high
 //! availability): `enableStore`, `enableConnector` and `enableJdbcWriter` say what, `subtopicStoreNumberThreshold` how
 //! many Stores of a subtopic there may be before a new one is made no more; the system parameter
-//! `ops.store.max_count_per_subtopic` limits them as well. Whoever set them meant it; who forgot it waits for components
-//! that nobody starts. How many Stores there are now is told by no table and no call that documents name.
+//! `ops.store.max_count_per_subtopic` limits them as well. Whoever set them meant it; who forgot it waits for
+//! components that nobody starts. How many Stores there are now is told by no table and no call that documents name.
 use crate::api::HaGoal;
 use crate::facts::Fact;
 use crate::oms::ha::{

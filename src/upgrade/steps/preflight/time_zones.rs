@@ -1,8 +1,9 @@
 //! Preflight warning: OMS and its MetaDB are in one time zone. Pure.
 //!
-//! OMS's deployment guide wants NTP, and the MetaDB and all machines in one time zone. Its `docker run` passes none into
-//! the container: there it is that of the image, unless `/etc/localtime` is mounted or `TZ` is set. What counts is what
-//! OMS writes with, so the container is asked, and not the node. An upgrade changes neither, so this is in no one's way.
+//! OMS's deployment guide wants NTP, and the MetaDB and all machines in one time zone. Its `docker run` passes none
+//! into the container: there it is that of the image, unless `/etc/localtime` is mounted or `TZ` is set. What counts is
+//! what OMS writes with, so the container is asked, and not the node. An upgrade changes neither, so this is in
+//! nobody's way.
 use crate::facts::Fact;
 use crate::upgrade::context::Context;
 use crate::upgrade::steps::preflight::check::CheckId;
