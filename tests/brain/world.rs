@@ -13,9 +13,8 @@ pub use observing::session;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use oms_operator::api::KeptKey;
 use oms_operator::api::{
-    Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
+    Action, Direction, JobRole, KeptKey, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
 };
 use oms_operator::facts::*;
 use oms_operator::metadb::{Engine, SchemaFingerprint};
