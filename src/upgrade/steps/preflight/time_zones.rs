@@ -9,18 +9,23 @@ use crate::upgrade::context::Context;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::installation::find_metadb_needs;
 use crate::upgrade::steps::preflight::targets::name_target;
-use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
+use crate::upgrade::steps::preflight::verdict::{Found, Kind, Verdict};
 
-/// Each target against the MetaDB.
+/// Each target against the MetaDB; one word where all of them are as they should be.
 pub(crate) fn check_time_zones(cx: &Context<'_>) -> Vec<Found> {
     let needs = find_metadb_needs(cx);
     let targets = cx.spec.targets.iter().enumerate();
-    targets
+    let mut found: Vec<Found> = targets
         .map(|(index, target)| {
             let verdict = judge(cx, index).after(needs.as_deref());
             Found::new(CheckId::TimeZones, &target.name, verdict)
         })
-        .collect()
+        .collect();
+    if found.iter().all(|one| one.verdict.kind == Kind::Passed) {
+        found.truncate(1);
+        found.iter_mut().for_each(|one| one.subject = "OMS".into());
+    }
+    found
 }
 
 fn judge(cx: &Context<'_>, index: usize) -> Verdict {
@@ -45,7 +50,7 @@ fn compare(name: &str, own: i32, server: i32) -> Verdict {
     if own == server {
         let offset = write_offset(own);
         return Verdict::passed(format!(
-            "the container of {name} and the MetaDB are both at UTC{offset}"
+            "containers of OMS and the MetaDB are at UTC{offset}"
         ));
     }
     Verdict::warning(
@@ -72,7 +77,6 @@ fn write_offset(seconds: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upgrade::steps::preflight::verdict::Kind;
 
     #[test]
     fn both_zones_are_named_where_they_differ() {
