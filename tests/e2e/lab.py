@@ -67,7 +67,7 @@ class Lab(installation.Demo):
     @contextmanager
     def dead_kubelet(self):
         """The kubelet of the first node does not run meanwhile; what it has started does."""
-        installation.run_logged(installation.CLUSTER, "kill", "--name", self.cluster, "--node", "node1", "kubelet")
+        installation.run_logged(installation.CLUSTER, "kill", "--name", self.cluster, "--node", "1", "kubelet")
         try:
             yield
         finally:
