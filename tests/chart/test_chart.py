@@ -103,14 +103,14 @@ class Namespaces(unittest.TestCase):
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {
-            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 3,
+            "ClusterRole": 7, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 3,
             "ValidatingAdmissionPolicyBinding": 3})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
         long = "n" * 55
         for places in (("a", "b"), (long + "-east", long + "-west")):
             names = [{role["metadata"]["name"] for role in helm.pick(helm.render(namespace=place), "ClusterRole")} for place in places]
-            self.assertEqual(len(names[0] | names[1]), 12)
+            self.assertEqual(len(names[0] | names[1]), 14)
             self.assertLessEqual(max(map(len, names[0] | names[1])), 63)
 
     def test_nothing_is_added_to_the_roles_of_others(self):
