@@ -116,6 +116,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
         settings: Arc::new(Settings {
             tools_image: "tools".into(),
             pods: PodSettings::default(),
+            applications: Vec::new(),
             reporter: "test".into(),
         }),
         claims: Arc::default(),

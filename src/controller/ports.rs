@@ -55,6 +55,8 @@ pub struct Settings {
     pub tools_image: String,
     /// Pods of Jobs.
     pub pods: PodSettings,
+    /// Namespaces whose Applications of Argo CD may be read, its own first; none where nobody allowed it.
+    pub applications: Vec<String>,
     /// Name of this process, for events.
     pub reporter: String,
 }

@@ -83,6 +83,9 @@ pub struct TargetFacts {
     pub health: Fact<Health>,
     /// The node runs cgroup v1.
     pub cgroup_v1: Fact<bool>,
+    /// The Application of Argo CD that keeps it; `Known(None)` where the Deployment names none, or nobody let the
+    /// operator read it.
+    pub application: Fact<Option<ApplicationFacts>>,
     /// Whether the API server refuses the image that the status forbids for it.
     pub image_guard: Fact<bool>,
     /// Its writes, as they were rehearsed; empty where none was, or none could be built.
@@ -106,6 +109,15 @@ pub struct DeploymentFacts {
     pub resource_version: String,
     /// The whole object.
     pub object: Value,
+}
+
+/// An Application of Argo CD as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplicationFacts {
+    /// `NAMESPACE/NAME`.
+    pub name: String,
+    /// Its `spec`, whole.
+    pub spec: Value,
 }
 
 /// A pod of a target.
@@ -417,6 +429,8 @@ pub struct Needs {
     pub image_guard: bool,
     /// The object whose upgrade is to be taken over.
     pub forerunner: bool,
+    /// Applications of Argo CD.
+    pub applications: bool,
 }
 
 impl Needs {
@@ -450,6 +464,7 @@ impl Needs {
             rehearsal: _,
             image_guard: _,
             forerunner,
+            applications: _,
         } = self;
         let asked = [
             identity,

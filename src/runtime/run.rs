@@ -106,6 +106,7 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         settings: Arc::new(Settings {
             tools_image: options.tools_image,
             pods,
+            applications: options.applications,
             reporter: identity,
         }),
         client,

@@ -2,6 +2,7 @@
 //! of what people, Jobs and strangers can do with the operator's passes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod absences;
+mod applications;
 mod cleanup;
 mod departure;
 mod gates;

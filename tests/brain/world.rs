@@ -238,6 +238,8 @@ pub struct World {
     pub schema_unseen: bool,
     /// Whether a forbidden image is refused.
     pub guard: Fact<bool>,
+    /// The Application of Argo CD that keeps the targets.
+    pub application: Fact<Option<ApplicationFacts>>,
     /// What dry runs come to.
     pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
@@ -337,6 +339,7 @@ impl World {
             own_table: false,
             schema_unseen: false,
             guard: Fact::Known(true),
+            application: Fact::Known(None),
             rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],

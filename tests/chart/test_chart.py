@@ -100,6 +100,22 @@ class Namespaces(unittest.TestCase):
         # It is about an account, so no selection of namespaces may leave some out.
         self.assertEqual(binding["spec"], {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]})
 
+    def test_applications_are_read_where_somebody_says_so(self):
+        def named(objects, kind):
+            return [one for one in helm.pick(objects, kind) if "-applications-" in one["metadata"]["name"]]
+        self.assertEqual(named(helm.render(), "Role") + named(helm.render(), "RoleBinding"), [])
+        objects = helm.render({"rbac": {"applications": ["argocd", "team"]}, "watchNamespaces": ["a"]}, namespace="here")
+        roles, bindings = named(objects, "Role"), named(objects, "RoleBinding")
+        self.assertEqual([role["metadata"]["namespace"] for role in roles], ["argocd", "team"])
+        for role, binding in zip(roles, bindings, strict=True):
+            self.assertEqual(role["rules"], [{"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["get"]}])
+            self.assertEqual(binding["metadata"]["namespace"], role["metadata"]["namespace"])
+            self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        [deployment] = helm.pick(objects, "Deployment")
+        arguments = [one for one in deployment["spec"]["template"]["spec"]["containers"][0]["args"] if "applications" in one]
+        self.assertEqual(arguments, ["--applications=argocd", "--applications=team"])
+
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {

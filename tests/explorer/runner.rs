@@ -97,6 +97,7 @@ impl Runner {
                 settings: Arc::new(Settings {
                     tools_image: "tools".into(),
                     pods: PodSettings::default(),
+                    applications: Vec::new(),
                     reporter: "explorer".into(),
                 }),
             };

@@ -376,6 +376,10 @@ impl World {
             },
             health: Fact::Known(Health::NotOffered),
             cgroup_v1: Fact::Known(true),
+            application: match needs.applications {
+                true => self.application.clone(),
+                false => Fact::default(),
+            },
             image_guard: match needs.image_guard && is_guard_asked {
                 true => self.guard.clone(),
                 false => Fact::default(),

@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 27] {
     let Needs {
         claim,
         prepulls,
@@ -82,6 +82,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         rehearsal,
         image_guard,
         forerunner,
+        applications,
     } = needs;
     [
         (claim, "claim"),
@@ -116,6 +117,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 26] {
         (rehearsal, "dry runs of its writes"),
         (image_guard, "whether a forbidden image is refused"),
         (forerunner, "the object whose upgrade is taken over"),
+        (applications, "Applications of Argo CD"),
     ]
 }
 
