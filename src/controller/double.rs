@@ -121,6 +121,7 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
         }),
         claims: Arc::default(),
         sightings: Arc::default(),
+        hearing: Arc::default(),
         definition: Arc::default(),
         client,
     }

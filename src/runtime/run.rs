@@ -102,6 +102,7 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         permit,
         claims: Arc::default(),
         sightings: Arc::default(),
+        hearing: Arc::default(),
         definition,
         settings: Arc::new(Settings {
             tools_image: options.tools_image,

@@ -9,6 +9,7 @@ mod gates;
 mod growth;
 mod ha;
 mod health;
+mod heard;
 mod init_words;
 mod interleavings;
 mod job_pods;

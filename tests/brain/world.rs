@@ -238,6 +238,8 @@ pub struct World {
     pub schema_unseen: bool,
     /// Whether a forbidden image is refused.
     pub guard: Fact<bool>,
+    /// Asked for since the last look.
+    pub heard: HeardRequests,
     /// The Application of Argo CD that keeps the targets.
     pub application: Fact<Option<ApplicationFacts>>,
     /// What dry runs come to.
@@ -340,6 +342,7 @@ impl World {
             schema_unseen: false,
             guard: Fact::Known(true),
             application: Fact::Known(None),
+            heard: HeardRequests::default(),
             rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],

@@ -87,6 +87,7 @@ impl Runner {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
                 sightings: Arc::default(),
+                hearing: Arc::default(),
                 definition,
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),
