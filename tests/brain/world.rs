@@ -13,9 +13,8 @@ pub use observing::session;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use oms_operator::api::KeptKey;
 use oms_operator::api::{
-    Action, Direction, JobRole, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
+    Action, Direction, JobRole, KeptKey, OmsUpgradeSpec, OmsUpgradeStatus, Originals, Step,
 };
 use oms_operator::facts::*;
 use oms_operator::metadb::{Engine, SchemaFingerprint};
@@ -27,9 +26,7 @@ use oms_operator::oms::ha::{HaConfig, HaPatch};
 use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
-use oms_operator::oms::project::{
-    ProjectKey, ProjectKind, ProjectProgress, ProjectRow, ProjectStatus,
-};
+use oms_operator::oms::project::*;
 use oms_operator::protocol::report::{
     CommandResult, CompareReport, DropReport, DumpReport, Engine as AgentEngine, Outcome,
     ProbeReport, Reason, Report, RestoreReport, SafetyCopy, Trial, VerifyReport,
