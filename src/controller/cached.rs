@@ -5,6 +5,7 @@ use crate::api::{OmsUpgrade, read_upgrade};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use kube::runtime::watcher::Event;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -41,6 +42,17 @@ impl<'de> Deserialize<'de> for CachedUpgrade {
                 )),
             }),
         }
+    }
+}
+
+/// What the watch tells, as news of claims.
+pub(super) fn read_claims(event: &Event<CachedUpgrade>) -> Event<Arc<Claim>> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(cached) => Event::InitApply(cached.claim.clone()),
+        Event::Apply(cached) => Event::Apply(cached.claim.clone()),
+        Event::Delete(cached) => Event::Delete(cached.claim.clone()),
     }
 }
 

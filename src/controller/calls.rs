@@ -23,6 +23,7 @@ pub enum CallSite {
     RehearseDeployment,
     RehearsePod,
     GetReplicaSet,
+    GetApplication,
     ListTargetPods,
     GetClaim,
     GetJob,
@@ -82,7 +83,7 @@ pub enum CallSite {
 name_variants!(
     CallSite:
     GetUpgrade, GetForerunner, TryStatus, ReplaceStatus, PatchFinalizer, CreateEvent, GetNamespace, GetDeployment,
-    PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, ListTargetPods, GetClaim,
+    PatchDeployment, RehearseDeployment, RehearsePod, GetReplicaSet, GetApplication, ListTargetPods, GetClaim,
     GetJob, CreateJob, ListJobPods, ReadJobLog, ListEvents, ListOwnJobs, ListOwnPods, GetOwnSecret,
     GetOriginalsCopy, GetPrePullPod, CreatePrePullPod, GetSecret,
     GetConfigMap, CreateSecret, DeleteJob, DeletePod, DeleteSecret, PatchSecret, ExecConfig, ExecPrograms,
@@ -123,6 +124,7 @@ impl CallSite {
             Self::RehearseDeployment => (Read, 10),
             Self::RehearsePod => (Read, 10),
             Self::GetReplicaSet => (Read, 10),
+            Self::GetApplication => (Read, 10),
             Self::ListTargetPods => (Read, 10),
             Self::GetClaim => (Read, 10),
             Self::GetJob => (Read, 10),

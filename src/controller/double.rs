@@ -116,10 +116,12 @@ pub(super) fn build_ports(server: &Arc<Server>, clock: Arc<dyn Clock>) -> Ports 
         settings: Arc::new(Settings {
             tools_image: "tools".into(),
             pods: PodSettings::default(),
+            applications: Vec::new(),
             reporter: "test".into(),
         }),
         claims: Arc::default(),
         sightings: Arc::default(),
+        hearing: Arc::default(),
         definition: Arc::default(),
         client,
     }

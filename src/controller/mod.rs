@@ -13,6 +13,7 @@ mod double;
 mod exec;
 mod faults;
 mod fitting;
+mod hearing;
 mod lanes;
 mod observe;
 mod pacing;

@@ -3,6 +3,7 @@
 use super::calls::{Access, CallError, CallSite};
 use super::claims::Claims;
 use super::definition::Definition;
+use super::hearing::Hearing;
 use super::sightings::Sightings;
 use crate::objects::pod_settings::PodSettings;
 use crate::oms::container::ExecAnswer;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub tools_image: String,
     /// Pods of Jobs.
     pub pods: PodSettings,
+    /// Namespaces whose Applications of Argo CD may be read, its own first; none where nobody allowed it.
+    pub applications: Vec<String>,
     /// Name of this process, for events.
     pub reporter: String,
 }
@@ -100,6 +103,8 @@ pub struct Ports {
     pub claims: Arc<Claims>,
     /// What stands in the Deployments, as far as the watch has told.
     pub sightings: Arc<Sightings>,
+    /// What people asked for, as far as the watch has told and nobody has answered.
+    pub hearing: Arc<Hearing>,
     /// What the definition in the cluster lacks, as far as it was seen.
     pub definition: Arc<Definition>,
 }

@@ -9,7 +9,8 @@ use super::subject::Subject;
 use crate::api::{FINALIZER, OmsUpgrade};
 use crate::facts::Observed;
 use crate::upgrade::{
-    Context, Decision, ObjectFacts, decide, decide_refusal, find_needs, is_release_requested,
+    Context, Decision, HeardRequests, ObjectFacts, decide, decide_refusal, find_needs,
+    is_release_requested,
 };
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -57,11 +58,15 @@ async fn read_and_reconcile(ports: &Ports, key: &Key) -> Result<Outcome, CallErr
         Err(error) => return Err(error),
     };
     if !ports.sightings.contradict(&upgrade)
-        && let Some(outcome) = decide_from_cache(&upgrade, ports.now())
+        && let Some(outcome) = find_rest(ports, &upgrade)
     {
         return Ok(outcome);
     }
     let subject = Subject::read(&upgrade)?;
+    let subject = Subject {
+        heard: ports.hearing.find(subject.owner.uid),
+        ..subject
+    };
     require_fitting(ports, &subject).await?;
     let span = describe_reconcile(&subject);
     decide_and_act(ports, &subject).instrument(span).await
@@ -94,12 +99,25 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
     let observation = Box::pin(observe(ports, subject)).await;
     let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
+    let uid = subject.owner.uid;
+    if !matches!(decision, Decision::Record { .. }) {
+        // Nothing comes of it here, or it is known already.
+        ports.hearing.forget(uid, subject.heard);
+    }
     match decision {
         Decision::Record { status, notes } => {
+            let requests = &status.internal.requests;
+            let answered = HeardRequests {
+                abort: requests.abort.is_some(),
+                roll_back: requests.roll_back.is_some(),
+            };
             let written = Box::pin(record(ports, subject, *status, &notes)).await?;
+            if written.is_some() {
+                ports.hearing.forget(uid, answered);
+            }
             // Where it is settled now, nothing is left to look for.
             Ok(written
-                .and_then(|written| decide_from_cache(&written, ports.now()))
+                .and_then(|written| find_rest(ports, &written))
                 .unwrap_or(Outcome::Recorded))
         }
         Decision::Perform(effect) => {
@@ -134,6 +152,15 @@ async fn tell_refusal(ports: &Ports, subject: &Subject<'_>, effect: &str, error:
     {
         tracing::debug!(%error, "the refusal was not recorded");
     }
+}
+
+/// What a settled object waits for, where nobody has asked for anything since. `None`: look properly.
+pub(super) fn find_rest(ports: &Ports, upgrade: &OmsUpgrade) -> Option<Outcome> {
+    let uid = upgrade.metadata.uid.as_deref().unwrap_or_default();
+    let silent = ports.hearing.find(uid) == HeardRequests::default();
+    silent
+        .then(|| decide_from_cache(upgrade, ports.now()))
+        .flatten()
 }
 
 /// A settled object that asks for nothing needs no call at all; its own content decides that.
@@ -178,6 +205,7 @@ fn read_object(subject: &Subject<'_>) -> ObjectFacts {
         deleting: upgrade.metadata.deletion_timestamp.is_some(),
         finalizer: upgrade.finalizers().iter().any(|one| one == FINALIZER),
         release: is_release_requested(upgrade.metadata.annotations.as_ref()),
+        heard: subject.heard,
     }
 }
 

@@ -2,6 +2,7 @@
 use super::calls::CallError;
 use crate::api::{OmsUpgrade, OmsUpgradeStatus};
 use crate::objects::labels::Owner;
+use crate::upgrade::HeardRequests;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::LazyLock;
 
@@ -20,6 +21,8 @@ pub(super) struct Subject<'a> {
     /// What everything carries that is made for its upgrade: the same, or the uid of the object whose upgrade it
     /// continues.
     pub marks: Owner<'a>,
+    /// What the watch has heard of it and nobody has answered yet.
+    pub heard: HeardRequests,
 }
 
 impl<'a> Subject<'a> {
@@ -36,6 +39,7 @@ impl<'a> Subject<'a> {
                 uid: status.internal.find_marks(owner.uid),
                 ..owner
             },
+            heard: HeardRequests::default(),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! Wires watches to reconciles: one controller per namespace, a few objects at a time.
-use super::cached::CachedUpgrade;
+use super::cached::{CachedUpgrade, read_claims};
 use super::calls::CallError;
 use super::claims::Claims;
 use super::faults::{isolate, tell_fault, tell_unreadable};
 use super::lanes::Lanes;
 use super::pacing::Pacing;
 use super::ports::Ports;
-use super::reconcile::{Key, Outcome, decide_from_cache, reconcile};
+use super::reconcile::{Key, Outcome, find_rest, reconcile};
 use super::sightings::SeenDeployment;
 use super::subject::read_owner;
 use crate::metrics::Metrics;
@@ -20,7 +20,7 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, watcher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,13 +84,16 @@ async fn run_controller(
             take(cached.content.as_deref().map_err(|metadata| &**metadata));
         }
     }));
-    let claims = shared.ports.claims.clone();
+    let (claims, hearing) = (shared.ports.claims.clone(), shared.ports.hearing.clone());
     let (of_pods, of_deployments) = (claims.clone(), claims.clone());
     let sightings = shared.ports.sightings.clone();
     let (here, there, seen_in) = (namespace.clone(), namespace.clone(), namespace.clone());
     // The claims are told before the store, so that no reconcile knows less of the others than of its own object.
     let cached = watcher(upgrades, watcher::Config::default().page_size(PAGE))
-        .inspect_ok(move |event| tell_claim(&claims, &namespace, event))
+        .inspect_ok(move |event| {
+            claims.apply(&namespace, &read_claims(event));
+            hearing.hear(event);
+        })
         .reflect(writer)
         .applied_objects();
     Controller::for_stream(cached, store)
@@ -173,17 +176,6 @@ fn name_all(namespace: &str, upgrades: Vec<String>) -> Vec<ObjectRef<CachedUpgra
         .collect()
 }
 
-fn tell_claim(claims: &Claims, namespace: &str, event: &Event<CachedUpgrade>) {
-    let event = match event {
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-        Event::InitApply(cached) => Event::InitApply(cached.claim.clone()),
-        Event::Apply(cached) => Event::Apply(cached.claim.clone()),
-        Event::Delete(cached) => Event::Delete(cached.claim.clone()),
-    };
-    claims.apply(namespace, &event);
-}
-
 /// Reconciles one object until there is nothing to do at once. Nothing that goes wrong in it ends the work on others.
 async fn work(cached: Arc<CachedUpgrade>, shared: Arc<Shared>) -> Result<Action, CallError> {
     let key = name_object(&cached)?;
@@ -216,7 +208,7 @@ async fn reconcile_cached(
     if shared.ports.sightings.contradict(upgrade) {
         return shared.lanes.run(key, reconcile_in_a_row(shared, key)).await;
     }
-    match decide_from_cache(upgrade, shared.ports.now()) {
+    match find_rest(&shared.ports, upgrade) {
         Some(Outcome::Within(time)) => Ok(Action::requeue(time)),
         Some(_) => Ok(Action::await_change()),
         None => shared.lanes.run(key, reconcile_in_a_row(shared, key)).await,

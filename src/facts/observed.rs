@@ -85,6 +85,9 @@ pub struct TargetFacts {
     pub cgroup_v1: Fact<bool>,
     /// What `date` says in its container: seconds east of UTC.
     pub utc_offset_seconds: Fact<i32>,
+    /// The Application of Argo CD that keeps it; `Known(None)` where the Deployment names none, or nobody let the
+    /// operator read it.
+    pub application: Fact<Option<ApplicationFacts>>,
     /// Whether the API server refuses the image that the status forbids for it.
     pub image_guard: Fact<bool>,
     /// Its writes, as they were rehearsed; empty where none was, or none could be built.
@@ -108,6 +111,15 @@ pub struct DeploymentFacts {
     pub resource_version: String,
     /// The whole object.
     pub object: Value,
+}
+
+/// An Application of Argo CD as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplicationFacts {
+    /// `NAMESPACE/NAME`.
+    pub name: String,
+    /// Its `spec`, whole.
+    pub spec: Value,
 }
 
 /// A pod of a target.
@@ -425,6 +437,8 @@ pub struct Needs {
     pub image_guard: bool,
     /// The object whose upgrade is to be taken over.
     pub forerunner: bool,
+    /// Applications of Argo CD.
+    pub applications: bool,
 }
 
 impl Needs {
@@ -460,6 +474,7 @@ impl Needs {
             rehearsal: _,
             image_guard: _,
             forerunner,
+            applications: _,
         } = self;
         let asked = [
             identity,

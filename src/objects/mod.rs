@@ -1,6 +1,7 @@
 //! Builds what is written to the API server and reads what came from it: names, labels, patches,
 //! Jobs. Pure functions; no I/O.
 pub mod agent_request;
+pub mod application;
 pub mod config_source;
 pub mod credentials;
 pub mod deployment;
@@ -8,6 +9,7 @@ pub mod event;
 pub mod foreign_words;
 pub mod giving_back;
 pub mod happenings;
+pub mod ignored_path;
 pub mod image_guard;
 pub mod jobs;
 pub mod labels;

@@ -16,6 +16,15 @@ pub struct Owner {
     from_source: bool,
 }
 
+impl Owner {
+    /// Whether it may be told to leave fields alone, which stands in an object of its own.
+    pub fn is_argocd(self) -> bool {
+        self.tool == ARGOCD
+    }
+}
+
+const ARGOCD: &str = "Argo CD";
+
 /// How a tool is known.
 struct Marks {
     owner: Owner,
@@ -38,7 +47,7 @@ const TOOLS: &[Marks] = &[
     // argo-cd.readthedocs.io, resource tracking; the label is that of 1.x.
     Marks {
         owner: Owner {
-            tool: "Argo CD",
+            tool: ARGOCD,
             switch: "add ignoreDifferences with managedFieldsManagers: [oms-operator], and with jqPathExpressions for livenessProbe and \
                      startupProbe of the containers, which are taken out for one start, and the sync option RespectIgnoreDifferences=true \
                      (docs/gitops.md has the lines); without the chart's policies leave automated sync off, too, until git names the image \
@@ -190,18 +199,17 @@ const SCALERS: &[&str] = &[
     "vpa-updater",
 ];
 
-/// The tool that keeps a Deployment and is not switched off, nor can be by the operator; `None` where none is known.
-pub fn find_owner(object: &Value) -> Option<Owner> {
+/// The tools that keep a Deployment and are not switched off, nor can be by the operator.
+pub fn list_owners(object: &Value) -> impl Iterator<Item = Owner> {
     let pausable = can_pause_flux(object);
     list_tools(object)
-        .filter(|tool| {
+        .filter(move |tool| {
             tool.exempt.is_none_or(|(name, value)| {
                 let found = read_annotation(object, name).or_else(|| read_label(object, name));
                 found != Some(value) && !(pausable && tool.exempt == Some(FLUX_PAUSE))
             })
         })
         .map(|tool| tool.owner)
-        .next()
 }
 
 /// The tool that writes a Deployment from a source that people change, whether it is switched off now or not.
@@ -259,6 +267,10 @@ mod tests {
     fn object(labels: Value, annotations: Value, manager: &str) -> Value {
         json!({"metadata": {"labels": labels, "annotations": annotations, "managedFields": [
             {"manager": "kubectl-create", "operation": "Update"}, {"manager": manager, "operation": "Apply"}]}})
+    }
+
+    fn find_owner(object: &Value) -> Option<Owner> {
+        list_owners(object).next()
     }
 
     /// What each tool leaves on what it keeps, with and without a manager that tells.

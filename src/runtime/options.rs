@@ -17,6 +17,9 @@ pub struct RunOptions {
     /// Further settings of the Jobs' pods as JSON: imagePullSecrets, nodeSelector, tolerations, resources.
     #[arg(long, value_name = "JSON", value_parser = parse_pod_settings)]
     pub job_pods: Option<PodSettings>,
+    /// Namespace in which Applications of Argo CD may be read, its own first; may be given several times.
+    #[arg(long = "applications", value_name = "NAMESPACE")]
+    pub applications: Vec<String>,
     /// Lease by which one of several operators works at a time, as `NAMESPACE/NAME`, or `none`.
     #[arg(long, value_name = "LEASE", default_value = "oms-operator", value_parser = parse_lease)]
     pub lease: LeaseOption,

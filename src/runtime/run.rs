@@ -102,10 +102,12 @@ async fn run(options: RunOptions) -> Result<(), Box<dyn std::error::Error>> {
         permit,
         claims: Arc::default(),
         sightings: Arc::default(),
+        hearing: Arc::default(),
         definition,
         settings: Arc::new(Settings {
             tools_image: options.tools_image,
             pods,
+            applications: options.applications,
             reporter: identity,
         }),
         client,

@@ -31,6 +31,35 @@ pub struct ObjectFacts {
     pub finalizer: bool,
     /// The release annotation asks to let go of everything.
     pub release: bool,
+    /// What was asked for since the last look, also where the spec does not say it any more.
+    pub heard: HeardRequests,
+}
+
+/// Requests that were seen in the spec, however shortly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeardRequests {
+    /// `action: Abort`.
+    pub abort: bool,
+    /// `action: RollBack`.
+    pub roll_back: bool,
+}
+
+impl HeardRequests {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            abort: self.abort || other.abort,
+            roll_back: self.roll_back || other.roll_back,
+        }
+    }
+
+    /// What is left without these.
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            abort: self.abort && !other.abort,
+            roll_back: self.roll_back && !other.roll_back,
+        }
+    }
 }
 
 impl Context<'_> {

@@ -32,7 +32,7 @@ mod target_record;
 mod transition;
 mod witness;
 
-pub use context::{Context, ObjectFacts};
+pub use context::{Context, HeardRequests, ObjectFacts};
 pub use cut::{brings_new_fields, describe_cut, list_cut_fields, note_cut, says_cut};
 pub use decide::{Decision, decide, decide_refusal};
 pub use effect::Effect;

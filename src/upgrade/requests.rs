@@ -3,7 +3,7 @@ use crate::api::{
     Action, Cause, Direction, OmsUpgradeStatus, RELEASE_ANNOTATION, RELEASE_VALUE, Reason, Stall,
     Step,
 };
-use crate::upgrade::context::Context;
+use crate::upgrade::context::{Context, HeardRequests};
 use crate::upgrade::parts::abandonment::is_every_target_gone;
 use crate::upgrade::parts::init::is_init_running;
 use crate::upgrade::parts::other_image::needs_rollback;
@@ -46,14 +46,16 @@ pub(crate) fn find_abandonment(cx: &Context<'_>, draft: &OmsUpgradeStatus) -> Op
 /// recorded before anything else.
 pub(crate) fn latch_requests(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> bool {
     let before = draft.internal.requests.clone();
-    match cx.spec.action {
-        Action::Abort if draft.internal.requests.abort.is_none() && !has_ended(draft) => {
-            draft.internal.requests.abort = Some(cx.now.clone())
-        }
-        Action::RollBack if draft.internal.requests.roll_back.is_none() && may_roll_back(draft) => {
-            draft.internal.requests.roll_back = Some(cx.now.clone());
-        }
-        _ => {}
+    // Also what stood in the spec for moments only: a sync from git takes it back.
+    let asked = cx.object.heard.and(HeardRequests {
+        abort: cx.spec.action == Action::Abort,
+        roll_back: cx.spec.action == Action::RollBack,
+    });
+    if asked.abort && draft.internal.requests.abort.is_none() && !has_ended(draft) {
+        draft.internal.requests.abort = Some(cx.now.clone());
+    }
+    if asked.roll_back && draft.internal.requests.roll_back.is_none() && may_roll_back(draft) {
+        draft.internal.requests.roll_back = Some(cx.now.clone());
     }
     if cx.object.deleting
         && draft.internal.requests.abort.is_none()

@@ -3,12 +3,14 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod absences;
 mod advice;
+mod applications;
 mod cleanup;
 mod departure;
 mod gates;
 mod growth;
 mod ha;
 mod health;
+mod heard;
 mod init_words;
 mod interleavings;
 mod job_pods;

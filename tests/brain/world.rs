@@ -1,6 +1,7 @@
 //! A small world that the brain acts on: Deployments as real JSON with the product's own patches,
 //! pods, Jobs, a MetaDB with a schema, and people. No I/O: everything is an enum or a text.
 mod cluster;
+mod consoles;
 mod ends;
 mod gone;
 mod jobs;
@@ -26,9 +27,7 @@ use oms_operator::oms::ha::{HaConfig, HaPatch};
 use oms_operator::oms::installation::{Address, Databases, Installation};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
-use oms_operator::oms::project::{
-    ProjectKey, ProjectKind, ProjectProgress, ProjectRow, ProjectStatus,
-};
+use oms_operator::oms::project::*;
 use oms_operator::protocol::report::{
     CommandResult, CompareReport, DropReport, DumpReport, Engine as AgentEngine, Outcome,
     ProbeReport, Reason, Report, RestoreReport, SafetyCopy, Trial, VerifyReport,
@@ -241,6 +240,10 @@ pub struct World {
     pub schema_unseen: bool,
     /// Whether a forbidden image is refused.
     pub guard: Fact<bool>,
+    /// Asked for since the last look.
+    pub heard: HeardRequests,
+    /// The Application of Argo CD that keeps the targets.
+    pub application: Fact<Option<ApplicationFacts>>,
     /// What dry runs come to.
     pub rehearsed: Vec<(RehearsedAct, Rehearsed)>,
     /// What this upgrade has in the record.
@@ -340,6 +343,8 @@ impl World {
             own_table: false,
             schema_unseen: false,
             guard: Fact::Known(true),
+            application: Fact::Known(None),
+            heard: HeardRequests::default(),
             rehearsed: vec![],
             record: Vec::new(),
             copies: vec![],
@@ -468,33 +473,5 @@ impl World {
             .iter_mut()
             .find(|node| node.object["metadata"]["name"] == target);
         node.unwrap().pod.as_mut().unwrap()
-    }
-
-    fn stop_console(&mut self, target: &str) {
-        let writes_back = self.trouble.write_back;
-        let pod = self.find_pod(target);
-        pod.console_stopped = true;
-        if let Some(text) = pod.console_text.take().filter(|_| writes_back) {
-            self.ha = text;
-        }
-    }
-
-    fn start_console(&mut self, target: &str) {
-        let text = self.ha.clone();
-        let pod = self.find_pod(target);
-        if pod.console_stopped {
-            pod.console_stopped = false;
-            pod.console_pid += 1;
-            pod.console_text = Some(text);
-        }
-    }
-
-    fn refresh_consoles(&mut self) {
-        let text = self.ha.clone();
-        for node in &mut self.nodes {
-            if let Some(pod) = node.pod.as_mut().filter(|pod| pod.up) {
-                pod.console_text = Some(text.clone());
-            }
-        }
     }
 }

@@ -100,17 +100,33 @@ class Namespaces(unittest.TestCase):
         # It is about an account, so no selection of namespaces may leave some out.
         self.assertEqual(binding["spec"], {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]})
 
+    def test_applications_are_read_where_somebody_says_so(self):
+        def named(objects, kind):
+            return [one for one in helm.pick(objects, kind) if "-applications-" in one["metadata"]["name"]]
+        self.assertEqual(named(helm.render(), "Role") + named(helm.render(), "RoleBinding"), [])
+        objects = helm.render({"rbac": {"applications": ["argocd", "team"]}, "watchNamespaces": ["a"]}, namespace="here")
+        roles, bindings = named(objects, "Role"), named(objects, "RoleBinding")
+        self.assertEqual([role["metadata"]["namespace"] for role in roles], ["argocd", "team"])
+        for role, binding in zip(roles, bindings, strict=True):
+            self.assertEqual(role["rules"], [{"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["get"]}])
+            self.assertEqual(binding["metadata"]["namespace"], role["metadata"]["namespace"])
+            self.assertEqual(binding["roleRef"]["name"], role["metadata"]["name"])
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "oms-operator", "namespace": "here"}])
+        [deployment] = helm.pick(objects, "Deployment")
+        arguments = [one for one in deployment["spec"]["template"]["spec"]["containers"][0]["args"] if "applications" in one]
+        self.assertEqual(arguments, ["--applications=argocd", "--applications=team"])
+
     def test_what_else_is_cluster_wide_is_for_people(self):
         kinds = [found["kind"] for found in helm.render() if "namespace" not in found["metadata"]]
         self.assertEqual({kind: kinds.count(kind) for kind in kinds}, {
-            "ClusterRole": 6, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 3,
+            "ClusterRole": 7, "ClusterRoleBinding": 2, "CustomResourceDefinition": 1, "ValidatingAdmissionPolicy": 3,
             "ValidatingAdmissionPolicyBinding": 3})
 
     def test_two_releases_of_one_name_do_not_share_a_cluster_role(self):
         long = "n" * 55
         for places in (("a", "b"), (long + "-east", long + "-west")):
             names = [{role["metadata"]["name"] for role in helm.pick(helm.render(namespace=place), "ClusterRole")} for place in places]
-            self.assertEqual(len(names[0] | names[1]), 12)
+            self.assertEqual(len(names[0] | names[1]), 14)
             self.assertLessEqual(max(map(len, names[0] | names[1])), 63)
 
     def test_nothing_is_added_to_the_roles_of_others(self):

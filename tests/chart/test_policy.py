@@ -12,7 +12,7 @@ import helm
 
 POLICY = "ValidatingAdmissionPolicy"
 BINDING = "ValidatingAdmissionPolicyBinding"
-ROLES = ["approver", "editor", "operator", "viewer"]
+ROLES = ["approver", "editor", "intervener", "operator", "viewer"]
 # May change at any time as well, and are nobody's request: who edits writes them.
 NO_CONTROLS = {"timeouts", "cleanup"}
 
@@ -79,7 +79,7 @@ class Policy(unittest.TestCase):
 
     def test_each_verb_is_asked_for_once_and_named(self):
         spec, variables = policy_of()
-        for entry, verb in zip(spec["validations"], ("operate", "approve", "update"), strict=True):
+        for entry, verb in zip(spec["validations"], ("operate", "approve", "intervene", "update"), strict=True):
             self.assertIn(f".check('{verb}').allowed()", entry["expression"])
             self.assertEqual(entry["reason"], "Forbidden")
             self.assertIn(f"verbs: [{verb}]", entry["messageExpression"])
@@ -91,7 +91,7 @@ class Policy(unittest.TestCase):
             return [name for entry in policy_of(values)[0]["validations"]
                     for name in re.findall(r"the ClusterRole (\S+)", entry["messageExpression"])]
         there = {role["metadata"]["name"] for role in user_roles().values()}
-        self.assertEqual(len(named({})), 3)
+        self.assertEqual(len(named({})), 4)
         self.assertLessEqual(set(named({})), there)
         for values in ({"rbac": {"userRoles": False}}, {"rbac": {"create": False}}):
             self.assertEqual(named(values), [])
@@ -116,6 +116,7 @@ class UserRoles(unittest.TestCase):
             verbs[name] = set(rule["verbs"])
         self.assertEqual({name for name in verbs if "operate" in verbs[name]}, {"operator"})
         self.assertEqual({name for name in verbs if "approve" in verbs[name]}, {"approver"})
+        self.assertEqual({name for name in verbs if "intervene" in verbs[name]}, {"intervener"})
         self.assertEqual({name for name in verbs if "update" in verbs[name]}, {"editor"})
 
     def test_nobody_holds_one_by_itself(self):
@@ -161,3 +162,46 @@ class Images(unittest.TestCase):
 
     def test_it_can_be_left_out(self):
         self.assertEqual(self.pick(helm.render({"policies": {"create": False}}), POLICY), [])
+
+
+class Exclusive(unittest.TestCase):
+    """The policy that keeps Deployments for the operator alone; tried on a real API server in tests/cluster/policies."""
+
+    ON = {"policies": {"exclusive": True}}
+
+    def pick(self, objects, kind):
+        return [one for one in helm.pick(objects, kind) if "-exclusive-" in one["metadata"]["name"]]
+
+    def test_nobody_has_it_who_does_not_ask(self):
+        objects = helm.render()
+        self.assertEqual(self.pick(objects, POLICY) + self.pick(objects, BINDING), [])
+
+    def test_it_is_for_everybody_but_the_operator_in_its_namespaces(self):
+        values = helm.merge(self.ON, {"watchNamespaces": ["b", "a"], "serviceAccount": {"name": "who"}})
+        objects = helm.render(values, namespace="here")
+        [policy], [binding] = (self.pick(objects, kind) for kind in (POLICY, BINDING))
+        spec = policy["spec"]
+        self.assertEqual(spec["failurePolicy"], "Fail")
+        self.assertEqual(spec["matchConditions"][0]["expression"], "request.userInfo.username != 'system:serviceaccount:here:who'")
+        rules = [(rule["resources"], rule["operations"]) for rule in spec["matchConstraints"]["resourceRules"]]
+        self.assertEqual(rules, [(["deployments"], ["UPDATE", "DELETE"]), (["deployments/scale"], ["UPDATE"])])
+        self.assertEqual(binding["spec"]["paramRef"], {"selector": {}, "parameterNotFoundAction": "Allow"})
+        self.assertEqual(binding["spec"]["matchResources"], {"namespaceSelector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}]}})
+
+    def test_it_asks_for_fields_that_there_are(self):
+        [policy] = self.pick(helm.render(self.ON), POLICY)
+        [crd] = helm.read("crds", "omsupgrades.oms.oceanbase.com.yaml")
+        properties = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+        works, = (one["expression"] for one in policy["spec"]["variables"] if one["name"] == "works")
+        self.assertEqual(set(re.findall(r"status\.\?(\w+)", works)), {"startedTime", "finishedTime"})
+        self.assertLessEqual({"startedTime", "finishedTime"}, set(properties["status"]["properties"]))
+        self.assertIn("name", properties["spec"]["properties"]["targets"]["items"]["properties"])
+
+    def test_who_is_let_through_is_asked_for_a_verb(self):
+        [policy] = self.pick(helm.render(self.ON), POLICY)
+        [annotation] = set(re.findall(r"oms\.oceanbase\.com/\w+", str(policy["spec"]["variables"])))
+        _, variables = policy_of(self.ON)
+        self.assertIn(f"[?'{annotation}']", variables["intervened"])
+        with self.assertRaisesRegex(AssertionError, "policies.exclusive needs policies.create"):
+            helm.render({"policies": {"exclusive": True, "create": False}})

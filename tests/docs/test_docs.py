@@ -22,7 +22,7 @@ def read(*path):
 class Rights(unittest.TestCase):
     def test_the_table_is_the_role(self):
         rights = set()
-        for name in ("upgrade-rules.yaml", "role-rules.yaml", "lease-rules.yaml", "definition-rules.yaml"):
+        for name in ("upgrade-rules.yaml", "role-rules.yaml", "lease-rules.yaml", "definition-rules.yaml", "application-rules.yaml"):
             [rules] = helm.read("charts", "oms-operator", "files", name)
             rights |= {(group, resource, verb) for rule in rules for group in rule["apiGroups"]
                        for resource in rule["resources"] for verb in rule["verbs"]}

@@ -87,6 +87,7 @@ impl Runner {
             let ports = Ports {
                 claims: Arc::new(read_claims(world)),
                 sightings: Arc::default(),
+                hearing: Arc::default(),
                 definition,
                 client: build_client(&gate),
                 metadb: Arc::new(SqlDouble(gate.clone())),
@@ -97,6 +98,7 @@ impl Runner {
                 settings: Arc::new(Settings {
                     tools_image: "tools".into(),
                     pods: PodSettings::default(),
+                    applications: Vec::new(),
                     reporter: "explorer".into(),
                 }),
             };

@@ -11,7 +11,7 @@ from api import Watch, describe, upgrades_path
 from owners import PAGE, Application, Kustomization
 from processes import poll
 from registry import scenario
-from there_and_back import AT_THE_LINE, OLD, find_attested, read_pause, wait_at_the_line
+from there_and_back import AT_THE_LINE, OLD, find_attested, forget_applied, read_pause, wait_at_the_line
 from upgrade import IMAGE, Upgrade
 
 SERVER = "system:serviceaccount:argocd:argocd-server"
@@ -45,7 +45,16 @@ class Committed(Upgrade):
 
 def expect_unchanged(lab, upgrade, before):
     """Everything is as before, and nobody was in the way."""
-    checks.check_end(lab, upgrade, before, "unchanged")
+    after = forget_applied(checks.Photo(lab, before.columns))
+    found = checks.Findings()
+    found.look(checks.check_deployments, forget_applied(before), after, None)
+    found.look(checks.check_content_as_before, before, after)
+    found.look(checks.check_services, lab, before, after)
+    found.look(checks.check_nothing_left, lab, upgrade, before, after)
+    found.look(checks.check_backup, lab, upgrade)
+    found.look(checks.check_jobs, upgrade, 0)
+    found.look(checks.check_quiet, lab, upgrade)
+    found.conclude()
 
 
 @scenario("argocd-abort", sample=True, fresh=True, reusable=False)
@@ -133,17 +142,21 @@ def argocd_attested_falsely(lab):
 
 @scenario("argocd-too-early", fresh=True, reusable=False)
 def argocd_too_early(lab):
-    """Git names the new image while OMS is stopped for the backup: it is seen, and the new version does not start on the old schema."""
+    """Commits while OMS is stopped for the backup: the new image is not started; anything else is told, and the backup is discarded."""
     with Application(lab) as owner:
         owner.take_over()
         before = checks.Photo(lab)
         with Upgrade(lab, "too-early", checks=find_attested(), approval=AT_THE_LINE) as upgrade:
             wait_at_the_line(upgrade)
+            # That is what will stand there in the end.
             owner.commit_image("OMS 4.0.0, too early", IMAGE)
             poll("Argo CD has written it", lambda: owner.see()[0] == IMAGE, 60)
+            assert owner.see() == (IMAGE, 0), f"the new version was started: {owner.see()}"
+            variables = owner.deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+            owner.commit("a variable", env=[*variables, {"name": "FROM_GIT", "value": "late"}])
             told = upgrade.watch.wait("it is seen", lambda item: item["status"].get("direction") == "Abort"
                                       or item["status"].get("stall"), 120)
-            owner.revert()
+            owner.commit("OMS 3.3.1 as it was")
             assert "argocd" in describe(told), describe(told)
             expect_aborted(lab, owner, upgrade, before, 420)
             upgrade.delete()

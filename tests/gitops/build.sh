@@ -13,7 +13,8 @@ export GOVCS='*:off' CGO_ENABLED=0
 
 build() { # NAME FOLDER PACKAGE
   local sum
-  sum=$(cat "$here/controllers/$2"/go.* "$here/controllers/$2"/main.go 2>/dev/null | sha256sum)
+  # Not each has sources of its own.
+  sum=$(cd "$here/controllers/$2" && shopt -s nullglob && cat go.* main*.go | sha256sum)
   if [ ! -x "$bin/$1" ] || [ "$(cat "$bin/.$1.sources" 2>/dev/null)" != "$sum" ]; then
     echo "building $1"
     rm -f "$bin/.$1.sources"

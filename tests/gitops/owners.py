@@ -55,11 +55,15 @@ class Owner:
         poll("the Deployment made by its owner", lambda: self.lab.api.get(DEPLOYMENT), 60)
         self.lab.wait_serving()
 
+    def commit(self, message, **fields):
+        """Git has the Deployment as it was, but for these fields of its container."""
+        changed = copy.deepcopy(self.deployment)
+        changed["spec"]["template"]["spec"]["containers"][0].update(fields)
+        return self.publish(self.repository.commit(message, deployment=changed))
+
     def commit_image(self, message, image):
         """Git names another image."""
-        changed = copy.deepcopy(self.deployment)
-        changed["spec"]["template"]["spec"]["containers"][0]["image"] = image
-        return self.publish(self.repository.commit(message, deployment=changed))
+        return self.commit(message, image=image)
 
     def revert(self):
         """Git names the image of before the newest commit."""

@@ -1,6 +1,7 @@
 //! Looks at the world: what the step needs, and the targets always. Reads only.
 //!
 //! Whatever cannot be read becomes `Unknown` with the reason; nothing here fails a reconcile.
+mod applications;
 mod console;
 mod containers;
 mod forerunner;
@@ -51,13 +52,14 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
     let asks_console = needs.health || needs.progress;
     let access = look_if(asks_console, find_access(ports, subject)).await;
     // Each on the heap: together they would be one frame, too large for a thread's stack.
-    let (around, (installation, metadb), readings, templates, rehearsals, guards) = futures::join!(
+    let (around, (installation, metadb), readings, templates, rehearsals, guards, applications) = futures::join!(
         observe_around(ports, subject, needs, &views).boxed(),
         observe_installation(ports, subject, needs, &views).boxed(),
         containers::read_containers(ports, subject, needs, &access, &views).boxed(),
         targets::read_all_templates(ports, needs, &views).boxed(),
         rehearsal::rehearse_all(ports, subject, needs, &views).boxed(),
-        image_guard::look_for_guards(ports, subject, needs, &views).boxed()
+        image_guard::look_for_guards(ports, subject, needs, &views).boxed(),
+        applications::read_applications(ports, needs, &views).boxed()
     );
     let progress = console::observe_progress(ports, subject, needs, &access, &views, &metadb).await;
     let (targets, handles) = views
@@ -65,12 +67,15 @@ pub(super) async fn observe(ports: &Ports, subject: &Subject<'_>) -> Observation
         .zip(readings)
         .zip(templates)
         .zip(rehearsals)
-        .zip(guards)
-        .map(|((((view, reading), templates), rehearsals), guard)| {
-            let (mut facts, handle) = complete_target(view, reading, templates, rehearsals);
-            facts.image_guard = guard;
-            (facts, handle)
-        })
+        .zip(guards.into_iter().zip(applications))
+        .map(
+            |((((view, reading), templates), rehearsals), (guard, application))| {
+                let (mut facts, handle) = complete_target(view, reading, templates, rehearsals);
+                facts.image_guard = guard;
+                facts.application = application;
+                (facts, handle)
+            },
+        )
         .unzip();
     let forerunner = match &installation {
         Some(Ok(access)) if needs.forerunner => {

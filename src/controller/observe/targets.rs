@@ -133,7 +133,7 @@ async fn read_deployment(
 }
 
 /// Reads an object whole; `None` when it does not exist.
-async fn read_object(
+pub(super) async fn read_object(
     ports: &Ports,
     site: CallSite,
     url: String,

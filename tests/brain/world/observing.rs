@@ -381,6 +381,10 @@ impl World {
                 true => Fact::Unknown("no offset such as +0800".into()),
                 false => Fact::Known(0),
             },
+            application: match needs.applications {
+                true => self.application.clone(),
+                false => Fact::default(),
+            },
             image_guard: match needs.image_guard && is_guard_asked {
                 true => self.guard.clone(),
                 false => Fact::default(),

@@ -70,6 +70,7 @@ impl World {
             deleting: self.deleting,
             finalizer: self.finalizer,
             release: self.release,
+            heard: self.heard,
         };
         question(&Context {
             now: self.now(),

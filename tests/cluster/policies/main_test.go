@@ -21,23 +21,28 @@ const (
 	watched     = "watched"
 	second      = "second" // watched too
 	doomed      = "doomed" // watched too, and deleted by a test
+	sealed      = "sealed" // likewise
 	unwatched   = "unwatched"
 	release     = "oms-operator"
 	policy      = release + "-verbs-" + release
+	exclusive   = release + "-exclusive-" + release
 	// limit bounds every wait; no test depends on its value.
 	limit = 5 * time.Minute
 )
 
 // roles are the ClusterRoles of the chart that each account is bound to.
 var roles = map[string][]string{
-	"viewer":   {"viewer"},
-	"editor":   {"editor"},
-	"operator": {"operator"},
-	"approver": {"approver"},
-	"runner":   {"editor", "operator"},
-	"releaser": {"editor", "approver"},
+	"viewer":     {"viewer"},
+	"editor":     {"editor"},
+	"operator":   {"operator"},
+	"approver":   {"approver"},
+	"intervener": {"intervener"},
+	"runner":     {"editor", "operator"},
+	"releaser":   {"editor", "approver"},
 	// Has a Role of its own with the verb `*`.
 	"star": {},
+	// Holds every right in the namespace, as those have who sync from git.
+	"tool": {},
 }
 
 var binDir, adminConfig, folder string
@@ -76,13 +81,13 @@ func prepare() error {
 		return err
 	}
 	adminConfig = strings.TrimSpace(config)
-	for _, namespace := range []string{watched, second, doomed, unwatched, release, "people"} {
+	for _, namespace := range []string{watched, second, doomed, sealed, unwatched, release, "people"} {
 		if _, err := admin("", "create", "namespace", namespace); err != nil {
 			return err
 		}
 	}
 	if _, err := run("", "helm", "--kubeconfig", adminConfig, "install", release, filepath.Join(root, "charts", "oms-operator"),
-		"--namespace", release, "--set", "watchNamespaces={"+watched+","+second+","+doomed+"}", "--set", "replicaCount=0",
+		"--namespace", release, "--set", "watchNamespaces={"+watched+","+second+","+doomed+","+sealed+"}", "--set", "replicaCount=0", "--set", "policies.exclusive=true",
 		"--set", "image.repository=none", "--set", "toolsImage.repository=none"); err != nil {
 		return err
 	}

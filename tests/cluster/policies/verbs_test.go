@@ -217,18 +217,20 @@ func TestNamespacesThatNobodyServesAreNotAsked(t *testing.T) {
 	refused(t, "editor", "operate", "spec.action", err)
 }
 
-func TestTheServerHasNoWordAgainstThePolicy(t *testing.T) {
-	if err := eventually("the type check", func() error {
-		status, err := admin("", "get", "validatingadmissionpolicy", policy, "--output=jsonpath={.status}")
-		if err != nil || !strings.Contains(status, "typeChecking") {
-			return fmt.Errorf("%s%v", status, err)
+func TestTheServerHasNoWordAgainstThePolicies(t *testing.T) {
+	for _, name := range []string{policy, exclusive} {
+		if err := eventually("the type check", func() error {
+			status, err := admin("", "get", "validatingadmissionpolicy", name, "--output=jsonpath={.status}")
+			if err != nil || !strings.Contains(status, "typeChecking") {
+				return fmt.Errorf("%s%v", status, err)
+			}
+			if strings.Contains(status, "warning") {
+				t.Error(status)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
 		}
-		if strings.Contains(status, "warning") {
-			t.Error(status)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -54,7 +54,7 @@ fn is_before_line(step: Step) -> bool {
 }
 
 /// What the brain can ask to see, and whether it does. Without `..`: whoever adds a need gives it a name for people.
-fn name_needs(needs: Needs) -> [(bool, &'static str); 28] {
+fn name_needs(needs: Needs) -> [(bool, &'static str); 29] {
     let Needs {
         claim,
         prepulls,
@@ -84,6 +84,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 28] {
         rehearsal,
         image_guard,
         forerunner,
+        applications,
     } = needs;
     [
         (claim, "claim"),
@@ -120,6 +121,7 @@ fn name_needs(needs: Needs) -> [(bool, &'static str); 28] {
         (rehearsal, "dry runs of its writes"),
         (image_guard, "whether a forbidden image is refused"),
         (forerunner, "the object whose upgrade is taken over"),
+        (applications, "Applications of Argo CD"),
     ]
 }
 

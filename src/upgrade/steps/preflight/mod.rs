@@ -12,6 +12,7 @@ mod images;
 mod installation;
 mod leaves;
 mod mounts;
+mod owner;
 mod plan;
 mod plan_hash;
 mod probe;
@@ -40,14 +41,13 @@ use crate::upgrade::steps::preflight::health::{check_health, note_health};
 use crate::upgrade::steps::preflight::images::{judge_pull, judge_version, pull_images};
 use crate::upgrade::steps::preflight::installation::check_installation;
 use crate::upgrade::steps::preflight::mounts::judge_mounts;
+use crate::upgrade::steps::preflight::owner::judge_owner;
 use crate::upgrade::steps::preflight::plan::{conclude, conclude_without_end};
 use crate::upgrade::steps::preflight::probe::{Probing, check_probe};
 use crate::upgrade::steps::preflight::projects::check_projects;
 use crate::upgrade::steps::preflight::records::check_records;
 use crate::upgrade::steps::preflight::stored::check_stored;
-use crate::upgrade::steps::preflight::targets::{
-    check_targets, is_claimed, judge_owner, judge_restart,
-};
+use crate::upgrade::steps::preflight::targets::{check_targets, is_claimed, judge_restart};
 use crate::upgrade::steps::preflight::time_zones::check_time_zones;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict, find_policy};
 
@@ -78,6 +78,7 @@ pub(crate) const DEF: StepDef = StepDef {
         rivals: true,
         rehearsal: true,
         leftovers: true,
+        applications: true,
         ..Needs::default()
     },
     ha: HaStage::AsFound,

@@ -5,7 +5,6 @@ use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_environment,
     read_replicas,
 };
-use crate::objects::owner::{can_pause_flux, find_owner, find_scaler};
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
 use crate::upgrade::steps::preflight::check::CheckId;
@@ -47,7 +46,10 @@ fn check_rivals(cx: &Context<'_>) -> Vec<Found> {
 }
 
 /// The Deployment of a target, or why nothing can be told of it.
-fn find_deployment<'a>(cx: &'a Context<'_>, index: usize) -> Result<&'a DeploymentFacts, Verdict> {
+pub(super) fn find_deployment<'a>(
+    cx: &'a Context<'_>,
+    index: usize,
+) -> Result<&'a DeploymentFacts, Verdict> {
     let name = &cx.spec.targets[index].name;
     match cx
         .observed
@@ -272,48 +274,4 @@ pub(crate) fn judge_restart(cx: &Context<'_>, index: usize) -> Verdict {
             cx.object.namespace
         ),
     )
-}
-
-/// Whether nobody else is known to write the Deployment.
-pub(crate) fn judge_owner(cx: &Context<'_>, index: usize) -> Verdict {
-    let object = match find_deployment(cx, index) {
-        Ok(deployment) => &deployment.object,
-        Err(_) => return Verdict::not_made(&name_target(cx, index)),
-    };
-    let name = &cx.spec.targets[index].name;
-    let by_reference = object
-        .pointer("/metadata/ownerReferences/0/kind")
-        .and_then(Value::as_str);
-    let (owner, way_out) = match (by_reference, find_owner(object)) {
-        (Some(kind), _) => (
-            format!("it belongs to a {kind}, which would write it back"),
-            "stop its owner for the time of the upgrade",
-        ),
-        (None, Some(owner)) => (format!("{} manages it", owner.tool), owner.switch),
-        (None, None) => return judge_scaler(object, name),
-    };
-    Verdict::unseen(
-        format!("somebody else may write Deployment {name} back: {owner}"),
-        way_out,
-    )
-}
-
-/// An autoscaler sleeps at 0 replicas, and writes as soon as there is one again: OMS is one pod, and a second one at
-/// any moment ends the upgrade.
-fn judge_scaler(object: &Value, name: &str) -> Verdict {
-    match find_scaler(object) {
-        None if can_pause_flux(object) => Verdict::passed(
-            "Flux (a Kustomization) writes the Deployment; the operator pauses it there with its first write (annotation \
-             kustomize.toolkit.fluxcd.io/reconcile: disabled) and takes that off at the end",
-        ),
-        None => Verdict::passed("nobody else is known to write the Deployment"),
-        Some(scaler) => Verdict::warning(
-            format!(
-                "an autoscaler ({scaler}, through the subresource scale) has set the replicas of Deployment {name}, and may do so again in the middle of the upgrade"
-            ),
-            format!(
-                "delete or suspend the HorizontalPodAutoscaler or ScaledObject of {name} for the time of the upgrade; an OMS node is exactly 1 replica"
-            ),
-        ),
-    }
 }
