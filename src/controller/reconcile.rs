@@ -9,8 +9,8 @@ use super::subject::Subject;
 use crate::api::{FINALIZER, OmsUpgrade};
 use crate::facts::Observed;
 use crate::upgrade::{
-    Context, Decision, HeardRequests, ObjectFacts, decide, decide_refusal, find_needs,
-    is_release_requested,
+    Context, Decision, HeardRequests, ObjectFacts, decide, decide_refusal, defers_requests,
+    find_needs, is_release_requested,
 };
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -100,7 +100,7 @@ async fn decide_and_act(ports: &Ports, subject: &Subject<'_>) -> Result<Outcome,
     let decision = ask(subject, &observation.observed, ports.now(), decide);
     tracing::debug!(decision = describe(&decision), "decided");
     let uid = subject.owner.uid;
-    if !matches!(decision, Decision::Record { .. }) {
+    if !matches!(decision, Decision::Record { .. }) && !defers_requests(subject.status) {
         // Nothing comes of it here, or it is known already.
         ports.hearing.forget(uid, subject.heard);
     }

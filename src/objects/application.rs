@@ -65,7 +65,13 @@ pub fn find_application(object: &Value) -> Option<ApplicationName> {
         Some((namespace, name)) => (Some(namespace.to_owned()), name),
         None => (None, full),
     };
-    (!name.is_empty()).then(|| ApplicationName {
+    // A name goes into the path of a call; whatever else stands there is none.
+    let is_name = |text: &str| {
+        let mut bytes = text.bytes();
+        !text.is_empty()
+            && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+    };
+    (is_name(name) && namespace.as_deref().is_none_or(is_name)).then(|| ApplicationName {
         namespace,
         name: name.to_owned(),
     })
@@ -78,6 +84,9 @@ pub fn judge_application(spec: &Value, object: &Value, container: &str) -> Appli
         .filter(|automated| !automated.is_null())
         .is_some_and(|automated| automated.get("enabled") != Some(&Value::Bool(false)));
     let options = list_texts(spec.pointer("/syncPolicy/syncOptions"));
+    // The Deployment may say so, too.
+    let own = read_annotation(object, "argocd.argoproj.io/sync-options").unwrap_or_default();
+    let replaces = options.contains(&REPLACE) || own.split(',').any(|one| one.trim() == REPLACE);
     let entries = spec.get("ignoreDifferences").and_then(Value::as_array);
     let entries: Vec<&Value> = entries
         .into_iter()
@@ -111,7 +120,7 @@ pub fn judge_application(spec: &Value, object: &Value, container: &str) -> Appli
     ApplicationJudgement {
         automated,
         missing_option: (!options.contains(&RESPECT)).then_some(RESPECT),
-        harmful_option: options.contains(&REPLACE).then_some(REPLACE),
+        harmful_option: replaces.then_some(REPLACE),
         missing_entry: build_entry(&written),
         written: written.iter().map(|field| field.words.clone()).collect(),
         unread,

@@ -213,7 +213,7 @@ fn find_hindrance(pod: &Pod, container: &str, now: i64) -> Option<String> {
         .is_some_and(|spec| spec.node_name.is_some());
     let why = waits.then_some(match placed {
         true => {
-            "its container is not created yet: an image that is still being pulled, or a volume that cannot be \
+            "its container is not created yet: a node that does not answer (kubectl get nodes), an image that is still being pulled, or a volume that cannot be \
              attached or mounted (FailedAttachVolume, FailedMount; a claim in use on another node)"
         }
         false => "no node was chosen for it yet",

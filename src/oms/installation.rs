@@ -59,9 +59,20 @@ pub struct Installation {
     pub regions: Vec<Region>,
     /// `OMS_HOST_IP` of each target, in the order of the spec, where the template tells it.
     pub target_addresses: Vec<Option<String>>,
-    /// For a recorded one: in which MetaDB the files of today differ from it, in words. `None` where they agree, and
-    /// where no file tells.
-    pub departure: Option<String>,
+    /// For a recorded one: whether the files of today name another MetaDB.
+    pub departure: Departure,
+}
+
+/// Whether the files of OMS name another MetaDB, or other databases, than were recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Departure {
+    /// They name the same, or none tells.
+    #[default]
+    None,
+    /// What they say, in words.
+    Moved(String),
+    /// Why it cannot be told now: files that contradict each other, as while they are edited one after the other.
+    Unread(String),
 }
 
 impl Installation {

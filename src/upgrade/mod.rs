@@ -42,7 +42,7 @@ pub use faults::{Unreadable, decide_fault, describe_unreadable};
 pub use needs::find_needs;
 pub use parts::convergence::find_guarded_image;
 pub use parts::originals::lacks_record;
-pub use requests::is_release_requested;
+pub use requests::{defers_requests, is_release_requested};
 #[cfg(feature = "testing")]
 pub use steps::def::{Limit, OnFailure, StepDef};
 #[cfg(feature = "testing")]

@@ -4,11 +4,19 @@ use crate::api::{
     Step,
 };
 use crate::upgrade::context::{Context, HeardRequests};
+use crate::upgrade::lost_status::is_lost;
 use crate::upgrade::parts::abandonment::is_every_target_gone;
 use crate::upgrade::parts::init::is_init_running;
 use crate::upgrade::parts::other_image::needs_rollback;
 use crate::upgrade::steps::{find_def, find_phase};
+use crate::upgrade::take_over::is_pending;
 use crate::upgrade::transition::{enter, turn_back};
+
+/// Whether nobody looks at requests for now: the status was lost, or is being taken over. What was heard is kept until
+/// then.
+pub fn defers_requests(status: &OmsUpgradeStatus) -> bool {
+    is_lost(status) || is_pending(status)
+}
 
 /// Whether the release annotation of an object asks to let go of everything.
 pub fn is_release_requested(

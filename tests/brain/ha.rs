@@ -204,6 +204,12 @@ fn ha_that_shall_be_off_after_a_way_back_stays_off_and_the_projects_are_listed()
         assert!(!world.ha_enabled(), "{phase:?}");
         let open = &world.status.open_projects;
         assert!(open[0].message.contains("HA is off"), "{open:?}");
+        // For whom it is who switches it on: Stores begin early enough.
+        assert!(
+            world.ha.contains("\"perceiveStoreClientCheckpoint\":true"),
+            "{}",
+            world.ha
+        );
         // A person starts its components.
         for _ in 0..10 {
             world.checkpoint += 1000;
@@ -218,6 +224,27 @@ fn ha_that_shall_be_off_after_a_way_back_stays_off_and_the_projects_are_listed()
             types::HA_RESTORED
         ));
     }
+}
+
+/// Who switches HA on as the documents say goes on by that.
+#[test]
+fn ha_that_a_person_switches_on_after_a_way_back_is_no_change_by_others() {
+    let mut world = World::new(1, true, Trouble::default());
+    world.spec.ha.rollback_goal = HaRollbackGoal::Disabled;
+    run_until(&mut world, Step::Initializing);
+    world.ask(Action::RollBack);
+    run_slowly(&mut world, 100_000, |world| world.status.stall.is_some());
+    assert_eq!(world.status.step, Some(Step::Recovering));
+    world.ha = world.ha.replace("\"enable\":false", "\"enable\":true");
+    assert!(world.ha_enabled());
+    for _ in 0..10 {
+        world.checkpoint += 1000;
+        world.run_pass();
+    }
+    run(&mut world);
+    expect(&world, Phase::RolledBack);
+    assert!(world.ha_enabled());
+    assert!(!world.ha.contains("\"perceiveStoreClientCheckpoint\":true"));
 }
 
 /// The way forward knows nothing of it.

@@ -24,7 +24,7 @@ use oms_operator::objects::deployment::{
 };
 use oms_operator::oms::container::ProgramState;
 use oms_operator::oms::ha::{HaConfig, HaPatch};
-use oms_operator::oms::installation::{Address, Databases, Installation};
+use oms_operator::oms::installation::{Address, Databases, Departure, Installation};
 use oms_operator::oms::metadb::*;
 use oms_operator::oms::open_api::Health;
 use oms_operator::oms::project::*;
@@ -206,7 +206,7 @@ pub struct World {
     pub digest: Option<String>,
     pub metadb_host: String,
     /// What `config.yaml` of today says otherwise than the recorded installation.
-    pub departure: Option<String>,
+    pub departure: Departure,
     /// What the clock of the MetaDB says, where it is not that of the operator.
     pub metadb_clock: Option<i64>,
     /// What the probe finds.
@@ -317,7 +317,7 @@ impl World {
             account_gone: false,
             digest: None,
             metadb_host: "metadb".into(),
-            departure: None,
+            departure: Departure::None,
             metadb_clock: None,
             probe: observing::probe(),
             replica_sets_unseen: false,

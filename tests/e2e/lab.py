@@ -66,12 +66,16 @@ class Lab(installation.Demo):
 
     @contextmanager
     def dead_kubelet(self):
-        """The kubelet of the first node does not run meanwhile; what it has started does."""
+        """The kubelet of the first node does not run meanwhile; what it has started does. The MetaDB, on the same node here, is
+        left reachable, as it is in a cluster in which it runs elsewhere."""
+        reach = '{"spec":{"publishNotReadyAddresses":%s}}'
+        self.kubectl("patch", "service", "metadb", "--type=merge", "--patch", reach % "true")
         installation.run_logged(installation.CLUSTER, "kill", "--name", self.cluster, "--node", "1", "kubelet")
         try:
             yield
         finally:
             installation.run_logged(installation.CLUSTER, "up", "--name", self.cluster)
+            self.kubectl("patch", "service", "metadb", "--type=merge", "--patch", reach % "null")
 
     def in_eye(self, *command, stdin=None):
         """Output of a command in the observer's pod."""

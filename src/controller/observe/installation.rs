@@ -18,7 +18,7 @@ use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
 use crate::objects::deployment::read_environment;
 use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{ConfigError, NodeConfig, merge_configs, parse_config};
-use crate::oms::installation::{Address, Databases, Installation};
+use crate::oms::installation::{Address, Databases, Departure, Installation};
 use crate::oms::metadb::MetaDb;
 use std::sync::Arc;
 
@@ -129,10 +129,12 @@ fn discover(
     };
     let mut installation = Installation::from_status(recorded);
     installation.departure = match today {
-        Ok(today) => installation.describe_departure(&today),
+        Ok(today) => installation
+            .describe_departure(&today)
+            .map_or(Departure::None, Departure::Moved),
         // No file tells, as where address and databases stand in the spec.
-        Err(CallError::Missing(_)) => None,
-        Err(error) => Some(error.to_string()),
+        Err(CallError::Missing(_)) => Departure::None,
+        Err(error) => Departure::Unread(error.to_string()),
     };
     Ok(installation)
 }

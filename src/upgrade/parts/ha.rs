@@ -162,6 +162,13 @@ pub(crate) fn find_goal(cx: &Context<'_>) -> bool {
     }
 }
 
+/// Whether HA, which was on before, stays off after a way back until a person switches it on.
+pub(crate) fn waits_for_person(cx: &Context<'_>) -> bool {
+    let before = cx.originals().is_some_and(|originals| originals.ha.enabled);
+    let back = cx.status.direction.unwrap_or_default() != Direction::Forward;
+    back && before && cx.spec.ha.rollback_goal == HaRollbackGoal::Disabled
+}
+
 /// What a person wants of the parameters once the new version runs. The old one is given nothing: an abort has written
 /// none of them, and a restore brings the row of before back.
 pub(crate) fn find_parameters(cx: &Context<'_>) -> HaPatch {
@@ -191,7 +198,7 @@ pub(crate) fn require_goal(cx: &Context<'_>) -> Result<(), Next> {
     let config = read_config(cx, row)?;
     let enabled = config.is_some_and(|config| config.read_setting().enable);
     let value = format!("enable={enabled}");
-    if enabled == goal || is_accepted(cx, AcceptReason::HaChanged, &value) {
+    if enabled == goal || waits_for_person(cx) || is_accepted(cx, AcceptReason::HaChanged, &value) {
         return Ok(());
     }
     let accept = Acceptance {

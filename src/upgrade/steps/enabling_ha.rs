@@ -12,7 +12,7 @@ use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::{
-    await_console, find_goal, find_parameters, read_config, write_row,
+    await_console, find_goal, find_parameters, read_config, waits_for_person, write_row,
 };
 use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
@@ -100,8 +100,9 @@ fn require_nodes(cx: &Context<'_>) -> Result<(), Next> {
 }
 
 fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> Result<Next, Next> {
-    let patch = if goal {
-        build_enabling_patch(cx, config)?
+    // Who switches it on later needs the pull-back as well.
+    let patch = if goal || waits_for_person(cx) {
+        build_enabling_patch(cx, config, goal)?
     } else {
         HaPatch::new().with_bool(ENABLE, false)
     };
@@ -119,10 +120,11 @@ fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> 
 
 fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, Next> {
     let setting = config.read_setting();
-    if !goal {
-        return Ok(!setting.enable);
+    let switched = setting.enable == goal;
+    if !goal && !waits_for_person(cx) {
+        return Ok(switched);
     }
-    let as_wanted = setting.enable && config.satisfies(&find_free_parameters(cx));
+    let as_wanted = switched && config.satisfies(&find_free_parameters(cx));
     let Some(unattended) = measure_unattended(cx)? else {
         return Ok(as_wanted);
     };
@@ -169,7 +171,7 @@ fn measure_unattended(cx: &Context<'_>) -> Result<Option<i64>, Next> {
 
 /// The keys for this try: the parameters that a person wants, and over them the pull-back, computed anew each time. It
 /// is never made shorter than it is: an earlier upgrade may have left it for Stores that HA has not made yet.
-fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> Result<HaPatch, Next> {
+fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig, enable: bool) -> Result<HaPatch, Next> {
     let patch = find_parameters(cx);
     let patch = match (measure_unattended(cx)?, cx.spec.ha.pull_back.method) {
         (None, _) => patch,
@@ -187,5 +189,5 @@ fn build_enabling_patch(cx: &Context<'_>, now: &HaConfig) -> Result<HaPatch, Nex
                 )
         }
     };
-    Ok(patch.with_bool(ENABLE, true))
+    Ok(patch.with_bool(ENABLE, enable))
 }

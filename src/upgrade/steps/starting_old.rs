@@ -67,9 +67,9 @@ fn decide(cx: &Context<'_>) -> Result<Step, Next> {
     let written = !abort || may_write_late(cx);
     // A version that runs may alter its schema itself.
     if is_all_stopped(cx)? {
-        match abort {
-            true => require_same_schema(cx)?,
-            false => require_same_metadb(cx)?,
+        require_same_metadb(cx)?;
+        if abort {
+            require_same_schema(cx)?;
         }
     }
     let targets = if written {
