@@ -14,11 +14,12 @@ STEP_OF = {"dump": ("Forward", "BackingUp"), "verify": ("Forward", "VerifyingBac
            "compare": ("RollBack", "Comparing"), "restore": ("RollBack", "Restoring")}
 
 
-def find_job_pod(lab, upgrade, role):
-    """Name of a pod of a Job that has begun; None while there is none."""
+def find_job_pod(lab, upgrade, role, phase=None):
+    """Name of a pod of a Job that has begun, or is in a phase; None while there is none."""
     query = f"?labelSelector=oms.oceanbase.com/upgrade-uid%3D{upgrade.uid}"
     for pod in lab.api.get(f"/api/v1/namespaces/{lab.namespace}/pods{query}")["items"]:
-        if f"-{role}-" in pod["metadata"]["name"] and not pod["metadata"].get("deletionTimestamp"):
+        wanted = phase in (None, pod["status"].get("phase"))
+        if wanted and f"-{role}-" in pod["metadata"]["name"] and not pod["metadata"].get("deletionTimestamp"):
             return pod["metadata"]["name"]
     return None
 
@@ -90,8 +91,8 @@ def node_silent(lab):
                 position = upgrade.ask("RollBack")
             direction, step = STEP_OF[role]
             upgrade.wait_step(step, direction=direction, after=position)
-            # Not before its pod has a node: a Job without one is another story.
-            poll(f"the {role} Job has a node", lambda role=role: find_job_pod(lab, upgrade, role), 60, 0.02)
+            # Not before its pod works: of one whose container was never made nobody can tell why.
+            poll(f"the {role} Job works", lambda role=role: find_job_pod(lab, upgrade, role, "Running"), 60, 0.02)
             with lab.dead_kubelet():
                 told = upgrade.watch.wait("the silence is told", lambda item: "its node does not answer" in
                                           item["status"].get("waiting", {}).get("message", ""), 180, position)
