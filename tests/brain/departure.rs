@@ -8,6 +8,22 @@ fn moves(world: &mut World) {
     world.departure = Departure::Moved("config.yaml names the MetaDB other:2881".into());
 }
 
+/// It rests, and says why, in words that are given back.
+fn stalls(world: &mut World) -> String {
+    run(world);
+    let stall = world.status.stall.clone().unwrap();
+    assert_eq!(stall.reason, "MetaDbMoved", "{stall:?}");
+    stall.message
+}
+
+/// The files name the former one again, a person says so, and it comes to its end.
+fn returns(world: &mut World, end: Phase) {
+    world.departure = Departure::None;
+    retry(world);
+    run(world);
+    expect(world, end);
+}
+
 /// The old version reads today's config.yaml: what is restored on the former MetaDB helps nobody there.
 #[test]
 fn a_rollback_of_an_oms_that_has_moved_leaves_it_running() {
@@ -16,15 +32,10 @@ fn a_rollback_of_an_oms_that_has_moved_leaves_it_running() {
     expect(&world, Phase::Succeeded);
     moves(&mut world);
     world.ask(Action::RollBack);
-    run(&mut world);
-    let stall = world.status.stall.clone().unwrap();
-    assert_eq!(stall.reason, "MetaDbMoved", "{stall:?}");
+    stalls(&mut world);
     assert!(world.nodes[0].pod.as_ref().unwrap().up, "OMS was stopped");
     assert!(world.ha_enabled(), "HA was switched off");
-    world.departure = Departure::None;
-    retry(&mut world);
-    run(&mut world);
-    expect(&world, Phase::RolledBack);
+    returns(&mut world, Phase::RolledBack);
 }
 
 /// Of what is there nobody has a backup: the new version is not started on it, nor is the old one when it is given up.
@@ -34,27 +45,20 @@ fn an_upgrade_of_an_oms_that_has_moved_starts_nothing() {
         let mut world = World::new(1, true, Trouble::default());
         run_until(&mut world, Step::VerifyingBackup);
         moves(&mut world);
-        run(&mut world);
+        let told = stalls(&mut world);
         assert_eq!(world.status.step, Some(Step::VerifyingBackup));
-        let stall = world.status.stall.clone().unwrap();
-        assert_eq!(stall.reason, "MetaDbMoved", "{stall:?}");
-        assert!(stall.message.contains("never started"), "{stall:?}");
+        assert!(told.contains("never started"), "{told}");
         if aborts {
             world.ask(Action::Abort);
-            run(&mut world);
-            let stall = world.status.stall.clone().unwrap();
-            assert_eq!(stall.reason, "MetaDbMoved", "{stall:?}");
+            stalls(&mut world);
         }
         assert!(world.nodes.iter().all(|node| node.pod.is_none()));
-        world.departure = Departure::None;
-        retry(&mut world);
-        run(&mut world);
         let end = if aborts {
             Phase::Aborted
         } else {
             Phase::Succeeded
         };
-        expect(&world, end);
+        returns(&mut world, end);
     }
 }
 
@@ -88,12 +92,7 @@ fn a_rollback_starts_the_old_version_only_where_it_restored() {
     );
     run_until(&mut world, Step::Restoring);
     moves(&mut world);
-    run(&mut world);
-    let stall = world.status.stall.clone().unwrap();
-    assert_eq!(stall.reason, "MetaDbMoved", "{stall:?}");
+    stalls(&mut world);
     assert!(world.nodes.iter().all(|node| node.pod.is_none()));
-    world.departure = Departure::None;
-    retry(&mut world);
-    run(&mut world);
-    expect(&world, Phase::RolledBack);
+    returns(&mut world, Phase::RolledBack);
 }

@@ -152,21 +152,29 @@ fn require_console_pid(facts: &TargetFacts) -> Result<Option<i64>, Next> {
 
 /// Whether HA shall be on at the end of this direction.
 pub(crate) fn find_goal(cx: &Context<'_>) -> bool {
-    let before = cx.originals().is_some_and(|originals| originals.ha.enabled);
     let ha = &cx.spec.ha;
     match cx.status.direction.unwrap_or_default() {
-        Direction::Forward => ha.goal == HaGoal::Enabled || before,
+        Direction::Forward => ha.goal == HaGoal::Enabled || was_on(cx),
         Direction::Abort | Direction::RollBack => {
-            ha.rollback_goal == HaRollbackGoal::Restore && before
+            ha.rollback_goal == HaRollbackGoal::Restore && was_on(cx)
         }
     }
 }
 
+fn was_on(cx: &Context<'_>) -> bool {
+    cx.originals().is_some_and(|originals| originals.ha.enabled)
+}
+
+/// Whether HA acts at the end of this direction, or as soon as a person switches it on: then the pull-back is written,
+/// and goes back when it has done its work.
+pub(crate) fn wants_pull_back(cx: &Context<'_>) -> bool {
+    find_goal(cx) || waits_for_person(cx)
+}
+
 /// Whether HA, which was on before, stays off after a way back until a person switches it on.
-pub(crate) fn waits_for_person(cx: &Context<'_>) -> bool {
-    let before = cx.originals().is_some_and(|originals| originals.ha.enabled);
+fn waits_for_person(cx: &Context<'_>) -> bool {
     let back = cx.status.direction.unwrap_or_default() != Direction::Forward;
-    back && before && cx.spec.ha.rollback_goal == HaRollbackGoal::Disabled
+    back && was_on(cx) && cx.spec.ha.rollback_goal == HaRollbackGoal::Disabled
 }
 
 /// What a person wants of the parameters once the new version runs. The old one is given nothing: an abort has written

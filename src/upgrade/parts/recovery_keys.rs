@@ -15,7 +15,7 @@ use crate::oms::project::{ProjectProgress, ProjectStatus, find_live_link, ran_be
 use crate::upgrade::context::Context;
 use crate::upgrade::effect::Effect;
 use crate::upgrade::next::{Next, require_known};
-use crate::upgrade::parts::ha::{find_goal, parse_config, read_lasting_config, waits_for_person};
+use crate::upgrade::parts::ha::{parse_config, read_lasting_config, wants_pull_back};
 
 /// Projects kept in the status; an installation with more is told so by preflight.
 pub(crate) const MOST_PROJECTS: usize = 200;
@@ -94,7 +94,7 @@ fn has_advanced(project: &ProjectRecord) -> bool {
 /// The keys are left, and that is written down.
 pub(crate) fn keep_keys(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<(), Next> {
     let config = read_config(cx)?.unwrap_or_else(HaConfig::empty);
-    if !find_goal(cx) && !waits_for_person(cx) {
+    if !wants_pull_back(cx) {
         // What the other direction left may have gone with its row: a restore brings that of before back.
         let left: Vec<KeptKey> = config
             .list_still_kept(&draft.kept_keys)

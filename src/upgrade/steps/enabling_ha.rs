@@ -12,7 +12,7 @@ use crate::oms::metadb::HaRow;
 use crate::upgrade::context::{Context, seconds_between};
 use crate::upgrade::next::{Next, require_known};
 use crate::upgrade::parts::ha::{
-    await_console, find_goal, find_parameters, read_config, waits_for_person, write_row,
+    await_console, find_goal, find_parameters, read_config, wants_pull_back, write_row,
 };
 use crate::upgrade::parts::services::{
     await_services, await_services_but_consoles, revive_console,
@@ -101,7 +101,7 @@ fn require_nodes(cx: &Context<'_>) -> Result<(), Next> {
 
 fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> Result<Next, Next> {
     // Who switches it on later needs the pull-back as well.
-    let patch = if goal || waits_for_person(cx) {
+    let patch = if wants_pull_back(cx) {
         build_enabling_patch(cx, config, goal)?
     } else {
         HaPatch::new().with_bool(ENABLE, false)
@@ -121,7 +121,7 @@ fn write_goal(cx: &Context<'_>, config: &HaConfig, goal: bool, insert: bool) -> 
 fn is_at_goal(cx: &Context<'_>, config: &HaConfig, goal: bool) -> Result<bool, Next> {
     let setting = config.read_setting();
     let switched = setting.enable == goal;
-    if !goal && !waits_for_person(cx) {
+    if !wants_pull_back(cx) {
         return Ok(switched);
     }
     let as_wanted = switched && config.satisfies(&find_free_parameters(cx));

@@ -9,7 +9,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::lateness::{Look, is_late, was_nobody_there};
 use crate::upgrade::next::{Failure, Next, require_known};
 use crate::upgrade::parts::ha::{
-    await_console, build_restoring_patch, find_goal, read_config, require_goal, waits_for_person,
+    await_console, build_restoring_patch, find_goal, read_config, require_goal, wants_pull_back,
     write_row,
 };
 use crate::upgrade::parts::recovery_keys::{forget_withdrawn, is_watched_whole, keep_keys};
@@ -267,7 +267,7 @@ fn describe_help(kind: Option<ProjectKind>, ha: bool) -> String {
 
 /// The keys read as before the upgrade.
 fn put_keys_back(cx: &Context<'_>) -> Result<(), Next> {
-    if !find_goal(cx) && !waits_for_person(cx) {
+    if !wants_pull_back(cx) {
         return Ok(());
     }
     let row = require_known(&cx.observed.metadb.ha, 2, Reason::MetaDbUnseen)?;

@@ -15,7 +15,7 @@ use crate::upgrade::context::Context;
 use crate::upgrade::parts::source::read_source_images;
 use crate::upgrade::steps::preflight::mounts::judge_mounts;
 use crate::upgrade::steps::preflight::time_zones::check_time_zones;
-use crate::upgrade::steps::preflight::verdict::Kind;
+use crate::upgrade::steps::preflight::verdict::{Kind, Verdict};
 
 /// Characters of the words about one assumption.
 const LONGEST: usize = 200;
@@ -158,17 +158,25 @@ fn look_at_pages(cx: &Context<'_>) -> Sight {
 }
 
 fn look_at_mounts(cx: &Context<'_>) -> Sight {
-    for index in 0..cx.spec.targets.len() {
-        let verdict = judge_mounts(cx, index);
-        match verdict.kind {
-            Kind::Passed | Kind::Warning => {}
-            Kind::Unseen | Kind::Unread | Kind::NotMade => return Sight::NotSeen(verdict.evidence),
-            Kind::Failed | Kind::Skippable | Kind::Excusable => {
-                return Sight::Otherwise(verdict.evidence);
-            }
+    let verdicts = (0..cx.spec.targets.len()).map(|index| judge_mounts(cx, index));
+    // A warning is about how they are mounted.
+    read_verdicts(verdicts, |_| None)
+}
+
+/// What the first verdict that has not passed says; what a warning means depends on what it warns of.
+fn read_verdicts(
+    verdicts: impl Iterator<Item = Verdict>,
+    warned: fn(Verdict) -> Option<Sight>,
+) -> Sight {
+    let mut sights = verdicts.filter_map(|verdict| match verdict.kind {
+        Kind::Passed => None,
+        Kind::Warning => warned(verdict),
+        Kind::Unseen | Kind::Unread | Kind::NotMade => Some(Sight::NotSeen(verdict.evidence)),
+        Kind::Failed | Kind::Skippable | Kind::Excusable => {
+            Some(Sight::Otherwise(verdict.evidence))
         }
-    }
-    Sight::AsAssumed
+    });
+    sights.next().unwrap_or(Sight::AsAssumed)
 }
 
 fn look_at_states(cx: &Context<'_>) -> Sight {
@@ -222,16 +230,6 @@ fn look_at_tags(cx: &Context<'_>) -> Sight {
 }
 
 fn look_at_zones(cx: &Context<'_>) -> Sight {
-    for found in check_time_zones(cx) {
-        match found.verdict.kind {
-            Kind::Passed => {}
-            Kind::Warning | Kind::Failed | Kind::Skippable | Kind::Excusable => {
-                return Sight::Otherwise(found.verdict.evidence);
-            }
-            Kind::Unseen | Kind::Unread | Kind::NotMade => {
-                return Sight::NotSeen(found.verdict.evidence);
-            }
-        }
-    }
-    Sight::AsAssumed
+    let verdicts = check_time_zones(cx).into_iter().map(|found| found.verdict);
+    read_verdicts(verdicts, |verdict| Some(Sight::Otherwise(verdict.evidence)))
 }
