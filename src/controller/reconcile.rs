@@ -235,6 +235,27 @@ mod tests {
         .unwrap()
     }
 
+    /// A request that was heard is kept until somebody looks at requests again.
+    #[test]
+    fn a_lost_status_and_one_that_is_taken_over_look_at_no_request() {
+        let taken = json!({"by": "u", "from": "v", "marks": "v"});
+        for (status, defers) in [
+            (json!({}), true),
+            (json!({"step": "BackingUp"}), true),
+            (
+                json!({"step": "BackingUp", "internal": {"epoch": 1}}),
+                false,
+            ),
+            (
+                json!({"step": "Pending", "internal": {"epoch": 1, "takenOver": taken}}),
+                true,
+            ),
+        ] {
+            let found = upgrade(status.clone()).status.unwrap();
+            assert_eq!(defers_requests(&found), defers, "{status}");
+        }
+    }
+
     /// A settled status as the brain itself writes it.
     fn settle(mut status: Value) -> Value {
         let now = Time(Timestamp::from_second(1000).unwrap());

@@ -102,7 +102,7 @@ fn tell_application(
     if let Some(option) = judgement.harmful_option {
         wrong.push(format!("takes the operator's annotations away by {option}"));
         lines.push(format!(
-            "take {option} out of spec.syncPolicy.syncOptions for the time of the upgrade"
+            "take {option} out of spec.syncPolicy.syncOptions, and out of the Deployment's annotation argocd.argoproj.io/sync-options, for the time of the upgrade"
         ));
     }
     let mut way_out = format!(
