@@ -16,6 +16,7 @@ mod interleavings;
 mod job_pods;
 mod kubectl;
 mod looks;
+mod meanwhile;
 mod originals;
 #[path = "../explorer/ownership.rs"]
 mod ownership;

@@ -31,6 +31,10 @@ fn every_way_that_a_step_names_is_taken() {
         aborted.ask(Action::Abort);
         taken.extend(finish(aborted, Phase::Aborted));
     }
+    let mut changed = World::new(1, true, Trouble::default());
+    run_until(&mut changed, Step::Locking);
+    changed.pause(0, true);
+    taken.extend(finish(changed, Phase::Planned));
     let mut written = World::new(1, true, Trouble::default());
     run_until(&mut written, Step::VerifyingBackup);
     written.writes += 1;

@@ -246,7 +246,7 @@ impl World {
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
             {
                 events.push(Event::Reverted(target.clone()));
-            } else {
+            } else if self.status_text("/step") != "Settling" {
                 events.push(Event::ScaledDown(target.clone()));
             }
             // Once the verdict has fallen, whoever changes it changes his own.

@@ -126,8 +126,15 @@ fn rest(runner: &Runner, mut world: World) -> World {
         outcome.world.broken.clear();
         let (later, came) = go_on(outcome);
         world = later;
-        if !came || is_over(&world) {
-            break;
+        // The components are started by hand where the status asks for it.
+        let helped = world
+            .list_events()
+            .into_iter()
+            .find(|event| *event == Event::Helped);
+        match helped {
+            Some(event) if !came => world = world.after(&event),
+            _ if !came || is_over(&world) => break,
+            _ => {}
         }
     }
     world

@@ -55,6 +55,8 @@ pub fn is_expected_error(error: &str) -> bool {
     error.contains("docker_init.sh is still at work")
         || error.contains("is another than the one recorded")
         || error.contains("the definition of OmsUpgrade in this cluster does not fit")
+        // A console that has not come up yet is asked again.
+        || error.contains("cannot connect to OMS")
 }
 
 /// Writes to the API server; an event changes nothing that anybody decides on.

@@ -125,12 +125,10 @@ impl World {
         if self.trouble.write_back && oms.up && oms.console_text.is_some() {
             self.db.ha = oms.console_text;
         }
-        let on_purpose = self.list("deployments").iter().any(|name| {
-            self.get("deployments", name)
-                .is_some_and(|one| one["spec"]["replicas"] == 0)
-        });
-        // While HA is off nobody starts the components of a container that ended by itself.
-        let stays_down = on_purpose || !self.ha_enabled();
+        // While HA is off nobody starts the components of a container that ended by itself, or that a stranger has
+        // stopped. It is on for as long as a console holds it so.
+        let acts = self.oms.values().any(|oms| oms.up && oms.console_ha());
+        let stays_down = self.is_stopped_by_operator() || !self.ha_enabled() && !acts;
         if stays_down && !self.stopped {
             self.checkpoint = self.clock;
         }
@@ -368,6 +366,40 @@ impl World {
             self.touched = true;
         }
         self.check_gap();
+    }
+
+    /// What HA's row and the consoles say, and what became of the components.
+    pub fn describe_ha(&self) -> String {
+        let say = |on: bool| if on { "on" } else { "off" };
+        let consoles: Vec<_> = self
+            .oms
+            .values()
+            .map(|oms| {
+                if oms.up {
+                    say(oms.console_ha())
+                } else {
+                    "down"
+                }
+            })
+            .collect();
+        let components = match (self.stopped, self.resumed) {
+            (false, _) => "never stopped",
+            (true, false) => "stopped",
+            (true, true) => "resumed",
+        };
+        format!(
+            "HA {} in the row, {} in consoles, {components}",
+            say(self.ha_enabled()),
+            consoles.join(" and ")
+        )
+    }
+
+    fn is_stopped_by_operator(&self) -> bool {
+        self.list("deployments").iter().any(|name| {
+            self.get("deployments", name)
+                .is_some_and(|one| one["spec"]["replicas"] == 0)
+                && !self.is_target_written_by(name, "kubectl-scale", "/fieldsV1/f:spec/f:replicas")
+        })
     }
 
     /// A Store that HA starts without pull-back begins now: what changed meanwhile is lost.

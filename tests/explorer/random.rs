@@ -111,8 +111,11 @@ impl Walk {
     }
 
     fn note(&mut self, choice: &str) {
-        self.trail
-            .push(format!("{choice} [{}]", describe_place(&self.world)));
+        self.trail.push(format!(
+            "{choice} [{}] {}",
+            describe_place(&self.world),
+            self.world.describe_ha()
+        ));
         if !self.world.broken.is_empty() {
             self.fail(&self.world.broken.join("\n"));
         }

@@ -11,11 +11,43 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 impl World {
+    /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the
+    /// stranger's.
+    pub fn is_scaled_by_others(&self) -> bool {
+        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:replicas")
+    }
+
+    /// The same of an image: what runs then, and what it does to the databases, is the stranger's until the operator
+    /// writes the template again.
+    pub fn has_image_of_others(&self) -> bool {
+        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:template")
+    }
+
+    pub fn is_written_by(&self, manager: &str, field: &str) -> bool {
+        let targets = self.list("deployments");
+        let mut targets = targets.iter();
+        targets.any(|name| self.is_target_written_by(name, manager, field))
+    }
+
+    pub fn is_target_written_by(&self, name: &str, manager: &str, field: &str) -> bool {
+        let entries = self
+            .get("deployments", name)
+            .and_then(|one| one["metadata"]["managedFields"].as_array());
+        entries
+            .into_iter()
+            .flatten()
+            .any(|entry| entry["manager"] == manager && entry.pointer(field).is_some())
+    }
+
     /// A person takes back what a stranger wrote to the targets (`kubectl rollout undo`, `kubectl scale`), and restores
     /// databases that the stranger's version has altered.
     pub fn undo_strangers(&mut self) {
         for target in self.list("deployments") {
-            if self.has_image_of_others() {
+            if self.is_target_written_by(
+                &target,
+                "argocd-controller",
+                "/fieldsV1/f:spec/f:template",
+            ) {
                 self.write_as(&target, "kubectl-rollout", |object| {
                     let image = &mut object["spec"]["template"]["spec"]["containers"][0]["image"];
                     *image = json!(if *image == NEW_IMAGE {
@@ -25,7 +57,7 @@ impl World {
                     });
                 });
             }
-            if self.is_written_by("kubectl-scale", "/fieldsV1/f:spec/f:replicas") {
+            if self.is_target_written_by(&target, "kubectl-scale", "/fieldsV1/f:spec/f:replicas") {
                 self.write_as(&target, "kubectl-rollout", |object| {
                     object["spec"]["replicas"] = json!(1);
                 });

@@ -28,6 +28,11 @@ pub struct Internal {
     /// plan again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_spec: Option<String>,
+    /// The targets as they were when the checks passed, until their originals are recorded: what is recorded must be
+    /// what was checked.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked_targets: Vec<CheckedTarget>,
     /// What was seen since the time of the present step was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overdue: Option<Overdue>,
@@ -93,6 +98,16 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
+}
+
+/// A target as it was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckedTarget {
+    /// Name of the Deployment.
+    pub name: String,
+    /// sha256 over its uid, its template, its replicas, and whether it is paused.
+    pub hash: String,
 }
 
 /// The upgrade of an object that is gone.

@@ -15,5 +15,20 @@ pub(crate) fn ensure_account(cx: &Context<'_>) -> Result<(), Next> {
     if own.iter().any(|own| own.kind == OwnKind::Secret) {
         return Ok(());
     }
-    Err(Next::Do(Effect::CreateCredentialsSecret))
+    match cx
+        .observed
+        .targets
+        .iter()
+        .find(|facts| facts.find_running().is_none())
+    {
+        Some(silent) => Err(Next::trouble(
+            5,
+            Reason::ContainerWaiting,
+            format!(
+                "the account of the MetaDB is read from the containers of OMS, and none of Deployment {} runs; nothing is changed until one does",
+                silent.name
+            ),
+        )),
+        None => Err(Next::Do(Effect::CreateCredentialsSecret)),
+    }
 }

@@ -77,6 +77,14 @@ pub(crate) fn write_row(cx: &Context<'_>, driver: HaDriver, patch: HaPatch, inse
     {
         return next;
     }
+    let mut targets = cx.observed.targets.iter();
+    if driver == HaDriver::OmsApi && !targets.any(|facts| facts.find_running().is_some()) {
+        return Next::trouble(
+            5,
+            Reason::ConsoleUnseen,
+            "HA is switched through a console of OMS, and no container of it runs; nothing is sent until one does",
+        );
+    }
     set_ha(cx, driver, patch, insert)
 }
 
@@ -109,7 +117,12 @@ pub(crate) fn await_console(cx: &Context<'_>) -> Result<(), Next> {
     };
     let targets = &cx.observed.targets;
     let kind = IntentKind::read(intent);
-    if kind == Some(IntentKind::SetHa) {
+    // Once the first of them is stopped, all are: another one would write back what it has cached, after this one has
+    // read the row.
+    if kind == Some(IntentKind::StopConsole) {
+        stop_consoles(cx)?;
+    }
+    if matches!(kind, Some(IntentKind::SetHa | IntentKind::StopConsole)) {
         return targets.first().map_or(Ok(()), restart_console);
     }
     let subject = |facts: &TargetFacts| Some(&facts.name) == intent.subject.as_ref();

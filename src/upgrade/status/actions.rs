@@ -26,7 +26,9 @@ pub(crate) fn list_actions(
             command: write_command(cx, &json!({ "spec": spec })),
         });
     };
-    if cx.object.deleting || is_released(draft) {
+    // An object that is being deleted goes by itself, unless it stands still.
+    let deleting = cx.object.deleting;
+    if is_released(draft) || deleting && draft.stall.is_none() {
         return Vec::new();
     }
     if let Some(stall) = draft
@@ -90,7 +92,7 @@ pub(crate) fn list_actions(
     if loss != Loss::OfTarget {
         add_way_back(draft, phase, &mut add);
     }
-    if loss != Loss::None {
+    if loss != Loss::None || deleting {
         let (namespace, name) = (&cx.object.namespace, &cx.object.name);
         actions.push(NextAction {
             name: ActionName::Release,

@@ -16,7 +16,7 @@ use crate::upgrade::parts::lock::{refuse_holder, secure_lock};
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use crate::upgrade::steps::preflight::targets::judge_record;
+use crate::upgrade::steps::preflight::targets::{check_target, judge_record};
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
@@ -41,12 +41,16 @@ pub(crate) const DEF: StepDef = StepDef {
     ha: HaStage::AsFound,
     failure: OnFailure::Waits,
     retries: &[],
-    leads_to: &[Step::DisablingHa],
+    leads_to: &[Step::DisablingHa, Step::Preflight],
     decide,
 };
 
-/// Takes the lock, then captures the originals in one write, now and not earlier.
+/// Takes the lock, then captures the originals in one write, now and not earlier. A target that somebody has changed
+/// since it was checked is checked again: another image would be taken for the one to go back to.
 fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> {
+    if is_changed(cx) {
+        return Ok(Step::Preflight);
+    }
     take_lock(cx)?;
     let originals = capture_originals(cx)?;
     begin_record(cx, draft)?;
@@ -74,9 +78,19 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         .ok()
         .map(|report| count_unwatched(report, draft.internal.projects.len()));
     draft.internal.originals = Some(originals);
+    draft.internal.checked_targets.clear();
     draft.started_time = Some(cx.now.clone());
     draft.plan.iter_mut().for_each(PlanStatus::shorten);
     Ok(Step::DisablingHa)
+}
+
+/// A target that cannot be read now has not changed; nothing is captured of it either.
+fn is_changed(cx: &Context<'_>) -> bool {
+    let checked = &cx.status.internal.checked_targets;
+    checked.iter().any(|checked| {
+        let mut now = cx.observed.targets.iter().filter_map(check_target);
+        now.any(|now| now.name == checked.name && now.hash != checked.hash)
+    })
 }
 
 fn take_lock(cx: &Context<'_>) -> Result<(), Next> {

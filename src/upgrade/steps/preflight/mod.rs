@@ -170,12 +170,12 @@ fn check_all(cx: &Context<'_>, probing: &Probing<'_>) -> Vec<Found> {
     found
 }
 
-/// The account that has to be read from a container can be read where one runs.
+/// The account that has to be read from the containers can be read where each target has one that runs.
 fn may_read_account(cx: &Context<'_>) -> bool {
     let own = cx.observed.leftovers.known();
     let known = own.is_some_and(|own| own.iter().any(|own| own.kind == OwnKind::Secret));
     let mut targets = cx.observed.targets.iter();
-    known || targets.any(|facts| facts.find_running().is_some())
+    known || targets.all(|facts| facts.find_running().is_some())
 }
 
 /// What is missing for the probe: it needs claim, MetaDB and account, and it must not come between another upgrade

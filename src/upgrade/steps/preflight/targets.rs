@@ -1,17 +1,19 @@
 //! Preflight checks of the target Deployments: they exist, run, start again, and nobody else is at them. Pure.
-use crate::api::{FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
-use crate::facts::{DeploymentFacts, Fact, PodFacts};
+use crate::api::{CheckedTarget, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
+use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_environment,
     read_replicas,
 };
+use crate::objects::originals::read_template_text;
+use crate::protocol::hex::hash_text;
 use crate::upgrade::context::Context;
 use crate::upgrade::parts::templates::is_current;
 use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict};
 use crate::upgrade::target_record::find_anothers_record;
 use k8s_openapi::jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Targets exist, are as they must be, and run; nobody else is at them.
 pub(crate) fn check_targets(cx: &Context<'_>) -> Vec<Found> {
@@ -43,6 +45,22 @@ fn check_rivals(cx: &Context<'_>) -> Vec<Found> {
         Found::new(CheckId::OneUpgrade, rival, verdict)
     };
     rivals.iter().map(name).collect()
+}
+
+/// What of a target must be the same when its original is recorded. `None` where it cannot be read.
+pub(crate) fn check_target(facts: &TargetFacts) -> Option<CheckedTarget> {
+    let deployment = facts.deployment.known()?.as_ref()?;
+    let object = &deployment.object;
+    let text = json!([
+        deployment.uid,
+        read_template_text(object)?,
+        read_replicas(object),
+        is_paused(object)
+    ]);
+    Some(CheckedTarget {
+        name: facts.name.clone(),
+        hash: hash_text(&text.to_string()),
+    })
 }
 
 /// The Deployment of a target, or why nothing can be told of it.
