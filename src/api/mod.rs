@@ -29,13 +29,13 @@ pub use spec::{
     Target, Timeouts, TlsMode, Verification, Weekday, Window,
 };
 pub use status::{
-    ActionName, AssumptionsStatus, BackupStatus, Cause, CheckedTarget, ContentProof, CopyCleanup,
-    DatabaseSummary, Direction, Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline,
-    HealthSubject, InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey,
-    Leftover, LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals,
-    OtherImage, Phase, PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, RevertedImage,
-    SourceGuard, Stall, Step, StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal,
-    TargetSource, UnconfirmedInit, Waiting,
+    ActionName, AssumptionsStatus, BackupStatus, Cause, ContentProof, CopyCleanup, DatabaseSummary,
+    Direction, Estimates, ForbiddenImage, HaOriginal, HaState, HealthBaseline, HealthSubject,
+    InitRecord, InstallationStatus, Intent, Internal, JobRecord, JobRole, KeptKey, Leftover,
+    LeftoverKind, Looks, NextAction, OmsUpgradeStatus, OpenComponent, Originals, OtherImage, Phase,
+    PhaseRecord, PlanStatus, Progress, ProjectRecord, Requests, RevertedImage, SourceGuard, Stall,
+    Step, StoppedTarget, TakeOverOutcome, TakenOver, TargetOriginal, TargetSource, UnconfirmedInit,
+    Waiting,
 };
 
 /// API group of the custom resource.

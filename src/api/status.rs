@@ -14,8 +14,8 @@ mod records;
 
 pub use forbidden::{ForbiddenImage, RevertedImage, SourceGuard, TargetSource};
 pub use internal::{
-    CheckedTarget, HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests,
-    TakeOverOutcome, TakenOver,
+    HealthBaseline, HealthSubject, Internal, Looks, OtherImage, Requests, TakeOverOutcome,
+    TakenOver,
 };
 pub use leftovers::{CopyCleanup, Leftover, LeftoverKind};
 pub use machine::{Direction, HaState, Phase, Step};

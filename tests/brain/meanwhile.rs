@@ -59,7 +59,7 @@ fn a_note_on_a_target_is_no_change() {
     world.annotate(0, "seen");
     run(&mut world);
     expect(&world, Phase::Succeeded);
-    assert_eq!(world.status.internal.checked_targets, vec![]);
+    assert_eq!(world.status.internal.checked_targets, None);
 }
 
 /// One console holds HA off, the other one on, and each writes back what it holds when it is stopped.

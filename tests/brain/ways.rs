@@ -34,7 +34,8 @@ fn every_way_that_a_step_names_is_taken() {
     let mut changed = World::new(1, true, Trouble::default());
     run_until(&mut changed, Step::Locking);
     changed.pause(0, true);
-    taken.extend(finish(changed, Phase::Planned));
+    run(&mut changed);
+    taken.extend(list_taken(&changed));
     let mut written = World::new(1, true, Trouble::default());
     run_until(&mut written, Step::VerifyingBackup);
     written.writes += 1;

@@ -241,7 +241,13 @@ impl Walk {
             } else if let Some(event) = free {
                 self.world = outcome.world.after(event);
             } else {
-                (self.world, _) = go_on(outcome);
+                let (world, came) = go_on(outcome);
+                // Time goes on, however old a step is.
+                self.world = if came || is_end(&world) {
+                    world
+                } else {
+                    world.after(&Event::Tick)
+                };
             }
             self.note("left alone");
         }

@@ -28,11 +28,10 @@ pub struct Internal {
     /// plan again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_spec: Option<String>,
-    /// The targets as they were when the checks passed, until their originals are recorded: what is recorded must be
-    /// what was checked.
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checked_targets: Vec<CheckedTarget>,
+    /// sha256 over uid, template and replicas of the targets, and whether they are paused, when they were checked, until
+    /// their originals are recorded: what is recorded must be what was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_targets: Option<String>,
     /// What was seen since the time of the present step was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overdue: Option<Overdue>,
@@ -98,16 +97,6 @@ pub struct Internal {
     /// projects ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched_projects: Option<i32>,
-}
-
-/// A target as it was checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckedTarget {
-    /// Name of the Deployment.
-    pub name: String,
-    /// sha256 over its uid, its template, its replicas, and whether it is paused.
-    pub hash: String,
 }
 
 /// The upgrade of an object that is gone.

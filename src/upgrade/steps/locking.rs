@@ -16,7 +16,7 @@ use crate::upgrade::parts::lock::{refuse_holder, secure_lock};
 use crate::upgrade::parts::policy::is_required;
 use crate::upgrade::parts::recovery_keys::{MOST_PROJECTS, count_unwatched, find_original};
 use crate::upgrade::steps::def::{HaStage, Limit, OnFailure, StepDef};
-use crate::upgrade::steps::preflight::targets::{check_target, judge_record};
+use crate::upgrade::steps::preflight::targets::{hash_targets, judge_record};
 use std::collections::BTreeSet;
 
 /// What there is to know about this step.
@@ -78,19 +78,16 @@ fn decide(cx: &Context<'_>, draft: &mut OmsUpgradeStatus) -> Result<Step, Next> 
         .ok()
         .map(|report| count_unwatched(report, draft.internal.projects.len()));
     draft.internal.originals = Some(originals);
-    draft.internal.checked_targets.clear();
+    draft.internal.checked_targets = None;
     draft.started_time = Some(cx.now.clone());
     draft.plan.iter_mut().for_each(PlanStatus::shorten);
     Ok(Step::DisablingHa)
 }
 
-/// A target that cannot be read now has not changed; nothing is captured of it either.
+/// Targets that cannot be read now have not changed; nothing is captured of them either.
 fn is_changed(cx: &Context<'_>) -> bool {
-    let checked = &cx.status.internal.checked_targets;
-    checked.iter().any(|checked| {
-        let mut now = cx.observed.targets.iter().filter_map(check_target);
-        now.any(|now| now.name == checked.name && now.hash != checked.hash)
-    })
+    let checked = cx.status.internal.checked_targets.as_ref();
+    checked.is_some_and(|checked| hash_targets(cx).is_some_and(|now| now != *checked))
 }
 
 fn take_lock(cx: &Context<'_>) -> Result<(), Next> {

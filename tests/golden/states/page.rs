@@ -6,13 +6,23 @@ use oms_operator::upgrade::{Limit, OnFailure, StepDef};
 use std::collections::BTreeSet;
 
 /// When a way is taken, where a step leads to more than one, or the way means something by itself.
-const WHEN: [(Step, Step, &str); 16] = [
+const WHEN: [(Step, Step, &str); 18] = [
     (Step::Preflight, Step::Planned, "action Plan, or findings"),
     (Step::Preflight, Step::Locking, "action Run"),
     (
         Step::Planned,
         Step::Preflight,
         "an edit, a new planRequest, or a gate or window that opens",
+    ),
+    (
+        Step::Locking,
+        Step::DisablingHa,
+        "the originals are recorded",
+    ),
+    (
+        Step::Locking,
+        Step::Preflight,
+        "a target was changed after it was checked",
     ),
     (
         Step::VerifyingBackup,

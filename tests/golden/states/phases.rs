@@ -2,7 +2,7 @@
 //! there are, in which order, and what follows when one cannot be done, comes from the steps.
 use super::{LINE, MEANING, is_before_line, list_forward};
 use crate::pin;
-use oms_operator::api::Phase;
+use oms_operator::api::{Phase, Step};
 use oms_operator::upgrade::{OnFailure, StepDef, find_def};
 
 const PAGE: &str = "docs/what-happens.md";
@@ -99,6 +99,9 @@ fn draw() -> String {
                 let when = match to.phase {
                     _ if to.step == LINE => ": point of no return",
                     Phase::Planned => ": action Plan, or findings",
+                    Phase::Preflight if def.step == Step::Locking => {
+                        ": a target was changed after it was checked"
+                    }
                     Phase::Preflight => {
                         ": an edit, a new planRequest, or a gate or window that opens"
                     }

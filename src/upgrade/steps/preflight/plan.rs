@@ -13,7 +13,7 @@ use crate::upgrade::steps::preflight::check::CheckId;
 use crate::upgrade::steps::preflight::estimate::build_estimates;
 use crate::upgrade::steps::preflight::leaves::describe_leaves;
 use crate::upgrade::steps::preflight::plan_hash::hash_plan;
-use crate::upgrade::steps::preflight::targets::check_target;
+use crate::upgrade::steps::preflight::targets::hash_targets;
 use crate::upgrade::steps::preflight::verdict::{Found, Verdict, judge, judge_all};
 
 /// Uncovered projects that the plan names.
@@ -26,8 +26,7 @@ pub(crate) fn conclude(
     found: Vec<Found>,
     probe: Option<&ProbeReport>,
 ) -> Step {
-    let targets = cx.observed.targets.iter();
-    draft.internal.checked_targets = targets.filter_map(check_target).collect();
+    draft.internal.checked_targets = hash_targets(cx);
     let plan = write_plan(cx, draft, judge_all(cx, found), probe);
     if may_begin(cx, plan).is_ok() {
         Step::Locking

@@ -1,5 +1,5 @@
 //! Preflight checks of the target Deployments: they exist, run, start again, and nobody else is at them. Pure.
-use crate::api::{CheckedTarget, FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
+use crate::api::{FENCE_ANNOTATION, ORIGINALS_ANNOTATION, Target};
 use crate::facts::{DeploymentFacts, Fact, PodFacts, TargetFacts};
 use crate::objects::deployment::{
     UPGRADE_VARIABLE, find_container, find_container_name, is_paused, read_environment,
@@ -47,20 +47,18 @@ fn check_rivals(cx: &Context<'_>) -> Vec<Found> {
     rivals.iter().map(name).collect()
 }
 
-/// What of a target must be the same when its original is recorded. `None` where it cannot be read.
-pub(crate) fn check_target(facts: &TargetFacts) -> Option<CheckedTarget> {
-    let deployment = facts.deployment.known()?.as_ref()?;
-    let object = &deployment.object;
-    let text = json!([
-        deployment.uid,
-        read_template_text(object)?,
-        read_replicas(object),
-        is_paused(object)
-    ]);
-    Some(CheckedTarget {
-        name: facts.name.clone(),
-        hash: hash_text(&text.to_string()),
-    })
+/// What of the targets must be the same when their originals are recorded, as one hash. `None` where one of them cannot
+/// be read.
+pub(crate) fn hash_targets(cx: &Context<'_>) -> Option<String> {
+    let describe = |facts: &TargetFacts| {
+        let deployment = facts.deployment.known()?.as_ref()?;
+        let object = &deployment.object;
+        let template = read_template_text(object)?;
+        let (replicas, paused) = (read_replicas(object), is_paused(object));
+        Some(json!([deployment.uid, template, replicas, paused]))
+    };
+    let targets: Option<Vec<Value>> = cx.observed.targets.iter().map(describe).collect();
+    Some(hash_text(&Value::from(targets?).to_string()))
 }
 
 /// The Deployment of a target, or why nothing can be told of it.
