@@ -121,3 +121,19 @@ fn a_console_that_does_not_run_is_not_asked_to_switch_ha() {
     let waiting = world.status.waiting.clone().unwrap();
     assert_eq!(waiting.reason, "ConsoleUnseen");
 }
+
+/// Whoever deletes an object that stands still is not left alone.
+#[test]
+fn a_deletion_that_stands_still_says_how_to_go_on() {
+    let mut world = World::new(1, true, Trouble::default());
+    run_until(&mut world, Step::BackingUp);
+    world.clock += 1;
+    world.set_image(0, NEW);
+    world.scale(0, 1);
+    world.deleting = true;
+    run(&mut world);
+    assert_eq!(world.status.stall.clone().unwrap().reason, "OtherImageSeen");
+    let actions = world.status.next_actions.iter();
+    let names: Vec<&str> = actions.map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["Accept", "Retry", "Release"]);
+}

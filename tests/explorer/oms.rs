@@ -47,14 +47,13 @@ impl World {
         }
         match version {
             Version::New => self.new_ran = true,
+            Version::Old if self.new_ran && self.has_proof() => self.new_ran = false,
             // He takes it upon himself, and proves nothing.
             Version::Old if self.new_ran && self.has_image_of_others() => {}
             Version::Old if self.new_ran => {
-                if !self.has_proof() {
-                    self.break_rule(
-                        "I5: the old version starts on databases that are not those of the backup",
-                    );
-                }
+                self.break_rule(
+                    "I5: the old version starts on databases that are not those of the backup",
+                );
                 self.new_ran = false;
             }
             Version::Old => {}
