@@ -303,7 +303,7 @@ fn sample_of_random_walks() {
 }
 
 #[test]
-#[ignore = "long: EXPLORER_SEED=1 EXPLORER_CALLS=10000000 cargo test --release --test explorer walks_at_random -- --ignored"]
+#[ignore = "long: scripts/walks"]
 fn walks_at_random() {
     let calls = read_number("EXPLORER_CALLS").unwrap_or(MANY_CALLS);
     walk_at_random(read_number("EXPLORER_SEED").unwrap_or(1), calls);
