@@ -120,6 +120,26 @@ fn an_exit_status_that_lies_shows_in_what_does_not_come_up() {
     assert_eq!(describe_schema(&world), ("True".into(), "Completed".into()));
 }
 
+/// All programs run, and what the script should have made of the databases is not there.
+#[test]
+fn an_exit_status_that_lies_shows_in_a_node_that_is_not_online() {
+    for (trouble, reason) in [
+        (init_silent(), "InitFailed"),
+        (Trouble::default(), "Timeout"),
+    ] {
+        let mut world = World::new(1, true, trouble);
+        run_until(&mut world, Step::StartingFinal);
+        world.trouble.hosts_offline = true;
+        run_until(&mut world, Step::StoppingJobs);
+        world.trouble.hosts_offline = false;
+        run(&mut world);
+        expect(&world, Phase::RolledBack);
+        let cause = world.status.cause.clone().unwrap();
+        assert_eq!(cause.reason, reason, "{cause:?}");
+        assert!(cause.message.contains("not ONLINE"), "{cause:?}");
+    }
+}
+
 /// Asked for at another stall, another try answers that one only.
 #[test]
 fn a_retry_for_another_stall_accepts_nothing() {
