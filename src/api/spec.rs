@@ -101,6 +101,16 @@ pub struct OmsUpgradeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_version: Option<String>,
 
+    /// Addresses of nodes that `config.yaml` or the MetaDB still lists and that are gone for good: they are no targets,
+    /// and nothing is asked of them. One that the MetaDB has as ONLINE is refused.
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[0-9A-Za-z.:-]+$"))
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired_nodes: Vec<String>,
+
     /// How to reach the MetaDB. Everything is discovered by default.
     #[serde(default)]
     pub metadb: MetaDb,

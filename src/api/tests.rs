@@ -190,6 +190,7 @@ fn list_changes() -> Vec<(&'static str, Value)> {
             "checks",
             json!([{"name": "CgroupVersion", "policy": "Skip", "reason": "r"}]),
         ),
+        ("retiredNodes", json!(["10.0.0.9"])),
         ("metadb", json!({"source": "Container"})),
         ("console", json!({"credentialsSecretRef": {"name": "c"}})),
         ("ha", json!({"goal": "Restore"})),

@@ -4,8 +4,6 @@ use serde_json::Value;
 
 /// Path of OMS's configuration in the container (OMS deployment guide).
 pub const CONFIG_PATH: &str = "/home/admin/conf/config.yaml";
-/// Environment variable with the node's address (OMS deployment guide).
-pub const HOST_VARIABLE: &str = "OMS_HOST_IP";
 
 /// The Secret or ConfigMap key that the container sees as `config.yaml`; `None` when it is a file of
 /// the node, of a claim or of the image.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod foreign_words;
 pub mod giving_back;
 pub mod happenings;
+pub mod host_address;
 pub mod ignored_path;
 pub mod image_guard;
 pub mod jobs;

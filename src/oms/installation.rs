@@ -57,7 +57,7 @@ pub struct Installation {
     pub init_targets: Vec<String>,
     /// Regions, sorted by location. Only files tell them: a recorded installation has none.
     pub regions: Vec<Region>,
-    /// `OMS_HOST_IP` of each target, in the order of the spec, where the template tells it.
+    /// `OMS_HOST_IP` of each target, in the order of the spec, where it can be read.
     pub target_addresses: Vec<Option<String>>,
     /// For a recorded one: whether the files of today name another MetaDB.
     pub departure: Departure,

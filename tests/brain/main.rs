@@ -17,6 +17,7 @@ mod job_pods;
 mod kubectl;
 mod looks;
 mod meanwhile;
+mod nodes;
 mod originals;
 #[path = "../explorer/ownership.rs"]
 mod ownership;

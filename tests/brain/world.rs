@@ -162,6 +162,8 @@ pub struct Trouble {
     pub no_nodes: bool,
     /// No node is ONLINE.
     pub hosts_offline: bool,
+    /// `config.yaml` lists 10.0.0.9 too, which is no target; the MetaDB has it with this status.
+    pub lost_node: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -13,9 +13,9 @@ use crate::controller::ports::Ports;
 use crate::controller::subject::Subject;
 use crate::facts::{AccountSource, ConfigSource};
 use crate::metadb::secret::Credentials;
-use crate::objects::config_source::{HOST_VARIABLE, find_config_source};
+use crate::objects::config_source::find_config_source;
 use crate::objects::credentials::{FACTS_KEY, PASSWORD_KEY, USER_KEY};
-use crate::objects::deployment::read_environment;
+use crate::objects::host_address::{HostAddress, find_host_address};
 use crate::objects::names::credentials_name;
 use crate::oms::config_yaml::{ConfigError, NodeConfig, merge_configs, parse_config};
 use crate::oms::installation::{Address, Databases, Departure, Installation};
@@ -86,8 +86,12 @@ pub(super) async fn find_installation(
             (AccountSource::ConfigFile(source), credentials, files)
         }
     };
-    let mut installation = discover(subject, &files.configs, targets)?;
-    installation.target_addresses = targets.iter().map(TargetView::find_address).collect();
+    let mut addresses = Vec::new();
+    for view in targets {
+        addresses.push(view.find_address(ports).await?);
+    }
+    let mut installation = discover(subject, &files.configs, targets, &addresses)?;
+    installation.target_addresses = addresses;
     let rules = read_rules(ports, namespace, spec).await?;
     let metadb = ports.metadb.open(
         &installation.metadb,
@@ -121,8 +125,9 @@ fn discover(
     subject: &Subject<'_>,
     configs: &[(String, NodeConfig)],
     targets: &[TargetView],
+    addresses: &[Option<String>],
 ) -> Result<Installation, CallError> {
-    let today = discover_today(subject, configs, targets);
+    let today = discover_today(subject, configs, targets, addresses);
     let begun = subject.status.started_time.is_some();
     let Some(recorded) = subject.status.installation.as_ref().filter(|_| begun) else {
         return today;
@@ -143,6 +148,7 @@ fn discover_today(
     subject: &Subject<'_>,
     configs: &[(String, NodeConfig)],
     targets: &[TargetView],
+    addresses: &[Option<String>],
 ) -> Result<Installation, CallError> {
     let spec = &subject.upgrade.spec.metadb;
     let mut installation = if configs.len() == targets.len() {
@@ -150,10 +156,7 @@ fn discover_today(
     } else if spec.databases.is_some() && spec.address.is_some() {
         // Whether the files are equal is not known, so the script runs on every node.
         Installation {
-            nodes: targets
-                .iter()
-                .filter_map(TargetView::find_address)
-                .collect(),
+            nodes: addresses.iter().flatten().cloned().collect(),
             init_targets: targets.iter().map(|view| view.facts.name.clone()).collect(),
             ..Installation::default()
         }
@@ -234,15 +237,39 @@ impl TargetView {
         find_config_source(self.template.as_ref()?, &self.container)
     }
 
-    /// The node's address, where the template tells it literally.
-    fn find_address(&self) -> Option<String> {
-        self.template
-            .as_ref()?
-            .pointer("/spec/containers")?
-            .as_array()?
-            .iter()
-            .find(|one| one.get("name").and_then(|name| name.as_str()) == Some(&self.container))
-            .and_then(|one| read_environment(one, HOST_VARIABLE))
-            .map(str::to_owned)
+    /// The node's address; `None` where nothing that can be read says it.
+    ///
+    /// # Errors
+    /// Of the API server, where a ConfigMap or a Secret has it.
+    async fn find_address(&self, ports: &Ports) -> Result<Option<String>, CallError> {
+        let Some(template) = &self.template else {
+            return Ok(None);
+        };
+        let status = || {
+            let running = self.facts.find_running()?;
+            let mut pods = self.pods.iter();
+            let pod = pods.find(|pod| pod.metadata.uid.as_deref() == Some(&running.uid))?;
+            pod.status.as_ref()
+        };
+        Ok(match find_host_address(template, &self.container) {
+            None => None,
+            Some(HostAddress::Literal(address)) => Some(address),
+            Some(HostAddress::OfPod) => status().and_then(|status| status.pod_ip.clone()),
+            Some(HostAddress::OfNode) => status().and_then(|status| status.host_ip.clone()),
+            Some(HostAddress::Held(sources)) => {
+                for source in sources.iter().rev() {
+                    match read_source(ports, &self.namespace, source, "OMS_HOST_IP is read there")
+                        .await
+                    {
+                        Ok(text) => return Ok(Some(text.trim().to_owned())),
+                        // Of several that may have it not each one does.
+                        Err(CallError::Missing(_)) => {}
+                        Err(error) if error.is_not_found() => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                None
+            }
+        })
     }
 }

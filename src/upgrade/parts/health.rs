@@ -162,8 +162,15 @@ pub(crate) fn ask_nodes(cx: &Context<'_>) -> Vec<Answer> {
     answers
 }
 
-/// The nodes that `cm_nodes` lists. Where it lists none: those that the MetaDB has, now and before the upgrade.
+/// The nodes that `cm_nodes` lists. Where it lists none: those that the MetaDB has, now and before the upgrade. Never one
+/// that is gone for good.
 fn list_nodes(cx: &Context<'_>) -> BTreeSet<String> {
+    let mut nodes = list_all_nodes(cx);
+    nodes.retain(|node| !cx.spec.retired_nodes.contains(node));
+    nodes
+}
+
+fn list_all_nodes(cx: &Context<'_>) -> BTreeSet<String> {
     let listed = match (
         cx.observed.installation.known(),
         cx.status.installation.as_ref(),

@@ -106,6 +106,9 @@ impl World {
                 nodes: match (self.trouble.no_nodes, self.trouble.named_nodes) {
                     (true, _) => vec![],
                     (_, true) => addresses.iter().map(|ip| format!("node-{ip}")).collect(),
+                    _ if self.trouble.lost_node.is_some() => {
+                        [addresses.clone(), vec!["10.0.0.9".into()]].concat()
+                    }
                     _ => addresses.clone(),
                 },
                 target_addresses: addresses.iter().cloned().map(Some).collect(),
@@ -179,6 +182,10 @@ impl World {
                     }
                     .into(),
                 })
+                .chain(self.trouble.lost_node.map(|status| HostRow {
+                    ip: "10.0.0.9".into(),
+                    status: status.into(),
+                }))
                 .collect(),
         );
         metadb.heart_beats = Fact::Known(addresses.iter().map(beat).collect());

@@ -68,7 +68,7 @@ fn find_host_status(cx: &Context<'_>, index: usize) -> Result<String, String> {
         .target_addresses
         .get(index)
         .and_then(Option::as_ref)
-        .ok_or("it has no literal OMS_HOST_IP")?;
+        .ok_or("its OMS_HOST_IP cannot be told")?;
     Ok(hosts
         .iter()
         .find(|host| &host.ip == address)

@@ -1,7 +1,9 @@
 //! Preflight checks of installation, claim and MetaDB. Pure.
 use crate::api::{CheckName, MetaDbSource};
-use crate::facts::Fact;
+use crate::facts::{Fact, TargetFacts};
 use crate::metadb::describe_removal;
+use crate::objects::deployment::find_container_name;
+use crate::objects::host_address::{HostAddress, find_host_address};
 use crate::oms::ha::HaConfig;
 use crate::oms::metadb::HaRow;
 use crate::upgrade::context::Context;
@@ -185,42 +187,111 @@ fn judge_kept_keys(cx: &Context<'_>, config: &HaConfig, ha: &str) -> Verdict {
     }
 }
 
-/// Each node that is no target; one word for all where none is missing.
+/// Each node that is no target; one word for all where none is missing. A node that is gone for good is missed only
+/// where it is at work nevertheless.
 fn judge_nodes(cx: &Context<'_>) -> Vec<(String, Verdict)> {
     let every = |verdict| vec![("every node".to_owned(), verdict)];
     let Some(installation) = cx.observed.installation.known() else {
         return every(Verdict::unread("the installation is not known"));
     };
-    let mut nodes = installation.nodes.clone();
-    match &cx.observed.metadb.hosts {
-        Fact::Known(hosts) => nodes.extend(hosts.iter().map(|host| host.ip.clone())),
+    let hosts = match &cx.observed.metadb.hosts {
+        Fact::Known(hosts) => hosts,
         Fact::Unknown(reason) => return every(Verdict::unread(reason.as_str())),
-    }
+    };
+    let mut nodes = installation.nodes.clone();
+    nodes.extend(hosts.iter().map(|host| host.ip.clone()));
     nodes.sort();
     nodes.dedup();
-    if installation.target_addresses.iter().any(Option::is_none) {
+    let mut found = judge_addresses(cx);
+    let unknown = installation.target_addresses.iter().any(Option::is_none);
+    let retired = &cx.spec.retired_nodes;
+    for node in retired {
+        found.extend(judge_retired(cx, node).map(|verdict| (node.clone(), verdict)));
+    }
+    if found.is_empty() && unknown {
         return every(Verdict::unseen(
-            "a target has no literal OMS_HOST_IP, so its node address cannot be told",
-            "give it one, and let the pod restart",
+            "OMS_HOST_IP of a target is neither a value nor from the status of its pod, a ConfigMap or a Secret, so the address of its node cannot be told",
+            "give it one of these, and let the pod restart",
         ));
     }
-    let missing: Vec<(String, Verdict)> = nodes
+    let is_target = |node: &String| installation.target_addresses.contains(&Some(node.clone()));
+    let missing = nodes
         .into_iter()
-        .filter(|node| !installation.target_addresses.contains(&Some(node.clone())))
-        .map(|node| {
-            let verdict = Verdict::failed(
-                format!(
-                    "node {node} of the installation is not listed; all nodes are upgraded together"
-                ),
-                "list its Deployment in spec.targets",
-            );
-            (node, verdict)
-        })
-        .collect();
-    if missing.is_empty() {
+        .filter(|node| !unknown && !is_target(node) && !retired.contains(node));
+    found.extend(missing.map(|node| {
+        let verdict = Verdict::failed(
+            format!(
+                "node {node} of the installation is not listed; all nodes are upgraded together"
+            ),
+            "list its Deployment in spec.targets; where it is gone for good, name it in spec.retiredNodes",
+        );
+        (node, verdict)
+    }));
+    if found.is_empty() {
         return every(Verdict::passed(
             "every node of the installation is a target",
         ));
     }
-    missing
+    found
+}
+
+/// OMS knows its nodes by their addresses, and the upgrade makes each pod anew more than once.
+fn judge_addresses(cx: &Context<'_>) -> Vec<(String, Verdict)> {
+    let is_of_pod = |facts: &&TargetFacts| {
+        let deployment = facts.deployment.known().and_then(Option::as_ref);
+        deployment.is_some_and(|known| {
+            let target = cx
+                .spec
+                .targets
+                .iter()
+                .find(|target| target.name == facts.name);
+            let container = target.and_then(|target| find_container_name(target, &known.object));
+            let template = known.object.pointer("/spec/template");
+            let address = template
+                .zip(container)
+                .and_then(|(template, container)| find_host_address(template, &container));
+            address == Some(HostAddress::OfPod)
+        })
+    };
+    let verdict = |facts: &TargetFacts| {
+        let verdict = Verdict::unseen(
+            format!(
+                "OMS_HOST_IP of {} is the address of its pod, which is another one after each start: OMS would take the node for a new one, and miss this one",
+                facts.name
+            ),
+            "take status.hostIP or a fixed address, and let the pod restart; where your network gives the pod the same address each time, attest it",
+        );
+        (facts.name.clone(), verdict)
+    };
+    cx.observed
+        .targets
+        .iter()
+        .filter(is_of_pod)
+        .map(verdict)
+        .collect()
+}
+
+/// What speaks against a node being gone for good.
+fn judge_retired(cx: &Context<'_>, node: &str) -> Option<Verdict> {
+    let installation = cx.observed.installation.known()?;
+    let is_target = installation
+        .target_addresses
+        .iter()
+        .flatten()
+        .any(|one| one == node);
+    let hosts = cx.observed.metadb.hosts.known()?;
+    let host = hosts.iter().find(|host| host.ip == node);
+    let why = if is_target {
+        "it is the node of a target"
+    } else if host.is_some_and(|host| host.is_online()) {
+        "the MetaDB has it as ONLINE"
+    } else {
+        return None;
+    };
+    Some(Verdict::failed(
+        format!(
+            "node {node} is in spec.retiredNodes, and {why}: an OMS at work there would go on with the old version on migrated databases"
+        ),
+        "take it off spec.retiredNodes, and list its Deployment in spec.targets; or stop its OMS, and wait until it is not ONLINE any more",
+    ))
 }
