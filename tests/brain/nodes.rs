@@ -86,7 +86,10 @@ fn an_address_that_changes_with_the_pod_is_told() {
     let check = json!({"name": "AllNodesListed", "policy": "Attest", "reason": "Calico keeps it"});
     let mut world = World::new(1, true, Trouble::default());
     write_address(&mut world, field("status.podIP"));
-    world.spec.checks.push(serde_json::from_value(check).unwrap());
+    world
+        .spec
+        .checks
+        .push(serde_json::from_value(check).unwrap());
     run(&mut world);
     expect(&world, Phase::Succeeded);
 

@@ -162,8 +162,8 @@ pub(crate) fn ask_nodes(cx: &Context<'_>) -> Vec<Answer> {
     answers
 }
 
-/// The nodes that `cm_nodes` lists. Where it lists none: those that the MetaDB has, now and before the upgrade. Never one
-/// that is gone for good.
+/// The nodes that `cm_nodes` lists. Where it lists none: those that the MetaDB has, now and before the upgrade. Never
+/// one that is gone for good.
 fn list_nodes(cx: &Context<'_>) -> BTreeSet<String> {
     let mut nodes = list_all_nodes(cx);
     nodes.retain(|node| !cx.spec.retired_nodes.contains(node));
