@@ -24,13 +24,16 @@ fn run_now(world: &mut World) {
     panic!("no rest: {:?}", world.status.waiting);
 }
 
-/// As many looks as a limit needs before it counts.
-fn look_often(world: &mut World) {
-    for _ in 0..6 {
+/// So many looks, one after another: a limit counts only what was looked at.
+fn look_often(world: &mut World, looks: usize) {
+    for _ in 0..looks {
         run_now(world);
         world.clock += 40;
     }
 }
+
+/// Longer than any of these steps may last, in looks.
+const LONG: usize = 100;
 
 fn expect_told(world: &World) {
     let told = read_ready(world);
@@ -165,11 +168,12 @@ fn a_pause_that_lasts_turns_nothing_back_after_the_line() {
         run_now(&mut world);
         for _ in 0..3 {
             world.clock += 100_000;
+            look_often(&mut world, LONG);
             // What cannot be seen for a moment is no end of the patience.
             world.targets_unseen = true;
-            run_now(&mut world);
+            look_often(&mut world, 4);
             world.targets_unseen = false;
-            look_often(&mut world);
+            look_often(&mut world, 4);
             expect_held(&world);
         }
         world.pause(0, false);
@@ -192,8 +196,7 @@ fn a_pause_that_lasts_under_an_abort_is_waited_for() {
     world.pause(0, true);
     run_now(&mut world);
     expect_held(&world);
-    world.clock += 100_000;
-    look_often(&mut world);
+    look_often(&mut world, LONG);
     expect_held(&world);
     world.pause(0, false);
     run(&mut world);
