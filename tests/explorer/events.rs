@@ -240,17 +240,18 @@ impl World {
             }
             events.push(Event::JobDeleted(job));
         }
+        // Once the verdict has fallen, whoever changes a target changes his own.
+        let fallen = self.status_text("/step") == "Settling";
         for target in self.list("deployments") {
             if self
                 .get("deployments", &target)
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
             {
                 events.push(Event::Reverted(target.clone()));
-            } else if self.status_text("/step") != "Settling" {
+            } else if !fallen {
                 events.push(Event::ScaledDown(target.clone()));
             }
-            // Once the verdict has fallen, whoever changes it changes his own.
-            if self.status_text("/step") != "Settling" {
+            if !fallen {
                 events.push(Event::Applied(target.clone()));
                 events.push(Event::Restarted(target.clone()));
             }

@@ -392,7 +392,10 @@ impl World {
         // An upgrade that ends before it has touched anything leaves what others have made of OMS.
         let others = self.has_image_of_others()
             || self.is_scaled_by_others()
-            || self.is_written_by("kubectl-scale", "/fieldsV1/f:spec/f:replicas");
+            || self
+                .list("deployments")
+                .iter()
+                .any(|name| self.is_scaled_down_by_others(name));
         let untouched = self.status("/internal/originals").is_none() && others;
         if self.db.schema != schema && !untouched {
             wrong.push(format!(

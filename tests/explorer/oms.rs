@@ -397,7 +397,7 @@ impl World {
         self.list("deployments").iter().any(|name| {
             self.get("deployments", name)
                 .is_some_and(|one| one["spec"]["replicas"] == 0)
-                && !self.is_target_written_by(name, "kubectl-scale", "/fieldsV1/f:spec/f:replicas")
+                && !self.is_scaled_down_by_others(name)
         })
     }
 

@@ -104,7 +104,7 @@ impl Walk {
 
     fn fail(&self, told: &str) -> ! {
         panic!(
-            "{told}\n   {}\n   again: EXPLORER_SEED={} cargo test --test explorer walks_at_random -- --exact --include-ignored --nocapture",
+            "{told}\n   {}\n   again: EXPLORER_SEED={} EXPLORER_CALLS=1 cargo test --test explorer walks_at_random -- --exact --include-ignored --nocapture",
             self.trail.join("\n   "),
             self.number
         );

@@ -10,17 +10,26 @@ use super::world::{NEW_IMAGE, OLD_IMAGE, Schema, Setup, Trouble, World};
 use serde_json::json;
 use std::collections::BTreeSet;
 
+/// Where a writer's entry says that he owns these.
+const REPLICAS: &str = "/fieldsV1/f:spec/f:replicas";
+const TEMPLATE: &str = "/fieldsV1/f:spec/f:template";
+
 impl World {
     /// A stranger's scale-up is a mishap that the operator cannot prevent; it is one as long as the replicas are the
     /// stranger's.
     pub fn is_scaled_by_others(&self) -> bool {
-        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:replicas")
+        self.is_written_by("argocd-controller", REPLICAS)
     }
 
     /// The same of an image: what runs then, and what it does to the databases, is the stranger's until the operator
     /// writes the template again.
     pub fn has_image_of_others(&self) -> bool {
-        self.is_written_by("argocd-controller", "/fieldsV1/f:spec/f:template")
+        self.is_written_by("argocd-controller", TEMPLATE)
+    }
+
+    /// Whether a person has scaled this target to nothing.
+    pub fn is_scaled_down_by_others(&self, target: &str) -> bool {
+        self.is_target_written_by(target, "kubectl-scale", REPLICAS)
     }
 
     pub fn is_written_by(&self, manager: &str, field: &str) -> bool {
@@ -29,7 +38,7 @@ impl World {
         targets.any(|name| self.is_target_written_by(name, manager, field))
     }
 
-    pub fn is_target_written_by(&self, name: &str, manager: &str, field: &str) -> bool {
+    fn is_target_written_by(&self, name: &str, manager: &str, field: &str) -> bool {
         let entries = self
             .get("deployments", name)
             .and_then(|one| one["metadata"]["managedFields"].as_array());
@@ -43,11 +52,7 @@ impl World {
     /// databases that the stranger's version has altered.
     pub fn undo_strangers(&mut self) {
         for target in self.list("deployments") {
-            if self.is_target_written_by(
-                &target,
-                "argocd-controller",
-                "/fieldsV1/f:spec/f:template",
-            ) {
+            if self.is_target_written_by(&target, "argocd-controller", TEMPLATE) {
                 self.write_as(&target, "kubectl-rollout", |object| {
                     let image = &mut object["spec"]["template"]["spec"]["containers"][0]["image"];
                     *image = json!(if *image == NEW_IMAGE {
@@ -57,7 +62,7 @@ impl World {
                     });
                 });
             }
-            if self.is_target_written_by(&target, "kubectl-scale", "/fieldsV1/f:spec/f:replicas") {
+            if self.is_scaled_down_by_others(&target) {
                 self.write_as(&target, "kubectl-rollout", |object| {
                     object["spec"]["replicas"] = json!(1);
                 });

@@ -28,8 +28,8 @@ pub struct Internal {
     /// plan again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_spec: Option<String>,
-    /// sha256 over uid, template and replicas of the targets, and whether they are paused, when they were checked, until
-    /// their originals are recorded: what is recorded must be what was checked.
+    /// sha256 over uid, template and replicas of the targets, and whether they are paused, when they were checked,
+    /// until their originals are recorded: what is recorded must be what was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_targets: Option<String>,
     /// What was seen since the time of the present step was over.

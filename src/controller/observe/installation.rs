@@ -86,9 +86,14 @@ pub(super) async fn find_installation(
             (AccountSource::ConfigFile(source), credentials, files)
         }
     };
-    let mut addresses = Vec::new();
-    for view in targets {
-        addresses.push(view.find_address(ports).await?);
+    // Only checks ask for them: once the upgrade began nothing is read for them, and nothing fails for them.
+    let status = subject.status;
+    let recorded = status.started_time.is_some() && status.installation.is_some();
+    let mut addresses = vec![None; targets.len()];
+    if !recorded {
+        for (address, view) in addresses.iter_mut().zip(targets) {
+            *address = view.find_address(ports).await?;
+        }
     }
     let mut installation = discover(subject, &files.configs, targets, &addresses)?;
     installation.target_addresses = addresses;

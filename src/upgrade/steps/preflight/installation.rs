@@ -1,5 +1,5 @@
 //! Preflight checks of installation, claim and MetaDB. Pure.
-use crate::api::{CheckName, MetaDbSource};
+use crate::api::{CheckName, MetaDbSource, Target};
 use crate::facts::{Fact, TargetFacts};
 use crate::metadb::describe_removal;
 use crate::objects::deployment::find_container_name;
@@ -237,37 +237,25 @@ fn judge_nodes(cx: &Context<'_>) -> Vec<(String, Verdict)> {
 
 /// OMS knows its nodes by their addresses, and the upgrade makes each pod anew more than once.
 fn judge_addresses(cx: &Context<'_>) -> Vec<(String, Verdict)> {
-    let is_of_pod = |facts: &&TargetFacts| {
-        let deployment = facts.deployment.known().and_then(Option::as_ref);
-        deployment.is_some_and(|known| {
-            let target = cx
-                .spec
-                .targets
-                .iter()
-                .find(|target| target.name == facts.name);
-            let container = target.and_then(|target| find_container_name(target, &known.object));
-            let template = known.object.pointer("/spec/template");
-            let address = template
-                .zip(container)
-                .and_then(|(template, container)| find_host_address(template, &container));
-            address == Some(HostAddress::OfPod)
-        })
+    let is_of_pod = |target: &Target, facts: &TargetFacts| {
+        let object = &facts.deployment.known()?.as_ref()?.object;
+        let container = find_container_name(target, object)?;
+        let address = find_host_address(object.pointer("/spec/template")?, &container)?;
+        (address == HostAddress::OfPod).then(|| facts.name.clone())
     };
-    let verdict = |facts: &TargetFacts| {
+    let judge = |name: String| {
         let verdict = Verdict::unseen(
             format!(
-                "OMS_HOST_IP of {} is the address of its pod, which is another one after each start: OMS would take the node for a new one, and miss this one",
-                facts.name
+                "OMS_HOST_IP of {name} is the address of its pod, which is another one after each start: OMS would take the node for a new one, and miss this one"
             ),
             "take status.hostIP or a fixed address, and let the pod restart; where your network gives the pod the same address each time, attest it",
         );
-        (facts.name.clone(), verdict)
+        (name, verdict)
     };
-    cx.observed
-        .targets
-        .iter()
-        .filter(is_of_pod)
-        .map(verdict)
+    let targets = cx.spec.targets.iter().zip(&cx.observed.targets);
+    targets
+        .filter_map(|(target, facts)| is_of_pod(target, facts))
+        .map(judge)
         .collect()
 }
 
